@@ -1,0 +1,65 @@
+# Everything a person or CI runs. On a fresh machine with python3 (3.11 or newer) and make, `make demo` and
+# `make test` do all the set-up themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+endif
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+CORE := $(VENV)/.core
+DEV := $(VENV)/.dev
+BENCH := $(VENV)/.bench
+
+.PHONY: help demo test test-heavy test-torch check format bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(CORE): requirements/core.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "seealike needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/core.txt
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(CORE) requirements/dev.txt
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(BENCH): $(DEV) requirements/bench.txt
+	$(PIP) install -q --require-hashes -r requirements/bench.txt
+	@touch $@
+
+demo: $(CORE)  ## draw a sample catalogue, index it, search it, write a results page
+	$(BIN)/seealike demo
+
+test: $(DEV)  ## the default tests: no network, under five minutes
+	$(BIN)/python -m pytest
+
+test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines
+	$(BIN)/python -m pytest -m heavy --timeout 1500
+
+test-torch: $(DEV)  ## parity with the reference implementation (installs torch and timm beside the rest)
+	$(BIN)/python tools/install_torch.py
+	$(BIN)/python -m pytest -m torch
+
+check: $(DEV)  ## format, lint, strict types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)  ## put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(BENCH)  ## measure, side by side with the neighbours; writes .bench/results.md
+	$(BIN)/python -m benchmarks
+
+lock: $(DEV)  ## resolve the dependencies anew (hashes included)
+	$(PIP) install -q uv
+	tools/lock.sh $(BIN)/uv
+
+clean:  ## remove everything made here
+	rm -rf $(VENV) build dist demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

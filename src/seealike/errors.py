@@ -1,0 +1,146 @@
+"""Every error seealike raises, by what the caller can do about it.
+
+::
+
+    SeealikeError
+    |-- UsageError              the call is wrong: change the arguments
+    |   |-- UnknownItemError    an id that is not in the catalogue
+    |   `-- UnknownNameError    an encoder, format or metric that does not exist; lists the known ones
+    |-- CatalogError            this directory cannot be used as it is
+    |   |-- NoCatalogError      there is no catalogue here: index first
+    |   |-- CatalogExistsError  there is one already: open it
+    |   |-- NewerFormatError    written by a newer seealike: upgrade
+    |   |-- EncoderMismatchError  made by another encoder: use that one, or another catalogue
+    |   |-- DamagedCatalogError a file is damaged: `seealike verify --repair`
+    |   |-- CatalogBusyError    another process is writing: wait
+    |   `-- StorageError        the disk refused (full, read-only, failing): free it and try again
+    |-- SourceError             the folder or table to index cannot be read
+    |-- PictureError            one picture given as a query cannot be used; has a ``reason``
+    |-- EncoderError            the encoder cannot be loaded or run
+    `-- MissingExtraError       an optional package is needed; the message says how to install it
+
+A bad picture *in a source* is never an exception: it is a :class:`~seealike.types.Skipped` row.
+Messages are one line: what is wrong, then what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from seealike.types import SkipReason
+
+
+class SeealikeError(Exception):
+    """The root of every error that seealike raises on purpose."""
+
+
+class UsageError(SeealikeError):
+    """The call cannot be carried out as it was made."""
+
+
+class UnknownItemError(UsageError):
+    """An id that is not in the catalogue."""
+
+    def __init__(self, item_id: str) -> None:
+        self.item_id = item_id
+        super().__init__(f"no item has the id {item_id!r}; `seealike info` says what is in the catalogue")
+
+
+class UnknownNameError(UsageError):
+    """A name outside a closed set."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}")
+
+
+class CatalogError(SeealikeError):
+    """The catalogue's directory cannot be used as it is."""
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class NoCatalogError(CatalogError):
+    """The directory holds no catalogue."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, f"{path} is no seealike catalogue; make one with `seealike index FOLDER`")
+
+
+class CatalogExistsError(CatalogError):
+    """A catalogue is there already, or something else is in the way."""
+
+    def __init__(self, path: str, what: str = "holds a catalogue already; open it instead") -> None:
+        super().__init__(path, f"{path} {what}")
+
+
+class NewerFormatError(CatalogError):
+    """The catalogue's format is newer than this program."""
+
+    def __init__(self, path: str, found: int, supported: int) -> None:
+        self.found, self.supported = found, supported
+        super().__init__(
+            path,
+            f"{path} has catalogue format {found}, this seealike reads up to {supported}; upgrade seealike",
+        )
+
+
+class EncoderMismatchError(CatalogError):
+    """The catalogue's vectors live in another embedding space."""
+
+    def __init__(self, path: str, catalog_encoder: str, wanted_encoder: str) -> None:
+        self.catalog_encoder, self.wanted_encoder = catalog_encoder, wanted_encoder
+        super().__init__(
+            path,
+            f"{path} was made with encoder {catalog_encoder}, not {wanted_encoder}; "
+            "use that encoder, or another --catalog",
+        )
+
+
+class DamagedCatalogError(CatalogError):
+    """A persisted file does not say what was written to it."""
+
+    def __init__(self, path: str, file: str, what: str) -> None:
+        self.file, self.what = file, what
+        super().__init__(path, f"{file} is damaged ({what}); try `seealike verify --repair`")
+
+
+class CatalogBusyError(CatalogError):
+    """Another process is writing."""
+
+    def __init__(self, path: str, holder: str) -> None:
+        self.holder = holder
+        super().__init__(path, f"{path} is being written by {holder}; try again when it has finished")
+
+
+class StorageError(CatalogError):
+    """The file system refused an operation; the catalogue is as it was before."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(path, f"cannot write {path}: {cause}; what was committed before is safe")
+
+
+class SourceError(SeealikeError):
+    """The folder, pattern or table to index cannot be read."""
+
+
+class PictureError(SeealikeError):
+    """A picture given as a query cannot be used."""
+
+    def __init__(self, name: str, reason: SkipReason, detail: str) -> None:
+        self.name, self.reason, self.detail = name, reason, detail
+        super().__init__(f"{name}: {reason.value}: {detail}")
+
+
+class EncoderError(SeealikeError):
+    """The encoder cannot be loaded or run."""
+
+
+class MissingExtraError(SeealikeError):
+    """An optional package is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        self.feature, self.extra = feature, extra
+        super().__init__(f"{feature} needs an optional package: pip install 'seealike[{extra}]'")

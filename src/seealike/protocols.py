@@ -1,0 +1,95 @@
+"""The seams of seealike: what a stage needs from the next one, and nothing about who provides it.
+
+Array letters: n items, q queries, k neighbours, d dimensions, h, w pixels, c channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from seealike.types import EncoderIdentity, Preprocessing, Skipped, SourceItem
+
+if TYPE_CHECKING:
+    from seealike.types import Float32Array, Int64Array, PixelArray
+
+
+class Source(Protocol):
+    """Where pictures come from: a folder, a pattern, a table."""
+
+    @property
+    def root(self) -> str:
+        """The absolute directory that every item's path lies in."""
+
+    @property
+    def label(self) -> str:
+        """How people call this source in messages, for instance ``photos/``."""
+
+    def scan(self) -> Iterator[SourceItem | Skipped]:
+        """Yield every picture on offer, and every entry that cannot be one, with its reason.
+
+        No picture is opened. Ids are unique among the yielded items: a second use of an id is
+        yielded as ``Skipped`` with ``DUPLICATE_ID``.
+
+        Raises:
+            SourceError: the source as a whole cannot be read.
+        """
+
+
+class Encoder(Protocol):
+    """Pixels to vectors.
+
+    Shapes: pixels are (n, crop_px, crop_px, 3) uint8, RGB; vectors are (n, d) float32.
+    Units: vectors have Euclidean norm 1.
+    """
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures must be prepared."""
+
+    @property
+    def batch_size(self) -> int:
+        """The number of pictures ``submit`` likes best at once."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many submitted batches can be under way before ``submit`` blocks."""
+
+    def encode(self, pixels: PixelArray) -> Float32Array:
+        """Encode any number of pictures, now.
+
+        Raises:
+            EncoderError: the runtime failed.
+        """
+
+    def submit(self, pixels: PixelArray) -> Future[Float32Array]:
+        """Start to encode at most ``batch_size`` pictures; blocks while ``concurrency`` are under way.
+
+        ``pixels`` is read until the future is done: its memory must stay untouched that long.
+        """
+
+    def close(self) -> None:
+        """Release the runtime. The encoder cannot be used afterwards."""
+
+
+class Index(Protocol):
+    """Vectors to neighbours, in one immutable snapshot.
+
+    Keys are the catalogue's integer item keys. Scores are cosine similarities in [-1, 1], higher is
+    closer.
+    """
+
+    def __len__(self) -> int:
+        """The number of vectors."""
+
+    def search(self, queries: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
+        """Return the ``k`` closest keys of every query, closest first.
+
+        Shapes: queries is (q, d), unit norm; both results are (q, k). Where there are fewer than
+        ``k`` vectors the rows end with key -1 and score -inf.
+        """

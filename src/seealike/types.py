@@ -1,0 +1,171 @@
+"""The nouns of seealike: plain immutable values that every stage may pass to every other.
+
+Nothing here opens a file, knows a library other than numpy's array type, or holds behaviour
+beyond checking its own fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    import numpy.typing as npt
+    from PIL import Image
+
+    Float32Array: TypeAlias = npt.NDArray[np.float32]
+    Float16Array: TypeAlias = npt.NDArray[np.float16]
+    Int64Array: TypeAlias = npt.NDArray[np.int64]
+    PixelArray: TypeAlias = npt.NDArray[np.uint8]
+    PathInput: TypeAlias = str | os.PathLike[str]
+    ImageInput: TypeAlias = PathInput | bytes | Image.Image | PixelArray
+
+MetadataValue: TypeAlias = str | int | float | bool | None
+Metadata: TypeAlias = Mapping[str, MetadataValue]
+
+
+class SkipReason(StrEnum):
+    """Why a file is not in the catalogue. The list is closed: every skipped file has one of these."""
+
+    EMPTY_FILE = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    FILE_TOO_LARGE = "file_too_large"
+    ZERO_DIMENSION = "zero_dimension"
+    DECODER_TIMEOUT = "decoder_timeout"
+    DECODER_CRASHED = "decoder_crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    UNREADABLE = "unreadable"
+    CHANGED_WHILE_READING = "changed_while_reading"
+    OUTSIDE_ROOT = "outside_root"
+    DUPLICATE_ID = "duplicate_id"
+    ENCODER_FAILED = "encoder_failed"
+    NON_FINITE_VECTOR = "non_finite_vector"
+
+
+class Metric(StrEnum):
+    """How two vectors are compared. Whatever the metric, a higher score is closer.
+
+    ``COSINE``: the cosine similarity, in [-1, 1].
+    ``EUCLIDEAN``: minus the Euclidean distance, in [-2, 0] for unit vectors; 0 is identical.
+    """
+
+    COSINE = "cosine"
+    EUCLIDEAN = "euclidean"
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a picture becomes the square of pixels an encoder was trained on.
+
+    The shorter side is resized to ``resize_px``, the centre ``crop_px`` x ``crop_px`` is cut out
+    (both in Pillow's ``bicubic`` convention, antialiased), and the encoder itself computes
+    ``(RGB - mean) / std`` per channel on the 0..255 scale.
+    """
+
+    resize_px: int
+    crop_px: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """What must be equal for two vectors to be comparable: the embedding space's name."""
+
+    name: str
+    weights_sha256: str
+    preprocessing: Preprocessing
+    layer: str
+    pooling: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceItem:
+    """One picture as a source offers it, before anybody has opened it.
+
+    ``path`` is absolute and in the file system's own decoding (``os.fsdecode``: undecodable bytes
+    are surrogates). ``id`` is always valid Unicode. ``size_bytes`` and ``mtime_ns`` come from
+    ``stat``.
+    """
+
+    id: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    group: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that is not in the catalogue, with its reason and a detail written for people."""
+
+    id: str
+    path: str
+    reason: SkipReason
+    detail: str
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One picture of a catalogue."""
+
+    id: str
+    path: str | None
+    group: str | None
+    metadata: Metadata
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result of a search. ``score``: see :class:`Metric`; higher is closer."""
+
+    id: str
+    score: float
+    path: str | None
+    group: str | None = None
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a long job stands. ``total`` is ``None`` while it is not known yet."""
+
+    stage: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one ``index`` run did, or with ``dry_run`` would do. All but ``skipped`` are counts.
+
+    ``missing`` items are known to the catalogue but gone from the source, and were kept because so
+    many are gone that the source looks unmounted (see ``prune_missing``).
+    """
+
+    added: int
+    updated: int
+    moved: int
+    removed: int
+    unchanged: int
+    missing: int
+    skipped: tuple[Skipped, ...]
+    generation: int
+    took_s: float
+    dry_run: bool = False

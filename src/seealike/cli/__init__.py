@@ -1,1 +1,1 @@
-"""cli."""
+"""The ``seealike`` command: parses, calls the facade, prints. No logic of its own."""

@@ -1,1 +1,22 @@
-"""recommend."""
+"""Search and recommendation over an immutable view of the catalogue. Knows vectors and ids, not files or pixels."""
+
+from seealike.recommend.answers import StaleViewError, Wanted, hits, keys_needed
+from seealike.recommend.lists import Names, SimilarList, similar_lists
+from seealike.recommend.taste import taste_query
+from seealike.recommend.view import ATTEMPTS, LoadedAnn, Ranked, Searcher, View
+
+__all__ = [
+    "ATTEMPTS",
+    "LoadedAnn",
+    "Names",
+    "Ranked",
+    "Searcher",
+    "SimilarList",
+    "StaleViewError",
+    "View",
+    "Wanted",
+    "hits",
+    "keys_needed",
+    "similar_lists",
+    "taste_query",
+]

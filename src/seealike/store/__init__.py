@@ -1,1 +1,33 @@
-"""store."""
+"""The catalogue on disk: one SQLite file that is the only truth, and derived files that may go at any time.
+
+What is here knows rows, bytes and durability; it does not know what a picture or a neighbour is.
+"""
+
+from seealike.store import schema
+from seealike.store.files import FileSystem
+from seealike.store.lock import WriterLock
+from seealike.store.manifest import MANIFEST_NAME, Manifest, is_catalog, read_manifest, write_manifest
+from seealike.store.records import NewItem, SourceRecord, State, StoredItem
+from seealike.store.sqlite import DATABASE_NAME, SqliteStore
+from seealike.store.staging import ScanDiff, Staging
+from seealike.store.writer import StoreWriter
+
+__all__ = [
+    "DATABASE_NAME",
+    "MANIFEST_NAME",
+    "FileSystem",
+    "Manifest",
+    "NewItem",
+    "ScanDiff",
+    "SourceRecord",
+    "SqliteStore",
+    "Staging",
+    "State",
+    "StoreWriter",
+    "StoredItem",
+    "WriterLock",
+    "is_catalog",
+    "read_manifest",
+    "schema",
+    "write_manifest",
+]

@@ -1,0 +1,28 @@
+"""The composition root: the one place that knows every stage, and the facade that users hold."""
+
+from seealike.catalog.facade import Catalog
+from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
+from seealike.catalog.options import (
+    AnnInfo,
+    CatalogInfo,
+    Finding,
+    IndexOptions,
+    SearchOptions,
+    VerifyReport,
+)
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "AnnInfo",
+    "Catalog",
+    "CatalogInfo",
+    "Finding",
+    "IndexOptions",
+    "SearchOptions",
+    "VerifyReport",
+    "check_source",
+    "create",
+    "open",
+    "temporary",
+    "verify",
+]

@@ -1,0 +1,159 @@
+"""Looking after a catalogue: what is in it, whether it is sound, and putting it right."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+
+from seealike.catalog import ann
+from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, VerifyReport
+from seealike.errors import DamagedCatalogError
+from seealike.recommend import Searcher
+from seealike.store import FileSystem, SqliteStore, State, StoredItem, StoreWriter, schema
+from seealike.store.records import ITEM_COLUMNS, vector_checksum
+from seealike.types import Float32Array
+
+RECALL_K = 10
+
+
+def source_root(directory: str, state: State) -> str:
+    """The folder that stored paths are relative to, also after the catalogue moved along with it."""
+    if state.source is None:
+        return os.path.abspath(directory)
+    if state.source.relative_root is not None:
+        return os.path.normpath(os.path.join(os.path.abspath(directory), state.source.relative_root))
+    return state.source.root
+
+
+def describe(store: SqliteStore) -> CatalogInfo:
+    """Gather what ``info`` tells; reads no vectors."""
+    state = store.state()
+    reasons = store.skip_counts()
+    return CatalogInfo(
+        path=store.directory,
+        items=state.count,
+        skipped=sum(reasons.values()),
+        generation=state.generation,
+        encoder=store.identity,
+        source=state.source.label if state.source else None,
+        source_root=source_root(store.directory, state) if state.source else None,
+        size_bytes=_directory_size(store.directory),
+        ann=_ann_info(store.directory, state),
+        skipped_by_reason=reasons,
+    )
+
+
+def verify(store: SqliteStore, searcher: Searcher, sample: int) -> VerifyReport:
+    """Check everything, change nothing."""
+    findings = [*_page_findings(store), *(finding for finding, _ in _row_findings(store)), *_ann_findings(store)]
+    recall, measured = (None, 0) if findings else _measured_recall(store, searcher, sample)
+    return VerifyReport(store.state().count, tuple(findings), recall, measured)
+
+
+def repair(
+    store: SqliteStore, searcher: Searcher, writer: StoreWriter, files: FileSystem, sample: int
+) -> VerifyReport:
+    """Check everything and put right what can be. The caller holds the writer lock."""
+    files.remove_leftovers(store.directory)
+    findings = _page_findings(store)
+    for finding, keys in list(_row_findings(store)):
+        writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
+        findings.append(Finding(finding.file, finding.what, repaired=True))
+    writer.recount()
+    broken = _ann_findings(store)
+    if broken:
+        ann.drop(store, writer, files)
+        findings += [Finding(finding.file, finding.what, repaired=True) for finding in broken]
+    ann.remove_orphans(store, files)
+    ann.refresh(store, writer, files, lambda _: None)
+    recall, measured = _measured_recall(store, searcher, sample)
+    return VerifyReport(store.state().count, tuple(findings), recall, measured)
+
+
+def _page_findings(store: SqliteStore) -> list[Finding]:
+    """What SQLite itself finds wrong with its file."""
+    connection = schema.connect(store.database_path)
+    try:
+        with schema.translated(store.database_path):
+            rows = connection.execute("PRAGMA integrity_check(5)").fetchall()
+    except DamagedCatalogError as exc:
+        return [Finding(store.database_path, exc.what)]
+    finally:
+        connection.close()
+    return [Finding(store.database_path, str(row[0])) for row in rows if row[0] != "ok"]
+
+
+def _row_findings(store: SqliteStore) -> Iterator[tuple[Finding, list[int]]]:
+    """Rows that are not what was written, and rows without their other half, with the keys to remove."""
+    connection = schema.connect(store.database_path)
+    path = store.database_path
+    try:
+        with schema.translated(path):
+            yield from _bad_rows(connection, path, store.identity.dimension)
+    finally:
+        connection.close()
+
+
+def _bad_rows(
+    connection: sqlite3.Connection, path: str, dimension: int
+) -> Iterator[tuple[Finding, list[int]]]:
+    for row in connection.execute(f"SELECT {ITEM_COLUMNS} FROM items ORDER BY key"):  # noqa: S608
+        if StoredItem.from_row(row) is None:
+            yield Finding(path, f"checksum of the row of item {row[1]!r}"), [row[0]]
+    for key, data, crc in connection.execute("SELECT key, data, crc FROM vectors ORDER BY key"):
+        if len(data) != 2 * dimension or vector_checksum(key, data) != crc:
+            yield Finding(path, f"checksum of the vector with key {key}"), [key]
+    for one, other in (("items", "vectors"), ("vectors", "items")):
+        statement = f"SELECT key FROM {one} WHERE key NOT IN (SELECT key FROM {other}) ORDER BY key"  # noqa: S608
+        for (key,) in connection.execute(statement):
+            yield Finding(path, f"orphan in {one}: key {key} is not in {other}"), [key]
+    counted = connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
+    stated = connection.execute("SELECT json_extract(value, '$.count') FROM state WHERE name='catalog'").fetchone()
+    if stated is None or stated[0] != counted:
+        yield Finding(path, f"{counted} vectors where {stated and stated[0]} were written"), []
+
+
+def _ann_findings(store: SqliteStore) -> list[Finding]:
+    record = store.state().ann
+    if record is None:
+        return []
+    damage = ann.damage(store.directory, record)
+    return [] if damage is None else [Finding(ann.file_of(store.directory, record), damage)]
+
+
+def _measured_recall(store: SqliteStore, searcher: Searcher, sample: int) -> tuple[float | None, int]:
+    """Recall@10 of what a search answers against exhaustive search, on items drawn evenly."""
+    view = searcher.view()
+    if view.ann is None or not sample:
+        return None, 0
+    keys = view.keys[np.unique(np.linspace(0, len(view) - 1, min(sample, len(view))).astype(np.int64))]
+    _, vectors = store.vectors_of([int(key) for key in keys])
+    queries: Float32Array = vectors.astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    exact = searcher.rank(view, queries, RECALL_K, exact=True)
+    approximate = searcher.rank(view, queries, RECALL_K)
+    found = 0
+    for (_, truth), (_, answer) in zip(exact, approximate, strict=True):
+        worst = np.sort(truth)[-RECALL_K]
+        found += min(RECALL_K, int((answer >= worst).sum()))
+    return found / (RECALL_K * len(queries)), len(queries)
+
+
+def _ann_info(directory: str, state: State) -> AnnInfo:
+    if state.ann is None:
+        return AnnInfo("none" if state.count <= ann.THRESHOLD else "missing")
+    return ann.describe(directory, state)
+
+
+def _directory_size(directory: str) -> int:
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(folder, name), follow_symlinks=False).st_size
+            except OSError:
+                continue
+    return total

@@ -1,0 +1,433 @@
+"""The catalogue as its users see it: the composition root that joins every stage."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from seealike.catalog import ann, checkup, lists
+from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
+from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
+from seealike.catalog.sync import ProgressCallback, SyncJob
+from seealike.encoders import EncoderMode
+from seealike.errors import UnknownItemError, UsageError
+from seealike.images import DecodePool
+from seealike.protocols import Encoder, Source
+from seealike.recommend import (
+    ATTEMPTS,
+    Ranked,
+    Searcher,
+    SimilarList,
+    StaleViewError,
+    Wanted,
+    hits,
+    keys_needed,
+    taste_query,
+)
+from seealike.sources import open_source
+from seealike.store import FileSystem, NewItem, SqliteStore, StoredItem, StoreWriter, WriterLock
+from seealike.store.records import metadata_to_json
+from seealike.types import (
+    EncoderIdentity,
+    Float32Array,
+    Hit,
+    ImageInput,
+    IndexReport,
+    Item,
+    Metadata,
+    PathInput,
+    Progress,
+    Skipped,
+)
+
+SMALL_CHANGE_WAIT_S = 10.0
+QUERY_BATCH = 64
+
+
+def _silent(_: Progress) -> None:
+    """Progress nobody watches."""
+
+
+class Catalog:
+    """A set of pictures that can be searched by likeness. Get one from ``create`` or ``open``.
+
+    Any number of threads may read at once; each answer belongs to one committed generation. Changes are
+    made one at a time, also across processes.
+    """
+
+    def __init__(
+        self, store: SqliteStore, *, encoder: Encoder | None = None, files: FileSystem | None = None
+    ) -> None:
+        """Use ``seealike.create`` or ``seealike.open`` instead."""
+        self._store = store
+        self._files = files or FileSystem()
+        self._encoder = EncoderAtHand(store.directory, store.identity, encoder)
+        self._pictures = PictureEncoder(self._encoder)
+        self._searcher = Searcher(store, store.identity.dimension, self._load_ann)
+        self._writing = threading.Lock()
+
+    @property
+    def path(self) -> str:
+        """The catalogue's directory."""
+        return self._store.directory
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """The embedding space all vectors live in."""
+        return self._store.identity
+
+    @property
+    def generation(self) -> int:
+        """Grows with every committed change."""
+        return self._store.state().generation
+
+    def __len__(self) -> int:
+        """The number of items."""
+        return self._store.state().count
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether there is an item with this id."""
+        return isinstance(item_id, str) and self._store.item(item_id) is not None
+
+    def __enter__(self) -> Self:
+        """Use the catalogue in a ``with`` block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Free processes, models and files. The catalogue cannot be used afterwards."""
+        self._pictures.close()
+        self._store.close()
+
+    # -- what is in it -----------------------------------------------------------------------------
+
+    def item(self, item_id: str) -> Item:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+        """
+        return self._public(self._stored(item_id))
+
+    def items(self) -> Iterator[Item]:
+        """Every item, in id order."""
+        return map(self._public, self._store.items())
+
+    def skipped(self) -> list[Skipped]:
+        """Every file of the source that is not in the catalogue, with the reason."""
+        absolute = self._absolute_function()
+        return [
+            Skipped(row.id, absolute(os.fsencode(row.path)) or row.path, row.reason, row.detail, row.size_bytes, row.mtime_ns)
+            for row in self._store.skipped()
+        ]
+
+    def vectors(self) -> tuple[list[str], Float32Array]:
+        """All ids, in id order, and their vectors, one row each.
+
+        Shapes: the array is (n, d). Units: rows have norm 1.
+        """
+        for _ in range(ATTEMPTS):
+            state, keys = self._store.state_and_keys()
+            items = {item.key: item.id for item in self._store.items()}
+            blocks = list(self._store.vector_blocks())
+            if self._store.state().generation == state.generation:
+                break
+        found = np.concatenate([block[0] for block in blocks]) if blocks else keys
+        order = sorted(range(len(found)), key=lambda row: items[int(found[row])])
+        matrix = np.concatenate([block[1] for block in blocks]) if blocks else np.empty((0, self.encoder.dimension))
+        rows = matrix[order].astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return [items[int(found[row])] for row in order], rows
+
+    def info(self) -> CatalogInfo:
+        """Counts, sizes, generation, encoder and the state of the approximate index."""
+        return checkup.describe(self._store)
+
+    def verify(self, *, repair: bool = False, sample: int = 200) -> VerifyReport:
+        """Check every checksum, orphans, and the approximate index against exact search.
+
+        Args:
+            repair: put right what can be: damaged items are removed (the next ``index`` reads their
+                pictures again), derived files are made anew.
+            sample: how many items' neighbours to compare for the recall.
+        """
+        if not repair:
+            return checkup.verify(self._store, self._searcher, sample)
+        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+            return checkup.repair(self._store, self._searcher, writer, self._files, sample)
+
+    # -- changing it -------------------------------------------------------------------------------
+
+    def index(
+        self,
+        source: PathInput | Source,
+        *,
+        options: IndexOptions = IndexOptions(),  # noqa: B008 - immutable
+        progress: ProgressCallback | None = None,
+    ) -> IndexReport:
+        """Make the catalogue equal to its source: a folder, a glob pattern or a table.
+
+        May be interrupted at any moment; what was committed stays, and the next call goes on.
+
+        Raises:
+            SourceError: the source cannot be read.
+            CatalogBusyError: another process is writing.
+            StorageError: the disk refused.
+        """
+        opened = open_source(source, root=options.root) if isinstance(source, str | os.PathLike) else source
+        report_progress = progress or _silent
+        if options.dry_run:
+            writer = StoreWriter(self._store.database_path)
+            try:
+                return SyncJob(self._store, writer, opened, options, report_progress).run(_never)
+            finally:
+                writer.close()
+        with self._writer(options.wait_s) as writer:
+            self._files.remove_leftovers(self.path)
+            job = SyncJob(self._store, writer, opened, options, report_progress)
+            with self._pipeline(options) as open_pipeline:
+                report = job.run(open_pipeline)
+            ann.refresh(self._store, writer, self._files, report_progress)
+            return report
+
+    def add(
+        self, item_id: str, image: ImageInput, *, group: str | None = None, metadata: Metadata | None = None
+    ) -> None:
+        """Add one picture under an id, replacing the item that has it. ``index`` never removes it.
+
+        Raises:
+            PictureError: the picture cannot be used.
+        """
+        if not item_id:
+            raise UsageError("an item needs an id that is not empty")
+        pixels = self._pictures.pixels(image)
+        vector = encoded_unit(self._pictures.encode([pixels]))[0]
+        path = os.path.abspath(image) if isinstance(image, str | os.PathLike) else None
+        height, width = pixels.shape[:2]
+        row = NewItem(
+            id=item_id,
+            path=os.fsencode(path) if path else None,
+            size_bytes=None,
+            mtime_ns=None,
+            sha256=None,
+            group=group,
+            metadata_json=metadata_to_json(metadata or {}),
+            width_px=width,
+            height_px=height,
+            managed=False,
+            vector=vector.astype(np.float16).tobytes(),
+        )
+        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+            writer.add([row])
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove items from the catalogue (never from the disk). The number removed.
+
+        Raises:
+            UnknownItemError: one of the ids is not in the catalogue; then nothing is removed.
+        """
+        wanted = list(dict.fromkeys(ids))
+        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+            for item_id in wanted:
+                self._stored(item_id)
+            return writer.remove(wanted)
+
+    # -- asking it ---------------------------------------------------------------------------------
+
+    def search(self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:  # noqa: B008
+        """The items that look most like a picture: a path, bytes, a PIL image, or an (h, w, 3) uint8 array.
+
+        Raises:
+            PictureError: the picture cannot be used.
+        """
+        return self.search_batch([image], k, options=options)[0]
+
+    def search_batch(
+        self, images: Sequence[ImageInput], k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+    ) -> list[list[Hit]]:
+        """``search`` for several pictures; one list each, in order."""
+        return self.search_vectors(self._pictures.encode(images), k, options=options)
+
+    def search_vectors(
+        self, queries: Float32Array, k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+    ) -> list[list[Hit]]:
+        """``search`` for vectors of this catalogue's encoder. Shapes: queries is (q, d)."""
+        if queries.ndim != 2 or queries.shape[1] != self.encoder.dimension:
+            raise UsageError(f"queries must be (q, {self.encoder.dimension}), not {queries.shape}")
+        return self._answer(lambda: (encoded_unit(queries), [()] * len(queries)), k, options)
+
+    def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:  # noqa: B008
+        """The items most like one of the catalogue, itself left out.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
+        return self.similar_batch([item_id], k, options=options)[0]
+
+    def similar_batch(
+        self, ids: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+    ) -> list[list[Hit]]:
+        """``similar`` for several items; one list each, in order."""
+
+        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
+            keys, vectors = self._vectors_of_ids(ids)
+            return vectors, [(key,) for key in keys]
+
+        return self._answer(queries, k, options)
+
+    def recommend(
+        self,
+        like: Sequence[str] = (),
+        dislike: Sequence[str] = (),
+        k: int = 10,
+        *,
+        like_images: Sequence[ImageInput] = (),
+        options: SearchOptions = SearchOptions(),  # noqa: B008
+    ) -> list[Hit]:
+        """Items for somebody who likes some items (and pictures) and dislikes others; those left out.
+
+        Raises:
+            UnknownItemError: an id is not in the catalogue.
+            UsageError: nothing is liked.
+        """
+        pictures = encoded_unit(self._pictures.encode(like_images)) if like_images else None
+
+        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
+            liked_keys, liked = self._vectors_of_ids(like)
+            disliked_keys, disliked = self._vectors_of_ids(dislike)
+            liked = liked if pictures is None else np.concatenate([liked, pictures])
+            return taste_query(liked, disliked), [(*liked_keys, *disliked_keys)]
+
+        return self._answer(queries, k, options)[0]
+
+    def recommend_all(
+        self,
+        k: int = 10,
+        *,
+        options: SearchOptions = SearchOptions(),  # noqa: B008
+        progress: ProgressCallback | None = None,
+    ) -> Iterator[SimilarList]:
+        """The ``k`` most similar items of every item, in id order, in bounded memory."""
+        _check_k(k)
+        return lists.all_lists(self._store, self._searcher, k, options, progress or _silent)
+
+    def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
+        """A small JPEG of a picture file, without its metadata.
+
+        Raises:
+            PictureError: the picture cannot be used.
+        """
+        return self._pictures.thumbnail(image, side_px)
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _answer(
+        self,
+        make_queries: Callable[[], tuple[Float32Array, Sequence[Sequence[int]]]],
+        k: int,
+        options: SearchOptions,
+    ) -> list[list[Hit]]:
+        _check_k(k)
+        wanted = Wanted(k, options.min_score, options.metric)
+        for _ in range(ATTEMPTS):
+            view = self._searcher.view()
+            queries, excluded = make_queries()
+            spare = max((len(keys) for keys in excluded), default=0)
+            ranked: list[Ranked] = []
+            for start in range(0, len(queries), QUERY_BATCH):
+                part = queries[start : start + QUERY_BATCH]
+                ranked += self._searcher.rank(view, part, k + spare, exact=options.exact)
+            rows = self._store.items_of(keys_needed(ranked))
+            absolute = self._absolute_function()
+            try:
+                return [
+                    hits(row, wanted, set(keys), rows, absolute)
+                    for row, keys in zip(ranked, excluded, strict=True)
+                ]
+            except StaleViewError:
+                continue
+        raise UsageError("the catalogue changes faster than it can be read; try again")
+
+    def _vectors_of_ids(self, ids: Sequence[str]) -> tuple[list[int], Float32Array]:
+        """Keys and unit vectors of items, in the order of ``ids``."""
+        keys = [self._stored(item_id).key for item_id in ids]
+        found, vectors = self._store.vectors_of(keys)
+        position = {int(key): row for row, key in enumerate(found)}
+        missing = [item_id for item_id, key in zip(ids, keys, strict=True) if key not in position]
+        if missing:
+            raise UnknownItemError(missing[0])
+        rows = vectors[[position[key] for key in keys]].astype(np.float32)
+        return keys, encoded_unit(rows) if len(rows) else rows
+
+    def _stored(self, item_id: str) -> StoredItem:
+        item = self._store.item(item_id)
+        if item is None:
+            raise UnknownItemError(item_id)
+        return item
+
+    def _public(self, item: StoredItem) -> Item:
+        path = self._absolute_function()(item.path)
+        return Item(item.id, path, item.group, item.metadata, item.width_px, item.height_px)
+
+    def _absolute_function(self) -> Callable[[bytes | None], str | None]:
+        root = checkup.source_root(self._store.directory, self._store.state())
+
+        def absolute(path: bytes | None) -> str | None:
+            return None if path is None else os.path.join(root, os.fsdecode(path))
+
+        return absolute
+
+    def _load_ann(self, record: str) -> ann.LoadedAnn | None:
+        return ann.load(self.path, record)
+
+    @contextmanager
+    def _writer(self, wait_s: float) -> Iterator[StoreWriter]:
+        lock = WriterLock(self.path)
+        with self._writing:
+            lock.acquire(wait_s)
+            try:
+                writer = StoreWriter(self._store.database_path)
+                try:
+                    yield writer
+                finally:
+                    writer.close()
+            finally:
+                lock.release()
+
+    @contextmanager
+    def _pipeline(self, options: IndexOptions) -> Iterator[Callable[[], tuple[DecodePool, Encoder]]]:
+        """A factory for the decoding processes and the encoder; what it made is closed at the end."""
+        with ExitStack() as made:
+
+            def start() -> tuple[DecodePool, Encoder]:
+                workers = options.workers or os.cpu_count() or 1
+                encoder = made.enter_context(self._encoder.loaded(EncoderMode.THROUGHPUT))
+                pool = DecodePool(
+                    self.encoder.preprocessing,
+                    workers=workers,
+                    batch_size=encoder.batch_size,
+                    buffers=2 * workers + encoder.concurrency + 1,
+                )
+                return made.enter_context(pool), encoder
+
+            yield start
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+
+
+def _never() -> tuple[DecodePool, Encoder]:
+    raise AssertionError("a dry run decodes nothing")

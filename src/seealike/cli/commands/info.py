@@ -1,0 +1,69 @@
+"""``seealike info``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+import seealike
+from seealike.catalog import CatalogInfo
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option
+
+
+@click.command(name="info")
+@catalog_option
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+              help="How to print it.")
+@click.option("--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons.")
+def command(catalog: str | None, form: str, skipped: bool) -> None:
+    """Say what is in a catalogue: counts, encoder, size, generation, state of the approximate index.
+
+    \b
+    seealike info
+    seealike info --skipped
+    seealike info --format json
+    """  # noqa: D301
+    with seealike.open(existing_catalog(catalog)) as opened:
+        info = opened.info()
+        rows = opened.skipped() if skipped else []
+    if form == "json":
+        content = asdict(info)
+        if skipped:
+            content["skipped_files"] = [asdict(row) for row in rows]
+        click.echo(json.dumps(content, ensure_ascii=True))
+        return
+    _print(info)
+    for row in rows:
+        line = f"{row.reason.value}\t{row.id}\t{row.detail}".encode("utf-8", "backslashreplace").decode()
+        click.echo(line)
+
+
+def _print(info: CatalogInfo) -> None:
+    encoder = info.encoder
+    lines = {
+        "catalogue": info.path,
+        "source": info.source or "none",
+        "items": f"{info.items:,}",
+        "skipped": f"{info.skipped:,}",
+        "generation": str(info.generation),
+        "encoder": f"{encoder.name}, {encoder.dimension} dimensions, weights {encoder.weights_sha256[:12]}",
+        "size": f"{info.size_bytes / 1e6:,.1f} MB",
+        "search": _search_line(info),
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:<12}{value}")
+    for reason, count in info.skipped_by_reason.items():
+        click.echo(f"  {reason.value:<24}{count:,}")
+
+
+def _search_line(info: CatalogInfo) -> str:
+    ann = info.ann
+    if ann.state == "none":
+        return "exact"
+    if ann.state != "ready":
+        return f"exact (approximate index {ann.state}; the next `seealike index` makes it)"
+    recall = "" if ann.recall_at_10 is None else f", recall@10 {ann.recall_at_10:.4f}"
+    return f"approximate over {ann.items:,}{recall}, exact over the {ann.tail:,} newest"

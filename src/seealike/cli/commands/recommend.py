@@ -1,0 +1,100 @@
+"""``seealike recommend``."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+import seealike
+from seealike.catalog import Catalog, SearchOptions
+from seealike.cli.formats import OutputFormat, QueryResult, write_results
+from seealike.cli.list_files import ListFormat, format_of, write_lists
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.pages import Page, Query, write_page
+from seealike.cli.progress import progress_printer
+from seealike.types import Metric
+
+GALLERY_LISTS = 60
+
+
+@click.command(name="recommend")
+@click.option("--like", "likes", multiple=True, metavar="ID", help="An item that is liked; may be repeated.")
+@click.option("--not", "dislikes", multiple=True, metavar="ID", help="An item that is not; may be repeated.")
+@click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
+@click.option("--all", "everybody", is_flag=True, help="The list of every item.")
+@click.option("-o", "--output", metavar="FILE", help="With --all: a .csv, .jsonl or .parquet file, written atomically.")
+@catalog_option
+@search_options
+@click.option("--format", "form", type=click.Choice([form.value for form in OutputFormat]), default=None,
+              help="How to print the results.  [default: table; with --all csv, or what -o ends in]")
+@click.option("--gallery", metavar="FILE.html", help=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).")
+@quiet_option
+def command(
+    likes: tuple[str, ...],
+    dislikes: tuple[str, ...],
+    files: tuple[str, ...],
+    everybody: bool,
+    output: str | None,
+    catalog: str | None,
+    k: int,
+    min_score: float | None,
+    metric: str,
+    exact: bool,
+    form: str | None,
+    gallery: str | None,
+    quiet: bool,
+) -> None:
+    """Recommend items for somebody who likes some and not others, or make the lists of all items.
+
+    \b
+    seealike recommend --like shirts/12.jpg --like shirts/40.jpg --not shirts/7.jpg
+    seealike recommend --all -k 10 -o similar.csv
+    seealike recommend --all -o similar.parquet
+    """  # noqa: D301
+    if everybody == bool(likes or files):
+        raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
+    if dislikes and everybody or (output and not everybody):
+        raise click.UsageError("--not goes with --like, -o with --all")
+    options = SearchOptions(min_score, exact, Metric(metric))
+    list_format = format_of(output, form) if everybody else ListFormat.CSV
+    with seealike.open(existing_catalog(catalog)) as opened:
+        if everybody:
+            _lists(opened, k, options, output, list_format, gallery, quiet=quiet)
+            return
+        started = time.perf_counter()
+        hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
+        took_s = time.perf_counter() - started
+        if gallery:
+            liked = [(item_id, opened.item(item_id).path) for item_id in likes]
+            query = Query((*liked, *((name, name) for name in files)))
+            write_page(gallery, opened, Page("Recommended", ((query, hits),), took_s, min_score), quiet=quiet)
+        label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
+        write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
+
+
+def _lists(
+    catalog: Catalog,
+    k: int,
+    options: SearchOptions,
+    output: str | None,
+    form: ListFormat,
+    gallery: str | None,
+    *,
+    quiet: bool,
+) -> None:
+    started = time.perf_counter()
+    with progress_printer(quiet) as progress:
+        lists = catalog.recommend_all(k, options=options, progress=progress)
+        count = write_lists(lists, output, form)
+    took_s = time.perf_counter() - started
+    if not quiet and output:
+        click.echo(f"{output}: lists of {count:,} items in {took_s:.1f} s", err=True)
+    if gallery:
+        chosen = [item for _, item in zip(range(GALLERY_LISTS), catalog.items(), strict=False)]
+        found = catalog.similar_batch([item.id for item in chosen], k, options=options)
+        queries = [Query(((item.id, item.path),)) for item in chosen]
+        page = Page("Every item's list", tuple(zip(queries, found, strict=True)), took_s, options.min_score)
+        write_page(gallery, catalog, page, quiet=quiet)

@@ -1,0 +1,27 @@
+"""``seealike rm``."""
+
+from __future__ import annotations
+
+import click
+
+import seealike
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option, quiet_option
+
+
+@click.command(name="rm")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@catalog_option
+@quiet_option
+def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
+    """Take items out of the catalogue. No picture is deleted.
+
+    A picture that is still in the source comes back with the next `seealike index`.
+
+    \b
+    seealike rm shirts/12.jpg shirts/13.jpg
+    """  # noqa: D301
+    with seealike.open(existing_catalog(catalog)) as opened:
+        removed = opened.remove(ids)
+        if not quiet:
+            click.echo(f"removed {removed:,}; {len(opened):,} items left", err=True)

@@ -1,0 +1,45 @@
+"""``seealike verify``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from seealike.catalog import VerifyReport, verify
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option
+
+
+@click.command(name="verify")
+@catalog_option
+@click.option("--repair", is_flag=True, help="Put right what can be; damaged items come back with the next index.")
+@click.option("--sample", type=click.IntRange(min=0), default=200, show_default=True, metavar="N",
+              help="On how many items to compare approximate with exact search.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
+              help="How to print the findings.")
+def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
+    """Check every checksum, look for orphans, and compare approximate with exact search.
+
+    Ends with exit code 1 if something is wrong.
+
+    \b
+    seealike verify
+    seealike verify --repair
+    """  # noqa: D301
+    report = verify(existing_catalog(catalog), repair=repair, sample=sample)
+    if form == "json":
+        click.echo(json.dumps({**asdict(report), "ok": report.ok}))
+    else:
+        _print(report)
+    if not report.ok:
+        click.get_current_context().exit(1)
+
+
+def _print(report: VerifyReport) -> None:
+    for finding in report.findings:
+        click.echo(f"{'repaired' if finding.repaired else 'damaged'}: {finding.file}: {finding.what}")
+    if report.recall_at_10 is not None:
+        click.echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {report.sample:,} items")
+    click.echo(f"{report.items:,} items: {'ok' if report.ok else 'damaged; try `seealike verify --repair`'}")

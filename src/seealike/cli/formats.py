@@ -1,0 +1,160 @@
+"""How results are written on stdout: for people, for programs, for ``xargs``.
+
+Only results come here; messages are somebody else's. Knows nothing of catalogues or of commands.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TextIO
+
+from seealike.cli.hit_table import table_lines
+from seealike.cli.text import encodable, one_line
+from seealike.sources.ids import printable
+
+if TYPE_CHECKING:
+    from seealike.types import Hit, MetadataValue
+
+_CONTROLS = re.compile("[\x7f-\x9f]")  # which JSON allows and terminals obey
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class OutputFormat(StrEnum):
+    """The formats results can be written in."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PATHS = "paths"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What was found for one query; ``query`` is what people call it, such as a file's name."""
+
+    query: str
+    hits: tuple[Hit, ...]
+
+
+def write_results(
+    results: Sequence[QueryResult],
+    format: OutputFormat,  # noqa: A002  what the option is called
+    stream: TextIO,
+    *,
+    null: bool = False,
+) -> None:
+    r"""Write results in a format.
+
+    Scores have 6 decimals (3 in the table). Bytes of names that are not UTF-8 are shown as ``\xNN``,
+    but in ``paths`` they are written as they are.
+
+    Args:
+        results: one per query, in the order they are written.
+        format: how.
+        stream: where to; text, and for ``paths`` its ``buffer`` if there is one.
+        null: end every path with a zero byte, not a line feed (``paths`` only).
+    """
+    if format is OutputFormat.PATHS:
+        _write_paths(results, stream, "\0" if null else "\n")
+        return
+    lines = {
+        OutputFormat.TABLE: _table,
+        OutputFormat.JSON: _json,
+        OutputFormat.JSONL: _jsonl,
+        OutputFormat.CSV: _csv,
+    }[format](results, stream)
+    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
+
+
+def _table(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
+    for number, result in enumerate(results):
+        name = one_line(result.query)
+        if not result.hits:
+            yield f"nothing similar to {name}"
+            continue
+        if len(results) > 1:
+            if number:
+                yield ""
+            yield f"similar to {name}:"
+        yield from table_lines(result.hits, stream)
+
+
+def _json(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
+    found = [
+        {
+            "query": printable(result.query),
+            "hits": [_fields(rank, hit) for rank, hit in enumerate(result.hits, 1)],
+        }
+        for result in results
+    ]
+    yield _dumps({"results": found}, stream, indent=2)
+
+
+def _jsonl(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
+    for result in results:
+        query = printable(result.query)
+        for rank, hit in enumerate(result.hits, 1):
+            yield _dumps({"query": query, **_fields(rank, hit)}, stream)
+
+
+def _fields(rank: int, hit: Hit) -> dict[str, object]:
+    metadata: dict[str, MetadataValue] = {
+        printable(name): printable(value) if isinstance(value, str) else value
+        for name, value in hit.metadata.items()
+    }
+    return {
+        "rank": rank,
+        "id": printable(hit.id),
+        "score": _rounded(hit.score),
+        "path": None if hit.path is None else printable(hit.path),
+        "group": None if hit.group is None else printable(hit.group),
+        "metadata": metadata,
+    }
+
+
+def _dumps(value: object, stream: TextIO, *, indent: int | None = None) -> str:
+    """Return JSON; letters as they are where the stream can show them all."""
+    is_unicode = (stream.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
+    text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _rounded(score: float) -> float:
+    return round(float(score), 6) + 0.0  # no minus zero
+
+
+def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:  # noqa: ARG001  one shape
+    yield "query,rank,id,score,path"
+    for result in results:
+        query = _safe_cell(result.query)
+        for rank, hit in enumerate(result.hits, 1):
+            line = io.StringIO()
+            row = (query, rank, _safe_cell(hit.id), _rounded(hit.score), _safe_cell(hit.path or ""))
+            csv.writer(line, lineterminator="").writerow(row)
+            yield line.getvalue()
+
+
+def _safe_cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _write_paths(results: Sequence[QueryResult], stream: TextIO, end: str) -> None:
+    paths = (os.path.abspath(hit.path) for result in results for hit in result.hits if hit.path)
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        stream.writelines(path + end for path in paths)
+        return
+    stream.flush()
+    for path in paths:
+        binary.write(os.fsencode(path + end))
+    binary.flush()

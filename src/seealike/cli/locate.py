@@ -1,0 +1,58 @@
+"""Which catalogue a command means: said by the user, or found where ``index`` puts it."""
+
+from __future__ import annotations
+
+import os
+
+from seealike.errors import NoCatalogError, UsageError
+from seealike.store import is_catalog
+
+DEFAULT_NAME = ".seealike"
+
+
+def catalog_for_source(source: str, catalog: str | None) -> str:
+    """Where ``index SOURCE`` keeps its catalogue: ``--catalog``, or ``.seealike`` in the source's folder."""
+    if catalog:
+        return catalog
+    folder = source if os.path.isdir(source) else os.path.dirname(_without_wildcards(source))
+    return os.path.join(folder or ".", DEFAULT_NAME)
+
+
+def existing_catalog(catalog: str | None) -> str:
+    """The catalogue to read.
+
+    ``--catalog`` may name the catalogue or a folder that holds ``.seealike``. Without it: the one in the
+    working directory or a folder above it, else the one and only in a folder right below.
+
+    Raises:
+        NoCatalogError: there is none.
+        UsageError: there are several below, and none was named.
+    """
+    if catalog is not None:
+        inside = os.path.join(catalog, DEFAULT_NAME)
+        return inside if not is_catalog(catalog) and is_catalog(inside) else catalog
+    folder = os.getcwd()
+    while True:
+        if is_catalog(os.path.join(folder, DEFAULT_NAME)):
+            return os.path.relpath(os.path.join(folder, DEFAULT_NAME))
+        if os.path.dirname(folder) == folder:
+            break
+        folder = os.path.dirname(folder)
+    below = sorted(
+        os.path.join(entry.name, DEFAULT_NAME)
+        for entry in os.scandir(".")
+        if entry.is_dir() and is_catalog(os.path.join(entry.path, DEFAULT_NAME))
+    )
+    if len(below) > 1:
+        raise UsageError(f"several catalogues here; name one: --catalog {below[0]}, or {', '.join(below[1:4])}")
+    if not below:
+        raise NoCatalogError(DEFAULT_NAME)
+    return below[0]
+
+
+def _without_wildcards(source: str) -> str:
+    parts = source.replace("\\", "/").split("/") if os.sep == "\\" else source.split("/")
+    for place, part in enumerate(parts):
+        if any(mark in part for mark in "*?["):
+            return "/".join([*parts[:place], ""])
+    return source

@@ -1,0 +1,89 @@
+"""The entry point: commands are loaded when used, and errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from seealike._version import __version__
+from seealike.errors import SeealikeError, UnknownItemError, UsageError
+
+COMMANDS = ("demo", "index", "search", "recommend", "info", "verify", "rm", "encoders")
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_CODES: tuple[tuple[type[SeealikeError], int], ...] = (
+    (UnknownItemError, EXIT_FAILED),
+    (UsageError, EXIT_USAGE),
+    (SeealikeError, EXIT_FAILED),
+)
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is asked for: `search` must start quickly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called ``cmd_name``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"seealike.cli.commands.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="seealike")
+def cli() -> None:
+    """What else looks like this? Visually similar pictures, from a folder or a product table.
+
+    \b
+    seealike demo                       see what it does, on pictures it draws itself
+    seealike index photos/              make a catalogue of a folder
+    seealike search photo.jpg           find what looks like a picture
+    seealike recommend --all -o similar.csv   lists for every item
+    """  # noqa: D301 - \b is click's mark for "do not rewrap"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; ends the process with an exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        result = cli.main(args=arguments, prog_name="seealike", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted; what was committed is safe, and the same command goes on from there")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except SeealikeError as exc:
+        _say(str(exc))
+        return next(code for kind, code in EXIT_CODES if isinstance(exc, kind))
+    except OSError as exc:
+        _say(f"{exc.filename or 'output'}: {exc.strerror or exc}")
+        return EXIT_FAILED
+    except Exception as exc:  # noqa: BLE001 - a traceback is for developers, who set SEEALIKE_DEBUG
+        if os.environ.get("SEEALIKE_DEBUG"):
+            raise
+        _say(f"internal error: {type(exc).__name__}: {exc}; SEEALIKE_DEBUG=1 shows where, please report it")
+        return EXIT_FAILED
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str) -> None:
+    text = " ".join(message.split())
+    printable = text.encode("utf-8", "backslashreplace").decode()
+    click.echo(f"seealike: {printable}", err=True)

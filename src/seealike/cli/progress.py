@@ -1,0 +1,76 @@
+"""How long work shows where it stands: a line on stderr, for people only."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from seealike.types import Progress
+
+    ProgressCall: TypeAlias = Callable[[Progress], None]
+
+_COUNTING = "{desc}: {n_fmt} [{elapsed}, {rate_noinv_fmt}]"
+_WITH_TOTAL = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{rate_noinv_fmt}, {remaining} left]"
+
+
+@contextmanager
+def progress_printer(quiet: bool) -> Iterator[ProgressCall]:
+    """Give what shows progress while the ``with`` block runs: rate and time left, one line a stage.
+
+    Silent where ``quiet``, or where stderr is no terminal.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield _ignore
+        return
+    printer = _Printer()
+    try:
+        yield printer.show
+    finally:
+        printer.close()
+
+
+def _ignore(progress: Progress) -> None:
+    """Show nothing."""
+
+
+class _Printer:
+    """One tqdm bar a stage."""
+
+    def __init__(self) -> None:
+        from tqdm import tqdm
+
+        # Neither its watching thread nor a lock between processes: worker processes start beside this.
+        tqdm.monitor_interval = 0
+        tqdm.set_lock(threading.RLock())
+        self._make = tqdm
+        self._bar: tqdm[None] | None = None
+        self._stage = ""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far a stage has come; another stage begins a line of its own."""
+        if self._bar is None or progress.stage != self._stage:
+            self.close()
+            self._stage = progress.stage
+            self._bar = self._make(
+                desc=progress.stage,
+                unit=" images",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                initial=progress.done,
+            )
+        self._bar.bar_format = _COUNTING if progress.total is None else _WITH_TOTAL
+        self._bar.total = progress.total
+        self._bar.update(progress.done - self._bar.n)
+
+    def close(self) -> None:
+        """Leave the last stage's line as it is."""
+        if self._bar is not None:
+            self._bar.refresh()
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,100 @@
+"""Durable file writes: the only place that creates, renames or removes the catalogue's own files.
+
+A file is written under a temporary name in the same directory, flushed to the disk, renamed over its
+final name, and the directory is flushed too: after a crash there is the old file or the new one, whole.
+(SQLite does the same for its own file by itself.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+
+from seealike.errors import StorageError
+
+TEMPORARY_PREFIX = ".writing-"
+
+
+class FileSystem:
+    """Durable operations on the real file system. Tests put a failing double in its place."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace ``path`` by ``data``, all or nothing.
+
+        Raises:
+            StorageError: the disk refused; the file is as it was before.
+        """
+        with self.replacing(path) as temporary, open(temporary, "wb") as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def replacing(self, path: str, final_name: Callable[[], str] | None = None) -> Iterator[str]:
+        """Yield a temporary path to fill; on a clean exit it becomes ``path``, durably.
+
+        Args:
+            path: the final path.
+            final_name: called when the file is complete, where the final path depends on the content.
+
+        Raises:
+            StorageError: the disk refused; nothing has changed.
+        """
+        temporary = ""
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path) or ".")
+            os.close(handle)
+            yield temporary
+            self._sync_file(temporary)
+            os.chmod(temporary, 0o666 & ~_umask())
+            target = final_name() if final_name else path
+            os.replace(temporary, target)
+            self._sync_directory(os.path.dirname(target) or ".")
+        except OSError as exc:
+            raise StorageError(path, exc.strerror or str(exc)) from exc
+        finally:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+    def make_directory(self, path: str) -> None:
+        """Create ``path`` and its parents, durably; an existing directory is fine."""
+        try:
+            os.makedirs(path, exist_ok=True)
+            self._sync_directory(os.path.dirname(os.path.abspath(path)))
+        except OSError as exc:
+            raise StorageError(path, exc.strerror or str(exc)) from exc
+
+    def remove(self, path: str) -> None:
+        """Remove a derived file; one that is gone already is fine."""
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+    def remove_leftovers(self, directory: str) -> None:
+        """Remove temporary files that an interrupted write left. Call only as the one writer."""
+        with contextlib.suppress(OSError):
+            for name in os.listdir(directory):
+                if name.startswith(TEMPORARY_PREFIX):
+                    self.remove(os.path.join(directory, name))
+
+    def _sync_file(self, path: str) -> None:
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sync_directory(self, path: str) -> None:
+        if os.name == "nt":  # directories cannot be opened there; NTFS journals the rename itself
+            return
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,90 @@
+"""``manifest.json``: the catalogue's birth certificate, written once, as the last step of creation."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from seealike._version import __version__
+from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError
+from seealike.store.files import FileSystem
+from seealike.store.records import text_checksum
+from seealike.types import EncoderIdentity, Preprocessing
+
+MANIFEST_NAME = "manifest.json"
+MANIFEST_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What never changes in the life of a catalogue."""
+
+    encoder: EncoderIdentity
+    created_by: str = f"seealike {__version__}"
+    format_version: int = MANIFEST_FORMAT
+
+    def to_bytes(self) -> bytes:
+        """Serialise, with a checksum over the content."""
+        content = asdict(self)
+        return json.dumps({**content, "crc32": _checksum(content)}, indent=2).encode()
+
+
+def is_catalog(path: str) -> bool:
+    """Whether ``path`` looks like a catalogue's directory (its files may still be damaged)."""
+    return os.path.isfile(os.path.join(path, MANIFEST_NAME)) or os.path.isfile(
+        os.path.join(path, "catalog.sqlite")
+    )
+
+
+def write_manifest(files: FileSystem, directory: str, manifest: Manifest) -> None:
+    """Write the manifest durably."""
+    files.write(os.path.join(directory, MANIFEST_NAME), manifest.to_bytes())
+
+
+def read_manifest(directory: str) -> Manifest:
+    """Read and check the manifest.
+
+    Raises:
+        NoCatalogError: there is none, and no database either.
+        DamagedCatalogError: it is not what was written, or it is missing beside a database.
+        NewerFormatError: a newer seealike wrote it.
+    """
+    path = os.path.join(directory, MANIFEST_NAME)
+    try:
+        with open(path, "rb") as file:
+            content = json.loads(file.read(1_000_000))
+    except FileNotFoundError:
+        if is_catalog(directory):
+            raise DamagedCatalogError(directory, path, "missing") from None
+        raise NoCatalogError(directory) from None
+    except NotADirectoryError:
+        raise NoCatalogError(directory) from None
+    except (OSError, ValueError) as exc:
+        raise DamagedCatalogError(directory, path, str(exc)) from exc
+    if not isinstance(content, dict):
+        raise DamagedCatalogError(directory, path, "no JSON object")
+    version = content.get("format_version")
+    if isinstance(version, int) and version > MANIFEST_FORMAT:
+        raise NewerFormatError(directory, version, MANIFEST_FORMAT)
+    checksum = content.pop("crc32", None)
+    if checksum != _checksum(content):
+        raise DamagedCatalogError(directory, path, "checksum")
+    return Manifest(identity_from_json(content["encoder"]), content["created_by"], content["format_version"])
+
+
+def identity_to_json(identity: EncoderIdentity) -> str:
+    """An encoder's identity as canonical JSON."""
+    return json.dumps(asdict(identity), sort_keys=True)
+
+
+def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:
+    """An encoder's identity from the parsed JSON."""
+    preprocessing = dict(fields["preprocessing"])  # type: ignore[call-overload]
+    for name in ("mean", "std"):
+        preprocessing[name] = tuple(preprocessing[name])
+    return EncoderIdentity(**{**fields, "preprocessing": Preprocessing(**preprocessing)})  # type: ignore[arg-type]
+
+
+def _checksum(content: dict[str, object]) -> int:
+    return text_checksum(json.dumps(content, sort_keys=True))

@@ -1,0 +1,157 @@
+"""The rows of the catalogue as values, and the checksums that guard them.
+
+SQLite does not notice a flipped bit inside a row, so every row carries the CRC-32 of its own content;
+the row is checked whenever it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from seealike.types import Metadata
+
+ItemRow = tuple[
+    int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int, int
+]
+ITEM_COLUMNS = "key, id, path, size, mtime, sha256, grp, metadata, width, height, managed, crc"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One row of ``items``. ``path`` is relative to the source's root, or absolute, in file system bytes."""
+
+    key: int
+    id: str
+    path: bytes | None
+    size_bytes: int | None
+    mtime_ns: int | None
+    sha256: bytes | None
+    group: str | None
+    metadata_json: str
+    width_px: int
+    height_px: int
+    managed: bool
+
+    @property
+    def metadata(self) -> Metadata:
+        """The caller's columns."""
+        loaded: dict[str, str | int | float | bool | None] = json.loads(self.metadata_json)
+        return loaded
+
+    def row(self) -> ItemRow:
+        """The row with its checksum, in the order of ``ITEM_COLUMNS``."""
+        fields = self._fields()
+        return (*fields, _checksum(fields))
+
+    def _fields(
+        self,
+    ) -> tuple[int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int]:
+        return (
+            self.key,
+            self.id,
+            self.path,
+            self.size_bytes,
+            self.mtime_ns,
+            self.sha256,
+            self.group,
+            self.metadata_json,
+            self.width_px,
+            self.height_px,
+            int(self.managed),
+        )
+
+    @classmethod
+    def from_row(cls, row: ItemRow) -> StoredItem | None:
+        """The item, or ``None`` if the row is not what was written."""
+        if _checksum(row[:-1]) != row[-1]:
+            return None
+        return cls(*row[:-2], managed=bool(row[-2]))
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """What is about to become an item: everything but the key, and its vector (float16 bytes)."""
+
+    id: str
+    path: bytes | None
+    size_bytes: int | None
+    mtime_ns: int | None
+    sha256: bytes | None
+    group: str | None
+    metadata_json: str
+    width_px: int
+    height_px: int
+    managed: bool
+    vector: bytes
+
+    def stored(self, key: int) -> StoredItem:
+        """The row this becomes under ``key``."""
+        return StoredItem(
+            key,
+            self.id,
+            self.path,
+            self.size_bytes,
+            self.mtime_ns,
+            self.sha256,
+            self.group,
+            self.metadata_json,
+            self.width_px,
+            self.height_px,
+            self.managed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """Where the pictures come from. ``relative_root`` is relative to the catalogue's directory."""
+
+    label: str
+    root: str
+    relative_root: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The catalogue as a whole at one generation."""
+
+    generation: int = 0
+    count: int = 0
+    last_key: int = 0
+    source: SourceRecord | None = None
+    ann: str | None = None
+
+    def to_json(self) -> str:
+        """Serialise for the ``state`` row."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> State:
+        """Read what ``to_json`` wrote."""
+        fields = json.loads(text)
+        source = fields.pop("source")
+        return cls(source=SourceRecord(**source) if source else None, **fields)
+
+
+SkipOrigin = Literal["scan", "decode"]
+
+
+def metadata_to_json(metadata: Metadata) -> str:
+    """Metadata as canonical JSON, so that equal metadata is equal text."""
+    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def vector_checksum(key: int, data: bytes) -> int:
+    """CRC-32 over the key and the vector's bytes."""
+    return zlib.crc32(data, key & 0xFFFFFFFF)
+
+
+def text_checksum(text: str) -> int:
+    """CRC-32 of a text's UTF-8 bytes."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+def _checksum(fields: tuple[object, ...]) -> int:
+    return text_checksum(repr(fields))

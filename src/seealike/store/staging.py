@@ -1,0 +1,237 @@
+"""What a source offers against what the catalogue holds: the difference, worked out inside SQLite.
+
+The scan is written to temporary tables of the writer's connection, so a million files cost no memory here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from seealike.store import schema
+from seealike.store.records import ITEM_COLUMNS, StoredItem, metadata_to_json
+from seealike.types import Skipped, SkipReason, SourceItem
+
+# Reasons that may be gone at the next run although the file's size and time are the same.
+TRANSIENT_REASONS = (
+    SkipReason.UNREADABLE,
+    SkipReason.CHANGED_WHILE_READING,
+    SkipReason.ENCODER_FAILED,
+    SkipReason.OUT_OF_MEMORY,
+)
+
+_TABLES = """
+CREATE TEMP TABLE scan (
+    id TEXT PRIMARY KEY, path BLOB, size INTEGER, mtime INTEGER, grp TEXT, metadata TEXT
+) WITHOUT ROWID;
+CREATE TEMP TABLE refused (id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER);
+CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
+CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
+CREATE INDEX temp.gone_content ON gone (size, sha256);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedItem:
+    """One picture to decode: new, or changed (then with the old content's hash)."""
+
+    id: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    group: str | None
+    metadata_json: str
+    known: StoredItem | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanDiff:
+    """Counts of what a run has to do."""
+
+    scanned: int
+    unchanged: int
+    relabelled: int
+    gone: int
+    managed: int
+    to_read: int
+    skipped_as_before: int
+
+
+class Staging:
+    """One scan, staged beside the catalogue. Stored paths are relative to the source's root."""
+
+    def __init__(self, connection: sqlite3.Connection, database_path: str, root: str) -> None:
+        """Make the temporary tables; they vanish with the connection."""
+        self._connection = connection
+        self._path = database_path
+        self._root = root
+        self._prefix = root if root.endswith(os.sep) else root + os.sep
+        with schema.translated(database_path):
+            for table in ("scan", "refused", "moved", "gone", "todo"):
+                connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+
+    def load(self, entries: Iterable[SourceItem | Skipped], *, block: int = 5000) -> Iterator[int]:
+        """Stage every entry; yields the number staged so far, now and then."""
+        entries = iter(entries)
+        done = 0
+        while chunk := list(islice(entries, block)):
+            with schema.translated(self._path):
+                self._connection.execute("BEGIN")
+                self._connection.executemany(
+                    "INSERT INTO temp.scan VALUES (?, ?, ?, ?, ?, ?)",
+                    [self._scan_row(entry) for entry in chunk if isinstance(entry, SourceItem)],
+                )
+                self._connection.executemany(
+                    "INSERT INTO temp.refused VALUES (?, ?, ?, ?, ?, ?)",
+                    [self._refused_row(entry) for entry in chunk if isinstance(entry, Skipped)],
+                )
+                self._connection.execute("COMMIT")
+            done += len(chunk)
+            yield done
+        with schema.translated(self._path):
+            self._connection.execute(f"INSERT INTO temp.gone SELECT i.id, i.size, i.sha256 FROM {_GONE}")
+
+    def relative(self, path: str) -> bytes:
+        """A path as it is stored: relative to the root where it lies in it, in file system bytes."""
+        return os.fsencode(path.removeprefix(self._prefix))
+
+    def absolute(self, path: bytes) -> str:
+        """The path a stored one stands for."""
+        return os.path.join(self._root, os.fsdecode(path))
+
+    def diff(self) -> ScanDiff:
+        """Count what there is to do."""
+        return ScanDiff(
+            scanned=self._count("SELECT count(*) FROM temp.scan"),
+            unchanged=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND {_SAME_LABELS}"),
+            relabelled=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND NOT {_SAME_LABELS}"),
+            gone=self._count("SELECT count(*) FROM temp.gone"),
+            managed=self._count("SELECT count(*) FROM items WHERE managed=1"),
+            to_read=self._count(f"SELECT count(*) FROM {_CHANGED}")
+            + self._count(f"SELECT count(*) FROM {_NEW}"),
+            skipped_as_before=self._count(f"SELECT count(*) FROM {_STILL_SKIPPED}"),
+        )
+
+    def move_candidates(self) -> Iterator[StagedItem]:
+        """New files of the same size as a gone item: the only ones that can be moves."""
+        for row in self._rows(f"SELECT s.* FROM {_NEW} AND s.size IN (SELECT size FROM temp.gone)"):
+            yield self._staged(row, None)
+
+    def claim_move(self, staged: StagedItem, sha256: bytes) -> None:
+        """If a gone item has this content, the new file is that item under another name."""
+        with schema.translated(self._path):
+            self._connection.execute(
+                "INSERT OR IGNORE INTO temp.moved SELECT ?, id FROM temp.gone WHERE size=? AND sha256=? "
+                "AND id NOT IN (SELECT old_id FROM temp.moved) ORDER BY id LIMIT 1",
+                (staged.id, staged.size_bytes, sha256),
+            )
+
+    def moves(self) -> list[tuple[StagedItem, StoredItem]]:
+        """The moves decided so far."""
+        rows = self._rows(
+            f"SELECT s.*, {_prefixed('i')} FROM temp.moved m "
+            "JOIN temp.scan s ON s.id=m.id JOIN items i ON i.id=m.old_id ORDER BY s.id"
+        )
+        pairs = [(self._staged(row[:6], None), StoredItem.from_row(row[6:])) for row in rows]
+        return [(staged, item) for staged, item in pairs if item is not None]
+
+    def relabelled(self) -> list[tuple[StagedItem, StoredItem]]:
+        """Items whose picture is the same but whose group or metadata changed."""
+        rows = self._rows(f"SELECT s.*, {_prefixed('i')} FROM {_UNCHANGED} AND NOT {_SAME_LABELS}")
+        pairs = [(self._staged(row[:6], None), StoredItem.from_row(row[6:])) for row in rows]
+        return [(staged, item) for staged, item in pairs if item is not None]
+
+    def gone_ids(self) -> list[str]:
+        """Ids of items that the source no longer offers, moves left out."""
+        statement = "SELECT id FROM temp.gone WHERE id NOT IN (SELECT old_id FROM temp.moved) ORDER BY id"
+        return [row[0] for row in self._rows(statement)]
+
+    def to_read(self) -> Iterator[StagedItem]:
+        """Every picture to decode, changed ones first, in id order; fetched in blocks."""
+        columns = "(id, path, size, mtime, grp, metadata, key)"
+        with schema.translated(self._path):
+            self._connection.execute("DROP TABLE IF EXISTS temp.todo")
+            self._connection.execute(
+                "CREATE TEMP TABLE todo (n INTEGER PRIMARY KEY, id TEXT, path BLOB, size INTEGER, "
+                "mtime INTEGER, grp TEXT, metadata TEXT, key INTEGER)"
+            )
+            self._connection.execute(
+                f"INSERT INTO temp.todo {columns} SELECT s.*, i.key FROM {_CHANGED} ORDER BY s.id"
+            )
+            self._connection.execute(
+                f"INSERT INTO temp.todo {columns} SELECT s.*, NULL FROM {_NEW} "
+                "AND s.id NOT IN (SELECT id FROM temp.moved) ORDER BY s.id"
+            )
+        last = 0
+        while rows := self._rows("SELECT * FROM temp.todo WHERE n > ? ORDER BY n LIMIT 1000", (last,)):
+            last = int(rows[-1][0])
+            for row in rows:
+                yield self._staged(row[1:7], self._known(row[7]))
+
+    def stale_skips(self) -> list[tuple[str, bytes]]:
+        """Entries of the skipped list that no longer hold: their file is gone, changed, or refused anew."""
+        rows = self._rows(
+            "SELECT id, path FROM skipped WHERE "
+            f"(id, path) NOT IN (SELECT s.id, s.path FROM {_STILL_SKIPPED}) "
+            "AND (origin='decode' OR (id, path) NOT IN (SELECT id, path FROM temp.refused))"
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def refused_anew(self) -> list[Skipped]:
+        """What the scan refused and the skipped list does not say yet."""
+        rows = self._rows(
+            "SELECT id, path, reason, detail, size, mtime FROM temp.refused "
+            "EXCEPT SELECT id, path, reason, detail, size, mtime FROM skipped"
+        )
+        return [Skipped(r[0], os.fsdecode(r[1]), SkipReason(r[2]), r[3], r[4], r[5]) for r in rows]
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _known(self, key: int | None) -> StoredItem | None:
+        if key is None:
+            return None
+        rows = self._rows(f"SELECT {ITEM_COLUMNS} FROM items WHERE key=?", (key,))
+        return StoredItem.from_row(rows[0]) if rows else None
+
+    def _scan_row(self, item: SourceItem) -> tuple[object, ...]:
+        metadata = metadata_to_json(item.metadata) if item.metadata else "{}"
+        return (item.id, self.relative(item.path), item.size_bytes, item.mtime_ns, item.group, metadata)
+
+    def _refused_row(self, row: Skipped) -> tuple[object, ...]:
+        detail = row.detail.encode("utf-8", "backslashreplace").decode()
+        return (row.id, self.relative(row.path), row.reason.value, detail, row.size_bytes, row.mtime_ns)
+
+    def _staged(self, row: tuple, known: StoredItem | None) -> StagedItem:  # type: ignore[type-arg]
+        return StagedItem(row[0], self.absolute(row[1]), row[2], row[3], row[4], row[5], known)
+
+    def _count(self, statement: str) -> int:
+        return int(self._rows(statement)[0][0])
+
+    def _rows(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        with schema.translated(self._path):
+            return self._connection.execute(statement, parameters).fetchall()
+
+
+def _prefixed(alias: str) -> str:
+    return ", ".join(f"{alias}.{name.strip()}" for name in ITEM_COLUMNS.split(","))
+
+
+_TRANSIENT = ", ".join(f"'{reason.value}'" for reason in TRANSIENT_REASONS)
+_JOINED = "temp.scan s JOIN items i ON i.id=s.id"
+_SAME_FILE = "i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
+_SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"
+_UNCHANGED = f"{_JOINED} WHERE {_SAME_FILE}"
+_STILL_SKIPPED = (
+    "temp.scan s JOIN skipped k ON k.id=s.id AND k.path=s.path "
+    "WHERE k.size IS s.size AND k.mtime IS s.mtime AND k.origin='decode' "
+    f"AND k.reason NOT IN ({_TRANSIENT})"
+)
+_NOT_STILL_SKIPPED = f"s.id NOT IN (SELECT s.id FROM {_STILL_SKIPPED})"
+_CHANGED = f"{_JOINED} WHERE NOT ({_SAME_FILE}) AND {_NOT_STILL_SKIPPED}"
+_NEW = f"temp.scan s LEFT JOIN items i ON i.id=s.id WHERE i.key IS NULL AND {_NOT_STILL_SKIPPED}"
+_GONE = "items i LEFT JOIN temp.scan s ON s.id=i.id WHERE i.managed=1 AND s.id IS NULL"

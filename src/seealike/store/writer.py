@@ -1,0 +1,189 @@
+"""Changing the catalogue: every public method here is one durable transaction and one new generation."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Self
+
+from seealike.store import schema
+from seealike.store.records import (
+    ITEM_COLUMNS,
+    NewItem,
+    SkipOrigin,
+    SourceRecord,
+    State,
+    StoredItem,
+    text_checksum,
+    vector_checksum,
+)
+from seealike.store.sqlite import put_state
+from seealike.types import Skipped
+
+_INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
+
+
+class StoreWriter:
+    """The one writer of a catalogue. The caller holds the writer lock."""
+
+    def __init__(self, database_path: str) -> None:
+        """Open a connection of its own, so that readers keep their snapshot."""
+        self._path = database_path
+        self.connection = schema.connect(database_path)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    def add(self, items: Sequence[NewItem], skipped: Sequence[Skipped] = ()) -> None:
+        """Add items, each replacing the one with its id, and list files that could not be added.
+
+        A file listed as skipped loses the item it may have had: the catalogue can no longer vouch for it.
+        """
+        if not items and not skipped:
+            return
+        with self._change() as change:
+            change.remove_ids([item.id for item in items])
+            change.insert(items)
+            change.skip(skipped, "decode")
+            change.unskip([(item.id, item.path) for item in items if item.path is not None])
+
+    def remove(self, ids: Iterable[str]) -> int:
+        """Remove the items with these ids; the number that existed."""
+        with self._change() as change:
+            return change.remove_ids(list(ids))
+
+    def set_ann(self, record: str | None) -> None:
+        """Record which ANN snapshot belongs to the catalogue (derived: no new generation)."""
+        with schema.transaction(self.connection, self._path):
+            state = replace(read_state(self.connection), ann=record)
+            put_state(self.connection, "catalog", state.to_json())
+
+    def recount(self) -> None:
+        """Make the state's count agree with the rows that are there (repair)."""
+        with schema.transaction(self.connection, self._path):
+            state = read_state(self.connection)
+            count = self.connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
+            last = self.connection.execute("SELECT coalesce(max(key), 0) FROM vectors").fetchone()[0]
+            if count != state.count:
+                state = replace(state, generation=state.generation + 1, count=count)
+                put_state(self.connection, "catalog", replace(state, last_key=max(last, state.last_key)).to_json())
+
+    def set_source(self, source: SourceRecord) -> None:
+        """Record where the pictures come from."""
+        with self._change() as change:
+            change.source = source
+
+    def rewrite(self, apply: Callable[[Change], None]) -> None:
+        """Run several changes as one transaction."""
+        with self._change() as change:
+            apply(change)
+
+    def _change(self) -> Change:
+        return Change(self.connection, self._path)
+
+
+class Change:
+    """One transaction in progress: commits on a clean exit, rolls back on any other."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        """Nothing happens before the block is entered."""
+        self._connection = connection
+        self._transaction = schema.transaction(connection, path)
+        self._added = 0
+        self._removed = 0
+        self.source: SourceRecord | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._transaction.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: object) -> None:
+        """Write the new state and commit, or roll back."""
+        if kind is None:
+            try:
+                self._finish()
+            except BaseException as exc:
+                if not self._transaction.__exit__(type(exc), exc, exc.__traceback__):
+                    raise
+                return
+        self._transaction.__exit__(kind, value, trace)  # type: ignore[arg-type]
+
+    def insert(self, items: Sequence[NewItem]) -> None:
+        """Insert items whose ids are free, each under a fresh key."""
+        state = read_state(self._connection)
+        for key, item in enumerate(items, start=state.last_key + self._added + 1):
+            self._connection.execute(_INSERT_ITEM, item.stored(key).row())
+            self._connection.execute(
+                "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
+                (key, item.vector, vector_checksum(key, item.vector)),
+            )
+        self._added += len(items)
+
+    def remove_ids(self, ids: Sequence[str]) -> int:
+        """Delete the items with these ids."""
+        removed = 0
+        for item_id in ids:
+            row = self._connection.execute("SELECT key FROM items WHERE id=?", (item_id,)).fetchone()
+            if row is not None:
+                self._connection.execute("DELETE FROM items WHERE key=?", row)
+                self._connection.execute("DELETE FROM vectors WHERE key=?", row)
+                removed += 1
+        self._removed += removed
+        return removed
+
+    def remove_keys(self, keys: Sequence[int]) -> None:
+        """Delete items and vectors by key, wherever one of them is left (repair)."""
+        for key in keys:
+            self._connection.execute("DELETE FROM items WHERE key=?", (key,))
+            self._removed += self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
+
+    def update(self, item: StoredItem) -> None:
+        """Rewrite the row of an item whose picture, and so whose vector and key, stay."""
+        row = item.row()
+        columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
+        self._connection.execute(f"UPDATE items SET {columns} WHERE key=?", (*row, item.key))
+
+    def skip(self, skipped: Iterable[Skipped], origin: SkipOrigin) -> None:
+        """List files as not indexed."""
+        for row in skipped:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO skipped (id, path, reason, detail, size, mtime, origin) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    row.id,
+                    os.fsencode(row.path),
+                    row.reason.value,
+                    row.detail.encode("utf-8", "backslashreplace").decode(),
+                    row.size_bytes,
+                    row.mtime_ns,
+                    origin,
+                ),
+            )
+
+    def unskip(self, names: Iterable[tuple[str, bytes | None]]) -> None:
+        """Take files off the skipped list."""
+        for item_id, path in names:
+            self._connection.execute("DELETE FROM skipped WHERE id=? AND path=?", (item_id, path))
+
+    def _finish(self) -> None:
+        state = read_state(self._connection)
+        state = replace(
+            state,
+            generation=state.generation + 1,
+            count=state.count + self._added - self._removed,
+            last_key=state.last_key + self._added,
+            source=self.source or state.source,
+        )
+        put_state(self._connection, "catalog", state.to_json())
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """The state as the connection's transaction sees it."""
+    row = connection.execute("SELECT value, crc FROM state WHERE name='catalog'").fetchone()
+    if row is None or text_checksum(row[0]) != row[1]:
+        raise sqlite3.DatabaseError("checksum of the state")
+    return State.from_json(row[0])

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL import Image
 
-    Float32Array: TypeAlias = npt.NDArray[np.float32]
-    Float16Array: TypeAlias = npt.NDArray[np.float16]
-    Int64Array: TypeAlias = npt.NDArray[np.int64]
-    PixelArray: TypeAlias = npt.NDArray[np.uint8]
-    PathInput: TypeAlias = str | os.PathLike[str]
-    ImageInput: TypeAlias = PathInput | bytes | Image.Image | PixelArray
-
+Float32Array: TypeAlias = "npt.NDArray[np.float32]"
+Float16Array: TypeAlias = "npt.NDArray[np.float16]"
+Int64Array: TypeAlias = "npt.NDArray[np.int64]"
+PixelArray: TypeAlias = "npt.NDArray[np.uint8]"
+PathInput: TypeAlias = "str | os.PathLike[str]"
+ImageInput: TypeAlias = "PathInput | bytes | Image.Image | PixelArray"
 MetadataValue: TypeAlias = str | int | float | bool | None
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 

@@ -1,1 +1,17 @@
-"""indexes."""
+"""Vectors to neighbours: exact search, and FAISS snapshots that propose what exact scoring then decides."""
+
+from seealike.indexes.ann import AnnIndex, load_snapshot
+from seealike.indexes.build import build_snapshot
+from seealike.indexes.exact import ExactIndex
+from seealike.indexes.scoring import exact_scores
+from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord
+
+__all__ = [
+    "AnnIndex",
+    "ExactIndex",
+    "SnapshotDamagedError",
+    "SnapshotRecord",
+    "build_snapshot",
+    "exact_scores",
+    "load_snapshot",
+]

@@ -1,0 +1,119 @@
+"""Approximate search over a loaded snapshot: proposes keys, never scores."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.indexes.effort import Effort, effort_for
+from seealike.indexes.faiss import FaissEngine, single_threaded
+from seealike.indexes.reduction import Reduction
+from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
+
+if TYPE_CHECKING:
+    from seealike.types import Float32Array, Int64Array
+
+_WORTH_A_THREAD = 32
+_THREADS = min(16, os.cpu_count() or 1)
+
+
+class AnnIndex:
+    """A loaded snapshot. Immutable, and safe to use from several threads."""
+
+    def __init__(
+        self,
+        record: SnapshotRecord,
+        reduction: Reduction,
+        keys: Int64Array,
+        starts: Int64Array,
+        engine: FaissEngine | None,
+    ) -> None:
+        """Use ``load_snapshot`` instead. Without an engine every key is proposed."""
+        self.record = record
+        self._reduction, self._keys, self._starts, self._engine = reduction, keys, starts, engine
+        self._has_twins = record.distinct < record.count
+
+    def __len__(self) -> int:
+        """The number of vectors."""
+        return self.record.count
+
+    def candidates(self, queries: Float32Array, k: int) -> list[Int64Array]:
+        """For every query, keys among which its ``k`` closest are, with the recorded recall; score them.
+
+        At least ``min(k, n)`` keys each, no key twice, roughly closest first. Where one of several equal
+        vectors is proposed, all are. A query's candidates do not depend on the others asked with it.
+
+        Shapes: queries is (q, d), unit norm.
+        """
+        engine = self._engine
+        if engine is None:
+            return [self._keys] * len(queries)
+        effort = effort_for(max(k, 1), self.record.efforts, self.record.distinct, self.record.lists)
+        threads = min(_THREADS, len(queries) // _WORTH_A_THREAD)
+        if threads < 2:
+            return self._propose(engine, queries, effort)
+        with ThreadPoolExecutor(threads) as pool:
+            parts = pool.map(
+                lambda part: self._propose(engine, part, effort), np.array_split(queries, 4 * threads)
+            )
+            return [row for part in parts for row in part]
+
+    def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Int64Array]:
+        with single_threaded():
+            return [self._expanded(self._closest(engine, query, effort)) for query in queries]
+
+    def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
+        reduced = self._reduction.apply_one(query)
+        labels = engine.search(reduced, effort.fetched, effort.probed)[0]
+        found: Int64Array = labels[labels >= 0]
+        if len(found) < min(effort.k, self.record.distinct):  # those lists hold too few: probe them all
+            labels = engine.search(reduced, effort.fetched, self.record.lists)[0]
+            found = labels[labels >= 0]
+        return found
+
+    def _expanded(self, labels: Int64Array) -> Int64Array:
+        """The keys of the labels' vectors, equal ones side by side."""
+        if not self._has_twins:
+            single: Int64Array = self._keys[labels]
+            return single
+        starts = self._starts[labels]
+        lengths = self._starts[labels + 1] - starts
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+        expanded: Int64Array = self._keys[places]
+        return expanded
+
+
+def load_snapshot(path: str, record: SnapshotRecord) -> AnnIndex:
+    """Read a snapshot, having checked that it is the recorded one.
+
+    Raises:
+        SnapshotDamagedError: it is missing, damaged, another one, or of a FAISS this one cannot read.
+    """
+    parts = read_parts(path, record.size_bytes, record.sha256)
+    shapes = {
+        "directions": (record.reduced, record.dimension),
+        "offset": (record.reduced,),
+        "keys": (record.count,),
+        "starts": (record.distinct + 1,),
+    }
+    if any(name not in parts or parts[name].shape != shape for name, shape in shapes.items()):
+        raise SnapshotDamagedError(path, "holds other things than its record says")
+    engine = None
+    if record.lists:
+        try:
+            engine = FaissEngine.from_bytes(parts["faiss"].view(np.uint8))
+        except (KeyError, ValueError) as exc:
+            raise SnapshotDamagedError(path, str(exc)) from exc
+        if engine.shape != (record.distinct, record.reduced):
+            raise SnapshotDamagedError(path, f"FAISS holds {engine.shape}")
+    return AnnIndex(
+        record,
+        Reduction(parts["directions"].astype(np.float32), parts["offset"].astype(np.float32)),
+        parts["keys"].astype(np.int64),
+        parts["starts"].astype(np.int64),
+        engine,
+    )

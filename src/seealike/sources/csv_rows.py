@@ -1,0 +1,152 @@
+"""Tables of comma, semicolon or tab separated values."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from seealike.errors import SourceError
+from seealike.sources.columns import ColumnGuess, Converter
+from seealike.sources.files import error_detail
+from seealike.sources.ids import IdLedger, RepeatFinder
+from seealike.sources.rows import GROUP, ID, PATH, BadRow, Row, make_row
+from seealike.sources.utf8 import LONGEST_CELL, not_utf8_error
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+_Record: TypeAlias = tuple[int, list[str] | str]
+"""A record's first line, and its cells or what is wrong with it."""
+
+_BATCH = 1000
+_field_limit_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class CsvRows:
+    """A CSV file whose header has been read; see :func:`open_csv`."""
+
+    path: str
+    label: str
+    delimiter: str
+    columns: tuple[str, ...]
+    unit: str = "line"
+
+    def read(self) -> tuple[IdLedger, Iterator[Row | BadRow]]:
+        """Infer the columns' types and the repeated ids; see the protocol."""
+        repeats = RepeatFinder()
+        guesses = [ColumnGuess() for _ in self.columns]
+        typed = self._metadata_columns()
+        key = self.columns.index(ID if ID in self.columns else PATH)
+        for record in self._records():
+            if isinstance(record, BadRow):
+                continue
+            _, cells = record
+            for position, _ in typed:
+                guesses[position].see(cells[position])
+            repeats.see(cells[key])
+        converters = [(position, name, guesses[position].converter()) for position, name in typed]
+        return repeats.ledger(), self._rows(converters)
+
+    def _metadata_columns(self) -> list[tuple[int, str]]:
+        reserved = {PATH, ID, GROUP, ""}
+        return [(position, name) for position, name in enumerate(self.columns) if name not in reserved]
+
+    def _rows(self, converters: list[tuple[int, str, Converter]]) -> Iterator[Row | BadRow]:
+        for record in self._records():
+            if isinstance(record, BadRow):
+                yield record
+                continue
+            number, cells = record
+            try:
+                metadata = {name: convert(cells[position]) for position, name, convert in converters}
+            except ValueError as exc:
+                raise SourceError(f"{self.label} changed while it was read; run again") from exc
+            yield make_row(number, dict(zip(self.columns, cells, strict=True)), metadata)
+
+    def _records(self) -> Iterator[BadRow | tuple[int, list[str]]]:
+        """Yield the records behind the header, each with one cell a column."""
+        width = len(self.columns)
+        records = read_records(self.path, self.label, self.delimiter)
+        next(records, None)
+        for number, cells in records:
+            if isinstance(cells, str):
+                yield BadRow(number, cells)
+            elif len(cells) > width:
+                yield BadRow(number, f"{len(cells)} cells, but the header has {width} columns")
+            else:
+                yield number, cells + [""] * (width - len(cells))
+
+
+def open_csv(path: str, label: str, delimiters: str) -> CsvRows:
+    """Read a CSV file's header; the delimiter is the first one that makes a column ``path``.
+
+    Raises:
+        SourceError: no such column, a column twice, or not readable as UTF-8.
+    """
+    found: list[str] = []
+    for delimiter in delimiters:
+        _, cells = next(read_records(path, label, delimiter), (0, "empty"))
+        columns = [] if isinstance(cells, str) else [cell.strip() for cell in cells]
+        if PATH in columns:
+            repeated = {name for name in columns if name and columns.count(name) > 1}
+            if repeated:
+                raise SourceError(f"{label} has more than one column {min(repeated)!r}; rename all but one")
+            return CsvRows(path, label, delimiter, tuple(columns))
+        found = max(found, columns, key=len)
+    if not found:
+        raise SourceError(f"{label} is empty, or its first line is no header")
+    raise SourceError(f"{label} has no column 'path'; its columns: {', '.join(found)}")
+
+
+def read_records(path: str, label: str, delimiter: str) -> Iterator[_Record]:
+    """Yield every record that is not blank, the header first.
+
+    Raises:
+        SourceError: not UTF-8, a quote that is never closed, or unreadable.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            while batch := _next_records(reader, label):
+                yield from batch
+    except UnicodeDecodeError as exc:
+        raise not_utf8_error(path, label) from exc
+    except OSError as exc:
+        raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
+
+
+def _next_records(reader: Reader, label: str) -> list[_Record]:
+    """Read some records, with the csv module's limit on the length of a cell raised meanwhile.
+
+    That limit is one for the whole process, so it is put back before anything else can run.
+    """
+    records: list[_Record] = []
+    with _field_limit_lock:
+        limit_before = csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
+        try:
+            while len(records) < _BATCH:
+                number = reader.line_num + 1
+                try:
+                    cells = next(reader)
+                except csv.Error as exc:
+                    records.append((number, _misquoted(exc, number, reader.line_num, label)))
+                else:
+                    if cells:
+                        records.append((number, cells))
+        except StopIteration:
+            pass
+        finally:
+            csv.field_size_limit(limit_before)
+    return records
+
+
+def _misquoted(error: csv.Error, first: int, last: int, label: str) -> str:
+    """Return what is wrong with one record; raise where the rows behind it cannot be told either."""
+    if "field limit" in str(error) or "unexpected end" in str(error):
+        raise SourceError(f"{label}: a quote that opens in line {first} is never closed") from error
+    where = "" if first == last else f" (up to line {last})"
+    return f"the quotes are out of order{where}: {error}"

@@ -1,0 +1,134 @@
+"""A table of pictures: CSV, JSON Lines or Parquet, with ids, groups and metadata."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from seealike.errors import SourceError
+from seealike.sources.csv_rows import open_csv
+from seealike.sources.files import Boundary, error_detail, kind_detail
+from seealike.sources.ids import printable
+from seealike.sources.jsonl_rows import JsonlRows
+from seealike.sources.parquet_rows import open_parquet
+from seealike.sources.rows import BadRow, Row, RowReader
+from seealike.types import Skipped, SkipReason, SourceItem
+
+if TYPE_CHECKING:
+    from seealike.types import PathInput
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_DIRECTORIES_REMEMBERED = 50_000
+
+
+class TableSource:
+    """The pictures that the rows of a table name.
+
+    Columns: ``path`` is needed; ``id`` defaults to the path as written, ``group`` to none; all
+    others are metadata. Paths are relative to the table's folder, or to ``root`` where given, and
+    must not lead out of it.
+
+    Raises:
+        SourceError: not a readable table, no column ``path``, or the root does not exist.
+        MissingExtraError: a Parquet table, and pyarrow is not installed.
+    """
+
+    def __init__(self, table: PathInput, *, root: PathInput | None = None) -> None:
+        named = os.fspath(table)
+        self.label = printable(named)
+        self._path = os.path.abspath(named)
+        self._boundary = Boundary.around(os.path.dirname(self._path) if root is None else os.fspath(root))
+        self.root = self._boundary.path
+        self._reader = _open_reader(self._path, self.label)
+
+    def scan(self) -> Iterator[SourceItem | Skipped]:
+        """Yield the picture of every row; rows that name none as ``Skipped``, with their number."""
+        ledger, rows = self._reader.read()
+        finder = _PictureFinder(self._boundary)
+        unit, name = self._reader.unit, os.path.basename(self.label)
+        for row in rows:
+            where = f"{unit} {row.number}"
+            if isinstance(row, BadRow):
+                detail = f"{where}: {row.detail}"
+                yield Skipped(f"{name}:{row.number}", self._path, SkipReason.UNREADABLE, detail)
+            elif ledger.is_new(row.id):
+                yield finder.find(row, where)
+            else:
+                detail = f"{where}: the id has been used by a row before"
+                yield Skipped(row.id, finder.absolute(row.path), SkipReason.DUPLICATE_ID, detail)
+
+
+def is_table_name(path: str) -> bool:
+    """Whether a file's name says that it is a table."""
+    return os.path.splitext(path)[1].lower() in TABLE_SUFFIXES
+
+
+def _open_reader(path: str, label: str) -> RowReader:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix == ".csv":
+        return open_csv(path, label, ",;\t")
+    if suffix == ".tsv":
+        return open_csv(path, label, "\t")
+    if suffix in {".jsonl", ".ndjson"}:
+        return JsonlRows(path, label)
+    if suffix == ".parquet":
+        return open_parquet(path, label)
+    raise SourceError(f"{label} is no table; tables end in {', '.join(TABLE_SUFFIXES)}")
+
+
+class _PictureFinder:
+    """Turns rows into items, asking the file system about every directory once and every file once."""
+
+    def __init__(self, boundary: Boundary) -> None:
+        self._boundary = boundary
+        self._inside: dict[str, bool] = {}
+
+    def absolute(self, written: str) -> str:
+        """Return the absolute path of a path as written in the table."""
+        return os.path.normpath(os.path.join(self._boundary.path, written))
+
+    def find(self, row: Row, where: str) -> SourceItem | Skipped:
+        """Return a row's item, or why it has none."""
+        try:
+            path = self._located(row.path)
+            if not self._is_inside(os.path.dirname(path)):
+                return self._outside(row, path, where)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                status = os.stat(path)
+                if not self._boundary.holds(os.path.realpath(path)):
+                    return self._outside(row, path, where)
+        except (OSError, ValueError) as exc:
+            detail = f"{where}: {_missing_detail(row.path, exc)}"
+            return Skipped(row.id, self.absolute(row.path), SkipReason.UNREADABLE, detail)
+        if not stat.S_ISREG(status.st_mode):
+            detail = f"{where}: {kind_detail(status.st_mode)}"
+            return Skipped(row.id, path, SkipReason.UNREADABLE, detail)
+        return SourceItem(row.id, path, status.st_size, status.st_mtime_ns, row.group, row.metadata)
+
+    def _located(self, written: str) -> str:
+        """Return the absolute path; ``..`` goes up from where a link leads, as in the file system."""
+        if os.pardir in written.replace(os.sep, "/").split("/"):
+            return os.path.realpath(os.path.join(self._boundary.path, written))
+        return self.absolute(written)
+
+    def _is_inside(self, directory: str) -> bool:
+        inside = self._inside.get(directory)
+        if inside is None:
+            if len(self._inside) >= _DIRECTORIES_REMEMBERED:
+                self._inside.clear()
+            inside = self._inside[directory] = self._boundary.holds(os.path.realpath(directory))
+        return inside
+
+    def _outside(self, row: Row, path: str, where: str) -> Skipped:
+        place, root = printable(path), printable(self._boundary.path)
+        detail = f"{where}: {place} lies outside {root}; name a folder that holds all pictures by --root"
+        return Skipped(row.id, path, SkipReason.OUTSIDE_ROOT, detail)
+
+
+def _missing_detail(written: str, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return "a web address, not a file" if "://" in written else "no such file"
+    return error_detail(error)

@@ -1,0 +1,271 @@
+"""Fakes, and contracts that any adapter can be checked against, for authors of encoders and indexes.
+
+Needs nothing but numpy: no runtime, no model, no pictures on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import EncoderError
+from seealike.types import EncoderIdentity, Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seealike.protocols import Encoder, Index
+    from seealike.types import Float16Array, Float32Array, Int64Array, PixelArray
+
+    MakeIndex = Callable[[Int64Array, Float16Array], Index]
+
+
+def sample_pixels(n: int, side_px: int) -> PixelArray:
+    """Draw ``n`` different pictures by integer arithmetic: the same on every machine, for ever.
+
+    Shapes: the result is (n, side_px, side_px, 3).
+    """
+    y, x = np.mgrid[0:side_px, 0:side_px].astype(np.int64) * 224 // side_px
+    pictures = np.empty((n, side_px, side_px, 3), np.uint8)
+    for i in range(n):
+        cell, slope, radius = 7 + 11 * (i % 5), 1 + i % 4, 30 + 17 * (i % 4)
+        checks = ((x // cell + y // cell) % 2) * (90 + 13 * (i % 7))
+        stripes = (x * slope + y * (5 - slope)) * (1 + i % 3) % 256
+        disc = (x - 60 - 23 * (i % 5)) ** 2 + (y - 112) ** 2 < radius**2
+        channels = np.stack([checks + 20 * (i % 6), stripes, 255 - (checks + stripes) // 2], axis=-1)
+        channels[disc] = (40 * i % 256, 200 - 25 * i % 200, 97 * i % 256)
+        pictures[i] = np.roll(channels, i, axis=-1) % 256
+    return pictures
+
+
+class FakeEncoder:
+    """An encoder that sees the average colours of a coarse grid, so similar pictures have close vectors.
+
+    Each batch is computed on another thread, as real encoders do.
+    """
+
+    def __init__(
+        self,
+        *,
+        dimension: int = 32,
+        crop_px: int = 32,
+        batch_size: int = 4,
+        concurrency: int = 2,
+        refuses: tuple[int, int, int] | None = None,
+    ) -> None:
+        """Make a fake; a batch with a picture wholly of the colour ``refuses`` raises ``EncoderError``."""
+        self._grid = 4
+        cells = 3 * self._grid**2 + 1
+        self._matrix = np.sin(np.arange(1, cells * dimension + 1) ** 2 % 6151.0).reshape(cells, dimension)
+        self._identity = EncoderIdentity(
+            name="fake",
+            weights_sha256=hashlib.sha256(f"fake {dimension}".encode()).hexdigest(),
+            preprocessing=Preprocessing(
+                resize_px=crop_px, crop_px=crop_px, mean=(127.5, 127.5, 127.5), std=(127.5, 127.5, 127.5)
+            ),
+            layer="grid",
+            pooling="avg",
+            dimension=dimension,
+        )
+        self._batch_size, self._concurrency, self._refuses = batch_size, concurrency, refuses
+        self._threads: ThreadPoolExecutor | None = ThreadPoolExecutor(concurrency)
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+        return self._identity
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures must be prepared."""
+        return self._identity.preprocessing
+
+    @property
+    def batch_size(self) -> int:
+        """The most pictures that ``submit`` takes."""
+        return self._batch_size
+
+    @property
+    def concurrency(self) -> int:
+        """The number of threads."""
+        return self._concurrency
+
+    def encode(self, pixels: PixelArray) -> Float32Array:
+        """Encode any number of pictures, now."""
+        self._check(pixels)
+        return self._project(pixels)
+
+    def submit(self, pixels: PixelArray) -> Future[Float32Array]:
+        """Start to encode at most ``batch_size`` pictures."""
+        threads = self._check(pixels)
+        if len(pixels) > self._batch_size:
+            raise EncoderError(f"at most {self._batch_size} pictures fit into one batch, not {len(pixels)}")
+        return threads.submit(self._project, pixels)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
+            self._threads = None
+
+    def _check(self, pixels: PixelArray) -> ThreadPoolExecutor:
+        side = self._identity.preprocessing.crop_px
+        if self._threads is None:
+            raise EncoderError("the encoder is closed")
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
+            raise EncoderError(f"pixels are {pixels.dtype} of shape {pixels.shape}")
+        return self._threads
+
+    def _project(self, pixels: PixelArray) -> Float32Array:
+        if self._refuses is not None and np.any(np.all(pixels == self._refuses, axis=(1, 2, 3))):
+            raise EncoderError(f"a picture has the colour {self._refuses}")
+        n, side, g = len(pixels), pixels.shape[1], self._grid
+        edges = np.arange(g) * side // g
+        sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.int64), edges, axis=1), edges, axis=2)
+        cells = np.full((n, 3 * g * g + 1), 0.1)
+        cells[:, 1:] = sums.reshape(n, 3 * g * g) / (side / g) ** 2 / 127.5 - 1
+        # Summed in a fixed order, not by a matrix product, whose rounding depends on the number of rows.
+        vectors = np.add.reduce(cells[:, :, None] * self._matrix, axis=1)
+        norms = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
+        unit: Float32Array = (vectors / norms).astype(np.float32)
+        return unit
+
+
+def check_encoder(encoder: Encoder, *, tolerance: float = 0.0) -> None:
+    """Check that ``encoder`` keeps the contract of :class:`~seealike.protocols.Encoder`, and close it.
+
+    Args:
+        encoder: the encoder to check.
+        tolerance: the largest difference allowed between a picture's vector in a batch and alone.
+
+    Raises:
+        AssertionError: it does not; the message says what is wrong.
+    """
+    side, d = encoder.preprocessing.crop_px, encoder.identity.dimension
+    pixels = sample_pixels(2 * encoder.batch_size + 1, side)
+    vectors = encoder.encode(pixels)
+    _check_vectors(encoder, pixels, vectors)
+    alone = np.concatenate([encoder.encode(pixels[i : i + 1]) for i in range(len(pixels))])
+    _require(_close(alone, vectors, tolerance), "a picture's vector depends on the pictures beside it")
+    _check_memory_layouts(encoder, pixels, vectors, tolerance)
+    _check_submit(encoder, pixels, vectors, tolerance)
+    for wrong in (pixels.astype(np.float32), pixels[:, :-1], pixels[0], pixels[..., :1]):
+        _refused(lambda wrong=wrong: encoder.encode(wrong), "pixels of another type or shape")  # type: ignore[misc]
+    _require(encoder.encode(pixels[:0]).shape == (0, d), "no pictures must give an array of shape (0, d)")
+    encoder.close()
+    encoder.close()
+    _refused(lambda: encoder.encode(pixels[:1]), "pictures after close()")
+
+
+def _check_vectors(encoder: Encoder, pixels: PixelArray, vectors: Float32Array) -> None:
+    identity = encoder.identity
+    _require(identity.preprocessing == encoder.preprocessing, "identity and encoder differ in preprocessing")
+    _require(encoder.batch_size >= 1 and encoder.concurrency >= 1, "batch_size and concurrency start at 1")
+    _require(vectors.dtype == np.float32, f"vectors are {vectors.dtype}, not float32")
+    _require(vectors.shape == (len(pixels), identity.dimension), f"vectors have shape {vectors.shape}")
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    _require(bool(np.all(np.abs(norms - 1) < 1e-5)), f"vectors have norms {norms.min()} to {norms.max()}")
+    scores = vectors @ vectors.T - 2 * np.eye(len(vectors), dtype=np.float32)
+    _require(float(scores.max()) < 0.99999, "different pictures have the same vector")
+
+
+def _check_memory_layouts(
+    encoder: Encoder, pixels: PixelArray, vectors: Float32Array, tolerance: float
+) -> None:
+    frozen = pixels.copy()
+    frozen.flags.writeable = False
+    _require(_close(encoder.encode(frozen), vectors, tolerance), "read-only pixels give other vectors")
+    scattered = np.repeat(pixels, 2, axis=2)[:, :, ::2]
+    _require(_close(encoder.encode(scattered), vectors, tolerance), "strided pixels give other vectors")
+    backwards = encoder.encode(pixels[::-1])
+    _require(_close(backwards, vectors[::-1], tolerance), "vectors are not in the order of the pictures")
+    _require(bool(np.array_equal(frozen, pixels)), "the encoder wrote into the pixels")
+
+
+def _check_submit(encoder: Encoder, pixels: PixelArray, vectors: Float32Array, tolerance: float) -> None:
+    step = encoder.batch_size
+    starts = [i % len(pixels) for i in range(0, 3 * step * encoder.concurrency, step)]
+    futures = [(start, encoder.submit(pixels[start : start + step])) for start in starts]
+    for start, future in futures:
+        answer = future.result(timeout=60)
+        _require(
+            _close(answer, vectors[start : start + step], tolerance),
+            "submit() gives other vectors than encode()",
+        )
+    _refused(lambda: encoder.submit(pixels[: step + 1]).result(timeout=60), "more than batch_size at once")
+
+
+def check_index(make_index: MakeIndex, *, tolerance: float = 2e-6) -> None:
+    """Check that the indexes of ``make_index`` keep the contract of :class:`~seealike.protocols.Index`.
+
+    Args:
+        make_index: builds an exact index from keys (n,) and vectors (n, d) that are nearly of unit norm.
+        tolerance: the largest difference allowed between a score and the cosine in float64.
+
+    Raises:
+        AssertionError: they do not; the message says what is wrong.
+    """
+    rng = np.random.default_rng(7)
+    for n, d in ((0, 8), (1, 8), (5, 3), (300, 48)):
+        vectors = rng.standard_normal((n, d))
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors[n // 3 : n // 2] = vectors[:1]  # many equal ones
+        keys = np.cumsum(rng.integers(1, 1000, n)).astype(np.int64)
+        stored = vectors.astype(np.float16)
+        index = make_index(keys, stored)
+        _require(len(index) == n, f"the index says it holds {len(index)} vectors, not {n}")
+        queries = rng.standard_normal((7, d))
+        queries[: min(n, 3)] = vectors[: min(n, 3)]
+        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        for k in (1, 4, n + 3):
+            _check_answers(index, keys, stored, queries.astype(np.float32), k, tolerance)
+
+
+def _check_answers(
+    index: Index, keys: Int64Array, stored: Float16Array, queries: Float32Array, k: int, tolerance: float
+) -> None:
+    found, scores = index.search(queries, k)
+    _require(found.shape == scores.shape == (len(queries), k), f"answers have shape {found.shape}")
+    _require(found.dtype == np.int64 and scores.dtype == np.float32, f"{found.dtype} and {scores.dtype}")
+    wide = stored.astype(np.float64)
+    cosines = queries.astype(np.float64) @ (wide / np.linalg.norm(wide, axis=1, keepdims=True)).T
+    full = min(k, len(keys))
+    for row, cosine in enumerate(cosines):
+        mine, rest = found[row, :full], found[row, full:]
+        _require(
+            bool(np.all(rest == -1) and np.all(np.isneginf(scores[row, full:]))), "rows end with -1, -inf"
+        )
+        _require(len(set(mine.tolist())) == full, "a key is answered twice")
+        _require(bool(np.isin(mine, keys).all()), "a key is answered that was never given")
+        own = cosine[np.searchsorted(keys, mine)]
+        _require(
+            bool(np.all(np.abs(own - scores[row, :full]) <= tolerance)), "a score is not the key's cosine"
+        )
+        best = np.sort(cosine)[::-1][:full]
+        _require(bool(np.all(np.abs(best - scores[row, :full]) <= tolerance)), "closer vectors are missing")
+        _require(bool(np.all(np.diff(scores[row, :full]) <= 0)), "the closest do not come first")
+        alone = index.search(queries[row : row + 1], k)
+        _require(
+            bool(np.array_equal(alone[0][0], found[row]) and np.array_equal(alone[1][0], scores[row])),
+            "a query's answer depends on the queries beside it",
+        )
+
+
+def _close(a: Float32Array, b: Float32Array, tolerance: float) -> bool:
+    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= tolerance))
+
+
+def _refused(call: Callable[[], object], what: str) -> None:
+    try:
+        call()
+    except EncoderError:
+        return
+    raise AssertionError(f"{what} must raise EncoderError")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)

@@ -28,7 +28,7 @@ t.append(("open", time.perf_counter()))
 pictures.start_decoding()
 encoder = pictures._query_encoder()
 t.append(("model", time.perf_counter()))
-pixels = pictures.pixels(sys.argv[2])
+pixels = pictures.prepared(sys.argv[2]).pixels
 t.append(("decode", time.perf_counter()))
 vector = encoder.encode(pixels[None])
 t.append(("encode", time.perf_counter()))

@@ -1,5 +1,61 @@
-"""seealike: what else looks like this?"""
+"""seealike: what else looks like this?
+
+    import seealike
+
+    catalog = seealike.create("fashion.catalog")      # or seealike.open(...)
+    report = catalog.index("photos/")
+    for hit in catalog.search("query.jpg", k=10):
+        print(hit.id, hit.score)
+
+The errors are in ``seealike.errors``; the seams for adapter authors in ``seealike.protocols``.
+"""
 
 from seealike._version import __version__
+from seealike.catalog import (
+    AnnInfo,
+    Catalog,
+    CatalogInfo,
+    Finding,
+    IndexOptions,
+    SearchOptions,
+    VerifyReport,
+    create,
+    open,
+)
+from seealike.errors import SeealikeError
+from seealike.recommend import SimilarList
+from seealike.types import (
+    EncoderIdentity,
+    Hit,
+    IndexReport,
+    Item,
+    Metric,
+    Preprocessing,
+    Progress,
+    Skipped,
+    SkipReason,
+)
 
-__all__ = ["__version__"]
+__all__ = [
+    "AnnInfo",
+    "Catalog",
+    "CatalogInfo",
+    "EncoderIdentity",
+    "Finding",
+    "Hit",
+    "IndexOptions",
+    "IndexReport",
+    "Item",
+    "Metric",
+    "Preprocessing",
+    "Progress",
+    "SearchOptions",
+    "SeealikeError",
+    "SimilarList",
+    "SkipReason",
+    "Skipped",
+    "VerifyReport",
+    "__version__",
+    "create",
+    "open",
+]

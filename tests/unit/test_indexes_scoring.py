@@ -14,7 +14,8 @@ from seealike.types import Float16Array, Float32Array
 
 def unit(rows: int, d: int, seed: int) -> Float32Array:
     vectors = np.random.default_rng(seed).standard_normal((rows, d))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    rows_of_one: Float32Array = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return rows_of_one
 
 
 def cosine(a: Float32Array, b: Float16Array) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ import pytest
 from seealike.indexes import SnapshotDamagedError, SnapshotRecord
 from seealike.indexes.effort import Effort
 from seealike.indexes.snapshot import read_parts, write_parts
+
+if TYPE_CHECKING:
+    from seealike.indexes.snapshot import Part
 
 RECORD = SnapshotRecord(
     count=3,
@@ -75,7 +80,7 @@ def test_a_record_without_one_of_its_fields_is_refused() -> None:
 
 def test_parts_come_back_as_they_were(tmp_path: Path) -> None:
     path = str(tmp_path / "parts")
-    parts = {
+    parts: dict[str, Part] = {
         "floats": np.arange(12, dtype=np.float32).reshape(3, 4).T,
         "empty": np.empty((0, 5), dtype=np.float32),
         "keys": np.array([1 << 60, -1], dtype=np.int64),
@@ -91,8 +96,6 @@ def test_parts_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_layout_is_refused_even_with_the_right_hash(tmp_path: Path) -> None:
-    import hashlib
-
     path = tmp_path / "parts"
     for data in (b"", b"x" * 200, b"seealike ANN\x00\x00\x00\x01" + b"\xff" * 50):
         path.write_bytes(data)

@@ -13,7 +13,8 @@ from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, VerifyReport
 from seealike.errors import DamagedCatalogError
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, State, StoredItem, StoreWriter, schema
-from seealike.store.records import ITEM_COLUMNS, vector_checksum
+from seealike.store.records import ITEM_COLUMNS, SKIPPED_COLUMNS, is_whole_vector, skipped_checksum
+from seealike.store.writer import read_state
 from seealike.types import Float32Array
 
 RECALL_K = 10
@@ -48,7 +49,12 @@ def describe(store: SqliteStore) -> CatalogInfo:
 
 def verify(store: SqliteStore, searcher: Searcher, sample: int) -> VerifyReport:
     """Check everything, change nothing."""
-    findings = [*_page_findings(store), *(finding for finding, _ in _row_findings(store)), *_ann_findings(store)]
+    findings = [
+        *_page_findings(store),
+        *(finding for finding, _ in _row_findings(store)),
+        *(finding for finding, _ in _bad_skips(store)),
+        *_ann_findings(store),
+    ]
     recall, measured = (None, 0) if findings else _measured_recall(store, searcher, sample)
     return VerifyReport(store.state().count, tuple(findings), recall, measured)
 
@@ -61,6 +67,9 @@ def repair(
     findings = _page_findings(store)
     for finding, keys in list(_row_findings(store)):
         writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
+        findings.append(Finding(finding.file, finding.what, repaired=True))
+    for finding, name in _bad_skips(store):
+        writer.rewrite(lambda change, name=name: change.unskip([name]))  # type: ignore[misc]
         findings.append(Finding(finding.file, finding.what, repaired=True))
     writer.recount()
     broken = _ann_findings(store)
@@ -100,20 +109,35 @@ def _row_findings(store: SqliteStore) -> Iterator[tuple[Finding, list[int]]]:
 def _bad_rows(
     connection: sqlite3.Connection, path: str, dimension: int
 ) -> Iterator[tuple[Finding, list[int]]]:
-    for row in connection.execute(f"SELECT {ITEM_COLUMNS} FROM items ORDER BY key"):  # noqa: S608
+    for row in connection.execute(f"SELECT {ITEM_COLUMNS} FROM items ORDER BY key"):
         if StoredItem.from_row(row) is None:
             yield Finding(path, f"checksum of the row of item {row[1]!r}"), [row[0]]
     for key, data, crc in connection.execute("SELECT key, data, crc FROM vectors ORDER BY key"):
-        if len(data) != 2 * dimension or vector_checksum(key, data) != crc:
+        if not is_whole_vector(key, data, crc, 2 * dimension):
             yield Finding(path, f"checksum of the vector with key {key}"), [key]
     for one, other in (("items", "vectors"), ("vectors", "items")):
-        statement = f"SELECT key FROM {one} WHERE key NOT IN (SELECT key FROM {other}) ORDER BY key"  # noqa: S608
+        statement = f"SELECT key FROM {one} WHERE key NOT IN (SELECT key FROM {other}) ORDER BY key"
         for (key,) in connection.execute(statement):
             yield Finding(path, f"orphan in {one}: key {key} is not in {other}"), [key]
-    counted = connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
-    stated = connection.execute("SELECT json_extract(value, '$.count') FROM state WHERE name='catalog'").fetchone()
-    if stated is None or stated[0] != counted:
-        yield Finding(path, f"{counted} vectors where {stated and stated[0]} were written"), []
+    counted, key_sum = connection.execute("SELECT count(*), coalesce(sum(key), 0) FROM vectors").fetchone()
+    state = read_state(connection)
+    if (state.count, state.key_sum) != (counted, key_sum):
+        yield Finding(path, f"{counted} vectors where {state.count} were written, or others"), []
+
+
+def _bad_skips(store: SqliteStore) -> list[tuple[Finding, tuple[str, bytes]]]:
+    """Rows of the skipped list that are not what was written, with the names to take off it."""
+    connection = schema.connect(store.database_path)
+    try:
+        with schema.translated(store.database_path):
+            rows = connection.execute(f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path").fetchall()
+    finally:
+        connection.close()
+    return [
+        (Finding(store.database_path, f"checksum of the skipped file {row[0]!r}"), (row[0], row[1]))
+        for row in rows
+        if skipped_checksum(row[:-1]) != row[-1]
+    ]
 
 
 def _ann_findings(store: SqliteStore) -> list[Finding]:

@@ -12,24 +12,15 @@ from typing import Self
 import numpy as np
 
 from seealike.catalog import ann, checkup, lists
+from seealike.catalog.answering import absolute_path, answer, check_k, stored_item, vectors_of_ids
 from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
 from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.encoders import EncoderMode
-from seealike.errors import UnknownItemError, UsageError
+from seealike.errors import UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import (
-    ATTEMPTS,
-    Ranked,
-    Searcher,
-    SimilarList,
-    StaleViewError,
-    Wanted,
-    hits,
-    keys_needed,
-    taste_query,
-)
+from seealike.recommend import ATTEMPTS, LoadedAnn, Searcher, SimilarList, taste_query
 from seealike.sources import open_source
 from seealike.store import FileSystem, NewItem, SqliteStore, StoredItem, StoreWriter, WriterLock
 from seealike.store.records import metadata_to_json
@@ -47,7 +38,6 @@ from seealike.types import (
 )
 
 SMALL_CHANGE_WAIT_S = 10.0
-QUERY_BATCH = 64
 
 
 def _silent(_: Progress) -> None:
@@ -118,7 +108,7 @@ class Catalog:
         Raises:
             UnknownItemError: there is none.
         """
-        return self._public(self._stored(item_id))
+        return self._public(stored_item(self._store, item_id))
 
     def items(self) -> Iterator[Item]:
         """Every item, in id order."""
@@ -126,9 +116,16 @@ class Catalog:
 
     def skipped(self) -> list[Skipped]:
         """Every file of the source that is not in the catalogue, with the reason."""
-        absolute = self._absolute_function()
+        absolute = absolute_path(self._store)
         return [
-            Skipped(row.id, absolute(os.fsencode(row.path)) or row.path, row.reason, row.detail, row.size_bytes, row.mtime_ns)
+            Skipped(
+                row.id,
+                absolute(os.fsencode(row.path)) or row.path,
+                row.reason,
+                row.detail,
+                row.size_bytes,
+                row.mtime_ns,
+            )
             for row in self._store.skipped()
         ]
 
@@ -145,7 +142,11 @@ class Catalog:
                 break
         found = np.concatenate([block[0] for block in blocks]) if blocks else keys
         order = sorted(range(len(found)), key=lambda row: items[int(found[row])])
-        matrix = np.concatenate([block[1] for block in blocks]) if blocks else np.empty((0, self.encoder.dimension))
+        matrix = (
+            np.concatenate([block[1] for block in blocks])
+            if blocks
+            else np.empty((0, self.encoder.dimension))
+        )
         rows = matrix[order].astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         return [items[int(found[row])] for row in order], rows
@@ -173,7 +174,7 @@ class Catalog:
         self,
         source: PathInput | Source,
         *,
-        options: IndexOptions = IndexOptions(),  # noqa: B008 - immutable
+        options: IndexOptions = IndexOptions(),
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
         """Make the catalogue equal to its source: a folder, a glob pattern or a table.
@@ -211,10 +212,9 @@ class Catalog:
         """
         if not item_id:
             raise UsageError("an item needs an id that is not empty")
-        pixels = self._pictures.pixels(image)
-        vector = encoded_unit(self._pictures.encode([pixels]))[0]
+        prepared = self._pictures.prepared(image)
+        vector = self._pictures.encode_pixels([prepared.pixels])[0]
         path = os.path.abspath(image) if isinstance(image, str | os.PathLike) else None
-        height, width = pixels.shape[:2]
         row = NewItem(
             id=item_id,
             path=os.fsencode(path) if path else None,
@@ -223,8 +223,8 @@ class Catalog:
             sha256=None,
             group=group,
             metadata_json=metadata_to_json(metadata or {}),
-            width_px=width,
-            height_px=height,
+            width_px=prepared.width_px,
+            height_px=prepared.height_px,
             managed=False,
             vector=vector.astype(np.float16).tobytes(),
         )
@@ -240,12 +240,14 @@ class Catalog:
         wanted = list(dict.fromkeys(ids))
         with self._writer(SMALL_CHANGE_WAIT_S) as writer:
             for item_id in wanted:
-                self._stored(item_id)
+                stored_item(self._store, item_id)
             return writer.remove(wanted)
 
     # -- asking it ---------------------------------------------------------------------------------
 
-    def search(self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:  # noqa: B008
+    def search(
+        self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()
+    ) -> list[Hit]:
         """The items that look most like a picture: a path, bytes, a PIL image, or an (h, w, 3) uint8 array.
 
         Raises:
@@ -254,20 +256,30 @@ class Catalog:
         return self.search_batch([image], k, options=options)[0]
 
     def search_batch(
-        self, images: Sequence[ImageInput], k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+        self,
+        images: Sequence[ImageInput],
+        k: int = 10,
+        *,
+        options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``search`` for several pictures; one list each, in order."""
         return self.search_vectors(self._pictures.encode(images), k, options=options)
 
     def search_vectors(
-        self, queries: Float32Array, k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+        self,
+        queries: Float32Array,
+        k: int = 10,
+        *,
+        options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``search`` for vectors of this catalogue's encoder. Shapes: queries is (q, d)."""
         if queries.ndim != 2 or queries.shape[1] != self.encoder.dimension:
             raise UsageError(f"queries must be (q, {self.encoder.dimension}), not {queries.shape}")
-        return self._answer(lambda: (encoded_unit(queries), [()] * len(queries)), k, options)
+        return answer(
+            self._store, self._searcher, lambda: (encoded_unit(queries), [()] * len(queries)), k, options
+        )
 
-    def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:  # noqa: B008
+    def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:
         """The items most like one of the catalogue, itself left out.
 
         Raises:
@@ -276,15 +288,19 @@ class Catalog:
         return self.similar_batch([item_id], k, options=options)[0]
 
     def similar_batch(
-        self, ids: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()  # noqa: B008
+        self,
+        ids: Sequence[str],
+        k: int = 10,
+        *,
+        options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``similar`` for several items; one list each, in order."""
 
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            keys, vectors = self._vectors_of_ids(ids)
+            keys, vectors = vectors_of_ids(self._store, ids)
             return vectors, [(key,) for key in keys]
 
-        return self._answer(queries, k, options)
+        return answer(self._store, self._searcher, queries, k, options)
 
     def recommend(
         self,
@@ -293,7 +309,7 @@ class Catalog:
         k: int = 10,
         *,
         like_images: Sequence[ImageInput] = (),
-        options: SearchOptions = SearchOptions(),  # noqa: B008
+        options: SearchOptions = SearchOptions(),
     ) -> list[Hit]:
         """Items for somebody who likes some items (and pictures) and dislikes others; those left out.
 
@@ -301,25 +317,25 @@ class Catalog:
             UnknownItemError: an id is not in the catalogue.
             UsageError: nothing is liked.
         """
-        pictures = encoded_unit(self._pictures.encode(like_images)) if like_images else None
+        pictures = self._pictures.encode(like_images) if like_images else None
 
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            liked_keys, liked = self._vectors_of_ids(like)
-            disliked_keys, disliked = self._vectors_of_ids(dislike)
+            liked_keys, liked = vectors_of_ids(self._store, like)
+            disliked_keys, disliked = vectors_of_ids(self._store, dislike)
             liked = liked if pictures is None else np.concatenate([liked, pictures])
             return taste_query(liked, disliked), [(*liked_keys, *disliked_keys)]
 
-        return self._answer(queries, k, options)[0]
+        return answer(self._store, self._searcher, queries, k, options)[0]
 
     def recommend_all(
         self,
         k: int = 10,
         *,
-        options: SearchOptions = SearchOptions(),  # noqa: B008
+        options: SearchOptions = SearchOptions(),
         progress: ProgressCallback | None = None,
     ) -> Iterator[SimilarList]:
         """The ``k`` most similar items of every item, in id order, in bounded memory."""
-        _check_k(k)
+        check_k(k)
         return lists.all_lists(self._store, self._searcher, k, options, progress or _silent)
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
@@ -332,63 +348,11 @@ class Catalog:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _answer(
-        self,
-        make_queries: Callable[[], tuple[Float32Array, Sequence[Sequence[int]]]],
-        k: int,
-        options: SearchOptions,
-    ) -> list[list[Hit]]:
-        _check_k(k)
-        wanted = Wanted(k, options.min_score, options.metric)
-        for _ in range(ATTEMPTS):
-            view = self._searcher.view()
-            queries, excluded = make_queries()
-            spare = max((len(keys) for keys in excluded), default=0)
-            ranked: list[Ranked] = []
-            for start in range(0, len(queries), QUERY_BATCH):
-                part = queries[start : start + QUERY_BATCH]
-                ranked += self._searcher.rank(view, part, k + spare, exact=options.exact)
-            rows = self._store.items_of(keys_needed(ranked))
-            absolute = self._absolute_function()
-            try:
-                return [
-                    hits(row, wanted, set(keys), rows, absolute)
-                    for row, keys in zip(ranked, excluded, strict=True)
-                ]
-            except StaleViewError:
-                continue
-        raise UsageError("the catalogue changes faster than it can be read; try again")
-
-    def _vectors_of_ids(self, ids: Sequence[str]) -> tuple[list[int], Float32Array]:
-        """Keys and unit vectors of items, in the order of ``ids``."""
-        keys = [self._stored(item_id).key for item_id in ids]
-        found, vectors = self._store.vectors_of(keys)
-        position = {int(key): row for row, key in enumerate(found)}
-        missing = [item_id for item_id, key in zip(ids, keys, strict=True) if key not in position]
-        if missing:
-            raise UnknownItemError(missing[0])
-        rows = vectors[[position[key] for key in keys]].astype(np.float32)
-        return keys, encoded_unit(rows) if len(rows) else rows
-
-    def _stored(self, item_id: str) -> StoredItem:
-        item = self._store.item(item_id)
-        if item is None:
-            raise UnknownItemError(item_id)
-        return item
-
     def _public(self, item: StoredItem) -> Item:
-        path = self._absolute_function()(item.path)
+        path = absolute_path(self._store)(item.path)
         return Item(item.id, path, item.group, item.metadata, item.width_px, item.height_px)
 
-    def _absolute_function(self) -> Callable[[bytes | None], str | None]:
-        root = checkup.source_root(self._store.directory, self._store.state())
-
-        def absolute(path: bytes | None) -> str | None:
-            return None if path is None else os.path.join(root, os.fsdecode(path))
-
-        return absolute
-
-    def _load_ann(self, record: str) -> ann.LoadedAnn | None:
+    def _load_ann(self, record: str) -> LoadedAnn | None:
         return ann.load(self.path, record)
 
     @contextmanager
@@ -422,11 +386,6 @@ class Catalog:
                 return made.enter_context(pool), encoder
 
             yield start
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
 
 
 def _never() -> tuple[DecodePool, Encoder]:

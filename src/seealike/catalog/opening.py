@@ -58,18 +58,25 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
     """
     store = SqliteStore(os.path.abspath(path))
     try:
-        if isinstance(encoder, str) and identity_of(encoder) != store.identity:
-            raise EncoderMismatchError(os.fspath(path), store.identity.name, encoder)
+        _check_named(store, encoder)
         return Catalog(store, encoder=None if isinstance(encoder, str) else encoder)
     except BaseException:
         store.close()
         raise
 
 
+def _check_named(store: SqliteStore, encoder: object) -> None:
+    if isinstance(encoder, str) and identity_of(encoder) != store.identity:
+        raise EncoderMismatchError(store.directory, store.identity.name, encoder)
+
+
 @contextmanager
 def temporary(*, encoder: str = DEFAULT_ENCODER) -> Iterator[Catalog]:
     """An empty catalogue that is gone afterwards (what a dry run compares with where there is none yet)."""
-    with tempfile.TemporaryDirectory(prefix="seealike-") as folder, create(folder, encoder=encoder) as catalog:
+    with (
+        tempfile.TemporaryDirectory(prefix="seealike-") as folder,
+        create(folder, encoder=encoder) as catalog,
+    ):
         yield catalog
 
 

@@ -80,7 +80,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What ``verify`` checked and found. ``recall_at_10`` is measured on ``sample`` items, ANN against exact."""
+    """What ``verify`` found. ``recall_at_10``: ANN against exact, measured on ``sample`` items."""
 
     items: int
     findings: tuple[Finding, ...]

@@ -6,18 +6,14 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.encoders import EncoderMode, identity_of, load_encoder
 from seealike.errors import EncoderMismatchError, PictureError
-from seealike.images import DecodePool, prepare
+from seealike.images import DecodedPixels, DecodePool, prepare
 from seealike.protocols import Encoder
 from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
-
-if TYPE_CHECKING:
-    from seealike.images import DecodedBatch
 
 QUERY_WORKERS = 1
 
@@ -66,38 +62,39 @@ class PictureEncoder:
         self._encoder: Encoder | None = None
         self._pool: DecodePool | None = None
 
-    def warm_up(self) -> None:
+    def start_decoding(self) -> None:
         """Start the decoding process, which gets ready while the caller does something else."""
         with self._guard:
             self._decoders().start()
 
     def encode(self, images: Sequence[ImageInput]) -> Float32Array:
-        """Encode pictures, in order. Result is (n, d).
+        """Encode pictures, in order. Result is (n, d), unit norm.
 
         Raises:
             PictureError: one of them cannot be used.
         """
+        return self.encode_pixels([self.prepared(image).pixels for image in images])
+
+    def encode_pixels(self, pixels: Sequence[PixelArray]) -> Float32Array:
+        """Encode prepared pictures, in order. Result is (n, d), unit norm."""
+        if not pixels:
+            return np.empty((0, self._identity.dimension), np.float32)
         with self._guard:
             encoder = self._query_encoder()
-            rows = [encoder.encode(self.pixels(image)[None]) for image in images]
-            return np.concatenate(rows) if rows else np.empty((0, self._identity.dimension), np.float32)
+            return encoded_unit(np.concatenate([encoder.encode(square[None]) for square in pixels]))
 
-    def pixels(self, image: ImageInput) -> PixelArray:
-        """The square of pixels that the encoder sees; (crop_px, crop_px, 3)."""
-        preprocessing = self._identity.preprocessing
+    def prepared(self, image: ImageInput) -> DecodedPixels:
+        """The square of pixels that the encoder sees; pixels is (crop_px, crop_px, 3).
+
+        Raises:
+            PictureError: the picture cannot be used.
+        """
         if isinstance(image, str | bytes | os.PathLike):
-            with self._guard:
-                batch = self.decode(image)
-                try:
-                    return batch.pixels[0].copy()
-                finally:
-                    batch.release()
-        return prepare(image, preprocessing)
-
-    def decode(self, image: str | bytes | os.PathLike[str]) -> DecodedBatch:
-        """Decode one encoded picture in a process of its own; the caller releases the batch."""
-        with self._guard:
-            return self._decoders().decode_one(image if isinstance(image, bytes) else os.fspath(image))
+            batch = self._decoders().decode_one(image)
+            picture = batch.pictures[0]
+            return DecodedPixels(batch.pixels[0], picture.width_px, picture.height_px)
+        width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
+        return DecodedPixels(prepare(image, self._identity.preprocessing), width, height)
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int) -> bytes:
         """A small re-encoded copy without metadata.
@@ -105,8 +102,7 @@ class PictureEncoder:
         Raises:
             PictureError: the picture cannot be used.
         """
-        with self._guard:
-            return self._decoders().thumbnail(image if isinstance(image, bytes) else os.fspath(image), side_px)
+        return self._decoders().thumbnail(image, side_px)
 
     def close(self) -> None:
         """End the decoding process and free the encoder."""
@@ -121,16 +117,16 @@ class PictureEncoder:
         return self._encoder
 
     def _decoders(self) -> DecodePool:
-        if self._pool is None:
-            self._pool = self._open.enter_context(
-                DecodePool(
+        with self._guard:
+            if self._pool is None:
+                pool = DecodePool(
                     self._identity.preprocessing,
                     workers=QUERY_WORKERS,
                     batch_size=1,
                     buffers=QUERY_WORKERS + 1,
                 )
-            )
-        return self._pool
+                self._pool = self._open.enter_context(pool)
+            return self._pool
 
 
 def encoded_unit(vectors: Float32Array) -> Float32Array:

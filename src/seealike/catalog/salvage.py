@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from seealike.errors import DamagedCatalogError
-from seealike.store import DATABASE_NAME, FileSystem, Manifest, NewItem, SqliteStore, State, StoredItem, StoreWriter
-from seealike.store import read_manifest, write_manifest
-from seealike.store.manifest import identity_from_json
-from seealike.store.records import ITEM_COLUMNS, text_checksum, vector_checksum
+from seealike.store import (
+    DATABASE_NAME,
+    MANIFEST_NAME,
+    FileSystem,
+    NewItem,
+    SqliteStore,
+    State,
+    StoredItem,
+    StoreWriter,
+    read_manifest,
+)
+from seealike.store.manifest import birth_from_json
+from seealike.store.records import ITEM_COLUMNS, is_whole_text, is_whole_vector
 from seealike.types import EncoderIdentity
 
 BATCH = 500
@@ -45,26 +55,37 @@ def salvage(directory: str, files: FileSystem) -> None:
     finally:
         writer.close()
         store.close()
-    if os.path.exists(path):
-        os.replace(path, path + ".damaged")
-        for suffix in ("-wal", "-shm", "-journal"):
-            files.remove(path + suffix)
-    os.replace(os.path.join(fresh, DATABASE_NAME), path)
-    write_manifest(files, directory, Manifest(identity))
+    _keep_aside(path, files)
+    for name in (DATABASE_NAME, MANIFEST_NAME):  # cut off between the two: repairable again, from the new one
+        files.rename(os.path.join(fresh, name), os.path.join(directory, name))
     _clear(fresh, files)
 
 
-def _identity(directory: str, path: str) -> EncoderIdentity:
-    with contextlib.suppress(DamagedCatalogError):
-        return read_manifest(directory).encoder
-    text = _state_text(path, "encoder")
-    if text is None:
-        raise DamagedCatalogError(
-            directory, os.path.join(directory, "manifest.json"), "and the database is too; index into a new catalogue"
-        )
-    import json
+def _keep_aside(path: str, files: FileSystem) -> None:
+    """Give the broken database a second name; its first one is taken over in one step."""
+    if not os.path.exists(path):
+        return
+    files.remove(path + ".damaged")
+    try:
+        os.link(path, path + ".damaged")
+    except OSError:  # a file system without links
+        with files.replacing(path + ".damaged") as temporary:
+            shutil.copyfile(path, temporary)
+    for suffix in ("-wal", "-shm", "-journal"):
+        files.remove(path + suffix)
 
-    return identity_from_json(json.loads(text))
+
+def _identity(directory: str, path: str) -> EncoderIdentity:
+    """Which encoder made the vectors: the database knows best."""
+    text = _state_text(path, "birth")
+    if text is not None:
+        return birth_from_json(text).encoder
+    try:
+        return read_manifest(directory).encoder
+    except DamagedCatalogError as exc:
+        raise DamagedCatalogError(
+            directory, exc.file, f"{exc.what}, and the database is damaged too; index into a new catalogue"
+        ) from exc
 
 
 def _state(path: str) -> State | None:
@@ -73,9 +94,11 @@ def _state(path: str) -> State | None:
 
 
 def _state_text(path: str, name: str) -> str | None:
+    if not os.path.exists(path):
+        return None
     with contextlib.suppress(sqlite3.Error, OSError), contextlib.closing(_raw(path)) as connection:
         row = connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
-        if row is not None and text_checksum(row[0]) == row[1]:
+        if row is not None and is_whole_text(*row):
             return str(row[0])
     return None
 
@@ -84,37 +107,38 @@ def _whole_items(path: str, dimension: int) -> Iterator[NewItem]:
     """Every item whose row and vector are what was written; unreadable pages are stepped over."""
     if not os.path.exists(path):
         return
+    state = _state(path)
+    last_key = state.last_key if state is not None else 0
     with contextlib.closing(_raw(path)) as connection:
         seen: set[str] = set()
-        for key in _keys(connection):
+        for key in _keys(connection, last_key):
             item = _one(connection, key, dimension)
             if item is not None and item.id not in seen:
                 seen.add(item.id)
                 yield item
 
 
-def _keys(connection: sqlite3.Connection) -> Iterator[int]:
-    """Every key that may exist: the ones that can be listed, else all up to the greatest seen."""
+def _keys(connection: sqlite3.Connection, last_key: int) -> Iterable[int]:
+    """Every key that may exist: those that a table lists; all there ever were where one cannot be listed."""
+    found: set[int] = set()
     try:
-        yield from [int(row[0]) for row in connection.execute("SELECT key FROM items ORDER BY key").fetchall()]
-    except sqlite3.Error:
-        greatest = 0
         for table in ("items", "vectors"):
-            with contextlib.suppress(sqlite3.Error):
-                greatest = max(greatest, connection.execute(f"SELECT max(key) FROM {table}").fetchone()[0] or 0)  # noqa: S608
-        yield from range(1, greatest + 1)
+            found.update(row[0] for row in connection.execute(f"SELECT key FROM {table}").fetchall())
+    except sqlite3.Error:
+        return range(1, max(last_key, *found, 0) + 1)
+    return sorted(found)
 
 
 def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | None:
     try:
-        row = connection.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE key=?", (key,)).fetchone()  # noqa: S608
+        row = connection.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE key=?", (key,)).fetchone()
         vector = connection.execute("SELECT data, crc FROM vectors WHERE key=?", (key,)).fetchone()
     except (sqlite3.Error, UnicodeDecodeError):
         return None
     item = StoredItem.from_row(row) if row is not None else None
     if item is None or vector is None:
         return None
-    if len(vector[0]) != 2 * dimension or vector_checksum(key, vector[0]) != vector[1]:
+    if not is_whole_vector(key, vector[0], vector[1], 2 * dimension):
         return None
     return NewItem(
         id=item.id,

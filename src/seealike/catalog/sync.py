@@ -156,7 +156,9 @@ class SyncJob:
         root, directory = self._source.root, os.path.abspath(self._store.directory)
         inside = os.path.commonpath([root, directory]) == root if _same_drive(root, directory) else False
         relative = os.path.relpath(root, directory) if inside else None
-        label, root_text = (os.fsencode(text).decode("utf-8", "backslashreplace") for text in (self._source.label, root))
+        label, root_text = (
+            os.fsencode(text).decode("utf-8", "backslashreplace") for text in (self._source.label, root)
+        )
         return SourceRecord(label=label, root=root_text, relative_root=relative)
 
     # -- reading pictures --------------------------------------------------------------------------
@@ -206,14 +208,16 @@ class SyncJob:
             vectors = future.result()
         except EncoderError:
             vectors = self._one_by_one(encoder, batch)
-        finite = np.isfinite(vectors).all(axis=1)
+        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
         packed = vectors.astype(np.float16)
         for row, picture in enumerate(batch.pictures):
             staged = self._staged.pop(picture.token, None)
             if staged is None:  # refused one by one
                 continue
             if not finite[row]:
-                self._refuse(staged, SkipReason.NON_FINITE_VECTOR, "the encoder gave a vector with NaN or infinity")
+                self._refuse(
+                    staged, SkipReason.NON_FINITE_VECTOR, "the encoder gave a vector with NaN or infinity"
+                )
                 continue
             self._counts.added += staged.known is None
             self._counts.updated += staged.known is not None

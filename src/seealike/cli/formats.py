@@ -138,8 +138,8 @@ def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:  # no
         for rank, hit in enumerate(result.hits, 1):
             line = io.StringIO()
             row = (query, rank, _safe_cell(hit.id), _rounded(hit.score), _safe_cell(hit.path or ""))
-            csv.writer(line, lineterminator="").writerow(row)
-            yield line.getvalue()
+            csv.writer(line, lineterminator="\r\n").writerow(row)  # which also says what to put in quotes
+            yield line.getvalue().removesuffix("\r\n")
 
 
 def _safe_cell(text: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from seealike.types import Hit
 
 _GAP = "  "
-_NARROWEST = 8
+_NARROWEST = 6
 
 
 def table_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
@@ -22,7 +22,7 @@ def table_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
     On a terminal the last columns are shortened in their middle until a line fits.
     """
     columns = [["rank", *(str(rank) for rank in range(1, len(hits) + 1))]]
-    columns.append(["score", *(f"{hit.score + 0.0:.3f}" for hit in hits)])
+    columns.append(["score", *(f"{round(float(hit.score), 3) + 0.0:.3f}" for hit in hits)])
     columns = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns]
     texts = [["id", *(one_line(hit.id) for hit in hits)]]
     if any(hit.group for hit in hits):

@@ -1,4 +1,4 @@
-"""The lists of all items as a table of ``id, rank, similar_id, score``: CSV, JSON Lines or Parquet, streamed."""
+"""The lists of all items as ``id, rank, similar_id, score``: CSV, JSON Lines or Parquet, streamed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class _Counted:
 
 def _rows(lists: Iterable[SimilarList]) -> Iterator[Row]:
     for entry in lists:
-        for rank, (similar_id, score) in enumerate(zip(entry.similar_ids, entry.scores, strict=True), start=1):
+        for rank, (similar_id, score) in enumerate(
+            zip(entry.similar_ids, entry.scores, strict=True), start=1
+        ):
             yield entry.id, rank, similar_id, round(score, 6)
 
 
@@ -89,8 +91,9 @@ def _write_text(rows: Iterator[Row], stream: TextIO, form: ListFormat) -> None:
         writer.writerow(COLUMNS)
         writer.writerows(rows)
         return
-    for row in rows:
-        stream.write(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) + "\n")
+    stream.writelines(
+        json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) + "\n" for row in rows
+    )
 
 
 def _write_parquet(rows: Iterator[Row], path: str) -> None:
@@ -102,12 +105,14 @@ def _write_parquet(rows: Iterator[Row], path: str) -> None:
     schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         while chunk := list(islice(rows, 16 * ROWS_AT_ONCE)):
-            columns = [pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), types, strict=True)]
+            columns = [
+                pa.array(column, kind) for column, kind in zip(zip(*chunk, strict=True), types, strict=True)
+            ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
 
 def _pyarrow() -> None:
     try:
-        import pyarrow  # noqa: F401
+        import pyarrow as pa  # noqa: F401
     except ImportError:
         raise MissingExtraError("Parquet", "parquet") from None

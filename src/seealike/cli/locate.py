@@ -44,7 +44,9 @@ def existing_catalog(catalog: str | None) -> str:
         if entry.is_dir() and is_catalog(os.path.join(entry.path, DEFAULT_NAME))
     )
     if len(below) > 1:
-        raise UsageError(f"several catalogues here; name one: --catalog {below[0]}, or {', '.join(below[1:4])}")
+        raise UsageError(
+            f"several catalogues here; name one: --catalog {below[0]}, or {', '.join(below[1:4])}"
+        )
     if not below:
         raise NoCatalogError(DEFAULT_NAME)
     return below[0]

@@ -37,7 +37,9 @@ class LazyGroup(click.Group):
         return command if isinstance(command, click.Command) else None
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="seealike")
 def cli() -> None:
     """What else looks like this? Visually similar pictures, from a folder or a product table.
@@ -47,7 +49,7 @@ def cli() -> None:
     seealike index photos/              make a catalogue of a folder
     seealike search photo.jpg           find what looks like a picture
     seealike recommend --all -o similar.csv   lists for every item
-    """  # noqa: D301 - \b is click's mark for "do not rewrap"
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,27 +62,39 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = cli.main(args=arguments, prog_name="seealike", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as exc:
-        exc.show()
-        return exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        _say("interrupted; what was committed is safe, and the same command goes on from there")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SeealikeError as exc:
-        _say(str(exc))
-        return next(code for kind, code in EXIT_CODES if isinstance(exc, kind))
-    except OSError as exc:
-        _say(f"{exc.filename or 'output'}: {exc.strerror or exc}")
-        return EXIT_FAILED
-    except Exception as exc:  # noqa: BLE001 - a traceback is for developers, who set SEEALIKE_DEBUG
-        if os.environ.get("SEEALIKE_DEBUG"):
+    except BaseException as exc:
+        if os.environ.get("SEEALIKE_DEBUG") and not isinstance(exc, click.ClickException):
             raise
-        _say(f"internal error: {type(exc).__name__}: {exc}; SEEALIKE_DEBUG=1 shows where, please report it")
-        return EXIT_FAILED
+        return _failed(exc)
     return result if isinstance(result, int) else 0
+
+
+def _failed(exc: BaseException) -> int:
+    """Say what went wrong, in one line; returns the exit code."""
+    match exc:
+        case SystemExit():
+            code = exc.code if isinstance(exc.code, int) else EXIT_FAILED
+        case click.ClickException():
+            exc.show()
+            code = exc.exit_code
+        case click.Abort() | KeyboardInterrupt():
+            _say("interrupted; what was committed is safe, and the same command goes on from there")
+            code = EXIT_INTERRUPTED
+        case BrokenPipeError():  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        case SeealikeError():
+            _say(str(exc))
+            code = next(code for kind, code in EXIT_CODES if isinstance(exc, kind))
+        case OSError():
+            _say(f"{exc.filename or 'output'}: {exc.strerror or exc}")
+            code = EXIT_FAILED
+        case _:
+            _say(
+                f"internal error: {type(exc).__name__}: {exc}; SEEALIKE_DEBUG=1 shows where; please report it"
+            )
+            code = EXIT_FAILED
+    return code
 
 
 def _say(message: str) -> None:

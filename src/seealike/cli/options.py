@@ -20,25 +20,39 @@ def catalog_option(function: Function) -> Function:
         "-C",
         metavar="DIR",
         default=lambda: os.environ.get("SEEALIKE_CATALOG"),
-        help="The catalogue, or the folder that holds .seealike  [default: SEEALIKE_CATALOG, or found nearby]",
+        help="The catalogue, or the folder of .seealike  [default: SEEALIKE_CATALOG, or found nearby]",
     )(function)
 
 
 def quiet_option(function: Function) -> Function:
     """``--quiet``."""
-    return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages, only results.")(function)
+    return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages, only results.")(
+        function
+    )
 
 
 def search_options(function: Function) -> Function:
     """What every command that gives hits takes."""
     for option in reversed(
         (
-            click.option("-k", "--top", "k", type=click.IntRange(min=1), default=10, show_default=True, metavar="K",
-                         help="How many results."),
+            click.option(
+                "-k",
+                "--top",
+                "k",
+                type=click.IntRange(min=1),
+                default=10,
+                show_default=True,
+                metavar="K",
+                help="How many results.",
+            ),
             click.option("--min-score", type=float, metavar="S", help="Leave out results below this score."),
-            click.option("--metric", type=click.Choice([metric.value for metric in Metric]),
-                         default=Metric.COSINE.value, show_default=True,
-                         help="cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
+            click.option(
+                "--metric",
+                type=click.Choice([metric.value for metric in Metric]),
+                default=Metric.COSINE.value,
+                show_default=True,
+                help="cosine: similarity, up to 1. euclidean: minus the distance, up to 0.",
+            ),
             click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
         )
     ):

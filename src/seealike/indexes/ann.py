@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.effort import Effort, effort_for
+from seealike.indexes.effort import Effort, effort_for, needs_more
 from seealike.indexes.faiss import FaissEngine, single_threaded
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
@@ -67,12 +67,12 @@ class AnnIndex:
 
     def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
         reduced = self._reduction.apply_one(query)
-        labels = engine.search(reduced, effort.fetched, effort.probed)[0]
-        found: Int64Array = labels[labels >= 0]
-        if len(found) < min(effort.k, self.record.distinct):  # those lists hold too few: probe them all
-            labels = engine.search(reduced, effort.fetched, self.record.lists)[0]
-            found = labels[labels >= 0]
-        return found
+        found = _searched(engine, reduced, effort.fetched, effort.probed)
+        if needs_more(found[1], effort):
+            found = _searched(engine, reduced, effort.wide_fetched, effort.wide_probed)
+        if len(found[0]) < min(effort.k, self.record.distinct):
+            found = _searched(engine, reduced, effort.wide_fetched, self.record.lists)
+        return found[0]
 
     def _expanded(self, labels: Int64Array) -> Int64Array:
         """The keys of the labels' vectors, equal ones side by side."""
@@ -85,6 +85,15 @@ class AnnIndex:
         places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
         expanded: Int64Array = self._keys[places]
         return expanded
+
+
+def _searched(
+    engine: FaissEngine, query: Float32Array, fetched: int, probed: int
+) -> tuple[Int64Array, Float32Array]:
+    """The labels that were found for one query, and their squared distances."""
+    labels, distances = engine.search(query, fetched, probed)
+    found = labels[0] >= 0
+    return labels[0][found], distances[0][found]
 
 
 def load_snapshot(path: str, record: SnapshotRecord) -> AnnIndex:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.effort import TARGET_RECALL, TUNED_FOR, Effort, Task, recall, tuned_efforts
+from seealike.indexes.effort import TARGET_RECALL, TUNED_FOR, Effort, Task, recalls, tuned_efforts
 from seealike.indexes.faiss import FaissEngine, library
 from seealike.indexes.reduction import Reduction, fit_reduction
 from seealike.indexes.snapshot import SnapshotRecord, write_parts
@@ -101,9 +101,10 @@ def _built_with(blocks: Blocks, found: Survey, reduction: Reduction) -> _Built:
     engine = FaissEngine.trained(reduced, lists, SEED)
     queries = reduction.apply(truth.queries)
     task = Task(
-        propose=lambda fetched, probed: engine.search(queries, fetched, probed),
+        propose=lambda rows, fetched, probed: engine.search(queries[rows], fetched, probed),
         own=truth.own,
         truth=truth.neighbours,
+        like=int((truth.own >= 0).sum()),
         lists=lists,
         vectors=found.distinct,
     )
@@ -124,7 +125,7 @@ def _reductions(sample: Float32Array) -> Iterator[Reduction]:
         if size < sizes[-1]:
             reduced = reduction.apply(sample)
             proposed = _closest(reduction.apply(queries), reduced, 6 * TUNED_FOR[0])
-            if recall(proposed, truth) < TARGET_RECALL:
+            if recalls(proposed, truth).mean() < TARGET_RECALL:
                 continue
         yield reduction
 

@@ -1,23 +1,34 @@
 """How hard the approximate index searches, and how that is chosen: by measuring, at build time.
 
-Knows nothing of FAISS: it sees only which candidates a search with a given effort proposed.
+A query is answered with little effort first. Its own answer tells whether that was enough: where the last
+candidate is hardly farther away than the k-th, closer ones may have been missed, and it is asked again with
+more. So a picture like those in the catalogue is quick, and one unlike them (or a mixture of several) is still
+answered well. Knows nothing of FAISS: it sees only what a search with a given effort proposed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from seealike.types import Int64Array
+    import numpy.typing as npt
 
-TARGET_RECALL = 0.9975
+    from seealike.types import Float32Array, Int64Array
+
+    Proposals: TypeAlias = tuple[Int64Array, Float32Array]
+    Float64Array: TypeAlias = npt.NDArray[np.float64]
+
+TARGET_RECALL = 0.9975  # for pictures like those in the catalogue
+TARGET_RECALL_UNLIKE = 0.99  # for mixtures of two of them
 TUNED_FOR = (10, 100)
-_FETCH_FACTORS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0)
+_NARROW_FACTORS = (1.5, 2.0, 3.0, 4.0, 6.0)
+_WIDE_FACTORS = (4, 8, 12, 20)
+_PROBES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
 # Microseconds to read and score a candidate, and to compare a scanned code; only their ratio matters.
 _US_PER_CANDIDATE = 4.5
 _US_PER_SCANNED = 0.015
@@ -25,97 +36,181 @@ _US_PER_SCANNED = 0.015
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """For ``k`` neighbours, propose ``fetched`` candidates from the ``probed`` closest lists."""
+    """For ``k`` neighbours, propose ``fetched`` candidates from the ``probed`` closest lists.
+
+    Where the last candidate's squared distance exceeds the k-th one's by less than ``gap`` times the latter,
+    propose ``wide_fetched`` from ``wide_probed`` instead.
+    """
 
     k: int
     fetched: int
     probed: int
+    gap: float
+    wide_fetched: int
+    wide_probed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Queries with known answers.
+    """Queries with known answers: the first ``like`` of them are vectors of the catalogue, the others mixtures.
 
-    ``propose(fetched, probed)`` gives (q, fetched) labels, closest first, -1 where there are none.
-    Shapes: own is (q,), the query's own label, which does not count; truth is (q, k), the true neighbours.
+    ``propose(rows, fetched, probed)`` answers the queries of these rows: labels, -1 where there are none, and
+    squared distances, both (q, fetched), closest first.
+    Shapes: own is (q,), the query's own label, which does not count, or -1; truth is (q, k), closest first.
     """
 
-    propose: Callable[[int, int], Int64Array]
+    propose: Callable[[slice, int, int], Proposals]
     own: Int64Array
     truth: Int64Array
+    like: int
     lists: int
     vectors: int
 
 
-def tuned_efforts(task: Task) -> tuple[tuple[Effort, ...], float]:
-    """The least effort for each of ``TUNED_FOR`` that reaches the target, and the recall@10 of the first.
+def needs_more(distances: Float32Array, effort: Effort) -> bool:
+    """Whether a query with these candidates' distances, closest first, must be asked again. Shapes: (m,)."""
+    if len(distances) < effort.k:
+        return True
+    kth = float(distances[effort.k - 1])
+    return float(distances[-1]) - kth < effort.gap * kth
 
-    Where none reaches it, the greatest effort, with the recall it has.
+
+def tuned_efforts(task: Task) -> tuple[tuple[Effort, ...], float]:
+    """The least effort for each of ``TUNED_FOR`` that reaches the targets, and the recall@10 of the first.
+
+    Where none reaches them, the greatest effort, with the recall it has.
     """
     efforts: list[Effort] = []
     recalls: list[float] = []
     for k in TUNED_FOR:
         if efforts and k > task.truth.shape[1]:
             break
-        effort, recall = _tuned(task, min(k, task.truth.shape[1]), efforts[-1] if efforts else None)
-        efforts.append(Effort(k, effort.fetched, effort.probed))
-        recalls.append(recall)
+        effort, reached = _Tuning(task, min(k, task.truth.shape[1])).best()
+        efforts.append(replace(effort, k=k))
+        recalls.append(reached)
     return tuple(efforts), recalls[0]
 
 
 def effort_for(k: int, efforts: Sequence[Effort], vectors: int, lists: int) -> Effort:
     """The effort for any ``k``: in proportion between the tuned ones, with the same care beyond them."""
+    last = efforts[-1]
     if k <= efforts[0].k:
-        chosen = efforts[0]
-    elif k > 10 * efforts[-1].k:
-        chosen = Effort(k, 4 * k, lists)
-    elif k > efforts[-1].k:
-        growth = k / efforts[-1].k
-        chosen = Effort(k, math.ceil(efforts[-1].fetched * growth), math.ceil(efforts[-1].probed * growth))
+        chosen = replace(efforts[0], k=k)
+    elif k > 10 * last.k:
+        chosen = Effort(k, 4 * k, lists, 0.0, 4 * k, lists)
+    elif k > last.k:
+        chosen = _between(k, last, replace(last, k=0, fetched=0, probed=0, wide_fetched=0, wide_probed=0))
     else:
         upper = next(place for place, effort in enumerate(efforts) if effort.k >= k)
-        low, high = efforts[upper - 1], efforts[upper]
-        share = (k - low.k) / (high.k - low.k)
-        chosen = Effort(
-            k,
-            math.ceil(low.fetched + share * (high.fetched - low.fetched)),
-            math.ceil(low.probed + share * (high.probed - low.probed)),
-        )
-    return Effort(k, min(max(chosen.fetched, k), vectors), min(chosen.probed, lists))
+        chosen = _between(k, efforts[upper - 1], efforts[upper])
+    fetched = min(max(chosen.fetched, k), vectors)
+    return Effort(
+        k,
+        fetched,
+        min(chosen.probed, lists),
+        chosen.gap,
+        min(max(chosen.wide_fetched, fetched), vectors),
+        min(max(chosen.wide_probed, chosen.probed), lists),
+    )
 
 
-def recall(proposed: Int64Array, truth: Int64Array) -> float:
-    """The share of true neighbours among the proposed. Shapes: (q, m) and (q, k), no label twice in a row."""
+def recalls(proposed: Int64Array, truth: Int64Array) -> Float64Array:
+    """For each query, the share of its true neighbours among the proposed labels.
+
+    Shapes: proposed is (q, m), no label twice in a row, -1 is none; truth is (q, k); the result is (q,).
+    """
     if truth.size == 0:
-        return 1.0
-    return float(np.mean([np.isin(wanted, row).mean() for wanted, row in zip(truth, proposed, strict=True)]))
+        return np.ones(len(truth))
+    row = np.arange(len(truth))[:, np.newaxis] * (int(max(proposed.max(), truth.max())) + 2)
+    return np.asarray(np.isin(truth + 1 + row, np.where(proposed < 0, -1, proposed + 1 + row)).mean(axis=1))
 
 
-def _tuned(task: Task, k: int, easier: Effort | None) -> tuple[Effort, float]:
-    fetches = sorted({min(math.ceil(factor * k) + 1, task.vectors) for factor in _FETCH_FACTORS})
-    probes = sorted({min(2**step * 3 // 2**half, task.lists) for step in range(1, 20) for half in (0, 1)})
-    probes = [count for count in probes if easier is None or count >= easier.probed] or [task.lists]
-    truth = task.truth[:, :k]
-    promising: list[tuple[float, Effort]] = []
-    for probed in probes:
-        proposed = task.propose(fetches[-1], probed)
-        for fetched in fetches:
-            if _recall_without_self(proposed[:, :fetched], task.own, truth) >= TARGET_RECALL:
-                scanned = task.vectors * probed / task.lists
-                cost = fetched * _US_PER_CANDIDATE + scanned * _US_PER_SCANNED
-                promising.append((cost, Effort(k, fetched, probed)))
+def _between(k: int, low: Effort, high: Effort) -> Effort:
+    share = (k - low.k) / (high.k - low.k)
+
+    def mixed(a: int, b: int) -> int:
+        return math.ceil(a + share * (b - a))
+
+    return Effort(
+        k,
+        mixed(low.fetched, high.fetched),
+        mixed(low.probed, high.probed),
+        max(low.gap, high.gap),
+        mixed(low.wide_fetched, high.wide_fetched),
+        mixed(low.wide_probed, high.wide_probed),
+    )
+
+
+class _Tuning:
+    """The search for the best effort at one ``k``."""
+
+    def __init__(self, task: Task, k: int) -> None:
+        every = 1 if k <= TUNED_FOR[0] else 4  # more neighbours need fewer queries for the same certainty
+        self._task, self._k, self._rows = task, k, slice(None, None, every)
+        self._own, self._truth = task.own[self._rows], task.truth[self._rows, :k]
+        self._like = len(range(0, task.like, every))
+        self._probes = [count for count in _PROBES if count < task.lists] + [task.lists]
+
+    def best(self) -> tuple[Effort, float]:
+        """The cheapest effort that reaches the targets, and the recall for pictures like the catalogue's."""
+        wide_fetched, wide_probed, wide = self._wide()
+        best = Effort(self._k, wide_fetched, wide_probed, 0.0, wide_fetched, wide_probed)
+        cost, reached = 2 * self._cost(wide_fetched, wide_probed), float(wide[: self._like].mean())
+        for fetched, probed in self._narrow(wide_fetched, wide_probed):
+            if self._cost(fetched, probed) >= cost:
+                continue
+            shares, gaps = self._measured(fetched, probed)
+            for gap in np.unique(np.round(np.quantile(gaps, np.linspace(0, 0.9, 46)), 3)):
+                mixed = np.where(gaps < gap, wide, shares)
+                if not self._sufficient(mixed):
+                    continue
+                again = float(np.mean(gaps[: self._like] < gap)) * self._cost(wide_fetched, wide_probed)
+                if self._cost(fetched, probed) + again < cost:
+                    cost, reached = self._cost(fetched, probed) + again, float(mixed[: self._like].mean())
+                    best = Effort(self._k, fetched, probed, float(gap), wide_fetched, wide_probed)
                 break
-        if promising and task.vectors * probed / task.lists * _US_PER_SCANNED > min(
-            entry[0] for entry in promising
-        ):
-            break
-    promising.sort(key=lambda entry: entry[0])
-    for effort in [*(entry[1] for entry in promising), Effort(k, fetches[-1], task.lists)]:
-        reached = _recall_without_self(task.propose(effort.fetched, effort.probed), task.own, truth)
-        if reached >= TARGET_RECALL:
-            break
-    return effort, reached
+        return best, reached
 
+    def _wide(self) -> tuple[int, int, Float64Array]:
+        """The least effort that alone reaches the targets, else the greatest, and what it recalls."""
+        for factor in _WIDE_FACTORS:
+            fetched = min(factor * self._k, self._task.vectors - 1)
+            most, shares = self._task.lists, self._measured(fetched, self._task.lists)[0]
+            if self._sufficient(shares) or factor == _WIDE_FACTORS[-1]:
+                break
+        for probed in reversed(self._probes):
+            fewer = self._measured(fetched, probed)[0]
+            if not self._sufficient(fewer) and fewer.mean() < shares.mean() - 1e-4:
+                break
+            most, shares = probed, fewer
+        return fetched, most, shares
 
-def _recall_without_self(proposed: Int64Array, own: Int64Array, truth: Int64Array) -> float:
-    return recall(np.where(proposed == own[:, np.newaxis], -1, proposed), truth)
+    def _narrow(self, wide_fetched: int, wide_probed: int) -> Iterator[tuple[int, int]]:
+        for factor in _NARROW_FACTORS:
+            fetched = math.ceil(factor * self._k)
+            for probed in self._probes:
+                if fetched <= wide_fetched and probed <= wide_probed:
+                    yield fetched, probed
+
+    def _measured(self, fetched: int, probed: int) -> tuple[Float64Array, Float64Array]:
+        """What is recalled, and the gap behind the k-th, for every query; its own vector does not count."""
+        labels, distances = self._task.propose(self._rows, fetched + 1, probed)
+        order = np.argsort(labels == self._own[:, np.newaxis], axis=1, kind="stable")[:, :-1]
+        labels, distances = np.take_along_axis(labels, order, 1), np.take_along_axis(distances, order, 1)
+        complete = labels[:, self._k - 1] >= 0
+        ends = np.maximum((labels >= 0).sum(axis=1) - 1, 0)[:, np.newaxis]
+        kth = distances[:, self._k - 1].astype(np.float64)
+        last = np.take_along_axis(distances, ends, 1)[:, 0].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            gaps = np.where(complete, (last - kth) / np.maximum(kth, 1e-30), -1.0)
+        return recalls(labels, self._truth), gaps
+
+    def _sufficient(self, shares: Float64Array) -> bool:
+        like, unlike = shares[: self._like], shares[self._like :]
+        return bool(
+            like.mean() >= TARGET_RECALL and (not len(unlike) or unlike.mean() >= TARGET_RECALL_UNLIKE)
+        )
+
+    def _cost(self, fetched: int, probed: int) -> float:
+        scanned = self._task.vectors * probed / self._task.lists
+        return fetched * _US_PER_CANDIDATE + scanned * _US_PER_SCANNED

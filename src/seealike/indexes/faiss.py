@@ -78,14 +78,14 @@ class FaissEngine:
         """(n, r)."""
         return self._index.ntotal, self._index.d
 
-    def search(self, queries: Float32Array, fetched: int, probed: int) -> Int64Array:
-        """The closest labels in the ``probed`` closest lists, closest first, -1 where there are too few.
+    def search(self, queries: Float32Array, fetched: int, probed: int) -> tuple[Int64Array, Float32Array]:
+        """The closest labels in the ``probed`` closest lists, -1 where there are too few, closest first.
 
-        Shapes: queries is (q, r); the result is (q, fetched).
+        Shapes: queries is (q, r); the labels and their squared distances are (q, fetched).
         """
         parameters = self._parameters.get(probed) or self._made(probed)
-        labels: Int64Array = self._index.search(queries, fetched, params=parameters)[1]
-        return labels
+        distances, labels = self._index.search(queries, fetched, params=parameters)
+        return labels, distances
 
     def _made(self, probed: int) -> object:
         """The parameters of one kind of call: made once, never changed, so threads may share them."""

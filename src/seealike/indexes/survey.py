@@ -51,7 +51,10 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Exact answers for a sample. Shapes: queries (q, d); own, their labels, (q,); neighbours (q, k)."""
+    """Exact answers for a sample of the catalogue's vectors, and after them for mixtures of two.
+
+    Shapes: queries is (q, d); own, their labels, -1 for a mixture, is (q,); neighbours is (q, k).
+    """
 
     queries: Float32Array
     own: Int64Array
@@ -99,8 +102,7 @@ def reduce_all(
     Raises:
         ValueError: the blocks give other vectors than the first time.
     """
-    chosen = np.random.default_rng(SEED + 1).choice(len(found.sample), min(queries, len(found.sample)), False)
-    search = _TruthSearch(found.sample[chosen], found.sample_labels[chosen], min(k, found.distinct - 1))
+    search = _TruthSearch(*_queries(found, queries), min(k, found.distinct - 1))
     reduced = np.empty((found.distinct, len(reduction.offset)), dtype=np.float16)
     done = 0
     for rows in _distinct_rows(blocks, found):
@@ -108,6 +110,17 @@ def reduce_all(
         search.add(done, rows)
         done += len(rows)
     return reduced, search.truth()
+
+
+def _queries(found: Survey, count: int) -> tuple[Float32Array, Int64Array]:
+    """``count`` vectors of the sample with their labels, then half as many mixtures of two, labelled -1."""
+    rng = np.random.default_rng(SEED + 1)
+    like = rng.choice(len(found.sample), min(count, len(found.sample)), replace=False)
+    pairs = rng.choice(len(found.sample), (2, len(like) // 2))
+    mixtures = unit_rows((found.sample[pairs[0]] + found.sample[pairs[1]]).astype(np.float16))
+    return np.concatenate([found.sample[like], mixtures]), np.concatenate(
+        [found.sample_labels[like], np.full(len(mixtures), -1)]
+    )
 
 
 class _TruthSearch:

@@ -1,4 +1,4 @@
-"""Search and recommendation over an immutable view of the catalogue. Knows vectors and ids, not files or pixels."""
+"""Search and recommendation over a view of the catalogue. Knows vectors and ids, not pixels."""
 
 from seealike.recommend.answers import StaleViewError, Wanted, hits, keys_needed
 from seealike.recommend.lists import Names, SimilarList, similar_lists

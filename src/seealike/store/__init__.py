@@ -6,9 +6,16 @@ What is here knows rows, bytes and durability; it does not know what a picture o
 from seealike.store import schema
 from seealike.store.files import FileSystem
 from seealike.store.lock import WriterLock
-from seealike.store.manifest import MANIFEST_NAME, Manifest, is_catalog, read_manifest, write_manifest
+from seealike.store.manifest import (
+    DATABASE_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    is_catalog,
+    read_manifest,
+    write_manifest,
+)
 from seealike.store.records import NewItem, SourceRecord, State, StoredItem
-from seealike.store.sqlite import DATABASE_NAME, SqliteStore
+from seealike.store.sqlite import SqliteStore
 from seealike.store.staging import ScanDiff, Staging
 from seealike.store.writer import StoreWriter
 

@@ -60,10 +60,25 @@ class FileSystem:
     def make_directory(self, path: str) -> None:
         """Create ``path`` and its parents, durably; an existing directory is fine."""
         try:
+            missing = _missing_levels(os.path.abspath(path))
             os.makedirs(path, exist_ok=True)
-            self._sync_directory(os.path.dirname(os.path.abspath(path)))
+            for folder in missing:
+                self._sync_directory(os.path.dirname(folder))
         except OSError as exc:
             raise StorageError(path, exc.strerror or str(exc)) from exc
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename a complete, flushed file over ``target``, in one step and durably.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        try:
+            os.replace(source, target)
+            for folder in {os.path.dirname(target), os.path.dirname(source)}:
+                self._sync_directory(folder or ".")
+        except OSError as exc:
+            raise StorageError(target, exc.strerror or str(exc)) from exc
 
     def remove(self, path: str) -> None:
         """Remove a derived file; one that is gone already is fine."""
@@ -92,6 +107,15 @@ class FileSystem:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _missing_levels(path: str) -> list[str]:
+    """``path`` and those of its parents that do not exist, outermost first."""
+    levels: list[str] = []
+    while not os.path.isdir(path) and os.path.dirname(path) != path:
+        levels.insert(0, path)
+        path = os.path.dirname(path)
+    return levels
 
 
 def _umask() -> int:

@@ -17,6 +17,7 @@ ItemRow = tuple[
     int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int, int
 ]
 ITEM_COLUMNS = "key, id, path, size, mtime, sha256, grp, metadata, width, height, managed, crc"
+SKIPPED_COLUMNS = "id, path, reason, detail, size, mtime, origin, crc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +116,12 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The catalogue as a whole at one generation."""
+    """The catalogue as a whole at one generation. ``key_sum``: of all keys, to notice a wrong one."""
 
     generation: int = 0
     count: int = 0
     last_key: int = 0
+    key_sum: int = 0
     source: SourceRecord | None = None
     ann: str | None = None
 
@@ -146,6 +148,21 @@ def metadata_to_json(metadata: Metadata) -> str:
 def vector_checksum(key: int, data: bytes) -> int:
     """CRC-32 over the key and the vector's bytes."""
     return zlib.crc32(data, key & 0xFFFFFFFF)
+
+
+def is_whole_vector(key: int, data: object, crc: object, size: int) -> bool:
+    """Whether a row of ``vectors`` is what was written. Damage can change even the type of a value."""
+    return isinstance(data, bytes) and len(data) == size and vector_checksum(key, data) == crc
+
+
+def is_whole_text(value: object, crc: object) -> bool:
+    """Whether a row of ``state`` is what was written."""
+    return isinstance(value, str) and text_checksum(value) == crc
+
+
+def skipped_checksum(fields: tuple[object, ...]) -> int:
+    """CRC-32 of a row of ``skipped``, given in the order of ``SKIPPED_COLUMNS`` without the last."""
+    return _checksum(fields)
 
 
 def text_checksum(text: str) -> int:

@@ -6,7 +6,15 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from seealike.errors import CatalogBusyError, DamagedCatalogError, NewerFormatError, StorageError
+from seealike.errors import (
+    CatalogBusyError,
+    CatalogError,
+    DamagedCatalogError,
+    NewerFormatError,
+    StorageError,
+    UsageError,
+)
+from seealike.store.records import is_whole_text, text_checksum
 
 APPLICATION_ID = 0x5345414C  # "SEAL"
 BUSY_TIMEOUT_S = 5.0
@@ -37,12 +45,19 @@ MIGRATIONS = (
         size INTEGER,
         mtime INTEGER,
         origin TEXT NOT NULL,
+        crc INTEGER NOT NULL,
         PRIMARY KEY (id, path)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
     """,
 )
 FORMAT_VERSION = len(MIGRATIONS)
+
+# Our statements are constants, so "no such column" and the like (SQLITE_ERROR) come from damage alone; so
+# does text that is no UTF-8, which Python reports without a code (0).
+_DAMAGE_CODES = frozenset(
+    (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
+)
 
 _FIXED_WAL_VERSIONS = ((3, 44, 6), (3, 50, 7))
 
@@ -62,14 +77,7 @@ def connect(path: str, *, create: bool = False) -> sqlite3.Connection:
         NewerFormatError: a newer seealike wrote it.
     """
     with translated(path):
-        mode = "rwc" if create else "rw"
-        connection = sqlite3.connect(
-            f"file:{_uri_path(path)}?mode={mode}",
-            uri=True,
-            timeout=BUSY_TIMEOUT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection = _opened(path, "rwc" if create else "rw")
         try:
             _configure(connection, create=create)
             _migrate(connection, path, create=create)
@@ -79,24 +87,54 @@ def connect(path: str, *, create: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def is_blank(path: str) -> bool:
+    """Whether the database holds no item: all that a creation which was cut off can have left."""
+    try:
+        with contextlib.closing(_opened(path, "rw")) as connection:
+            tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+            ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+            if ours and "items" in tables:
+                return not connection.execute("SELECT count(*) FROM items").fetchone()[0]
+            return not tables
+    except (sqlite3.Error, UnicodeDecodeError):
+        return False
+
+
 @contextlib.contextmanager
 def translated(path: str) -> Iterator[None]:
     """Turn SQLite's errors into ours, by what the caller can do about them."""
     try:
         yield
+    except sqlite3.ProgrammingError as exc:
+        if "closed database" not in str(exc):
+            raise
+        raise UsageError("the catalogue has been closed") from exc
     except sqlite3.OperationalError as exc:
-        code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise CatalogBusyError(path, "another process") from exc
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise DamagedCatalogError(path, path, str(exc)) from exc
-        if code == sqlite3.SQLITE_ERROR and "no such table" in str(exc):
-            raise DamagedCatalogError(path, path, str(exc)) from exc
-        raise StorageError(path, str(exc)) from exc
-    except sqlite3.DatabaseError as exc:
-        raise DamagedCatalogError(path, path, str(exc)) from exc
-    except (OverflowError, UnicodeDecodeError) as exc:  # text that is no UTF-8: only damage makes it
-        raise DamagedCatalogError(path, path, str(exc)) from exc
+        raise _translated_operational(path, exc) from exc
+    except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as exc:
+        raise DamagedCatalogError(path, path, _one_line(exc)) from exc
+
+
+def _translated_operational(path: str, exc: sqlite3.OperationalError) -> CatalogError:
+    code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return CatalogBusyError(path, "another process")
+    if code in _DAMAGE_CODES:
+        return DamagedCatalogError(path, path, _one_line(exc))
+    return StorageError(path, _one_line(exc))
+
+
+def _one_line(exc: BaseException) -> str:
+    return " ".join(str(exc).encode("ascii", "backslashreplace").decode().split())[:200]
+
+
+def put_state(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Write one row of ``state`` with its checksum, inside the caller's transaction."""
+    connection.execute(
+        "INSERT INTO state (name, value, crc) VALUES (?, ?, ?) "
+        "ON CONFLICT (name) DO UPDATE SET value=excluded.value, crc=excluded.crc",
+        (name, value, text_checksum(value)),
+    )
 
 
 @contextlib.contextmanager
@@ -136,26 +174,57 @@ def _configure(connection: sqlite3.Connection, *, create: bool) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: str, *, create: bool) -> None:
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > FORMAT_VERSION:
-        raise NewerFormatError(path, version, FORMAT_VERSION)
-    if version == FORMAT_VERSION and application == APPLICATION_ID:
+    if _version(connection, path, create=create) == FORMAT_VERSION:
         return
-    if application != APPLICATION_ID and not create:
-        raise DamagedCatalogError(path, path, "not a database of seealike")
     connection.execute("BEGIN IMMEDIATE")
     try:
+        version = _version(connection, path, create=create)  # another process may have been quicker
         for script in MIGRATIONS[version:]:
             for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+        put_state(connection, "format", str(FORMAT_VERSION))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
-            connection.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
         raise
+
+
+def _version(connection: sqlite3.Connection, path: str, *, create: bool) -> int:
+    """The format version of a database of ours; 0 for an empty one that is being created."""
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if application == APPLICATION_ID:
+        if version > FORMAT_VERSION:
+            if _stated_version(connection) == str(FORMAT_VERSION):
+                raise DamagedCatalogError(path, path, f"format number {version} in its header")
+            raise NewerFormatError(path, version, FORMAT_VERSION)
+        return version
+    if not create or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise DamagedCatalogError(path, path, "not a database of seealike")
+    return 0
+
+
+def _stated_version(connection: sqlite3.Connection) -> str | None:
+    """The format version as the guarded row says it, if it is readable."""
+    with contextlib.suppress(sqlite3.Error):
+        row = connection.execute("SELECT value, crc FROM state WHERE name='format'").fetchone()
+        if row is not None and is_whole_text(*row):
+            return str(row[0])
+    return None
+
+
+def _opened(path: str, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        f"file:{_uri_path(path)}?mode={mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
 
 
 def _uri_path(path: str) -> str:

@@ -8,18 +8,36 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from seealike.errors import CatalogExistsError, DamagedCatalogError
 from seealike.store import schema
-from seealike.store.files import FileSystem
-from seealike.store.manifest import Manifest, identity_to_json, is_catalog, read_manifest, write_manifest
-from seealike.store.records import ITEM_COLUMNS, State, StoredItem, text_checksum, vector_checksum
+from seealike.store.files import TEMPORARY_PREFIX, FileSystem
+from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
+from seealike.store.manifest import (
+    DATABASE_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    birth_to_json,
+    is_catalog,
+    read_manifest,
+    write_manifest,
+)
+from seealike.store.records import (
+    ITEM_COLUMNS,
+    SKIPPED_COLUMNS,
+    State,
+    StoredItem,
+    is_whole_text,
+    is_whole_vector,
+    skipped_checksum,
+)
 from seealike.types import EncoderIdentity, Float16Array, Int64Array, Skipped, SkipReason
 
-DATABASE_NAME = "catalog.sqlite"
+CREATION_WAIT_S = 10.0
 _PARAMETERS_AT_ONCE = 500
 
 
@@ -34,11 +52,17 @@ class SqliteStore:
         """
         self.directory = directory
         self.database_path = os.path.join(directory, DATABASE_NAME)
-        self.identity = read_manifest(directory).encoder
+        manifest = read_manifest(directory)
+        self.identity = manifest.encoder
         if not os.path.isfile(self.database_path):
             raise DamagedCatalogError(directory, self.database_path, "missing")
         self._guard = threading.Lock()
         self._connection = schema.connect(self.database_path)
+        try:
+            self._check_birth(manifest)
+        except BaseException:
+            self._connection.close()
+            raise
 
     @classmethod
     def create(cls, directory: str, identity: EncoderIdentity, files: FileSystem) -> SqliteStore:
@@ -46,26 +70,25 @@ class SqliteStore:
 
         Raises:
             CatalogExistsError: there is a catalogue, or a file, or a folder with other things in it.
+            CatalogBusyError: somebody else is making one there.
             StorageError: the disk refused.
         """
-        if os.path.lexists(directory) and not os.path.isdir(directory):
-            raise CatalogExistsError(directory, "is a file; name a folder for the catalogue")
-        database_path = os.path.join(directory, DATABASE_NAME)
-        if is_catalog(directory) and not _is_unfinished(directory):
-            raise CatalogExistsError(directory)
-        if not is_catalog(directory) and os.path.isdir(directory) and os.listdir(directory):
-            raise CatalogExistsError(
-                directory, "holds other files; name an empty or new folder for the catalogue"
-            )
+        _check_place(directory)
         files.make_directory(directory)
-        connection = schema.connect(database_path, create=True)
+        lock = WriterLock(directory)
+        lock.acquire(CREATION_WAIT_S)
         try:
-            with schema.transaction(connection, database_path):
-                put_state(connection, "encoder", identity_to_json(identity))
-                put_state(connection, "catalog", State().to_json())
+            _check_place(directory)  # somebody else may have been quicker
+            files.remove_leftovers(directory)
+            manifest = Manifest(identity)
+            _make_database(os.path.join(directory, DATABASE_NAME), manifest)
+            try:
+                write_manifest(files, directory, manifest)
+            except BaseException:
+                files.remove(os.path.join(directory, MANIFEST_NAME))
+                raise
         finally:
-            connection.close()
-        write_manifest(files, directory, Manifest(identity))
+            lock.release()
         return cls(directory)
 
     def close(self) -> None:
@@ -97,13 +120,26 @@ class SqliteStore:
             finally:
                 self._connection.execute("COMMIT")
         keys = np.array([row[0] for row in rows], dtype=np.int64)
-        if with_keys and (len(keys) != state.count or (len(keys) and keys[-1] > state.last_key)):
-            raise self._damaged(f"{len(keys)} vectors where {state.count} were written")
+        if with_keys:
+            self._check_keys(state, keys)
         return state, keys
+
+    def _check_birth(self, manifest: Manifest) -> None:
+        with schema.translated(self.database_path):
+            birth = self._state_value("birth")
+        if birth != birth_to_json(manifest):
+            path = os.path.join(self.directory, MANIFEST_NAME)
+            raise DamagedCatalogError(self.directory, path, f"does not belong to {self.database_path}")
+
+    def _check_keys(self, state: State, keys: Int64Array) -> None:
+        if len(keys) != state.count:
+            raise self._damaged(f"{len(keys)} vectors where {state.count} were written")
+        if int(keys.sum()) != state.key_sum or (np.diff(keys) <= 0).any():
+            raise self._damaged("the keys of the vectors are not those that were written")
 
     def _state_value(self, name: str) -> str:
         row = self._connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
-        if row is None or text_checksum(row[0]) != row[1]:
+        if row is None or not is_whole_text(*row):
             raise self._damaged(f"checksum of the state {name!r}")
         return str(row[0])
 
@@ -141,7 +177,7 @@ class SqliteStore:
         dimension = self.identity.dimension
         size = dimension * 2
         for key, data, crc in rows:
-            if len(data) != size or vector_checksum(key, data) != crc:
+            if not is_whole_vector(key, data, crc, size):
                 raise self._damaged(f"checksum of the vector of item {self._name_of(key)}")
         keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
         joined = b"".join(row[1] for row in rows)
@@ -166,17 +202,35 @@ class SqliteStore:
 
     def item(self, item_id: str) -> StoredItem | None:
         """The item with this id, if there is one."""
+        try:
+            item_id.encode()
+        except UnicodeEncodeError:
+            return None
         rows = self._fetch(f"SELECT {ITEM_COLUMNS} FROM items WHERE id=?", (item_id,))
-        return self._checked_item(rows[0]) if rows else None
+        if rows:
+            return self._checked_item(rows[0])
+        # Not found may mean that the way there is damaged: only looking at every row tells.
+        if self._fetch("SELECT 1 FROM items NOT INDEXED WHERE id=?", (item_id,)):
+            raise self._damaged(f"the item {item_id!r} cannot be found by its id")
+        return None
 
     def items(self, *, block: int = 2048) -> Iterator[StoredItem]:
-        """Every item, ordered by id (code points), fetched in blocks."""
+        """Every item, ordered by id (code points), fetched in blocks.
+
+        Raises:
+            DamagedCatalogError: an item is not what was written, or is missing.
+        """
+        before, found = self.state(), 0
         statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?"
         rows = self._fetch(statement.replace("id >", "id >="), ("", block))
         while rows:
             for row in rows:
                 yield self._checked_item(row)
+            found += len(rows)
             rows = self._fetch(statement, (rows[-1][1], block))
+        after = self.state()
+        if after.generation == before.generation and found != after.count:
+            raise self._damaged(f"{found} items where {after.count} were written")
 
     def _checked_item(self, row: tuple) -> StoredItem:  # type: ignore[type-arg]
         item = StoredItem.from_row(row)
@@ -188,15 +242,17 @@ class SqliteStore:
 
     def skipped(self) -> list[Skipped]:
         """Every file that is not in the catalogue, ordered by id."""
-        rows = self._fetch("SELECT id, path, reason, detail, size, mtime FROM skipped ORDER BY id, path", ())
+        rows = self._fetch(f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path", ())
+        for row in rows:
+            if skipped_checksum(row[:-1]) != row[-1]:
+                raise self._damaged(f"checksum of the skipped file {row[0]!r}")
         return [
             Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), row[3], row[4], row[5]) for row in rows
         ]
 
     def skip_counts(self) -> dict[SkipReason, int]:
         """How many files were skipped for each reason that occurs."""
-        rows = self._fetch("SELECT reason, count(*) FROM skipped GROUP BY reason ORDER BY reason", ())
-        return {SkipReason(reason): count for reason, count in rows}
+        return dict(sorted(Counter(row.reason for row in self.skipped()).items()))
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -208,26 +264,27 @@ class SqliteStore:
         return DamagedCatalogError(self.directory, self.database_path, what)
 
 
-def put_state(connection: object, name: str, value: str) -> None:
-    """Write one row of ``state`` with its checksum, inside the caller's transaction."""
-    connection.execute(  # type: ignore[attr-defined]
-        "INSERT INTO state (name, value, crc) VALUES (?, ?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value=excluded.value, crc=excluded.crc",
-        (name, value, text_checksum(value)),
-    )
+def _check_place(directory: str) -> None:
+    """Raise unless a catalogue can be made here; what a creation that was cut off left is no obstacle."""
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise CatalogExistsError(directory, "is a file; name a folder for the catalogue")
+    if is_catalog(directory):
+        raise CatalogExistsError(directory)
+    if os.path.isdir(directory) and not all(map(_is_ours, os.listdir(directory))):
+        raise CatalogExistsError(
+            directory, "holds other files; name an empty or new folder for the catalogue"
+        )
 
 
-def _is_unfinished(directory: str) -> bool:
-    """Whether a creation was cut off before its manifest: a database without items and without manifest."""
-    from seealike.store.manifest import MANIFEST_NAME
+def _is_ours(name: str) -> bool:
+    return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in (LOCK_NAME, HOLDER_NAME)
 
-    if os.path.exists(os.path.join(directory, MANIFEST_NAME)):
-        return False
+
+def _make_database(path: str, manifest: Manifest) -> None:
+    connection = schema.connect(path, create=True)
     try:
-        connection = schema.connect(os.path.join(directory, DATABASE_NAME), create=True)
-    except DamagedCatalogError:
-        return False
-    try:
-        return bool(connection.execute("SELECT count(*) = 0 FROM items").fetchone()[0])
+        with schema.transaction(connection, path):
+            schema.put_state(connection, "birth", birth_to_json(manifest))
+            schema.put_state(connection, "catalog", State().to_json())
     finally:
         connection.close()

@@ -95,6 +95,12 @@ class Staging:
             yield done
         with schema.translated(self._path):
             self._connection.execute(f"INSERT INTO temp.gone SELECT i.id, i.size, i.sha256 FROM {_GONE}")
+            # What lies in a folder that cannot be read now is not gone: nobody has looked.
+            self._connection.execute(
+                "DELETE FROM temp.gone WHERE EXISTS "
+                "(SELECT 1 FROM temp.refused r WHERE r.reason='unreadable' "
+                "AND substr(temp.gone.id, 1, length(r.id) + 1) = r.id || '/')"
+            )
 
     def relative(self, path: str) -> bytes:
         """A path as it is stored: relative to the root where it lies in it, in file system bytes."""

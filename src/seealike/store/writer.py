@@ -11,15 +11,16 @@ from typing import Self
 from seealike.store import schema
 from seealike.store.records import (
     ITEM_COLUMNS,
+    SKIPPED_COLUMNS,
     NewItem,
     SkipOrigin,
     SourceRecord,
     State,
     StoredItem,
-    text_checksum,
+    is_whole_text,
+    skipped_checksum,
     vector_checksum,
 )
-from seealike.store.sqlite import put_state
 from seealike.types import Skipped
 
 _INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
@@ -59,17 +60,19 @@ class StoreWriter:
         """Record which ANN snapshot belongs to the catalogue (derived: no new generation)."""
         with schema.transaction(self.connection, self._path):
             state = replace(read_state(self.connection), ann=record)
-            put_state(self.connection, "catalog", state.to_json())
+            schema.put_state(self.connection, "catalog", state.to_json())
 
     def recount(self) -> None:
         """Make the state's count agree with the rows that are there (repair)."""
         with schema.transaction(self.connection, self._path):
             state = read_state(self.connection)
-            count = self.connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
-            last = self.connection.execute("SELECT coalesce(max(key), 0) FROM vectors").fetchone()[0]
-            if count != state.count:
-                state = replace(state, generation=state.generation + 1, count=count)
-                put_state(self.connection, "catalog", replace(state, last_key=max(last, state.last_key)).to_json())
+            count, last, key_sum = self.connection.execute(
+                "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0) FROM vectors"
+            ).fetchone()
+            true = replace(state, count=count, last_key=max(last, state.last_key), key_sum=key_sum)
+            if true != state:
+                true = replace(true, generation=state.generation + 1)
+                schema.put_state(self.connection, "catalog", true.to_json())
 
     def set_source(self, source: SourceRecord) -> None:
         """Record where the pictures come from."""
@@ -94,6 +97,7 @@ class Change:
         self._transaction = schema.transaction(connection, path)
         self._added = 0
         self._removed = 0
+        self._key_sum = 0
         self.source: SourceRecord | None = None
 
     def __enter__(self) -> Self:
@@ -116,6 +120,7 @@ class Change:
         """Insert items whose ids are free, each under a fresh key."""
         state = read_state(self._connection)
         for key, item in enumerate(items, start=state.last_key + self._added + 1):
+            self._key_sum += key
             self._connection.execute(_INSERT_ITEM, item.stored(key).row())
             self._connection.execute(
                 "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
@@ -129,17 +134,14 @@ class Change:
         for item_id in ids:
             row = self._connection.execute("SELECT key FROM items WHERE id=?", (item_id,)).fetchone()
             if row is not None:
-                self._connection.execute("DELETE FROM items WHERE key=?", row)
-                self._connection.execute("DELETE FROM vectors WHERE key=?", row)
+                self._delete(row[0])
                 removed += 1
-        self._removed += removed
         return removed
 
     def remove_keys(self, keys: Sequence[int]) -> None:
         """Delete items and vectors by key, wherever one of them is left (repair)."""
         for key in keys:
-            self._connection.execute("DELETE FROM items WHERE key=?", (key,))
-            self._removed += self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
+            self._delete(key)
 
     def update(self, item: StoredItem) -> None:
         """Rewrite the row of an item whose picture, and so whose vector and key, stay."""
@@ -150,24 +152,30 @@ class Change:
     def skip(self, skipped: Iterable[Skipped], origin: SkipOrigin) -> None:
         """List files as not indexed."""
         for row in skipped:
+            fields = (
+                row.id,
+                os.fsencode(row.path),
+                row.reason.value,
+                row.detail.encode("utf-8", "backslashreplace").decode(),
+                row.size_bytes,
+                row.mtime_ns,
+                origin,
+            )
             self._connection.execute(
-                "INSERT OR REPLACE INTO skipped (id, path, reason, detail, size, mtime, origin) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    row.id,
-                    os.fsencode(row.path),
-                    row.reason.value,
-                    row.detail.encode("utf-8", "backslashreplace").decode(),
-                    row.size_bytes,
-                    row.mtime_ns,
-                    origin,
-                ),
+                f"INSERT OR REPLACE INTO skipped ({SKIPPED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*fields, skipped_checksum(fields)),
             )
 
     def unskip(self, names: Iterable[tuple[str, bytes | None]]) -> None:
         """Take files off the skipped list."""
         for item_id, path in names:
             self._connection.execute("DELETE FROM skipped WHERE id=? AND path=?", (item_id, path))
+
+    def _delete(self, key: int) -> None:
+        self._connection.execute("DELETE FROM items WHERE key=?", (key,))
+        found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
+        self._removed += found
+        self._key_sum -= key * found
 
     def _finish(self) -> None:
         state = read_state(self._connection)
@@ -176,14 +184,15 @@ class Change:
             generation=state.generation + 1,
             count=state.count + self._added - self._removed,
             last_key=state.last_key + self._added,
+            key_sum=state.key_sum + self._key_sum,
             source=self.source or state.source,
         )
-        put_state(self._connection, "catalog", state.to_json())
+        schema.put_state(self._connection, "catalog", state.to_json())
 
 
 def read_state(connection: sqlite3.Connection) -> State:
     """The state as the connection's transaction sees it."""
     row = connection.execute("SELECT value, crc FROM state WHERE name='catalog'").fetchone()
-    if row is None or text_checksum(row[0]) != row[1]:
+    if row is None or not is_whole_text(*row):
         raise sqlite3.DatabaseError("checksum of the state")
     return State.from_json(row[0])

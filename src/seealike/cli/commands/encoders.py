@@ -11,18 +11,26 @@ from seealike.encoders import known_encoders
 
 
 @click.command(name="encoders")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="How to print them.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print them.",
+)
 def command(form: str) -> None:
     """List the encoders: licence, size, dimension, and whether they are at hand.
 
     \b
     seealike encoders
     seealike encoders --format json
-    """  # noqa: D301
+    """
     records = known_encoders()
     if form == "json":
-        click.echo(json.dumps([{**asdict(record), "present": record.present} for record in records], default=str))
+        click.echo(
+            json.dumps([{**asdict(record), "present": record.present} for record in records], default=str)
+        )
         return
     click.echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}present")
     for record in records:

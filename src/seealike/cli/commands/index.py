@@ -21,15 +21,31 @@ from seealike.types import IndexReport, Skipped
 @click.argument("source")
 @catalog_option
 @click.option("--encoder", metavar="NAME", help="For a new catalogue: see `seealike encoders`.")
-@click.option("--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in.")
+@click.option(
+    "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--prune-missing", is_flag=True, help="Remove items even if most of the source is gone.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]")
-@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS",
-              help="Wait this long if another process is writing.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]"
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="Wait this long if another process is writing.",
+)
 @click.option("--report", metavar="FILE.jsonl", help="Write every skipped file with its reason.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="How to print what was done.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print what was done.",
+)
 @quiet_option
 def command(
     source: str,
@@ -53,7 +69,7 @@ def command(
     seealike index photos/
     seealike index 'photos/**/*.jpg' --catalog jpegs.catalog
     seealike index products.csv --root /srv/images --report skipped.jsonl
-    """  # noqa: D301
+    """
     path = catalog_for_source(source, catalog)
     options = IndexOptions(root, dry_run, prune_missing, workers, wait_s)
     with _opened(source, path, encoder, root, dry_run=dry_run) as opened:
@@ -93,7 +109,11 @@ def _report_line(row: Skipped) -> bytes:
 
 def _print(result: IndexReport, source: str, path: str, items: int) -> None:
     read = result.added + result.updated
-    rate = f" ({read / result.took_s:,.0f} images/s)" if read and result.took_s > 0 and not result.dry_run else ""
+    rate = (
+        f" ({read / result.took_s:,.0f} images/s)"
+        if read and result.took_s > 0 and not result.dry_run
+        else ""
+    )
     names = ("added", "updated", "moved", "removed", "unchanged")
     counts = "  ".join(f"{name} {getattr(result, name):,}" for name in names)
     click.echo(f"{'would be: ' if result.dry_run else ''}{counts}  skipped {len(result.skipped):,}")
@@ -103,7 +123,7 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
         click.echo(f"skipped: {listed}; --report FILE.jsonl lists them")
     if result.missing:
         click.echo(
-            f"{result.missing:,} items are gone from {source} and were kept, because so many at once look like an "
+            f"{result.missing:,} items are gone from {source} and were kept: so many at once look like an "
             "unmounted disk; --prune-missing removes them"
         )
     if not result.dry_run:

@@ -15,9 +15,17 @@ from seealike.cli.options import catalog_option
 
 @click.command(name="info")
 @catalog_option
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="How to print it.")
-@click.option("--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
+@click.option(
+    "--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons."
+)
 def command(catalog: str | None, form: str, skipped: bool) -> None:
     """Say what is in a catalogue: counts, encoder, size, generation, state of the approximate index.
 
@@ -25,7 +33,7 @@ def command(catalog: str | None, form: str, skipped: bool) -> None:
     seealike info
     seealike info --skipped
     seealike info --format json
-    """  # noqa: D301
+    """
     with seealike.open(existing_catalog(catalog)) as opened:
         info = opened.info()
         rows = opened.skipped() if skipped else []

@@ -25,12 +25,23 @@ GALLERY_LISTS = 60
 @click.option("--not", "dislikes", multiple=True, metavar="ID", help="An item that is not; may be repeated.")
 @click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
 @click.option("--all", "everybody", is_flag=True, help="The list of every item.")
-@click.option("-o", "--output", metavar="FILE", help="With --all: a .csv, .jsonl or .parquet file, written atomically.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="With --all: a .csv, .jsonl or .parquet file, written atomically."
+)
 @catalog_option
 @search_options
-@click.option("--format", "form", type=click.Choice([form.value for form in OutputFormat]), default=None,
-              help="How to print the results.  [default: table; with --all csv, or what -o ends in]")
-@click.option("--gallery", metavar="FILE.html", help=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice([form.value for form in OutputFormat]),
+    default=None,
+    help="How to print the results.  [default: table; with --all csv, or what -o ends in]",
+)
+@click.option(
+    "--gallery",
+    metavar="FILE.html",
+    help=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
+)
 @quiet_option
 def command(
     likes: tuple[str, ...],
@@ -53,10 +64,10 @@ def command(
     seealike recommend --like shirts/12.jpg --like shirts/40.jpg --not shirts/7.jpg
     seealike recommend --all -k 10 -o similar.csv
     seealike recommend --all -o similar.parquet
-    """  # noqa: D301
+    """
     if everybody == bool(likes or files):
         raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
-    if dislikes and everybody or (output and not everybody):
+    if (dislikes and everybody) or (output and not everybody):
         raise click.UsageError("--not goes with --like, -o with --all")
     options = SearchOptions(min_score, exact, Metric(metric))
     list_format = format_of(output, form) if everybody else ListFormat.CSV
@@ -70,7 +81,8 @@ def command(
         if gallery:
             liked = [(item_id, opened.item(item_id).path) for item_id in likes]
             query = Query((*liked, *((name, name) for name in files)))
-            write_page(gallery, opened, Page("Recommended", ((query, hits),), took_s, min_score), quiet=quiet)
+            page = Page("Recommended", ((query, hits),), took_s, min_score, options.metric)
+            write_page(gallery, opened, page, quiet=quiet)
         label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
         write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
 
@@ -96,5 +108,6 @@ def _lists(
         chosen = [item for _, item in zip(range(GALLERY_LISTS), catalog.items(), strict=False)]
         found = catalog.similar_batch([item.id for item in chosen], k, options=options)
         queries = [Query(((item.id, item.path),)) for item in chosen]
-        page = Page("Every item's list", tuple(zip(queries, found, strict=True)), took_s, options.min_score)
+        answers = tuple(zip(queries, found, strict=True))
+        page = Page("Every item's list", answers, took_s, options.min_score, options.metric)
         write_page(gallery, catalog, page, quiet=quiet)

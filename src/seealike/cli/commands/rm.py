@@ -20,7 +20,7 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
 
     \b
     seealike rm shirts/12.jpg shirts/13.jpg
-    """  # noqa: D301
+    """
     with seealike.open(existing_catalog(catalog)) as opened:
         removed = opened.remove(ids)
         if not quiet:

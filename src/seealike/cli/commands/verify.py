@@ -14,11 +14,25 @@ from seealike.cli.options import catalog_option
 
 @click.command(name="verify")
 @catalog_option
-@click.option("--repair", is_flag=True, help="Put right what can be; damaged items come back with the next index.")
-@click.option("--sample", type=click.IntRange(min=0), default=200, show_default=True, metavar="N",
-              help="On how many items to compare approximate with exact search.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True,
-              help="How to print the findings.")
+@click.option(
+    "--repair", is_flag=True, help="Put right what can be; damaged items come back with the next index."
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="On how many items to compare approximate with exact search.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the findings.",
+)
 def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
     """Check every checksum, look for orphans, and compare approximate with exact search.
 
@@ -27,7 +41,7 @@ def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
     \b
     seealike verify
     seealike verify --repair
-    """  # noqa: D301
+    """
     report = verify(existing_catalog(catalog), repair=repair, sample=sample)
     if form == "json":
         click.echo(json.dumps({**asdict(report), "ok": report.ok}))

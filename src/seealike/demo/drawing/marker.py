@@ -1,0 +1,61 @@
+"""The note left in a drawn folder: what was drawn, so that a second run need not draw it again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+
+_NAME = "drawn-by-seealike.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a folder holds. ``sizes_bytes`` is empty until everything is there."""
+
+    key: str
+    sizes_bytes: dict[str, int] = field(default_factory=dict)
+    pictures: int = 0
+    broken: int = 0
+    duplicates: tuple[tuple[str, str], ...] = ()
+
+
+def write_marker(folder: str, record: Drawn) -> None:
+    """Leave the note; it replaces an older one at once or not at all."""
+    whole = os.path.join(folder, _NAME)
+    with open(f"{whole}.part", "w", encoding="utf-8") as stream:
+        json.dump(asdict(record), stream, indent=1)
+    os.replace(f"{whole}.part", whole)
+
+
+def read_marker(folder: str) -> Drawn | None:
+    """Read the note; ``None`` where there is none. An unreadable one says that nothing is complete."""
+    try:
+        with open(os.path.join(folder, _NAME), encoding="utf-8") as stream:
+            text = stream.read()
+    except FileNotFoundError:
+        return None
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        found = json.loads(text)
+        return Drawn(
+            key=str(found["key"]),
+            sizes_bytes={str(path): int(size) for path, size in found["sizes_bytes"].items()},
+            pictures=int(found["pictures"]),
+            broken=int(found["broken"]),
+            duplicates=tuple((str(copy), str(original)) for copy, original in found["duplicates"]),
+        )
+    return Drawn("")
+
+
+def is_complete(folder: str, record: Drawn) -> bool:
+    """Tell whether every file is there in its full length."""
+    if not record.sizes_bytes:
+        return False
+    for path, size in record.sizes_bytes.items():
+        try:
+            if os.stat(os.path.join(folder, *path.split("/"))).st_size != size:
+                return False
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,216 @@
+"""A gallery page to one self-contained HTML text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from importlib.resources import files
+from statistics import median
+
+from seealike.gallery.budget import picture_budget
+from seealike.gallery.page import Command, Fact, GalleryPage, GalleryPicture, GallerySection
+from seealike.gallery.picture import figure, score_text, thumbnail_size
+from seealike.gallery.text import counted, duration, escaped, shortened, visible
+from seealike.types import Metric, Skipped
+
+_CONTENTS_FROM = 3  # sections, for which a table of contents is worth its space
+_CHIPS_UP_TO = 12
+_NAMES_A_LIST = 2000  # hits listed by name only, after those with pictures
+_SHAPE_SAMPLE = 60
+_MARK = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+    '<circle cx="12" cy="16" r="10" fill="#0e7a70"/>'
+    '<circle cx="21" cy="16" r="10" fill="#e59a5b" fill-opacity=".85"/></svg>'
+)
+
+
+def render_gallery(page: GalleryPage) -> str:
+    """Return the page as HTML that needs no network, no script and no other file."""
+    style = _stylesheet()
+    shown = picture_budget([len(section.hits) for section in page.sections])
+    sections = "".join(
+        _section(section, index, count, page.metric)
+        for index, (section, count) in enumerate(zip(page.sections, shown, strict=True), start=1)
+    )
+    body = "".join(
+        (
+            '<a class="skip" href="#results">Skip to the results</a>',
+            _header(page),
+            _contents(page.sections),
+            f'<main id="results" class="{_shape(page.sections)}">{sections}</main>',
+            _commands(page.commands),
+            _skipped_files(page.skipped),
+            _footer(page),
+        )
+    )
+    return f'<!doctype html>\n<html lang="en">\n{_head(page, style)}\n<body>{body}</body>\n</html>\n'
+
+
+def _stylesheet() -> str:
+    text = (files("seealike.gallery") / "style.css").read_text(encoding="utf-8")
+    return text.replace("\r\n", "\n")
+
+
+def _head(page: GalleryPage, style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    icon = base64.b64encode(_MARK.encode()).decode("ascii")
+    return (
+        '<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
+        f'<meta name="generator" content="seealike">\n<title>{escaped(page.title)}</title>\n'
+        f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">\n<style>{style}</style>\n</head>'
+    )
+
+
+def _header(page: GalleryPage) -> str:
+    subtitle = f'<p class="subtitle">{escaped(page.subtitle)}</p>' if page.subtitle else ""
+    mark = _MARK.replace("<svg ", '<svg aria-hidden="true" ', 1)
+    return (
+        f'<header><p class="brand">{mark}seealike</p><h1>{escaped(page.title)}</h1>'
+        f"{subtitle}{_facts(page.facts)}</header>"
+    )
+
+
+def _facts(facts: tuple[Fact, ...]) -> str:
+    if not facts:
+        return ""
+    rows = "".join(f"<div><dd>{escaped(f.value)}</dd><dt>{escaped(f.label)}</dt></div>" for f in facts)
+    return f'<dl class="facts">{rows}</dl>'
+
+
+def _contents(sections: tuple[GallerySection, ...]) -> str:
+    if len(sections) < _CONTENTS_FROM:
+        return ""
+    links = "".join(
+        f'<li><a href="#s{index}"><bdi>{escaped(shortened(visible(_title(section)), 40))}</bdi></a></li>'
+        for index, section in enumerate(sections, start=1)
+    )
+    if len(sections) <= _CHIPS_UP_TO:
+        return f'<nav class="contents" aria-label="Contents"><ul>{links}</ul></nav>'
+    return (
+        '<nav class="contents many" aria-label="Contents"><details>'
+        f"<summary>All {counted(len(sections), 'query', 'queries')}</summary><ol>{links}</ol></details></nav>"
+    )
+
+
+def _title(section: GallerySection) -> str:
+    if section.title or not section.query:
+        return section.title or "Results"
+    first = section.query[0].caption or section.query[0].id
+    return first if len(section.query) == 1 else f"{first} and {len(section.query) - 1} more"
+
+
+def _section(section: GallerySection, index: int, shown: int, metric: Metric) -> str:
+    title = visible(_title(section))
+    note = f'<p class="note">{escaped(section.note)}</p>' if section.note else ""
+    several = " several" if len(section.query) > 1 else ""
+    query = "".join(
+        figure(replace(picture, label=picture.label or "query"), metric, heading=_title(section))
+        for picture in section.query
+    )
+    return (
+        f'<section class="result" id="s{index}" aria-labelledby="h{index}"><div class="heading">'
+        f'<h2 id="h{index}" title="{escaped(title)}"><bdi>{escaped(shortened(title, 72))}</bdi></h2>'
+        f"{note}</div>"
+        f'<div class="row"><div class="query{several}">{query}</div>'
+        f'<div class="answers">{_answers(section, shown, metric)}</div></div></section>'
+    )
+
+
+def _answers(section: GallerySection, shown: int, metric: Metric) -> str:
+    if not section.hits:
+        return f'<p class="empty">{escaped(section.empty)}</p>'
+    cards = "".join(
+        f"<li>{figure(hit, metric, rank=rank)}</li>" for rank, hit in enumerate(section.hits[:shown], start=1)
+    )
+    return f'<ol class="hits">{cards}</ol>{_more(section.hits[shown:], shown)}'
+
+
+def _more(hits: tuple[GalleryPicture, ...], shown: int) -> str:
+    """List hits by name, after those that have a picture on the page."""
+    if not hits:
+        return ""
+    lines = "".join(
+        f"<li><bdi>{escaped(hit.id)}</bdi> <b>{score_text(hit.score)}</b></li>"
+        for hit in hits[:_NAMES_A_LIST]
+    )
+    unnamed = len(hits) - _NAMES_A_LIST
+    rest = f"<p>{counted(unnamed, 'further result')} not listed on this page.</p>" if unnamed > 0 else ""
+    return (
+        f'<details class="more"><summary>The {shown:,} closest are shown with pictures; '
+        f'{len(hits):,} more by name</summary><ol start="{shown + 1}">{lines}</ol>{rest}</details>'
+    )
+
+
+def _shape(sections: tuple[GallerySection, ...]) -> str:
+    """Choose the frames' shape that suits most of the pictures."""
+    sample = [
+        picture.thumbnail
+        for section in sections[:_SHAPE_SAMPLE]
+        for picture in (*section.query, *section.hits)[:8]
+        if picture.thumbnail
+    ][:_SHAPE_SAMPLE]
+    sizes = [size for size in map(thumbnail_size, sample) if size]
+    ratio = median(width / height for width, height in sizes) if sizes else 1.0
+    if ratio < 0.92:
+        return "portrait"
+    return "landscape" if ratio > 1.15 else "square"
+
+
+def _commands(commands: tuple[Command, ...]) -> str:
+    if not commands:
+        return ""
+    steps = "".join(
+        f"<li><p>{escaped(command.purpose)}</p><pre><code>{escaped(command.text)}</code></pre></li>"
+        for command in commands
+    )
+    return (
+        '<section class="try" aria-labelledby="try"><h2 id="try">Now with your own pictures</h2>'
+        f"<ol>{steps}</ol></section>"
+    )
+
+
+def _skipped_files(skipped: tuple[Skipped, ...]) -> str:
+    if not skipped:
+        return ""
+    rows = "".join(
+        f"<tr><td><bdi>{escaped(file.id)}</bdi></td><td>{escaped(_reason(file.reason.value))}</td>"
+        f"<td>{escaped(file.detail)}</td></tr>"
+        for file in skipped[:_NAMES_A_LIST]
+    )
+    return (
+        '<section class="skipped" aria-labelledby="skipped"><h2 id="skipped">'
+        f"Skipped: {counted(len(skipped), 'file')}</h2><p>A file that cannot be read never stops a run. "
+        "It is left out and listed with its reason.</p><table><thead><tr><th>File</th><th>Reason</th>"
+        f"<th>Detail</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _reason(reason: str) -> str:
+    return reason.replace("_", " ")
+
+
+def _footer(page: GalleryPage) -> str:
+    facts = []
+    if page.items is not None:
+        facts.append(f"{counted(page.items, 'picture')} searched")
+    if page.skipped_by_reason:
+        counts = ", ".join(f"{count:,} {_reason(name)}" for name, count in page.skipped_by_reason.items())
+        facts.append(f"{sum(page.skipped_by_reason.values()):,} skipped ({counts})")
+    if page.encoder:
+        facts.append(f"encoder {page.encoder}")
+    if page.took_s is not None:
+        facts.append(f"took {duration(page.took_s)}")
+    scale = (
+        "Scores are cosine similarities: 1 is identical."
+        if page.metric is Metric.COSINE
+        else "Scores are minus the Euclidean distance: 0 is identical."
+    )
+    lines = [" · ".join(facts), page.note, f"{scale} This page is complete in itself and loads nothing."]
+    return "<footer>" + "".join(f"<p>{escaped(line)}</p>" for line in lines if line) + "</footer>"

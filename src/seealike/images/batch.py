@@ -1,0 +1,82 @@
+"""What goes into the decoding processes and what comes out, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from seealike.types import SkipReason
+
+if TYPE_CHECKING:
+    from seealike.types import PixelArray
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeTask:
+    """One picture to decode: either a file or the bytes of one.
+
+    ``token`` is the caller's and comes back unchanged. ``path`` is in the file system's own decoding
+    (``os.fsdecode``). A file whose SHA-256 is ``known_sha256`` is not decoded.
+    """
+
+    token: int
+    path: str | None = None
+    data: bytes | None = None
+    known_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPicture:
+    """A decoded picture. ``width_px`` and ``height_px`` are the original's, upright.
+
+    For bytes, ``mtime_ns`` is 0.
+    """
+
+    token: int
+    sha256: bytes
+    width_px: int
+    height_px: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameFile:
+    """A file whose content is what the caller knows already."""
+
+    token: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeFailure:
+    """A picture that cannot be used."""
+
+    token: int
+    reason: SkipReason
+    detail: str
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    """What became of some tasks.
+
+    ``pixels`` is only valid until ``release`` is called, which gives its memory back to the pool;
+    any thread may do so, and calling it again does nothing.
+
+    Shapes: pixels is (m, crop_px, crop_px, 3) uint8, RGB, C-contiguous; row i is ``pictures[i]``.
+    """
+
+    pixels: PixelArray
+    pictures: tuple[DecodedPicture, ...]
+    same: tuple[SameFile, ...]
+    failures: tuple[DecodeFailure, ...]
+    _give_back: Callable[[], None] = field(repr=False)
+
+    def release(self) -> None:
+        """Give the memory of ``pixels`` back."""
+        self._give_back()

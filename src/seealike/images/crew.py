@@ -1,0 +1,213 @@
+"""The threads that each keep one decoding process at work, and what they do when it dies."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from seealike.errors import SeealikeError
+from seealike.images.jobs import PoolJob
+from seealike.images.limits import DecodeLimits
+from seealike.images.process import DecodeProcess, ProcessDiedError
+from seealike.images.shared import SharedSlots
+from seealike.images.wire import Hello, Kind
+
+MOST_IDLE_BYTES = 150_000_000
+"""A process that holds more than this after a job, tidied up, is replaced by a fresh one."""
+
+_START_PAUSES_S = (0.0, 0.2, 1.0)
+_START_S = 60.0
+
+
+class Crew:
+    """Takes jobs from any thread; urgent ones first, otherwise in order."""
+
+    def __init__(self, command: Sequence[str], hello: Hello, shared: SharedSlots, workers: int) -> None:
+        self.command, self.hello, self.shared = command, hello, shared
+        self._workers = workers
+        self._jobs: queue.PriorityQueue[tuple[int, int, PoolJob | None]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._guard = threading.Lock()
+        self._hands: list[_Hand] = []
+        self._unfinished = 0
+        self._closed = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is started any more."""
+        return self._closed.is_set()
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The decoding processes that run now."""
+        with self._guard:
+            return tuple(hand.process_id for hand in self._hands if hand.process_id)
+
+    def start_one(self) -> None:
+        """Get one process ready if there is none yet."""
+        with self._guard:
+            if not self._hands:
+                self._add_hand()
+
+    def submit(self, job: PoolJob) -> None:
+        """Have a job done.
+
+        Raises:
+            SeealikeError: the pool has been closed.
+        """
+        with self._guard:
+            if self.closed:
+                raise SeealikeError("the decoding pool is closed")
+            self._unfinished += 1
+            if self._unfinished > len(self._hands) and len(self._hands) < self._workers:
+                self._add_hand()
+            self._jobs.put((0 if job.urgent else 1, next(self._order), job))
+
+    def next_job(self) -> PoolJob | None:
+        """Wait for a job; ``None`` when there will be none."""
+        return self._jobs.get()[2]
+
+    def finished(self) -> None:
+        """Note that a job is done with."""
+        with self._guard:
+            self._unfinished -= 1
+
+    def close(self) -> None:
+        """End all processes and fail all jobs that are not done."""
+        with self._guard:
+            self._closed.set()
+            hands = list(self._hands)
+        for hand in hands:
+            hand.dismiss()
+            self._jobs.put((-1, next(self._order), None))
+        for hand in hands:
+            hand.join()
+        while not self._jobs.empty():
+            job = self.next_job()
+            if job is not None:
+                job.fail(SeealikeError("the decoding pool was closed"))
+        if self._watcher is not None:
+            self._watcher.join()
+        self.shared.close()
+
+    def _add_hand(self) -> None:
+        hand = _Hand(self, self.hello.limits)
+        self._hands.append(hand)
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="seealike-decode-watch", daemon=True)
+            self._watcher.start()
+        hand.start()
+
+    def _watch(self) -> None:
+        wall_s = self.hello.limits.wall_s
+        while not self._closed.wait(min(1.0, wall_s / 4)):
+            with self._guard:
+                hands = list(self._hands)
+            for hand in hands:
+                hand.check(wall_s)
+
+
+class _Hand:
+    """One thread and its process. The thread alone starts and asks the process; any may end it."""
+
+    def __init__(self, crew: Crew, limits: DecodeLimits) -> None:
+        self._crew, self._limits = crew, limits
+        self._guard = threading.Lock()
+        self._process: DecodeProcess | None = None
+        self._thread = threading.Thread(target=self._work, name="seealike-decode", daemon=True)
+        self.start, self.join = self._thread.start, self._thread.join
+
+    @property
+    def process_id(self) -> int:
+        """The process's id, 0 while there is none."""
+        process = self._process
+        return process.process_id if process else 0
+
+    @property
+    def shared(self) -> SharedSlots:
+        """The memory that the process writes to."""
+        return self._crew.shared
+
+    def ask(self, kind: Kind, payload: bytes, progress: Callable[[], int]) -> tuple[Kind, bytes]:
+        """Ask the process, a fresh one where there is none.
+
+        Raises:
+            ProcessDiedError: it died of the request.
+            SeealikeError: none can be started, or the pool is closed.
+        """
+        process = self._process or self._started()
+        try:
+            return process.ask(kind, payload, progress)
+        except ProcessDiedError:
+            self.replace()
+            if self._crew.closed:
+                raise SeealikeError("the decoding pool was closed") from None
+            raise
+
+    def replace(self) -> None:
+        """End the process; the next request starts a fresh one."""
+        with self._guard:
+            process, self._process = self._process, None
+        if process is not None:
+            process.end()
+
+    def note_memory(self, held_bytes: int) -> None:
+        """Replace a process that has grown."""
+        if held_bytes > MOST_IDLE_BYTES:
+            self.replace()
+
+    def check(self, wall_s: float) -> None:
+        """End the process if it stands still."""
+        with self._guard:
+            if self._process is not None:
+                self._process.check(wall_s, _START_S)
+
+    def dismiss(self) -> None:
+        """Kill the process; its thread notices."""
+        with self._guard:
+            if self._process is not None:
+                self._process.kill()
+
+    def _work(self) -> None:
+        try:
+            self._get_ready()
+            while not self._crew.closed and (job := self._crew.next_job()) is not None:
+                try:
+                    job.perform(self)
+                except SeealikeError as exc:
+                    job.fail(exc)
+                finally:
+                    self._crew.finished()
+        finally:
+            self.replace()
+
+    def _get_ready(self) -> None:
+        """Start the process while nobody waits; if that fails, the first job says so."""
+        try:
+            self._started()
+        except SeealikeError:
+            return
+
+    def _started(self) -> DecodeProcess:
+        for attempt, pause_s in enumerate(_START_PAUSES_S, 1):
+            time.sleep(pause_s)
+            try:
+                return self._start()
+            except SeealikeError:
+                self.replace()
+                if attempt == len(_START_PAUSES_S) or self._crew.closed:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _start(self) -> DecodeProcess:
+        process = DecodeProcess(self._crew.command, self._crew.hello, self._crew.shared.fd)
+        with self._guard:
+            self._process = process
+        if self._crew.closed:
+            raise SeealikeError("the decoding pool was closed")
+        process.greet()
+        return process

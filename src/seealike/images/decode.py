@@ -1,0 +1,145 @@
+"""Bytes of any picture to the square of pixels an encoder wants, or to the reason why not.
+
+Runs in whatever process calls it and limits no time or memory: that is the worker's part.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import PictureError, UsageError
+from seealike.images.limits import DecodeError, DecodeLimits
+from seealike.images.opening import OpenPicture, open_picture
+from seealike.images.pillow import load, orientation_of, rows_of, translated
+from seealike.images.resample import Axis, centre_axes, check_interpolation, resample
+from seealike.types import SkipReason
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from seealike.types import PixelArray, Preprocessing
+
+QUALITY_FACTOR = 2
+"""A JPEG decoded at reduced size keeps at least this many pixels for one of the result, each way."""
+
+# EXIF orientation: (axes swapped, columns mirrored, rows mirrored), the mirroring first.
+_TURNS = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPixels:
+    """A picture as its encoder sees it.
+
+    Shapes: pixels is (crop_px, crop_px, 3) uint8, RGB. ``width_px`` and ``height_px`` are the
+    original's, upright.
+    """
+
+    pixels: PixelArray
+    width_px: int
+    height_px: int
+
+
+def decode(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> DecodedPixels:
+    """Decode a picture's first frame, upright, on white, resized and cropped.
+
+    Raises:
+        DecodeError: it cannot be used; the reason is one of the closed list, whatever a library
+            raised.
+        UsageError: the preprocessing cannot be done.
+    """
+    check(preprocessing)
+    with warnings.catch_warnings(), translated():
+        warnings.simplefilter("ignore")
+        picture = open_picture(data, limits, QUALITY_FACTOR * preprocessing.resize_px)
+        width, height = upright_size(picture)
+        axes = centre_axes(width, height, preprocessing)
+        return DecodedPixels(sample(picture, axes, preprocessing.interpolation), width, height)
+
+
+def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> PixelArray:
+    """Resize and crop a picture that somebody has decoded already. Result is (crop_px, crop_px, 3).
+
+    Raises:
+        UsageError: the array is not (h, w, 3) uint8, or the preprocessing cannot be done.
+        PictureError: the image has no pixels, or cannot be read.
+    """
+    check(preprocessing)
+    if isinstance(image, np.ndarray):
+        _check_array(image)
+    try:
+        with translated():
+            picture = _from_array(image) if isinstance(image, np.ndarray) else _from_image(image)
+            axes = centre_axes(*upright_size(picture), preprocessing)
+            return np.ascontiguousarray(sample(picture, axes, preprocessing.interpolation))
+    except DecodeError as exc:
+        raise PictureError("the given image", exc.reason, exc.detail) from exc
+
+
+def check(preprocessing: Preprocessing) -> None:
+    """Refuse a preprocessing that cannot be done.
+
+    Raises:
+        UsageError: the crop is larger than the resized picture, or the interpolation is unknown.
+    """
+    check_interpolation(preprocessing.interpolation)
+    if not 0 < preprocessing.crop_px <= preprocessing.resize_px:
+        raise UsageError(
+            f"cannot crop {preprocessing.crop_px} px from a picture resized to {preprocessing.resize_px} px"
+        )
+
+
+def upright_size(picture: OpenPicture) -> tuple[int, int]:
+    """Return width and height after the orientation is applied."""
+    swapped = _TURNS[picture.orientation][0]
+    return (picture.height_px, picture.width_px) if swapped else (picture.width_px, picture.height_px)
+
+
+def sample(picture: OpenPicture, axes: tuple[Axis, Axis], interpolation: str) -> PixelArray:
+    """Resample a picture along two axes of its upright self. Result is (rows, columns, 3)."""
+    swapped, mirrored, flipped = _TURNS[picture.orientation]
+    across, down = reversed(axes) if swapped else axes
+    across = (across.flipped() if mirrored else across).scaled(picture.eighths, 8)
+    down = (down.flipped() if flipped else down).scaled(picture.eighths, 8)
+    pixels = resample(picture.rows, across, down, interpolation)
+    if mirrored:
+        pixels = pixels[:, ::-1]
+    if flipped:
+        pixels = pixels[::-1]
+    return pixels.transpose(1, 0, 2) if swapped else pixels
+
+
+def _check_array(array: PixelArray) -> None:
+    if array.ndim != 3 or array.shape[2] != 3 or array.dtype != np.uint8:
+        raise UsageError(
+            f"an image array must be (height, width, 3) uint8, RGB, not {array.shape} {array.dtype.name}"
+        )
+
+
+def _from_array(array: PixelArray) -> OpenPicture:
+    height, width = array.shape[:2]
+    _check_area(width, height)
+    return OpenPicture(width, height, 1, 8, lambda x0, y0, x1, y1: array[y0:y1, x0:x1])
+
+
+def _from_image(image: Image.Image) -> OpenPicture:
+    load(image)
+    _check_area(*image.size)
+    return OpenPicture(*image.size, orientation_of(image), 8, rows_of(image))
+
+
+def _check_area(width: int, height: int) -> None:
+    if not width or not height:
+        raise DecodeError(SkipReason.ZERO_DIMENSION, f"{width} x {height} pixels")

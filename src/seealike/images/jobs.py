@@ -1,0 +1,173 @@
+"""What the pool asks of its processes: a batch, or a thumbnail; and who is blamed for a death."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from seealike.errors import SeealikeError
+from seealike.images.batch import DecodeTask
+from seealike.images.process import ProcessDiedError
+from seealike.images.shared import FAILURE, PICTURE, Record, SharedSlots
+from seealike.images.wire import Job, Kind, WireError, pack_job, pack_thumbnail, unpack_done
+from seealike.types import SkipReason
+
+
+class Hand(Protocol):
+    """Somebody who keeps a decoding process."""
+
+    @property
+    def shared(self) -> SharedSlots:
+        """The memory that the process writes to."""
+
+    def ask(self, kind: Kind, payload: bytes, progress: Callable[[], int]) -> tuple[Kind, bytes]:
+        """Ask the process, a fresh one where there is none; raises ProcessDiedError."""
+
+    def replace(self) -> None:
+        """End the process; the next request starts a fresh one."""
+
+    def note_memory(self, held_bytes: int) -> None:
+        """Replace a process that has grown."""
+
+
+class PoolJob:
+    """Something to be done once. ``error`` says why it could not be, for no fault of a picture."""
+
+    def __init__(self, *, urgent: bool, on_end: Callable[[], None] | None = None) -> None:
+        self.urgent = urgent
+        self.error: SeealikeError | None = None
+        self._on_end = on_end
+        self._ended = threading.Event()
+
+    def perform(self, hand: Hand) -> None:
+        """Do it."""
+        raise NotImplementedError
+
+    def fail(self, error: SeealikeError) -> None:
+        """Give it up."""
+        self.error = error
+        self.end()
+
+    def end(self) -> None:
+        """Tell everybody that it is done."""
+        self._ended.set()
+        if self._on_end is not None:
+            self._on_end()
+
+    def wait(self) -> None:
+        """Wait until it is done.
+
+        Raises:
+            SeealikeError: it could not be done.
+        """
+        while not self._ended.wait(1.0):  # in slices, so that Ctrl-C gets through on every system
+            continue
+        if self.error is not None:
+            raise self.error
+
+
+class BatchJob(PoolJob):
+    """Decode some pictures into a slot.
+
+    When the process dies, the pictures that it had finished are kept, and the one it was on is tried
+    once more in a fresh process. If that dies there too, the picture is to blame. CPU time is the
+    picture's own, so running out of it needs no second look.
+    """
+
+    def __init__(
+        self,
+        slot: int,
+        tasks: tuple[DecodeTask, ...],
+        *,
+        urgent: bool = False,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(urgent=urgent, on_end=on_end)
+        self.slot, self.tasks = slot, tasks
+        self._index = 0
+        self._row = 0
+        self._suspect = -1
+
+    def perform(self, hand: Hand) -> None:
+        """Have every picture decoded, or know why not."""
+        while self._index < len(self.tasks):
+            try:
+                self._ask(hand)
+            except ProcessDiedError as death:
+                self._advance(hand.shared)
+                self._blame(hand.shared, death)
+        self.end()
+
+    def _ask(self, hand: Hand) -> None:
+        shared = hand.shared
+        shared.set_progress(self.slot, self._index)
+        job = Job(self.slot, self._index, self._row, self.tasks[self._index :])
+        kind, payload = hand.ask(Kind.JOB, pack_job(job), lambda: shared.progress(self.slot))
+        try:
+            done = unpack_done(payload)
+        except WireError:
+            done = None
+        self._advance(shared)
+        if kind is not Kind.DONE or done is None or (done.slot, done.rows) != (self.slot, self._row):
+            hand.replace()
+            raise ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply")
+        hand.note_memory(done.memory_bytes)
+
+    def _advance(self, shared: SharedSlots) -> None:
+        """Take what is finished: all before the picture under work that left a sound record."""
+        under_work = min(shared.progress(self.slot), len(self.tasks))
+        while self._index < under_work:
+            try:
+                record = shared.read(self.slot, self._index)
+            except ValueError:
+                return
+            self._row += record.kind == PICTURE
+            self._index += 1
+
+    def _blame(self, shared: SharedSlots, death: ProcessDiedError) -> None:
+        if self._index == len(self.tasks):
+            return
+        if death.reason is SkipReason.DECODER_TIMEOUT or self._suspect == self._index:
+            record = Record(FAILURE, reason=death.reason, detail=death.detail)
+            shared.write(self.slot, self._index, record)
+            self._index += 1
+        else:
+            self._suspect = self._index
+
+
+class ThumbnailJob(PoolJob):
+    """Make a thumbnail: afterwards either ``encoded`` is one, or ``refused`` says why not."""
+
+    def __init__(self, task: DecodeTask, side_px: int) -> None:
+        super().__init__(urgent=True)
+        self._task, self._side_px = task, side_px
+        self.encoded = b""
+        self.refused: tuple[SkipReason, str] | None = None
+
+    def perform(self, hand: Hand) -> None:
+        """Ask for it; a process that dies of it is tried a second time."""
+        for last in (False, True):
+            try:
+                self._ask(hand)
+                break
+            except ProcessDiedError as death:
+                if last or death.reason is SkipReason.DECODER_TIMEOUT:
+                    self.refused = death.reason, death.detail
+                    break
+        self.end()
+
+    def _ask(self, hand: Hand) -> None:
+        kind, payload = hand.ask(Kind.THUMBNAIL, pack_thumbnail(self._task, self._side_px), lambda: 0)
+        if kind is Kind.ENCODED:
+            self.encoded = payload
+            return
+        try:
+            if kind is not Kind.REFUSED:
+                raise ValueError(kind)
+            reason, detail = json.loads(payload)
+            self.refused = SkipReason(reason), str(detail)
+        except (ValueError, TypeError):
+            hand.replace()
+            raise ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply") from None

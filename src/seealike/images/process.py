@@ -1,0 +1,236 @@
+"""One decoding process as the pool sees it: started, asked, watched, ended.
+
+A subprocess and not :mod:`multiprocessing`, whose spawned children import the caller's main module
+anew.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import IO, BinaryIO, cast
+
+from seealike.errors import SeealikeError
+from seealike.images import wire
+from seealike.images.guard import EXIT_OUT_OF_MEMORY
+from seealike.types import SkipReason
+
+_BOOTSTRAP = """
+import os, sys
+pipes = os.dup(0), os.dup(1)
+nowhere = os.open(os.devnull, os.O_RDWR)
+os.dup2(nowhere, 0), os.dup2(nowhere, 1), os.close(nowhere)
+sys.path[:] = {path}
+import types
+for name, folder in {packages}:
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+import importlib
+importlib.import_module({module}).main(*pipes)
+"""
+
+# One thread each: the pool runs as many processes as there is work for. The allocator keeps what it
+# frees between pictures of usual size, instead of asking the system for it every time.
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "16777216",
+    "MALLOC_TRIM_THRESHOLD_": "16777216",
+}
+
+
+class ProcessDiedError(Exception):
+    """A decoding process ended, or had to be ended, in the midst of a job."""
+
+    def __init__(self, reason: SkipReason, detail: str) -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail)
+
+
+def worker_command(module: str = "seealike.images.worker") -> list[str]:
+    """Return a command that runs ``main`` of a module in a new interpreter with this one's modules.
+
+    The packages above it are stand-ins, so that their ``__init__`` and all it imports stay out.
+    """
+    images = os.path.dirname(os.path.abspath(__file__))
+    packages = [("seealike", os.path.dirname(images)), ("seealike.images", images)]
+    path = [os.path.abspath(entry) if entry else os.getcwd() for entry in sys.path]
+    code = _BOOTSTRAP.format(path=ascii(path), packages=ascii(packages), module=ascii(module))
+    return [sys.executable or "python3", "-I", "-S", "-c", code]
+
+
+class DecodeProcess:
+    """A running decoding process. One thread asks it; another may end it at any time."""
+
+    def __init__(self, command: Sequence[str], hello: wire.Hello, shared_fd: int) -> None:
+        """Start it.
+
+        Raises:
+            SeealikeError: it cannot be started.
+        """
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+        try:
+            self._popen = _start(command, shared_fd, self._complaints)
+        except OSError as exc:
+            self._complaints.close()
+            raise SeealikeError(f"cannot start a decoding process with {command[0]}: {exc}") from exc
+        self._requests = cast(BinaryIO, self._popen.stdin)
+        self._replies = cast(BinaryIO, self._popen.stdout)
+        self._overdue = False
+        self._ready = False
+        self._watch = _Watch()
+        self._hello = hello
+
+    def greet(self) -> None:
+        """Tell it what it must know and wait until it is ready.
+
+        Raises:
+            SeealikeError: it ends before.
+        """
+        try:
+            kind, _ = self.ask(wire.Kind.HELLO, wire.pack_hello(self._hello), _standing_still)
+        except ProcessDiedError as exc:
+            raise SeealikeError(f"a decoding process cannot run: {self._last_words() or exc.detail}") from exc
+        self._ready = kind is wire.Kind.READY
+        if not self._ready:
+            raise SeealikeError("a decoding process cannot run: it does not greet back")
+
+    def ask(self, kind: wire.Kind, payload: bytes, progress: Callable[[], int]) -> tuple[wire.Kind, bytes]:
+        """Send one request and wait for the reply.
+
+        Raises:
+            ProcessDiedError: there was none; the process is gone.
+        """
+        self._watch.start(progress)
+        try:
+            wire.send(self._requests, kind, payload)
+            return wire.receive(self._replies)
+        except wire.WireError as exc:
+            raise self._cause_of_death(exc) from exc
+        finally:
+            self._watch.stop()
+
+    @property
+    def process_id(self) -> int:
+        """Its id."""
+        return self._popen.pid
+
+    def check(self, wall_s: float, start_s: float) -> None:
+        """Kill it when it has not got on for ``wall_s``, or ``start_s`` while it starts.
+
+        Called now and then by the pool.
+        """
+        if self._watch.still_for() > (wall_s if self._ready else max(wall_s, start_s)):
+            self._overdue = True
+            self._popen.kill()
+
+    def kill(self) -> None:
+        """Kill it; whoever waits for a reply notices."""
+        self._popen.kill()
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._popen.kill()
+        self._popen.wait()
+        for stream in (self._requests, self._replies, self._complaints):
+            try:
+                stream.close()
+            except OSError:  # a pipe nobody reads any more
+                continue
+
+    def _cause_of_death(self, exc: wire.WireError) -> ProcessDiedError:
+        try:
+            code = self._popen.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+            return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder lost its way: {exc}")
+        if self._overdue:
+            return ProcessDiedError(SkipReason.DECODER_TIMEOUT, "the decoder did not come to an end")
+        return _died(code)
+
+    def _last_words(self) -> str:
+        self._complaints.seek(0)
+        lines = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+class _Watch:
+    """Since when a process has been standing still."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._progress: Callable[[], int] | None = None
+        self._seen, self._since = -1, 0.0
+
+    def start(self, progress: Callable[[], int]) -> None:
+        with self._guard:
+            self._progress, self._seen, self._since = progress, progress(), time.monotonic()
+
+    def stop(self) -> None:
+        with self._guard:
+            self._progress = None
+
+    def still_for(self) -> float:
+        with self._guard:
+            if self._progress is None:
+                return 0.0
+            now = self._progress()
+            if now != self._seen:
+                self._seen, self._since = now, time.monotonic()
+            return time.monotonic() - self._since
+
+
+def _standing_still() -> int:
+    return 0
+
+
+def _start(command: Sequence[str], shared_fd: int, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **_ENVIRONMENT}
+    if sys.platform == "win32":
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            bufsize=0,
+            env=environment,
+            creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW,
+        )
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        bufsize=0,
+        env=environment,
+        pass_fds=(shared_fd,),
+        process_group=0,  # a Ctrl-C is for the main process
+    )
+
+
+def _died(code: int) -> ProcessDiedError:
+    if code == EXIT_OUT_OF_MEMORY:
+        return ProcessDiedError(SkipReason.OUT_OF_MEMORY, "the decoder ran out of memory")
+    if code >= 0:
+        return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder ended with exit code {code}")
+    name = _signal_name(-code)
+    if name in ("SIGPROF", "SIGXCPU"):
+        return ProcessDiedError(SkipReason.DECODER_TIMEOUT, "the decoder used up its CPU time")
+    return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder was ended by {name}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,199 @@
+"""Pixels of any size to the square an encoder wants: resize and centre crop in one step.
+
+The arithmetic is Pillow's antialiased convolution, in float32 and written as matrix products:
+each output row is a weighted sum of few input rows, so a block of output rows is a small dense
+matrix times the input rows it touches, and the same along the columns. Only the region that
+survives the centre crop is ever computed. Nothing here knows file formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seealike.types import Float32Array, PixelArray, Preprocessing
+
+    Float64Array = npt.NDArray[np.float64]
+    Int64Array = npt.NDArray[np.int64]
+
+_ROWS = 14
+"""Output rows (or columns) per block: dense enough for BLAS, thin enough to multiply few zeros."""
+
+_CHANNELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """How one axis is sampled: output ``i`` is centred at ``start + (i + 0.5) * step`` input pixels."""
+
+    length: int
+    start: float
+    step: float
+    count: int
+
+    def flipped(self) -> Axis:
+        """The same samples, last first, on the mirrored axis."""
+        return Axis(self.length, self.length - self.start - self.count * self.step, self.step, self.count)
+
+    def scaled(self, numerator: int, denominator: int) -> Axis:
+        """The same samples on pixels of ``denominator / numerator`` times the size."""
+        if numerator == denominator:
+            return self
+        factor = numerator / denominator
+        length = -(-self.length * numerator // denominator)
+        return Axis(length, self.start * factor, self.step * factor, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The weights of one axis, block by block.
+
+    Shapes: starts is (blocks,), weights is (blocks, rows, width): output row ``b * rows + r`` is
+    ``weights[b, r] @ input[starts[b] : starts[b] + width]``.
+    """
+
+    starts: tuple[int, ...]
+    width: int
+    weights: Float32Array
+
+
+def centre_axes(width_px: int, height_px: int, preprocessing: Preprocessing) -> tuple[Axis, Axis]:
+    """Return the horizontal and vertical axis of "resize the shorter side, crop the centre".
+
+    Rounds as torchvision and timm do: the longer side is truncated, the crop's corner rounded half
+    to even.
+    """
+    short = min(width_px, height_px)
+    return (
+        _centre_axis(width_px, short, preprocessing),
+        _centre_axis(height_px, short, preprocessing),
+    )
+
+
+def _centre_axis(length: int, short: int, preprocessing: Preprocessing) -> Axis:
+    resized = preprocessing.resize_px * length // short
+    step = length / resized
+    corner = round((resized - preprocessing.crop_px) / 2)
+    return Axis(length, corner * step, step, preprocessing.crop_px)
+
+
+def _cubic(x: Float64Array) -> Float64Array:
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return np.where(x < 1.0, near, np.where(x < 2.0, far, 0.0))
+
+
+def _triangle(x: Float64Array) -> Float64Array:
+    return np.maximum(1.0 - np.abs(x), 0.0)
+
+
+def _lanczos(x: Float64Array) -> Float64Array:
+    return np.where(np.abs(x) < 3.0, np.sinc(x) * np.sinc(x / 3.0), 0.0)
+
+
+_FILTERS: dict[str, tuple[Callable[[Float64Array], Float64Array], float]] = {
+    "bilinear": (_triangle, 1.0),
+    "bicubic": (_cubic, 2.0),
+    "lanczos": (_lanczos, 3.0),
+}
+
+
+def check_interpolation(name: str) -> None:
+    """Refuse an interpolation nobody implements.
+
+    Raises:
+        UnknownNameError: with the known names.
+    """
+    if name not in _FILTERS:
+        raise UnknownNameError("interpolation", name, _FILTERS)
+
+
+@lru_cache(maxsize=32)
+def kernel(axis: Axis, interpolation: str) -> Kernel:
+    """Compute the weights of one axis."""
+    shape, radius = _FILTERS[interpolation]
+    stretch = max(axis.step, 1.0)
+    reach = radius * stretch
+    centres = axis.start + (np.arange(axis.count) + 0.5) * axis.step
+    first = np.maximum((centres - reach + 0.5).astype(np.int64), 0)
+    last = np.minimum((centres + reach + 0.5).astype(np.int64), axis.length)
+    taps = first[:, None] + np.arange(int((last - first).max()))
+    weights = shape((taps - centres[:, None] + 0.5) / stretch)
+    weights[taps >= last[:, None]] = 0.0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return _blocked(axis, first, last, taps, weights)
+
+
+def _blocked(
+    axis: Axis, first: Int64Array, last: Int64Array, taps: Int64Array, weights: Float64Array
+) -> Kernel:
+    blocks = -(-axis.count // _ROWS)
+    tops = np.arange(blocks) * _ROWS
+    bottoms = np.minimum(tops + _ROWS, axis.count) - 1
+    width = int((last[bottoms] - first[tops]).max())
+    starts = np.minimum(first[tops], axis.length - width)
+    rows = np.arange(axis.count)
+    columns = taps - starts[rows // _ROWS][:, None]
+    # A tap beyond the block's window has weight zero: let it write that into a spare column.
+    dense = np.zeros((blocks, _ROWS, width + 1), np.float32)
+    dense[(rows // _ROWS)[:, None], (rows % _ROWS)[:, None], np.minimum(columns, width)] = weights
+    return Kernel(tuple(starts.tolist()), width, np.ascontiguousarray(dense[:, :, :width]))
+
+
+@lru_cache(maxsize=32)
+def _interleaved_kernel(axis: Axis, interpolation: str) -> Kernel:
+    """Return the kernel that acts on interleaved channels from the right.
+
+    Shapes: weights is (blocks, width * 3, rows * 3).
+    """
+    plain = kernel(axis, interpolation)
+    blocks, rows, width = plain.weights.shape
+    spread = np.zeros((blocks, width * _CHANNELS, rows * _CHANNELS), np.float32)
+    for channel in range(_CHANNELS):
+        spread[:, channel::_CHANNELS, channel::_CHANNELS] = plain.weights.transpose(0, 2, 1)
+    return Kernel(plain.starts, width, spread)
+
+
+def resample(
+    rows: Callable[[int, int, int, int], PixelArray], across: Axis, down: Axis, interpolation: str
+) -> PixelArray:
+    """Resample a picture that hands out its pixels strip by strip.
+
+    Args:
+        rows: called with left, top, right, bottom; returns those pixels. Strips come in order and
+            overlap.
+        across: the horizontal axis.
+        down: the vertical axis.
+        interpolation: ``bicubic``, ``bilinear`` or ``lanczos``.
+
+    Shapes: strips are (bottom - top, right - left, 3) uint8; the result is (down.count,
+        across.count, 3) uint8, C-contiguous.
+    """
+    vertical = kernel(down, interpolation)
+    horizontal = _interleaved_kernel(across, interpolation)
+    left, right = horizontal.starts[0], horizontal.starts[-1] + horizontal.width
+    squeezed = np.empty((len(vertical.starts) * _ROWS, (right - left) * _CHANNELS), np.float32)
+    for block, top in enumerate(vertical.starts):
+        strip = rows(left, top, right, top + vertical.width)
+        flat = strip.astype(np.float32).reshape(vertical.width, -1)
+        np.matmul(vertical.weights[block], flat, out=squeezed[block * _ROWS : (block + 1) * _ROWS])
+    squeezed = squeezed[: down.count]
+    result = np.empty((down.count, len(horizontal.starts) * _ROWS * _CHANNELS), np.float32)
+    span = _ROWS * _CHANNELS
+    for block, start in enumerate(horizontal.starts):
+        window = squeezed[:, (start - left) * _CHANNELS : (start - left + horizontal.width) * _CHANNELS]
+        np.matmul(window, horizontal.weights[block], out=result[:, block * span : (block + 1) * span])
+    result = result[:, : across.count * _CHANNELS]
+    result += 0.5
+    np.clip(result, 0.0, 255.0, out=result)
+    return result.astype(np.uint8).reshape(down.count, across.count, _CHANNELS)

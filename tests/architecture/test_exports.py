@@ -1,0 +1,116 @@
+"""What users may import, name by name: a change here is a change of the public interface."""
+
+from __future__ import annotations
+
+import re
+
+import seealike
+from seealike import errors, types
+
+PUBLIC = [
+    "AnnInfo",
+    "Catalog",
+    "CatalogInfo",
+    "EncoderIdentity",
+    "Finding",
+    "Hit",
+    "IndexOptions",
+    "IndexReport",
+    "Item",
+    "Metric",
+    "Preprocessing",
+    "Progress",
+    "SearchOptions",
+    "SeealikeError",
+    "SimilarList",
+    "SkipReason",
+    "Skipped",
+    "VerifyReport",
+    "__version__",
+    "create",
+    "open",
+]
+ERRORS = [
+    "CatalogBusyError",
+    "CatalogError",
+    "CatalogExistsError",
+    "DamagedCatalogError",
+    "EncoderError",
+    "EncoderMismatchError",
+    "MissingExtraError",
+    "NewerFormatError",
+    "NoCatalogError",
+    "PictureError",
+    "SeealikeError",
+    "SourceError",
+    "StorageError",
+    "UnknownItemError",
+    "UnknownNameError",
+    "UsageError",
+]
+METHODS = [
+    "add",
+    "close",
+    "encoder",
+    "generation",
+    "index",
+    "info",
+    "item",
+    "items",
+    "path",
+    "recommend",
+    "recommend_all",
+    "remove",
+    "search",
+    "search_batch",
+    "search_vectors",
+    "similar",
+    "similar_batch",
+    "skipped",
+    "thumbnail",
+    "vectors",
+    "verify",
+]
+REASONS = [
+    "changed_while_reading",
+    "corrupt",
+    "decoder_crashed",
+    "decoder_timeout",
+    "duplicate_id",
+    "empty_file",
+    "encoder_failed",
+    "file_too_large",
+    "non_finite_vector",
+    "not_an_image",
+    "out_of_memory",
+    "outside_root",
+    "too_many_pixels",
+    "truncated",
+    "unreadable",
+    "unsupported_format",
+    "zero_dimension",
+]
+
+
+def test_the_exported_names_are_these() -> None:
+    assert seealike.__all__ == PUBLIC
+    assert [name for name in PUBLIC if not hasattr(seealike, name)] == []
+
+
+def test_the_catalogue_has_these_public_methods() -> None:
+    assert sorted(name for name in vars(seealike.Catalog) if not name.startswith("_")) == METHODS
+
+
+def test_the_errors_are_these_and_the_tree_in_the_docstring_shows_all_of_them() -> None:
+    defined = [name for name, thing in vars(errors).items() if isinstance(thing, type) and name.endswith("Error")]
+    assert sorted(defined) == ERRORS
+    assert sorted(set(re.findall(r"\w+Error\b", (errors.__doc__ or "").split("A bad picture")[0]))) == ERRORS
+    assert all(issubclass(getattr(errors, name), errors.SeealikeError) for name in ERRORS)
+
+
+def test_the_list_of_reasons_is_closed() -> None:
+    assert sorted(reason.value for reason in types.SkipReason) == REASONS
+
+
+def test_the_version_is_a_version() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+([ab]|rc)?\d*", seealike.__version__)

@@ -1,0 +1,227 @@
+"""The commands, as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seealike
+from seealike.cli.main import COMMANDS, cli, run
+from tests.pictures import picture, write_pictures
+
+
+class Typed:
+    """What a command line printed, and how it ended."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    def json(self) -> dict[str, object]:
+        parsed: dict[str, object] = json.loads(self.out)
+        return parsed
+
+
+@pytest.fixture
+def typed(capfd: pytest.CaptureFixture[str]) -> object:
+    def call(*arguments: str | Path) -> Typed:
+        code = run([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Typed(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 12 pictures and 2 other files, with its catalogue."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_pictures(folder / "one", range(6))
+    write_pictures(folder / "two", range(6, 12), extension="png")
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "empty.jpg").write_bytes(b"")
+    assert run(["index", str(folder), "--quiet"]) == 0
+    return folder
+
+
+def test_every_command_has_a_help_with_an_example(typed) -> None:
+    for name in COMMANDS:
+        shown = typed(name, "--help")
+        assert shown.code == 0
+        assert f"seealike {name}" in shown.out.split("Options:")[0].split("\n\n", 1)[1], name
+
+
+def test_the_commands_and_their_modules_are_the_same_set() -> None:
+    modules = {path.stem for path in Path(seealike.__file__).parent.joinpath("cli/commands").glob("[a-z]*.py")}
+    assert modules == set(COMMANDS) == set(cli.list_commands(None))  # type: ignore[attr-defined]
+
+
+def test_info_tells_counts_and_reasons(typed, indexed: Path) -> None:
+    info = typed("info", "--catalog", indexed, "--format", "json").json()
+    assert info["items"] == 12
+    assert info["skipped"] == 2
+    assert info["skipped_by_reason"] == {"empty_file": 1, "not_an_image": 1}
+    assert info["encoder"]["name"] == "efficientnet-lite0"  # type: ignore[index]
+    assert info["generation"] == seealike.open(indexed / ".seealike").generation
+    listed = typed("info", "--catalog", indexed, "--skipped").out
+    assert "empty_file\tempty.jpg" in listed
+    assert "not_an_image\tnotes.txt" in listed
+
+
+def test_search_ranks_like_a_comparison_of_all_vectors(typed, indexed: Path) -> None:
+    query = indexed / "one" / "003.jpg"
+    found = typed("search", query, "--catalog", indexed, "-k", "5", "--format", "json")
+    assert found.code == 0
+    hits = found.json()["results"][0]["hits"]  # type: ignore[index]
+    with seealike.open(indexed / ".seealike") as catalog:
+        ids, vectors = catalog.vectors()
+    scores = vectors @ vectors[ids.index("one/003.jpg")]
+    expected = [ids[row] for row in np.argsort(-scores)[:5]]
+    assert [hit["id"] for hit in hits] == expected
+    np.testing.assert_allclose([hit["score"] for hit in hits], np.sort(scores)[::-1][:5], atol=5e-3)
+
+
+def test_an_item_is_never_recommended_for_itself(typed, indexed: Path) -> None:
+    for command in (("search", "--id", "one/003.jpg"), ("recommend", "--like", "one/003.jpg")):
+        hits = typed(*command, "--catalog", indexed, "-k", "50", "--format", "jsonl").out.splitlines()
+        assert len(hits) == 11
+        assert all(json.loads(line)["id"] != "one/003.jpg" for line in hits)
+
+
+def test_paths_can_be_piped_into_other_programs(typed, indexed: Path) -> None:
+    shown = typed("search", "--id", "two/007.png", "-C", indexed, "-k", "3", "--format", "paths")
+    paths = shown.out.splitlines()
+    assert len(paths) == 3
+    assert all(Path(path).is_file() for path in paths)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_the_lists_of_all_items_equal_single_searches(typed, indexed: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"similar.{suffix}"
+    assert typed("recommend", "--all", "-k", "4", "-o", output, "-C", indexed).code == 0
+    rows = read_lists(output)
+    with seealike.open(indexed / ".seealike") as catalog:
+        expected = [
+            (item.id, rank, hit.id, round(hit.score, 5))
+            for item in catalog.items()
+            for rank, hit in enumerate(catalog.similar(item.id, k=4), start=1)
+        ]
+    assert [(row[0], row[1], row[2], round(row[3], 5)) for row in rows] == expected
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def read_lists(path: Path) -> list[tuple[str, int, str, float]]:
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        records = parquet.read_table(path).to_pylist()
+    elif path.suffix == ".jsonl":
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+    else:
+        records = list(csv.DictReader(io.StringIO(path.read_text())))
+    return [(row["id"], int(row["rank"]), row["similar_id"], float(row["score"])) for row in records]
+
+
+def test_index_makes_the_catalogue_equal_to_the_folder(typed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    paths = write_pictures(folder, range(8))
+    first = typed("index", folder, "--format", "json").json()
+    assert (first["added"], first["unchanged"]) == (8, 0)
+
+    again = typed("index", folder, "--format", "json").json()
+    assert (again["added"], again["unchanged"], again["generation"]) == (0, 8, first["generation"])
+
+    picture(99).save(paths[0])  # changed
+    paths[1].rename(folder / "moved é.jpg")
+    paths[2].unlink()
+    picture(50).save(folder / "new.png")
+    plan = typed("index", folder, "--dry-run", "--format", "json").json()
+    done = typed("index", folder, "--format", "json").json()
+    for counts in (plan, done):
+        assert [counts[name] for name in ("added", "updated", "moved", "removed", "unchanged")] == [1, 1, 1, 1, 5]
+    with seealike.open(folder / ".seealike") as catalog:
+        assert sorted(item.id for item in catalog.items()) == sorted(
+            path.name for path in folder.iterdir() if path.name != ".seealike"
+        )
+
+
+def test_an_unmounted_source_is_not_taken_for_a_deletion(typed, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    paths = write_pictures(folder, range(6))
+    catalog = tmp_path / "catalog"
+    assert typed("index", folder, "-C", catalog).code == 0
+    for path in paths[:5]:
+        path.unlink()
+    kept = typed("index", folder, "-C", catalog)
+    assert "--prune-missing" in kept.out
+    assert typed("info", "-C", catalog, "--format", "json").json()["items"] == 6
+    pruned = typed("index", folder, "-C", catalog, "--prune-missing", "--format", "json").json()
+    assert (pruned["removed"], pruned["missing"]) == (5, 0)
+    shutil.rmtree(folder)
+    gone = typed("index", folder, "-C", catalog)
+    assert gone.code == 1
+    assert gone.err.count("\n") == 1
+
+
+def test_the_report_lists_every_skipped_file(typed, indexed: Path, tmp_path: Path) -> None:
+    report = tmp_path / "skipped.jsonl"
+    assert typed("index", indexed, "--report", report).code == 0
+    rows = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {(row["id"], row["reason"]) for row in rows} == {
+        ("empty.jpg", "empty_file"),
+        ("notes.txt", "not_an_image"),
+    }
+    assert all(Path(row["path"]).is_absolute() and row["detail"] for row in rows)
+
+
+def test_rm_takes_items_out_and_refuses_unknown_ids_as_a_whole(typed, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    write_pictures(folder, range(4))
+    typed("index", folder)
+    refused = typed("rm", "000.jpg", "nothing.jpg", "-C", folder)
+    assert refused.code == 1
+    assert "nothing.jpg" in refused.err
+    assert typed("rm", "000.jpg", "001.jpg", "-C", folder).code == 0
+    with seealike.open(folder / ".seealike") as catalog:
+        assert [item.id for item in catalog.items()] == ["002.jpg", "003.jpg"]
+
+
+def test_verify_is_content_with_a_sound_catalogue(typed, indexed: Path) -> None:
+    shown = typed("verify", "-C", indexed)
+    assert shown.code == 0
+    assert "12 items: ok" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("search", "x.jpg", "--catalog", "nowhere"), 1, "is no seealike catalogue"),
+        (("index", "nowhere"), 1, "nowhere"),
+        (("search", "--id", "nothing", "--catalog", "{photos}"), 1, "no item has the id 'nothing'"),
+        (("search", "nothing.jpg", "--catalog", "{photos}"), 1, "unreadable"),
+        (("search", "--catalog", "{photos}"), 2, "FILE"),
+        (("recommend", "--catalog", "{photos}"), 2, "--all"),
+        (("index", "{photos}", "--encoder", "nonsense"), 2, "efficientnet-lite0"),
+        (("recommend", "--all", "-o", "x.xlsx", "-C", "{photos}"), 2, "csv"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_an_exit_code(typed, indexed, arguments, code, said) -> None:
+    shown = typed(*(argument.format(photos=indexed) for argument in arguments))
+    assert shown.code == code
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+def test_a_gallery_is_one_file_that_loads_nothing(typed, indexed: Path, tmp_path: Path) -> None:
+    page = tmp_path / "found.html"
+    assert typed("search", "--id", "one/001.jpg", "-C", indexed, "--gallery", page).code == 0
+    html = page.read_text()
+    assert html.count("data:image/") >= 11
+    assert "src=\"http" not in html
+    assert "one/001.jpg" in html

@@ -1,0 +1,292 @@
+"""One suite over every way to find neighbours, comparing values with float64 by exhaustive search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from seealike.indexes import (
+    AnnIndex,
+    ExactIndex,
+    SnapshotDamagedError,
+    SnapshotRecord,
+    build_snapshot,
+    exact_scores,
+    load_snapshot,
+)
+from seealike.protocols import Index
+from seealike.testing import check_index
+from seealike.types import Float16Array, Float32Array, Int64Array
+
+MakeIndex = Callable[[Int64Array, Float16Array], Index]
+Data = tuple[Int64Array, Float16Array]
+
+
+class RescoredAnn:
+    """A snapshot's proposals, scored as the catalogue does it."""
+
+    def __init__(self, ann: AnnIndex, keys: Int64Array, vectors: Float16Array) -> None:
+        self.ann, self.keys, self.vectors = ann, keys, vectors
+
+    def __len__(self) -> int:
+        return len(self.ann)
+
+    def search(self, queries: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
+        keys = np.full((len(queries), k), -1, dtype=np.int64)
+        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+        for row, proposed in enumerate(self.ann.candidates(queries, k)):
+            places = np.searchsorted(self.keys, proposed)
+            own = exact_scores(queries[row : row + 1], self.vectors[places])[0]
+            order = np.lexsort((proposed, -own))[:k]
+            keys[row, : len(order)], scores[row, : len(order)] = proposed[order], own[order]
+        return keys, scores
+
+
+def blocks_of(keys: Int64Array, vectors: Float16Array, size: int = 700) -> Callable[[], Iterator[Data]]:
+    return lambda: ((keys[i : i + size], vectors[i : i + size]) for i in range(0, len(keys), size))
+
+
+def build(path: Path, keys: Int64Array, vectors: Float16Array) -> SnapshotRecord:
+    n, d = vectors.shape
+    return build_snapshot(blocks_of(keys, vectors), count=n, dimension=d, path=str(path))
+
+
+@pytest.fixture(params=["exact", "ann"])
+def make_index(request: pytest.FixtureRequest, tmp_path: Path) -> MakeIndex:
+    def ann(keys: Int64Array, vectors: Float16Array) -> Index:
+        record = SnapshotRecord.from_json(build(tmp_path / "ann", keys, vectors).to_json())
+        return RescoredAnn(load_snapshot(str(tmp_path / "ann"), record), keys, vectors)
+
+    return ExactIndex if request.param == "exact" else ann
+
+
+def clustered(n: int, d: int, seed: int) -> Float32Array:
+    """Vectors as pictures have them: clusters, of few effective dimensions, a little noise."""
+    rng = np.random.default_rng(seed)
+    basis = rng.standard_normal((12, d))
+    centres = rng.standard_normal((n // 40 + 1, 12))
+    points = centres[rng.integers(0, len(centres), n)] + 0.3 * rng.standard_normal((n, 12))
+    vectors = points @ basis + 0.2 * rng.standard_normal((n, d))
+    unit: Float32Array = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def oracle(queries: Float32Array, vectors: Float16Array) -> npt.NDArray[np.float64]:
+    wide = vectors.astype(np.float64)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(queries.astype(np.float64) @ wide.T)
+
+
+N, D, SAME = 6000, 48, 900
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """6,000 vectors of which 900, spread about, are equal; keys with gaps."""
+    vectors = clustered(N, D, 1)
+    vectors[100 : 100 + 5 * SAME : 5] = vectors[100]
+    keys = np.cumsum(np.random.default_rng(2).integers(1, 9, N)).astype(np.int64)
+    return keys, vectors.astype(np.float16)
+
+
+@pytest.fixture(scope="module")
+def snapshot(data: Data, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SnapshotRecord]:
+    path = tmp_path_factory.mktemp("snapshot") / "ann"
+    return path, build(path, *data)
+
+
+@pytest.fixture(scope="module")
+def loaded(snapshot: tuple[Path, SnapshotRecord]) -> AnnIndex:
+    return load_snapshot(str(snapshot[0]), snapshot[1])
+
+
+def test_small_indexes_keep_the_contract(make_index: MakeIndex) -> None:
+    check_index(make_index)
+
+
+def test_neighbours_and_scores_are_those_of_exhaustive_search(make_index: MakeIndex, data: Data) -> None:
+    keys, vectors = data
+    queries = clustered(200, D, 3)
+    truth = oracle(queries, vectors)
+    for k in (1, 10, 200):
+        found, scores = make_index(keys, vectors).search(queries, k)
+        wanted = -np.sort(-truth, axis=1)[:, :k]
+        assert np.abs(np.take_along_axis(truth, np.searchsorted(keys, found), 1) - scores).max() < 1e-6
+        assert np.mean(scores >= wanted - 2e-6) >= 0.995
+
+
+def test_all_equal_vectors_are_found_and_tie(make_index: MakeIndex, data: Data) -> None:
+    keys, vectors = data
+    same = keys[(vectors == vectors[100]).all(axis=1)]
+    assert len(same) == SAME
+    query = vectors[100:101].astype(np.float32)
+    found, scores = make_index(keys, vectors).search(query / np.linalg.norm(query), SAME)
+    assert np.array_equal(found[0], same)
+    assert np.unique(scores).tolist() == [1.0]
+
+
+def test_more_neighbours_than_vectors_gives_all(make_index: MakeIndex, data: Data) -> None:
+    keys, vectors = data
+    found, scores = make_index(keys, vectors).search(clustered(2, D, 4), N + 5)
+    assert np.array_equal(np.sort(found[0, :N]), keys)
+    assert (found[:, N:] == -1).all()
+    assert np.isneginf(scores[:, N:]).all()
+
+
+def test_a_batch_answers_as_single_calls_do(make_index: MakeIndex, data: Data) -> None:
+    index = make_index(*data)
+    queries = clustered(150, D, 5)
+    together = index.search(queries, 10)
+    for row in range(len(queries)):
+        alone = index.search(queries[row : row + 1], 10)
+        assert np.array_equal(alone[0][0], together[0][row])
+        assert np.array_equal(alone[1][0], together[1][row])
+
+
+def test_many_threads_get_the_same_answers(make_index: MakeIndex, data: Data) -> None:
+    index = make_index(*data)
+    queries = clustered(40, D, 6)
+    expected = {k: index.search(queries, k) for k in (3, 10, 60)}
+
+    def ask(call: int) -> bool:
+        k = (3, 10, 60)[call % 3]
+        found, scores = index.search(queries, k)
+        return np.array_equal(found, expected[k][0]) and np.array_equal(scores, expected[k][1])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(48)))
+
+
+def test_exact_candidates_hold_every_tie_at_the_boundary(data: Data) -> None:
+    keys, vectors = data
+    index = ExactIndex(keys, vectors)
+    (found, scores), (other, _) = index.candidates(
+        np.concatenate([vectors[100:101].astype(np.float32), clustered(1, D, 7)]), 10
+    )
+    assert len(found) == SAME
+    assert len(np.unique(scores)) == 1
+    assert len(other) == 10
+
+
+def test_ten_thousand_identical_pictures_do_not_hide_the_others(tmp_path: Path) -> None:
+    vectors = clustered(13_000, D, 8)
+    vectors[1000:11_000] = vectors[1000]
+    stored, keys = vectors.astype(np.float16), np.arange(1, 13_001)
+    record = build(tmp_path / "ann", keys, stored)
+    assert (record.count, record.distinct) == (13_000, 3001)
+    index = RescoredAnn(load_snapshot(str(tmp_path / "ann"), record), keys, stored)
+    found, scores = index.search(vectors[11_000:11_200], 10)
+    wanted = -np.sort(-oracle(vectors[11_000:11_200], stored), axis=1)[:, :10]
+    assert np.mean(scores >= wanted - 2e-6) >= 0.995
+    assert (found > 0).all()
+
+
+def test_vectors_without_structure_still_reach_the_recall(tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    vectors = rng.standard_normal((4000, 256))
+    stored = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    record = build(tmp_path / "ann", np.arange(1, 4001), stored)
+    assert record.reduced == 256
+    assert record.recall_at_10 >= 0.99
+
+
+def test_the_record_says_what_was_built(
+    data: Data, snapshot: tuple[Path, SnapshotRecord], loaded: AnnIndex
+) -> None:
+    keys, _ = data
+    path, record = snapshot
+    assert (record.count, record.distinct, record.dimension) == (N, N - SAME + 1, D)
+    assert (record.first_key, record.last_key) == (keys[0], keys[-1])
+    assert record.size_bytes == path.stat().st_size
+    assert record.recall_at_10 >= 0.995
+    assert record.library.startswith("faiss ")
+    assert len(loaded) == N
+
+
+def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: AnnIndex) -> None:
+    keys, vectors = data
+    queries = clustered(N, D, 1)[:300]
+    best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
+    proposed = loaded.candidates(queries, 10)
+    shares = [np.isin(keys[row], mine).mean() for row, mine in zip(best, proposed, strict=True)]
+    assert np.mean(shares) >= loaded.record.recall_at_10 - 0.01
+
+
+def test_blocks_that_break_their_promise_are_refused(data: Data, tmp_path: Path) -> None:
+    keys, vectors = data
+    path = str(tmp_path / "ann")
+    for count in (N - 1, N + 1):
+        with pytest.raises(ValueError, match="promised"):
+            build_snapshot(blocks_of(keys, vectors), count=count, dimension=D, path=path)
+    with pytest.raises(ValueError, match="promised"):
+        build_snapshot(blocks_of(keys, vectors), count=N, dimension=D + 1, path=path)
+    with pytest.raises(ValueError, match="ascend"):
+        build_snapshot(blocks_of(keys[::-1], vectors), count=N, dimension=D, path=path)
+    readings = iter([blocks_of(keys, vectors), blocks_of(keys + 1, vectors)])
+    with pytest.raises(ValueError, match="second reading"):
+        build_snapshot(lambda: next(readings)(), count=N, dimension=D, path=path)
+    assert not os.path.exists(path)
+
+
+# -- damage ------------------------------------------------------------------------------------------------
+
+
+def refused(path: Path, record: SnapshotRecord) -> None:
+    with pytest.raises(SnapshotDamagedError):
+        load_snapshot(str(path), record)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.5, 0.9, 0.9999])
+def test_a_cut_file_is_refused(snapshot: tuple[Path, SnapshotRecord], tmp_path: Path, share: float) -> None:
+    path, record = snapshot
+    data = path.read_bytes()
+    cut = tmp_path / "cut"
+    cut.write_bytes(data[: int(len(data) * share)])
+    refused(cut, record)
+    cut.write_bytes(data[: int(len(data) * share)].ljust(len(data), b"\0"))
+    refused(cut, record)
+
+
+def test_every_flipped_bit_is_noticed(snapshot: tuple[Path, SnapshotRecord], tmp_path: Path) -> None:
+    path, record = snapshot
+    good = path.read_bytes()
+    flipped = tmp_path / "flipped"
+    seed = int.from_bytes(os.urandom(4), "little")
+    print("seed", seed)
+    for place in np.random.default_rng(seed).integers(0, 8 * len(good), 200):
+        data = bytearray(good)
+        data[place // 8] ^= 1 << (place % 8)
+        flipped.write_bytes(data)
+        refused(flipped, record)
+
+
+def test_another_snapshot_in_its_place_is_refused(
+    data: Data, snapshot: tuple[Path, SnapshotRecord], tmp_path: Path
+) -> None:
+    keys, vectors = data
+    other = tmp_path / "other"
+    record = build(other, keys, vectors[::-1])
+    load_snapshot(str(other), record)
+    refused(other, snapshot[1])
+    refused(snapshot[0], record)
+
+
+def test_a_missing_file_and_a_folder_are_refused(
+    snapshot: tuple[Path, SnapshotRecord], tmp_path: Path
+) -> None:
+    refused(tmp_path / "missing", snapshot[1])
+    refused(tmp_path, snapshot[1])
+
+
+def test_a_record_of_other_contents_is_refused(snapshot: tuple[Path, SnapshotRecord]) -> None:
+    import dataclasses
+
+    path, record = snapshot
+    for changes in ({"dimension": D + 1}, {"count": N - 1}, {"distinct": 7}, {"reduced": 4}):
+        refused(path, dataclasses.replace(record, **changes))

@@ -1,0 +1,96 @@
+"""What the pages say is what happens: every example is typed, every link is followed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.console import Reader, alike, commands, reader_environment
+from tests.docs.markdown import REPOSITORY, anchors, blocks, links, pages
+from tests.docs.shop import lay_out
+
+RUN = ("console", "python")
+PAGES = [page for page in pages() if any(block.language in RUN for block in blocks(page.read_text("utf-8")))]
+NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages show commands of a POSIX shell")
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_can_be_followed_word_for_word(
+    page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEEALIKE_CACHE", str(cache))
+    reader = Reader(tmp_path, reader_environment(cache))
+    for block in blocks(page.read_text("utf-8")):
+        if block.language in RUN and block.not_run is None:
+            try:
+                reader.follow(block)
+            except Exception as exc:
+                raise AssertionError(f"{page.name}, line {block.line}: {exc}") from exc
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(REPOSITORY).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = []
+    for target in links(page.read_text("utf-8")):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        led_to = page.parent / name if name else page
+        if not led_to.exists() or (anchor and anchor not in anchors(led_to.read_text("utf-8"))):
+            missing.append(target)
+    assert not missing
+
+
+def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), [REPOSITORY / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        targets = (target.partition("#")[0] for target in links(page.read_text("utf-8")) if "://" not in target)
+        waiting += [Path(os.path.normpath(page.parent / name)) for name in targets if name.endswith(".md")]
+    assert set(pages()) <= reached
+
+
+def test_every_block_says_what_it_is_and_every_one_that_is_not_run_says_why() -> None:
+    for page in pages():
+        for block in blocks(page.read_text("utf-8")):
+            assert block.language, f"{page.name}, line {block.line}"
+            assert block.not_run is None or len(block.not_run.split()) > 2, f"{page.name}, line {block.line}"
+
+
+def test_output_is_compared_but_for_numbers_and_what_dots_stand_for() -> None:
+    printed = "added 12  skipped 2\nscore 0.91  a b.jpg\nlast\n"
+    assert alike("added 7 skipped 0\n…\nlast", printed)
+    assert alike("added 12  skipped 2\nscore 1.0 a…\nlast", printed)
+    assert not alike("added 12  skipped 2\nlast", printed)
+    assert not alike("added 12\n…", printed)
+    assert not alike("", printed)
+
+
+def test_a_console_block_is_read_as_commands_and_their_output() -> None:
+    text = "$ one \\\n    --more\nshown\n\nby one\n$ two"
+    assert [(typed.command, typed.shown) for typed in commands(text)] == [
+        ("one \\\n    --more", "shown\n\nby one"),
+        ("two", ""),
+    ]
+
+
+def test_a_command_that_ends_otherwise_than_the_page_says_is_noticed(tmp_path: Path) -> None:
+    reader = Reader(tmp_path, reader_environment(tmp_path))
+    block = next(blocks("```console\n$ exit 3\n```"))
+    with pytest.raises(AssertionError, match="exit code 3, not 0"):
+        reader.follow(block)
+    reader.follow(next(blocks("<!-- exit code 3 -->\n```console\n$ exit 3\n```")))

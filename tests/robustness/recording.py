@@ -1,0 +1,23 @@
+"""Run under the file system double: tells the story, and marks in the journal what has returned."""
+
+from __future__ import annotations
+
+import sys
+
+from seealike.store import schema
+from tests.robustness.faultfs.double import Fault
+from tests.robustness.story import STORY, Teller
+
+
+def main(directory: str, journal_mode: str) -> None:
+    schema.wal_is_safe = lambda _: journal_mode == "WAL"
+    fault = Fault()
+    teller = Teller(directory)
+    for number, step in enumerate(STORY, start=1):
+        step.act(teller)
+        fault.mark(str(number))
+    teller.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,107 @@
+"""A power loss right after any file operation: the catalogue opens, and holds exactly what some call had returned."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seealike.errors import NoCatalogError
+from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
+from tests.robustness.faultfs import double
+from tests.robustness.faultfs.disk import Contents, Disk, Kind, Operation, put, read_journal
+from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, observed, states
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = 2
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    reason = double.missing()
+    if reason:
+        pytest.skip(reason)
+    return double.build(tmp_path_factory.mktemp("faultfs"))
+
+
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """A folder in memory, where there is one: flushing thousands of states to a disk takes its time."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def record(library: Path, folder: Path, journal_mode: str) -> list[Operation]:
+    root, journal = folder / "root", folder / "journal"
+    root.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", "tests.robustness.recording", str(root / "new" / "catalog"), journal_mode],
+        env=double.environment(library, root, journal),
+        cwd=ROOT,
+        check=True,
+    )
+    return list(read_journal(journal))
+
+
+def crash_states(operations: list[Operation], root: str, seeds: int) -> Iterator[tuple[int, int, Contents]]:
+    """(operations done, steps acknowledged, what is on the disk), each different state once an acknowledgement."""
+    disk, acknowledged = Disk(root), 0
+    seen: set[tuple[int, bytes]] = set()
+    for done, operation in enumerate(operations, start=1):
+        disk.apply(operation)
+        if operation.kind is Kind.MARK:
+            acknowledged = int(operation.path)
+        left = [disk.flushed_only(), disk.all_kept()]
+        left += [disk.some_kept(random.Random(f"{done} {seed}")) for seed in range(seeds)]
+        for contents in left:
+            state = (acknowledged, hashlib.sha256(repr(contents).encode()).digest())
+            if state not in seen:
+                seen.add(state)
+                yield done, acknowledged, contents
+
+
+def check(directory: Path, allowed: list[Known | None]) -> None:
+    """The catalogue is in one of the ``allowed`` states, and can be changed."""
+    try:
+        found: Known | None = observed(str(directory))
+    except NoCatalogError:
+        found = None
+    assert found in allowed
+    if found is None:
+        SqliteStore.create(str(directory), IDENTITY, FileSystem()).close()
+        found = observed(str(directory))
+        assert found == Known()
+    writer = StoreWriter(str(directory / "catalog.sqlite"))
+    writer.add([new_item("afterwards", entry("afterwards"))])
+    writer.close()
+    assert observed(str(directory)).items == {**found.items, "afterwards": entry("afterwards")}
+
+
+@pytest.mark.parametrize("journal_mode", ["TRUNCATE", "WAL"])
+def test_a_power_loss_after_any_operation_loses_nothing_that_was_acknowledged(
+    library: Path, quick_folder: Path, journal_mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "wal_is_safe", lambda _: journal_mode == "WAL")
+    operations = record(library, quick_folder, journal_mode)
+    known = states()
+    count = 0
+    for done, acknowledged, contents in crash_states(operations, str(quick_folder / "root"), SEEDS):
+        folder = quick_folder / "crashed"
+        folder.mkdir()
+        put(contents, folder)
+        try:
+            check(folder / "new" / "catalog", known[acknowledged : acknowledged + 2])
+        except BaseException:
+            print(f"after operation {done} of {len(operations)}, {acknowledged} of {len(STORY)} steps done")
+            raise
+        shutil.rmtree(folder)
+        count += 1
+    assert count > len(operations) / 2

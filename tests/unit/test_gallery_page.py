@@ -1,0 +1,218 @@
+"""A gallery page is one safe file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+
+from seealike.gallery import Command, Fact, GalleryPage, GalleryPicture, GallerySection, render_gallery
+from seealike.types import Metric, Skipped, SkipReason
+
+_VOID = {"meta", "link", "img", "rect", "path", "circle", "br"}
+_HOSTILE = (
+    "<script>alert(1)</script>.jpg",
+    "\"><img src=x onerror='alert(1)'>.jpg",
+    "line\nbreak.jpg",
+    "caf\udce9.jpg",
+    "\u202egpj.exe",
+    "x" * 251 + ".jpg",
+)
+
+
+class _Reader(HTMLParser):
+    """Reads a page the way a browser would: elements, attributes and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(page)
+        self.close()
+        assert self._open == [], "an element was left open"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in _VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open, f"</{tag}> closes nothing"
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+
+def _thumbnail(form: str = "JPEG", size: tuple[int, int] = (40, 48)) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", size, (200, 80, 60)).save(stream, form)
+    return stream.getvalue()
+
+
+def _hits(number: int, thumbnail: bytes | None = None) -> tuple[GalleryPicture, ...]:
+    return tuple(
+        GalleryPicture(f"item-{i}.jpg", score=1.0 - i / 20000, thumbnail=thumbnail) for i in range(number)
+    )
+
+
+def _page(*hits: GalleryPicture, query: str = "query.jpg") -> GalleryPage:
+    section = GallerySection((GalleryPicture(query, thumbnail=_thumbnail()),), hits)
+    return GalleryPage("Looks alike", sections=(section,))
+
+
+def test_a_picture_is_embedded_byte_for_byte_with_its_size_and_an_alt_text() -> None:
+    thumbnail = _thumbnail("WEBP", (31, 17))
+    read = _Reader(render_gallery(_page(GalleryPicture("a.jpg", "A mug", score=0.5, thumbnail=thumbnail))))
+
+    image = read.all("img")[1]
+    source = image["src"] or ""
+    assert source.startswith("data:image/webp;base64,")
+    assert base64.b64decode(source.split(",")[1]) == thumbnail
+    assert (image["width"], image["height"], image["alt"]) == ("31", "17", "Result 1: A mug")
+
+
+@pytest.mark.parametrize("name", _HOSTILE)
+def test_a_hostile_name_stays_text_wherever_it_stands(name: str) -> None:
+    picture = GalleryPicture(name, name, name, name, 0.5, _thumbnail())
+    page = GalleryPage(
+        name,
+        name,
+        (GallerySection((picture,), (picture,), name, name, name), GallerySection((picture, picture), ())),
+        facts=(Fact(name, name),),
+        commands=(Command(name, name),),
+        skipped=(Skipped(name, name, SkipReason.CORRUPT, name),),
+        skipped_by_reason={name: 1},
+        encoder=name,
+        note=name,
+    )
+
+    rendered = render_gallery(page)
+
+    rendered.encode("utf-8")
+    read = _Reader(rendered)
+    assert read.all("script") == []
+    assert len(read.all("img")) == 4
+    assert not any(key.startswith("on") for _, attributes in read.elements for key in attributes)
+
+
+def test_the_page_asks_no_network_for_anything() -> None:
+    read = _Reader(render_gallery(_page(*_hits(3, _thumbnail()))))
+
+    for _, attributes in read.elements:
+        for key in ("src", "href", "srcset", "action", "data", "poster"):
+            value = attributes.get(key) or "#"
+            assert value.startswith(("data:image/", "#")), value
+    (style,) = re.findall(r"<style>(.*?)</style>", render_gallery(_page()), re.DOTALL)
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_policy_allows_this_very_stylesheet_and_data_pictures_only() -> None:
+    rendered = render_gallery(_page(*_hits(2, _thumbnail())))
+    read = _Reader(rendered)
+
+    (policy,) = [m["content"] for m in read.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    (style,) = re.findall(r"<style>(.*?)</style>", rendered, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
+    assert not any("style" in attributes for _, attributes in read.elements)
+
+
+def test_scores_are_shown_as_numbers_and_as_bars() -> None:
+    hits = [GalleryPicture(f"{score}", score=score) for score in (1.0, 0.8734, -0.0001, -0.4, float("nan"))]
+    rendered = render_gallery(_page(*hits))
+
+    assert re.findall(r"<b>([^<]*)</b>", rendered) == ["1.000", "0.873", "0.000", "-0.400", "no score"]
+    assert re.findall(r'class="on" width="(\d+)"', rendered) == ["100", "87", "0", "0"]
+
+
+def test_euclidean_scores_fill_the_bar_when_they_are_zero() -> None:
+    hits = (GalleryPicture("same", score=0.0), GalleryPicture("far", score=-2.0))
+    page = GalleryPage("t", sections=(GallerySection((), hits),), metric=Metric.EUCLIDEAN)
+
+    rendered = render_gallery(page)
+
+    assert re.findall(r'class="on" width="(\d+)"', rendered) == ["100", "0"]
+    assert "0 is identical" in rendered
+
+
+def test_a_missing_picture_is_said_to_be_gone() -> None:
+    read = _Reader(render_gallery(_page(GalleryPicture("gone.jpg", score=0.9), *_hits(1, b"no picture"))))
+    assert read.text.count("the file is gone") == 2
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    section = GallerySection((GalleryPicture("q.jpg"),), (), empty="Nothing similar above 0.8.")
+    assert "Nothing similar above 0.8." in render_gallery(GalleryPage("t", sections=(section,)))
+
+
+def test_ten_thousand_results_open_with_their_rest_by_name() -> None:
+    thumbnail = _thumbnail()
+    rendered = render_gallery(_page(*_hits(10_000, thumbnail)))
+    read = _Reader(rendered)
+
+    assert len(read.all("img")) == 1 + 1800
+    assert "The 1,800 closest are shown with pictures; 8,200 more by name" in read.text
+    assert "item-1800.jpg" in read.text
+    assert "6,200 further results not listed on this page." in read.text
+    assert len(rendered) < 5_000_000
+
+
+def test_many_sections_get_a_table_of_contents_that_leads_to_each() -> None:
+    sections = tuple(GallerySection((GalleryPicture(f"q{i}.jpg"),), _hits(2)) for i in range(200))
+    read = _Reader(render_gallery(GalleryPage("t", sections=sections)))
+
+    links = [a["href"] for a in read.all("a") if (a["href"] or "").startswith("#s")]
+    assert links == [f"#s{i}" for i in range(1, 201)]
+    assert {f"#{s['id']}" for s in read.all("section")} == set(links)
+
+
+def test_one_section_needs_no_table_of_contents() -> None:
+    assert _Reader(render_gallery(_page(*_hits(3)))).all("nav") == []
+
+
+def test_a_long_name_is_shortened_and_whole_for_pointer_keyboard_and_paper() -> None:
+    name = "summer/" + "very-long-" * 20 + "name-0042.jpg"
+    read = _Reader(render_gallery(_page(GalleryPicture(name, score=0.9))))
+
+    (long,) = [b for b in read.all("bdi") if b.get("class") == "name long"]
+    assert (long["title"], long["tabindex"]) == (name, "0")
+    assert name in read.texts
+    assert any("…" in text and text.endswith("me-0042.jpg") for text in read.texts)
+
+
+def test_the_frames_take_the_shape_of_most_pictures() -> None:
+    shapes = [
+        _Reader(render_gallery(_page(*_hits(5, _thumbnail(size=size))))).all("main")[0]["class"]
+        for size in ((40, 60), (50, 50), (60, 40))
+    ]
+    assert shapes == ["portrait", "square", "landscape"]
+
+
+def test_the_small_print_says_what_was_searched_and_what_was_left_out() -> None:
+    page = GalleryPage(
+        "t", items=12000, skipped_by_reason={"not_an_image": 2, "truncated": 1}, encoder="lite0", took_s=0.021
+    )
+    assert (
+        "12,000 pictures searched · 3 skipped (2 not an image, 1 truncated) · encoder lite0 · took 21 ms"
+        in render_gallery(page)
+    )

@@ -62,4 +62,4 @@ lock: $(DEV)  ## resolve the dependencies anew (hashes included)
 	tools/lock.sh $(BIN)/uv
 
 clean:  ## remove everything made here
-	rm -rf $(VENV) build dist demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist seealike-demo .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -102,7 +102,9 @@ def test_the_catalogue_has_these_public_methods() -> None:
 
 
 def test_the_errors_are_these_and_the_tree_in_the_docstring_shows_all_of_them() -> None:
-    defined = [name for name, thing in vars(errors).items() if isinstance(thing, type) and name.endswith("Error")]
+    defined = [
+        name for name, thing in vars(errors).items() if isinstance(thing, type) and name.endswith("Error")
+    ]
     assert sorted(defined) == ERRORS
     assert sorted(set(re.findall(r"\w+Error\b", (errors.__doc__ or "").split("A bad picture")[0]))) == ERRORS
     assert all(issubclass(getattr(errors, name), errors.SeealikeError) for name in ERRORS)

@@ -1,4 +1,4 @@
-"""What lies in the repository: nothing of the machine it was written on, and locks that fit the project file."""
+"""What lies in the repository: nothing of the machine it was written on, and locks that fit the project."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import seealike
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-FORBIDDEN = ("/wor" "k/", "pypi.org/sim" "ple", "files.pythonho" "sted", "--index-" "url", "/ho" "me/", "file:" "///")
+FORBIDDEN = ("/work/", "pypi.org/simple", "files.pythonhosted", "--index-url", "/home/", "file:///")
 LOCKS = ("core", "dev", "bench")
-_PINNED = re.compile(r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;\\]+)(?P<rest>(?:.*\\\n)*.*)$", re.MULTILINE)
+_PINNED = re.compile(
+    r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;\\]+)(?P<rest>(?:.*\\\n)*.*)$", re.MULTILINE
+)
 
 
 def tracked() -> list[Path]:
@@ -64,7 +68,7 @@ def test_every_line_of_a_lock_has_a_version_and_hashes(name: str) -> None:
 
 def test_the_core_lock_satisfies_the_project_and_holds_nothing_heavy() -> None:
     core = locked("core")
-    for text in project()["project"]["dependencies"]:  # type: ignore[index,call-overload]
+    for text in project()["project"]["dependencies"]:  # type: ignore[index]
         wanted = Requirement(text)
         versions = core.get(canonicalize_name(wanted.name), [])
         assert versions, f"{wanted.name} is not locked"
@@ -75,7 +79,7 @@ def test_the_core_lock_satisfies_the_project_and_holds_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", ["dev", "bench"])
 def test_the_other_locks_satisfy_their_groups_and_agree_with_the_core(name: str) -> None:
     lock, core = locked(name), locked("core")
-    for text in project()["dependency-groups"][name]:  # type: ignore[index,call-overload]
+    for text in project()["dependency-groups"][name]:  # type: ignore[index]
         wanted = Requirement(text)
         versions = lock.get(canonicalize_name(wanted.name), [])
         assert versions, f"{wanted.name} is not locked"
@@ -85,20 +89,20 @@ def test_the_other_locks_satisfy_their_groups_and_agree_with_the_core(name: str)
 
 
 def test_every_dependency_is_explained() -> None:
-    explained = (REPOSITORY / "docs" / "how-it-works.md").read_text("utf-8").partition("## Why these libraries")[2]
-    for text in project()["project"]["dependencies"]:  # type: ignore[index,call-overload]
+    explained = (
+        (REPOSITORY / "docs" / "how-it-works.md").read_text("utf-8").partition("## Why these libraries")[2]
+    )
+    for text in project()["project"]["dependencies"]:  # type: ignore[index]
         assert f"`{Requirement(text).name}`" in explained, text
-    for extra in project()["project"]["optional-dependencies"]:  # type: ignore[index,call-overload]
+    for extra in project()["project"]["optional-dependencies"]:  # type: ignore[index]
         assert f"`{extra}`" in explained, extra
 
 
 def test_the_licence_and_the_notice_of_the_model_are_there() -> None:
     assert "Apache License" in (REPOSITORY / "LICENSE").read_text("utf-8")
     assert list((REPOSITORY / "src" / "seealike" / "encoders" / "data").glob("NOTICE*"))
-    assert project()["project"]["license"] == "Apache-2.0"  # type: ignore[index,call-overload]
+    assert project()["project"]["license"] == "Apache-2.0"  # type: ignore[index]
 
 
 def test_the_changelog_knows_the_version() -> None:
-    version = re.search(r'"([^"]+)"', (REPOSITORY / "src" / "seealike" / "_version.py").read_text("utf-8"))
-    assert version is not None
-    assert f"## [{version[1]}]" in (REPOSITORY / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{seealike.__version__}]" in (REPOSITORY / "CHANGELOG.md").read_text("utf-8")

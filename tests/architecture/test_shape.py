@@ -67,5 +67,7 @@ def test_no_public_signature_says_any(path: Path) -> None:
         if function.name.startswith("_"):
             continue
         named = {node.id for node in ast.walk(function.args) if isinstance(node, ast.Name)}
-        returned = {node.id for node in ast.walk(function.returns or function.args) if isinstance(node, ast.Name)}
+        returned = {
+            node.id for node in ast.walk(function.returns or function.args) if isinstance(node, ast.Name)
+        }
         assert "Any" not in named | returned, function.name

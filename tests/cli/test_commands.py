@@ -107,11 +107,11 @@ def test_the_lists_of_all_items_equal_single_searches(typed, indexed: Path, tmp_
     rows = read_lists(output)
     with seealike.open(indexed / ".seealike") as catalog:
         expected = [
-            (item.id, rank, hit.id, round(hit.score, 5))
+            (item.id, rank, hit.id, round(hit.score, 6))
             for item in catalog.items()
             for rank, hit in enumerate(catalog.similar(item.id, k=4), start=1)
         ]
-    assert [(row[0], row[1], row[2], round(row[3], 5)) for row in rows] == expected
+    assert [(*row[:3], round(row[3], 6)) for row in rows] == expected
     assert list(tmp_path.iterdir()) == [output]
 
 

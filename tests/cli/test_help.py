@@ -12,7 +12,7 @@ from seealike.cli.main import COMMANDS, EXIT_CODES, EXIT_FAILED, EXIT_INTERRUPTE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "docs" / "cli.md").read_text("utf-8")
-_OPTION = re.compile(r"(?<![\w-])--?[a-z0-9][a-z0-9-]*")
+_OPTION = re.compile(r"(?<![\w-])--?[A-Za-z0-9][a-z0-9-]*")
 _ROW = re.compile(r"^\| (?P<option>`-.*?) \| (?P<text>.*) \|$", re.MULTILINE)
 
 
@@ -24,7 +24,7 @@ def section(title: str) -> str:
 
 
 def command(name: str) -> click.Command:
-    found = cli.get_command(click.Context(cli), name)  # type: ignore[attr-defined]
+    found = cli.get_command(click.Context(cli), name)
     assert isinstance(found, click.Command)
     return found
 
@@ -72,7 +72,9 @@ def test_the_options_that_the_text_mentions_exist(name: str) -> None:
     known = {spelling for option in options(name).values() for spelling in option.opts} | {"--help"}
     own = [line for line in section(f"seealike {name}").splitlines() if line.startswith("$ seealike " + name)]
     for line in own:
-        spellings = [part.split("=")[0] for part in re.split(r"[|>]", line)[0].split() if part.startswith("-")]
+        spellings = [
+            part.split("=")[0] for part in re.split(r"[|>]", line)[0].split() if part.startswith("-")
+        ]
         assert set(spellings) - {"-"} <= known, line
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,10 +68,13 @@ def make_index(request: pytest.FixtureRequest, tmp_path: Path) -> MakeIndex:
 
 
 def clustered(n: int, d: int, seed: int) -> Float32Array:
-    """Vectors as pictures have them: clusters, of few effective dimensions, a little noise."""
+    """Vectors as pictures have them: clusters, of few effective dimensions, a little noise.
+
+    All seeds share the clusters: what differs are the pictures.
+    """
+    basis = np.random.default_rng(0).standard_normal((12, d))
+    centres = np.random.default_rng(0).standard_normal((150, 12))
     rng = np.random.default_rng(seed)
-    basis = rng.standard_normal((12, d))
-    centres = rng.standard_normal((n // 40 + 1, 12))
     points = centres[rng.integers(0, len(centres), n)] + 0.3 * rng.standard_normal((n, 12))
     vectors = points @ basis + 0.2 * rng.standard_normal((n, d))
     unit: Float32Array = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
@@ -106,41 +110,45 @@ def loaded(snapshot: tuple[Path, SnapshotRecord]) -> AnnIndex:
     return load_snapshot(str(snapshot[0]), snapshot[1])
 
 
+@pytest.fixture(params=["exact", "ann"])
+def index(request: pytest.FixtureRequest, data: Data, loaded: AnnIndex) -> Index:
+    return ExactIndex(*data) if request.param == "exact" else RescoredAnn(loaded, *data)
+
+
 def test_small_indexes_keep_the_contract(make_index: MakeIndex) -> None:
     check_index(make_index)
 
 
-def test_neighbours_and_scores_are_those_of_exhaustive_search(make_index: MakeIndex, data: Data) -> None:
+def test_neighbours_and_scores_are_those_of_exhaustive_search(index: Index, data: Data) -> None:
     keys, vectors = data
     queries = clustered(200, D, 3)
     truth = oracle(queries, vectors)
     for k in (1, 10, 200):
-        found, scores = make_index(keys, vectors).search(queries, k)
+        found, scores = index.search(queries, k)
         wanted = -np.sort(-truth, axis=1)[:, :k]
         assert np.abs(np.take_along_axis(truth, np.searchsorted(keys, found), 1) - scores).max() < 1e-6
         assert np.mean(scores >= wanted - 2e-6) >= 0.995
 
 
-def test_all_equal_vectors_are_found_and_tie(make_index: MakeIndex, data: Data) -> None:
+def test_all_equal_vectors_are_found_and_tie(index: Index, data: Data) -> None:
     keys, vectors = data
     same = keys[(vectors == vectors[100]).all(axis=1)]
     assert len(same) == SAME
     query = vectors[100:101].astype(np.float32)
-    found, scores = make_index(keys, vectors).search(query / np.linalg.norm(query), SAME)
+    found, scores = index.search(query / np.linalg.norm(query), SAME)
     assert np.array_equal(found[0], same)
     assert np.unique(scores).tolist() == [1.0]
 
 
-def test_more_neighbours_than_vectors_gives_all(make_index: MakeIndex, data: Data) -> None:
-    keys, vectors = data
-    found, scores = make_index(keys, vectors).search(clustered(2, D, 4), N + 5)
+def test_more_neighbours_than_vectors_gives_all(index: Index, data: Data) -> None:
+    keys, _ = data
+    found, scores = index.search(clustered(2, D, 4), N + 5)
     assert np.array_equal(np.sort(found[0, :N]), keys)
     assert (found[:, N:] == -1).all()
     assert np.isneginf(scores[:, N:]).all()
 
 
-def test_a_batch_answers_as_single_calls_do(make_index: MakeIndex, data: Data) -> None:
-    index = make_index(*data)
+def test_a_batch_answers_as_single_calls_do(index: Index, data: Data) -> None:
     queries = clustered(150, D, 5)
     together = index.search(queries, 10)
     for row in range(len(queries)):
@@ -149,8 +157,7 @@ def test_a_batch_answers_as_single_calls_do(make_index: MakeIndex, data: Data) -
         assert np.array_equal(alone[1][0], together[1][row])
 
 
-def test_many_threads_get_the_same_answers(make_index: MakeIndex, data: Data) -> None:
-    index = make_index(*data)
+def test_many_threads_get_the_same_answers(index: Index, data: Data) -> None:
     queries = clustered(40, D, 6)
     expected = {k: index.search(queries, k) for k in (3, 10, 60)}
 
@@ -189,9 +196,9 @@ def test_ten_thousand_identical_pictures_do_not_hide_the_others(tmp_path: Path) 
 
 def test_vectors_without_structure_still_reach_the_recall(tmp_path: Path) -> None:
     rng = np.random.default_rng(9)
-    vectors = rng.standard_normal((4000, 256))
+    vectors = rng.standard_normal((1500, 256))
     stored = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
-    record = build(tmp_path / "ann", np.arange(1, 4001), stored)
+    record = build(tmp_path / "ann", np.arange(1, 1501), stored)
     assert record.reduced == 256
     assert record.recall_at_10 >= 0.99
 
@@ -211,11 +218,21 @@ def test_the_record_says_what_was_built(
 
 def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: AnnIndex) -> None:
     keys, vectors = data
-    queries = clustered(N, D, 1)[:300]
+    queries = clustered(300, D, 10)
     best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
     proposed = loaded.candidates(queries, 10)
     shares = [np.isin(keys[row], mine).mean() for row, mine in zip(best, proposed, strict=True)]
     assert np.mean(shares) >= loaded.record.recall_at_10 - 0.01
+
+
+def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: AnnIndex) -> None:
+    keys, vectors = data
+    mixed = clustered(300, D, 11) + clustered(300, D, 12)
+    queries = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
+    best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
+    proposed = loaded.candidates(queries, 10)
+    shares = [np.isin(keys[row], mine).mean() for row, mine in zip(best, proposed, strict=True)]
+    assert np.mean(shares) >= 0.98
 
 
 def test_blocks_that_break_their_promise_are_refused(data: Data, tmp_path: Path) -> None:
@@ -228,9 +245,13 @@ def test_blocks_that_break_their_promise_are_refused(data: Data, tmp_path: Path)
         build_snapshot(blocks_of(keys, vectors), count=N, dimension=D + 1, path=path)
     with pytest.raises(ValueError, match="ascend"):
         build_snapshot(blocks_of(keys[::-1], vectors), count=N, dimension=D, path=path)
-    readings = iter([blocks_of(keys, vectors), blocks_of(keys + 1, vectors)])
+    readings = iter([keys, keys + 1])
+
+    def changing() -> Iterator[Data]:
+        yield from blocks_of(next(readings), vectors)()
+
     with pytest.raises(ValueError, match="second reading"):
-        build_snapshot(lambda: next(readings)(), count=N, dimension=D, path=path)
+        build_snapshot(changing, count=N, dimension=D, path=path)
     assert not os.path.exists(path)
 
 
@@ -271,7 +292,7 @@ def test_another_snapshot_in_its_place_is_refused(
 ) -> None:
     keys, vectors = data
     other = tmp_path / "other"
-    record = build(other, keys, vectors[::-1])
+    record = build(other, keys[:1500], vectors[:1500])
     load_snapshot(str(other), record)
     refused(other, snapshot[1])
     refused(snapshot[0], record)
@@ -285,8 +306,8 @@ def test_a_missing_file_and_a_folder_are_refused(
 
 
 def test_a_record_of_other_contents_is_refused(snapshot: tuple[Path, SnapshotRecord]) -> None:
-    import dataclasses
-
     path, record = snapshot
-    for changes in ({"dimension": D + 1}, {"count": N - 1}, {"distinct": 7}, {"reduced": 4}):
-        refused(path, dataclasses.replace(record, **changes))
+    refused(path, replace(record, dimension=D + 1))
+    refused(path, replace(record, count=N - 1))
+    refused(path, replace(record, distinct=7))
+    refused(path, replace(record, reduced=4))

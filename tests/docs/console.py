@@ -1,10 +1,13 @@
-"""Running the blocks of a page as its reader would: commands in a shell, Python in one interpreter, in order."""
+"""Runs the blocks of a page as a reader would: commands in a shell, Python in one interpreter, in order."""
 
 from __future__ import annotations
 
+import contextlib
 import doctest
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -14,8 +17,11 @@ from pathlib import Path
 
 from tests.docs.markdown import Block
 
+from seealike.cli.main import run
+
 TIMEOUT_S = 120
-_NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
+_FOR_THE_SHELL = re.compile(r"[|&;<>$*?\[\]{}()'\"\\\n]")
+_NUMBER = re.compile(r"\d+(,\d{3})*(\.\d+)?")
 _DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -68,8 +74,16 @@ class Reader:
             exec(code, self._names)
 
     def _type(self, typed: Typed, exit_code: int) -> None:
+        plain = typed.command.startswith("seealike ") and not _FOR_THE_SHELL.search(typed.command)
+        code, printed = (_called if plain else self._in_a_shell)(typed.command)
+        said = f"$ {typed.command}\n{printed}"
+        assert code == exit_code, f"exit code {code}, not {exit_code}\n{said}"
+        if typed.shown:
+            assert alike(typed.shown, printed), f"the page shows\n{typed.shown}\nbut it is\n{said}"
+
+    def _in_a_shell(self, command: str) -> tuple[int, str]:
         done = subprocess.run(
-            typed.command,
+            command,
             shell=True,
             cwd=self._folder,
             env=self._environment,
@@ -81,10 +95,7 @@ class Reader:
             timeout=TIMEOUT_S,
             check=False,
         )
-        said = f"$ {typed.command}\n{done.stdout}"
-        assert done.returncode == exit_code, f"exit code {done.returncode}, not {exit_code}\n{said}"
-        if typed.shown:
-            assert alike(typed.shown, done.stdout), f"the page shows\n{typed.shown}\nbut it is\n{said}"
+        return done.returncode, done.stdout
 
     def _session(self, block: Block) -> None:
         parser = doctest.DocTestParser()
@@ -94,6 +105,16 @@ class Reader:
         runner.run(test, out=said.append, clear_globs=False)
         self._names.update(test.globs)
         assert not runner.failures, "".join(said)
+
+
+def _called(command: str) -> tuple[int, str]:
+    """A ``seealike`` command without the start of another interpreter, which would take most of the time."""
+    printed = io.BytesIO()
+    terminal = io.TextIOWrapper(printed, encoding="utf-8", write_through=True)
+    with contextlib.redirect_stdout(terminal), contextlib.redirect_stderr(terminal):
+        code = run(shlex.split(command)[1:])
+    terminal.flush()
+    return code, printed.getvalue().decode("utf-8")
 
 
 def alike(shown: str, printed: str) -> bool:

@@ -32,7 +32,13 @@ def lay_out(folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).save(path)
         rows.append(
-            {"id": f"P-{number:03}", "path": f"photos/{name}", "group": group, "category": category, "price": price}
+            {
+                "id": f"P-{number:03}",
+                "path": f"photos/{name}",
+                "group": group,
+                "category": category,
+                "price": price,
+            }
         )
     (folder / "photos" / "shoes" / "4.jpg").write_bytes(b"")
     (folder / "photos" / "notes.txt").write_text("the blue ones sell best\n", encoding="utf-8")

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.docs.console import Reader, alike, commands, reader_environment
 from tests.docs.markdown import REPOSITORY, anchors, blocks, links, pages
 from tests.docs.shop import lay_out
@@ -29,8 +28,11 @@ def test_a_page_can_be_followed_word_for_word(
 ) -> None:
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SEEALIKE_CACHE", str(cache))
-    reader = Reader(tmp_path, reader_environment(cache))
+    environment = reader_environment(cache)
+    for name in ("PATH", "SEEALIKE_CACHE"):
+        monkeypatch.setenv(name, environment[name])
+    monkeypatch.delenv("SEEALIKE_CATALOG", raising=False)
+    reader = Reader(tmp_path, environment)
     for block in blocks(page.read_text("utf-8")):
         if block.language in RUN and block.not_run is None:
             try:
@@ -59,7 +61,9 @@ def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
         if page in reached:
             continue
         reached.add(page)
-        targets = (target.partition("#")[0] for target in links(page.read_text("utf-8")) if "://" not in target)
+        targets = (
+            target.partition("#")[0] for target in links(page.read_text("utf-8")) if "://" not in target
+        )
         waiting += [Path(os.path.normpath(page.parent / name)) for name in targets if name.endswith(".md")]
     assert set(pages()) <= reached
 

@@ -1,6 +1,6 @@
 """Run under the file system double: lets every single change of the story fail, one after the other.
 
-Each step is told from a fresh copy of the catalogue as it was before that step, so one failure costs one step.
+Each step is told from a fresh copy of the catalogue before that step, so one failure costs one step.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from pathlib import Path
 
-from seealike.errors import CatalogExistsError, StorageError
-from seealike.store import schema
 from tests.robustness.faultfs.double import Fault
-from tests.robustness.story import STORY, Known, Step, Teller, observed, states
+from tests.robustness.story import STORY, Known, Step, Teller, choose_journal_mode, observed, states
+
+from seealike.errors import CatalogExistsError, StorageError
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--cut", action="store_true")
     parser.add_argument("--journal-mode", default="TRUNCATE")
     chosen = parser.parse_args()
-    schema.wal_is_safe = lambda _: chosen.journal_mode == "WAL"
+    choose_journal_mode(chosen.journal_mode)
     fault, known = Fault(), states()
     tried, refused, unclear = 0, 0, 0
     before = chosen.folder / "before"
@@ -57,8 +57,8 @@ def main() -> None:
 class Outcome(Enum):
     """What became of a step during which a change failed.
 
-    ``UNCLEAR``: it was refused and yet is there, whole. The flush that ends a commit failed, and nobody can say
-    whether the disk will remember it.
+    ``UNCLEAR``: it was refused and yet is there, whole. The flush that ends a commit failed, and nobody can
+    say whether the disk will remember it.
     """
 
     DONE = auto()
@@ -86,8 +86,7 @@ class Trial:
             self._step.act(teller)
         except StorageError as exc:
             outcome = Outcome.REFUSED
-            assert "\n" not in str(exc)
-            assert "what was committed before is safe" in str(exc)
+            _check_message(str(exc))
         failures = self._fault.failures
         self._fault.disarm()
         if not failures:
@@ -112,6 +111,11 @@ class Trial:
         except CatalogExistsError:  # made all but a flush of the folder, and then not removable
             outcome = Outcome.UNCLEAR
         return outcome
+
+
+def _check_message(message: str) -> None:
+    assert "\n" not in message
+    assert "what was committed before is safe" in message
 
 
 @contextlib.contextmanager

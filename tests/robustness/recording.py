@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from seealike.store import schema
 from tests.robustness.faultfs.double import Fault
-from tests.robustness.story import STORY, Teller
+from tests.robustness.story import STORY, Teller, choose_journal_mode
 
 
 def main(directory: str, journal_mode: str) -> None:
-    schema.wal_is_safe = lambda _: journal_mode == "WAL"
+    choose_journal_mode(journal_mode)
     fault = Fault()
     teller = Teller(directory)
     for number, step in enumerate(STORY, start=1):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seealike.errors import SeealikeError
-from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, StoreWriter
+from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, StoreWriter, schema
 from seealike.store.records import StoredItem
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
@@ -78,6 +78,15 @@ class Teller:
         if self._store is not None:
             self._store.close()
         self._writer = self._store = None
+
+
+def choose_journal_mode(name: str) -> None:
+    """Let SQLite work with a write-ahead log, or without, whatever its version."""
+
+    def wal_is_safe(version: tuple[int, int, int]) -> bool:
+        return name == "WAL"
+
+    schema.wal_is_safe = wal_is_safe
 
 
 def entry(item_id: str, version: int = 0) -> Entry:
@@ -174,9 +183,11 @@ def derive(content: bytes) -> Step:
 
     def act(teller: Teller) -> None:
         before = teller.store.state().ann
-        with teller.files.replacing(os.path.join(teller.directory, name)) as temporary:
-            with open(temporary, "wb") as file:
-                file.write(content)
+        with (
+            teller.files.replacing(os.path.join(teller.directory, name)) as temporary,
+            open(temporary, "wb") as file,
+        ):
+            file.write(content)
         teller.writer.set_ann(name)
         if before is not None and before != name:
             teller.files.remove(os.path.join(teller.directory, before))
@@ -236,7 +247,9 @@ def observed(directory: str) -> Known:
     try:
         state, keys = store.state_and_keys()
         blocks = list(store.vector_blocks(block=7))
-        vectors = {int(key): row.tobytes() for keys_, rows in blocks for key, row in zip(keys_, rows, strict=True)}
+        vectors = {
+            int(key): row.tobytes() for keys_, rows in blocks for key, row in zip(keys_, rows, strict=True)
+        }
         listed: list[StoredItem] = list(store.items(block=5))
         by_id = {item.id: item for item in listed}
         if not len(by_id) == len(listed) == len(keys) == len(vectors) == state.count:

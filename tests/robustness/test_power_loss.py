@@ -1,8 +1,9 @@
-"""A power loss right after any file operation: the catalogue opens, and holds exactly what some call had returned."""
+"""Whatever file operation fails, or is the last one before a power loss: nothing acknowledged is lost."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import shutil
 import subprocess
@@ -12,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from seealike.errors import NoCatalogError
-from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
 from tests.robustness.faultfs import double
 from tests.robustness.faultfs.disk import Contents, Disk, Kind, Operation, put, read_journal
 from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, observed, states
+
+from seealike.errors import NoCatalogError
+from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 2
@@ -52,7 +53,7 @@ def record(library: Path, folder: Path, journal_mode: str) -> list[Operation]:
 
 
 def crash_states(operations: list[Operation], root: str, seeds: int) -> Iterator[tuple[int, int, Contents]]:
-    """(operations done, steps acknowledged, what is on the disk), each different state once an acknowledgement."""
+    """(operations done, steps acknowledged, what is on the disk): every different state."""
     disk, acknowledged = Disk(root), 0
     seen: set[tuple[int, bytes]] = set()
     for done, operation in enumerate(operations, start=1):
@@ -105,3 +106,54 @@ def test_a_power_loss_after_any_operation_loses_nothing_that_was_acknowledged(
         shutil.rmtree(folder)
         count += 1
     assert count > len(operations) / 2
+
+
+def let_fail(library: Path, folder: Path, *choices: str) -> dict[str, int]:
+    """Let every change of the story fail, in a process of its own; what became of them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.robustness.failing", str(folder), *choices],
+        env=double.environment(library, folder),
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    counts: dict[str, int] = json.loads(done.stdout)
+    return counts
+
+
+def check_failures(counts: dict[str, int], *, refused_share: float) -> None:
+    assert counts["tried"] > 10 * len(STORY)
+    assert counts["refused"] >= refused_share * counts["tried"]
+    assert counts["unclear"] <= len(STORY) + 2  # one a commit: the very last flush
+
+
+def test_a_disk_that_fills_up_at_any_change_costs_only_that_change(library: Path, quick_folder: Path) -> None:
+    counts = let_fail(library, quick_folder, "--error", "ENOSPC", "--lasting", "--cut")
+    check_failures(counts, refused_share=1.0)
+
+
+def test_a_disk_that_fails_once_at_any_change_costs_only_that_change(
+    library: Path, quick_folder: Path
+) -> None:
+    check_failures(let_fail(library, quick_folder, "--error", "EIO"), refused_share=0.7)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("journal_mode", ["TRUNCATE", "WAL"])
+@pytest.mark.parametrize(
+    ("choices", "refused_share"),
+    [
+        (["--error", "ENOSPC", "--lasting"], 1.0),
+        (["--error", "ENOSPC", "--lasting", "--cut"], 1.0),
+        (["--error", "ENOSPC", "--cut"], 0.1),
+        (["--error", "EIO"], 0.7),
+        (["--error", "EIO", "--lasting"], 0.9),
+    ],
+)
+def test_any_failing_change_costs_only_that_change(
+    library: Path, quick_folder: Path, choices: list[str], refused_share: float, journal_mode: str
+) -> None:
+    counts = let_fail(library, quick_folder, *choices, "--journal-mode", journal_mode)
+    check_failures(counts, refused_share=refused_share)

@@ -216,3 +216,28 @@ def test_the_small_print_says_what_was_searched_and_what_was_left_out() -> None:
         "12,000 pictures searched · 3 skipped (2 not an image, 1 truncated) · encoder lite0 · took 21 ms"
         in render_gallery(page)
     )
+
+
+def test_a_command_is_shown_word_by_word_and_copied_as_it_was() -> None:
+    read = _Reader(
+        render_gallery(GalleryPage("t", commands=(Command("seealike rm --catalog 'a b'", "Remove"),)))
+    )
+
+    assert "seealike rm --catalog 'a b'" in "".join(read.texts)
+
+
+def test_skipped_files_are_listed_with_their_names_and_reasons() -> None:
+    files = (
+        Skipped("sku-1", "/shop/tote.jpg", SkipReason.EMPTY_FILE, "the file has no content"),
+        Skipped("shop/mug.jpg", "/x/shop/mug.jpg", SkipReason.TRUNCATED, "cut"),
+    )
+    text = _Reader(render_gallery(GalleryPage("t", skipped=files))).text
+
+    for part in (
+        "Skipped: 2 files",
+        "tote.jpg (sku-1)",
+        "empty file",
+        "the file has no content",
+        "shop/mug.jpg",
+    ):
+        assert part in text

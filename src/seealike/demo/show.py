@@ -71,6 +71,8 @@ def _facts(outcome: Outcome) -> tuple[Fact, ...]:
     if report.added:
         rate = report.added / max(report.took_s, 1e-9)
         facts.append(Fact(f"{report.took_s:.1f} s", f"to index them, {rate:,.0f} a second"))
+    else:
+        facts.append(Fact(_milliseconds(report.took_s * 1000), "to see that nothing had changed"))
     facts.append(Fact(_milliseconds(median_search_ms(outcome.searches)), "to find the most similar"))
     facts.append(Fact(str(len(outcome.skipped)), "unreadable files, skipped with a reason"))
     return tuple(facts)

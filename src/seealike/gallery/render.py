@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from dataclasses import replace
 from importlib.resources import files
 from statistics import median
 
 from seealike.gallery.budget import picture_budget
 from seealike.gallery.page import Command, Fact, GalleryPage, GalleryPicture, GallerySection
-from seealike.gallery.picture import figure, score_text, thumbnail_size
+from seealike.gallery.picture import figure, name, score_text, thumbnail_size
 from seealike.gallery.text import counted, duration, escaped, shortened, visible
 from seealike.types import Metric, Skipped
 
@@ -167,7 +168,7 @@ def _commands(commands: tuple[Command, ...]) -> str:
     if not commands:
         return ""
     steps = "".join(
-        f"<li><p>{escaped(command.purpose)}</p><pre><code>{escaped(command.text)}</code></pre></li>"
+        f"<li><p>{escaped(command.purpose)}</p><pre><code>{_words(command.text)}</code></pre></li>"
         for command in commands
     )
     return (
@@ -176,11 +177,16 @@ def _commands(commands: tuple[Command, ...]) -> str:
     )
 
 
+def _words(command: str) -> str:
+    """Keep the words of a command whole: a browser would break ``--name`` after its hyphens."""
+    return " ".join(f"<span>{escaped(word)}</span>" for word in command.split(" "))
+
+
 def _skipped_files(skipped: tuple[Skipped, ...]) -> str:
     if not skipped:
         return ""
     rows = "".join(
-        f"<tr><td><bdi>{escaped(file.id)}</bdi></td><td>{escaped(_reason(file.reason.value))}</td>"
+        f"<tr><td>{name(_file_name(file))}</td><td>{escaped(_reason(file.reason.value))}</td>"
         f"<td>{escaped(file.detail)}</td></tr>"
         for file in skipped[:_NAMES_A_LIST]
     )
@@ -192,6 +198,12 @@ def _skipped_files(skipped: tuple[Skipped, ...]) -> str:
     )
 
 
+def _file_name(file: Skipped) -> str:
+    """Return the id where it says the file's name already, otherwise both."""
+    base = os.path.basename(file.path)
+    return file.id if base in file.id else f"{base} ({file.id})"
+
+
 def _reason(reason: str) -> str:
     return reason.replace("_", " ")
 
@@ -201,7 +213,7 @@ def _footer(page: GalleryPage) -> str:
     if page.items is not None:
         facts.append(f"{counted(page.items, 'picture')} searched")
     if page.skipped_by_reason:
-        counts = ", ".join(f"{count:,} {_reason(name)}" for name, count in page.skipped_by_reason.items())
+        counts = ", ".join(f"{count:,} {_reason(reason)}" for reason, count in page.skipped_by_reason.items())
         facts.append(f"{sum(page.skipped_by_reason.values()):,} skipped ({counts})")
     if page.encoder:
         facts.append(f"encoder {page.encoder}")

@@ -81,3 +81,28 @@ def _bmp_size(data: bytes) -> tuple[int, int] | None:
     width = int.from_bytes(data[18:22], "little", signed=True)
     height = int.from_bytes(data[22:26], "little", signed=True)
     return width, abs(height)
+
+
+def is_cut(kind: Format, data: bytes) -> bool:
+    """Whether the file ends before the end its own structure states, where that is simple to tell."""
+    if kind is Format.WEBP:
+        return int.from_bytes(data[4:8], "little") + 8 > len(data) + 1
+    if kind is Format.PNG:
+        return _runs_out(data, at=8, overhead=12, length_includes_overhead=False)
+    if kind in (Format.AVIF, Format.HEIF):
+        return _runs_out(data, at=0, overhead=8, length_includes_overhead=True)
+    return False
+
+
+def _runs_out(data: bytes, *, at: int, overhead: int, length_includes_overhead: bool) -> bool:
+    """Follow a chain of chunks that begin with their lengths, big-endian."""
+    while at < len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"IEND":
+            return at + overhead > len(data)
+        if length_includes_overhead and length == 0:  # to the end of the file
+            return False
+        if length_includes_overhead and length == 1:
+            length = int.from_bytes(data[at + 8 : at + 16], "big")
+        at += max(length, overhead) if length_includes_overhead else length + overhead
+    return at > len(data) or not length_includes_overhead

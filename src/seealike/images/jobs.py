@@ -164,9 +164,7 @@ class ThumbnailJob(PoolJob):
             self.encoded = payload
             return
         try:
-            if kind is not Kind.REFUSED:
-                raise ValueError(kind)
-            reason, detail = json.loads(payload)
+            reason, detail = json.loads(payload if kind is Kind.REFUSED else b"")
             self.refused = SkipReason(reason), str(detail)
         except (ValueError, TypeError):
             hand.replace()

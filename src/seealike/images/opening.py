@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seealike.images.headers import JpegHeader, declared_size, jpeg_header
+from seealike.images.headers import JpegHeader, declared_size, is_cut, jpeg_header
 from seealike.images.limits import MEGA, DecodeError, DecodeLimits
 from seealike.images.sniff import Format, sniff
 from seealike.types import SkipReason
@@ -62,7 +62,12 @@ def open_picture(data: bytes, limits: DecodeLimits, keep_px: int) -> OpenPicture
         picture = _open_jpeg(data, header, keep_px)
         if picture is not None:
             return picture
-    return _open_with_pillow(kind, data, limits, keep_px)
+    try:
+        return _open_with_pillow(kind, data, limits, keep_px)
+    except DecodeError as exc:
+        if exc.reason is SkipReason.CORRUPT and "checksum" not in exc.detail and is_cut(kind, data):
+            raise DecodeError(SkipReason.TRUNCATED, f"the file ends too early ({exc.detail})") from exc
+        raise
 
 
 def check_size(kind: Format, size: tuple[int, int], limits: DecodeLimits) -> None:
@@ -137,6 +142,6 @@ def _draft(kind: Format, image: Image.Image, keep_px: int) -> int:
     eighths = eighths_for(width, height, keep_px)
     if kind is not Format.JPEG or eighths == 8:
         return 8
-    image.draft(None, (width * eighths // 8, height * eighths // 8))  # type: ignore[arg-type]
+    image.draft(None, (width * eighths // 8, height * eighths // 8))
     reduced = (-(-width * eighths // 8), -(-height * eighths // 8))
     return eighths if image.size == reduced else 8

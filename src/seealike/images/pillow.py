@@ -34,12 +34,14 @@ _PLUGINS = {
 _ORIENTATION_TAG = 0x0112
 _TRUNCATED = re.compile(
     r"truncat|premature|unexpected end|end of (?:file|data|image)|\beof\b|not enough|incomplete|too short",
-    re.I,
+    re.IGNORECASE,
 )
 _UNSUPPORTED = re.compile(
-    r"unsupported|not supported|not implemented|unknown (?:pixel|raw|image)? ?mode", re.I
+    r"unsupported|not supported|not implemented|unknown (?:pixel|raw|image)? ?mode", re.IGNORECASE
 )
-_MEMORY = re.compile(r"out of memory|memory error|cannot allocate|allocation fail|insufficient memory", re.I)
+_MEMORY = re.compile(
+    r"out of memory|memory error|cannot allocate|allocation fail|insufficient memory", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def translated() -> Iterator[None]:
         yield
     except DecodeError:
         raise
-    except Exception as exc:  # noqa: BLE001 - on broken files Pillow raises nearly every class there is
+    except Exception as exc:  # on broken files Pillow raises nearly every class there is
         raise DecodeError(_reason(exc), f"{type(exc).__name__}: {exc}") from exc
 
 
@@ -86,7 +88,8 @@ def load_plugin(kind: Format) -> None:
     if kind in (Format.WEBP, Format.AVIF) and not features.check(kind.value.lower()):
         raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"this Pillow was built without {kind.value}")
     if kind is Format.AVIF:
-        plugin.DEFAULT_MAX_THREADS = 1  # CPU time and memory must not depend on the number of cores
+        # One thread: CPU time and memory must not depend on the number of cores.
+        plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
     if kind.value not in Image.OPEN:
         raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"no decoder for {kind.value} is installed")
 
@@ -182,7 +185,7 @@ def _range(image: Image.Image) -> tuple[float, float]:
 def _on_white(strip: Image.Image) -> PixelArray:
     from PIL import Image
 
-    layered = strip.convert("RGBA")
+    layered = (strip.convert("LA") if strip.mode == "La" else strip).convert("RGBA")
     white = Image.new("RGB", strip.size, (255, 255, 255))
     white.paste(layered, mask=layered)
     return np.asarray(white)

@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from seealike.errors import PictureError, UsageError
 from seealike.images.batch import DecodedBatch, DecodeTask
@@ -72,7 +72,7 @@ class DecodePool:
         self._buffers = _Buffers(buffers)
         self._single = threading.Lock()
 
-    def __enter__(self) -> DecodePool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

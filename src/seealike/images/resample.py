@@ -29,6 +29,9 @@ _ROWS = 14
 """Output rows (or columns) per block: dense enough for BLAS, thin enough to multiply few zeros."""
 
 _CHANNELS = 3
+_SPAN = _ROWS * _CHANNELS
+_STRIP = 64
+"""Input rows that are converted and narrowed at once: what fits into a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +173,7 @@ def resample(
     """Resample a picture that hands out its pixels strip by strip.
 
     Args:
-        rows: called with left, top, right, bottom; returns those pixels. Strips come in order and
-            overlap.
+        rows: called with left, top, right, bottom; returns those pixels. Strips come in order.
         across: the horizontal axis.
         down: the vertical axis.
         interpolation: ``bicubic``, ``bilinear`` or ``lanczos``.
@@ -181,19 +183,37 @@ def resample(
     """
     vertical = kernel(down, interpolation)
     horizontal = _interleaved_kernel(across, interpolation)
-    left, right = horizontal.starts[0], horizontal.starts[-1] + horizontal.width
-    squeezed = np.empty((len(vertical.starts) * _ROWS, (right - left) * _CHANNELS), np.float32)
-    for block, top in enumerate(vertical.starts):
-        strip = rows(left, top, right, top + vertical.width)
-        flat = strip.astype(np.float32).reshape(vertical.width, -1)
-        np.matmul(vertical.weights[block], flat, out=squeezed[block * _ROWS : (block + 1) * _ROWS])
-    squeezed = squeezed[: down.count]
-    result = np.empty((down.count, len(horizontal.starts) * _ROWS * _CHANNELS), np.float32)
-    span = _ROWS * _CHANNELS
-    for block, start in enumerate(horizontal.starts):
-        window = squeezed[:, (start - left) * _CHANNELS : (start - left + horizontal.width) * _CHANNELS]
-        np.matmul(window, horizontal.weights[block], out=result[:, block * span : (block + 1) * span])
-    result = result[:, : across.count * _CHANNELS]
-    result += 0.5
-    np.clip(result, 0.0, 255.0, out=result)
+    top, bottom = vertical.starts[0], vertical.starts[-1] + vertical.width
+    narrow = np.empty((bottom - top, len(horizontal.starts) * _SPAN), np.float32)
+    for at in range(top, bottom, _STRIP):
+        end = min(at + _STRIP, bottom)
+        _narrowed(rows, at, end, horizontal, narrow[at - top : end - top])
+    _round(narrow)
+    result = np.empty((len(vertical.starts) * _ROWS, narrow.shape[1]), np.float32)
+    for block, start in enumerate(vertical.starts):
+        window = narrow[start - top : start - top + vertical.width]
+        np.matmul(vertical.weights[block], window, out=result[block * _ROWS : (block + 1) * _ROWS])
+    result = result[: down.count, : across.count * _CHANNELS]
+    _round(result)
     return result.astype(np.uint8).reshape(down.count, across.count, _CHANNELS)
+
+
+def _narrowed(
+    rows: Callable[[int, int, int, int], PixelArray],
+    top: int,
+    bottom: int,
+    horizontal: Kernel,
+    narrow: Float32Array,
+) -> None:
+    """Resample one strip along its rows, into ``narrow``."""
+    left, right = horizontal.starts[0], horizontal.starts[-1] + horizontal.width
+    strip = rows(left, top, right, bottom).astype(np.float32).reshape(bottom - top, -1)
+    for block, start in enumerate(horizontal.starts):
+        window = strip[:, (start - left) * _CHANNELS : (start - left + horizontal.width) * _CHANNELS]
+        np.matmul(window, horizontal.weights[block], out=narrow[:, block * _SPAN : (block + 1) * _SPAN])
+
+
+def _round(levels: Float32Array) -> None:
+    """Make whole levels of 0 to 255, in place: Pillow keeps bytes between the two passes as well."""
+    np.rint(levels, out=levels)
+    np.clip(levels, 0.0, 255.0, out=levels)

@@ -120,12 +120,12 @@ class _Worker:
             decoded = self._decoder(content.data, self._preprocessing, self._limits)
             self._shared.pixels(slot, row + 1)[row] = decoded.pixels
         except FileReadError as exc:
-            return _failure(exc, exc.size_bytes, exc.mtime_ns)
+            return _failure(exc, exc)
         except DecodeError as exc:
-            return _failure(exc, content and content.size_bytes, content and content.mtime_ns)
+            return _failure(exc, content)
         except MemoryError:
             error = DecodeError(SkipReason.OUT_OF_MEMORY, "the decoder ran out of memory")
-            return _failure(error, content and content.size_bytes, content and content.mtime_ns)
+            return _failure(error, content)
         return Record(
             PICTURE,
             width_px=decoded.width_px,
@@ -153,13 +153,15 @@ class _Worker:
         return held
 
 
-def _failure(error: DecodeError, size_bytes: int | None, mtime_ns: int | None) -> Record:
+def _failure(error: DecodeError, file: FileContent | FileReadError | None) -> Record:
+    size = file.size_bytes if file else None
+    mtime = file.mtime_ns if file else None
     return Record(
         FAILURE,
         reason=error.reason,
         detail=error.detail,
-        size_bytes=-1 if size_bytes is None else size_bytes,
-        mtime_ns=-1 if mtime_ns is None else mtime_ns,
+        size_bytes=-1 if size is None else size,
+        mtime_ns=-1 if mtime is None else mtime,
     )
 
 

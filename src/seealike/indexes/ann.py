@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.indexes.effort import Effort, effort_for, needs_more
-from seealike.indexes.faiss import FaissEngine, single_threaded
+from seealike.indexes.faiss import THREADS, FaissEngine, single_threaded
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
 
 _WORTH_A_THREAD = 32
-_THREADS = min(16, os.cpu_count() or 1)
 
 
 class AnnIndex:
@@ -52,7 +50,7 @@ class AnnIndex:
         if engine is None:
             return [self._keys] * len(queries)
         effort = effort_for(max(k, 1), self.record.efforts, self.record.distinct, self.record.lists)
-        threads = min(_THREADS, len(queries) // _WORTH_A_THREAD)
+        threads = min(THREADS, len(queries) // _WORTH_A_THREAD)
         if threads < 2:
             return self._propose(engine, queries, effort)
         with ThreadPoolExecutor(threads) as pool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.indexes.effort import TARGET_RECALL, TUNED_FOR, Effort, Task, recalls, tuned_efforts
-from seealike.indexes.faiss import FaissEngine, library
+from seealike.indexes.faiss import FaissEngine, library, search_in_threads
 from seealike.indexes.reduction import Reduction, fit_reduction
 from seealike.indexes.snapshot import SnapshotRecord, write_parts
 from seealike.indexes.survey import SEED, reduce_all, survey
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMPARE_ALL_BELOW = 1000  # distinct vectors: fewer are not worth an approximation
 DIMENSIONS_TRIED = (192, 384, 768)  # in this order; then all there are
-MEASURED_QUERIES = 512
+MEASURED_QUERIES = 384
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _built_with(blocks: Blocks, found: Survey, reduction: Reduction) -> _Built:
     engine = FaissEngine.trained(reduced, lists, SEED)
     queries = reduction.apply(truth.queries)
     task = Task(
-        propose=lambda rows, fetched, probed: engine.search(queries[rows], fetched, probed),
+        propose=lambda rows, fetched, probed: search_in_threads(engine, queries[rows], fetched, probed),
         own=truth.own,
         truth=truth.neighbours,
         like=int((truth.own >= 0).sum()),

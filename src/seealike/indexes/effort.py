@@ -2,8 +2,8 @@
 
 A query is answered with little effort first. Its own answer tells whether that was enough: where the last
 candidate is hardly farther away than the k-th, closer ones may have been missed, and it is asked again with
-more. So a picture like those in the catalogue is quick, and one unlike them (or a mixture of several) is still
-answered well. Knows nothing of FAISS: it sees only what a search with a given effort proposed.
+more. So a picture like those in the catalogue is quick, and one unlike them (or a mixture of several) is
+still answered well. Knows nothing of FAISS: it sees only what a search with a given effort proposed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 TARGET_RECALL = 0.9975  # for pictures like those in the catalogue
 TARGET_RECALL_UNLIKE = 0.99  # for mixtures of two of them
 TUNED_FOR = (10, 100)
-_NARROW_FACTORS = (1.5, 2.0, 3.0, 4.0, 6.0)
+_NARROW_FACTORS = (2, 3, 4)
 _WIDE_FACTORS = (4, 8, 12, 20)
-_PROBES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
+_PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
 # Microseconds to read and score a candidate, and to compare a scanned code; only their ratio matters.
 _US_PER_CANDIDATE = 4.5
 _US_PER_SCANNED = 0.015
@@ -52,7 +52,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Queries with known answers: the first ``like`` of them are vectors of the catalogue, the others mixtures.
+    """Queries with known answers: the first ``like`` of them are the catalogue's, the others mixtures.
 
     ``propose(rows, fetched, probed)`` answers the queries of these rows: labels, -1 where there are none, and
     squared distances, both (q, fetched), closest first.
@@ -96,9 +96,7 @@ def effort_for(k: int, efforts: Sequence[Effort], vectors: int, lists: int) -> E
     last = efforts[-1]
     if k <= efforts[0].k:
         chosen = replace(efforts[0], k=k)
-    elif k > 10 * last.k:
-        chosen = Effort(k, 4 * k, lists, 0.0, 4 * k, lists)
-    elif k > last.k:
+    elif k >= last.k:
         chosen = _between(k, last, replace(last, k=0, fetched=0, probed=0, wide_fetched=0, wide_probed=0))
     else:
         upper = next(place for place, effort in enumerate(efforts) if effort.k >= k)
@@ -187,7 +185,7 @@ class _Tuning:
 
     def _narrow(self, wide_fetched: int, wide_probed: int) -> Iterator[tuple[int, int]]:
         for factor in _NARROW_FACTORS:
-            fetched = math.ceil(factor * self._k)
+            fetched = factor * self._k
             for probed in self._probes:
                 if fetched <= wide_fetched and probed <= wide_probed:
                     yield fetched, probed

@@ -113,10 +113,10 @@ def reduce_all(
 
 
 def _queries(found: Survey, count: int) -> tuple[Float32Array, Int64Array]:
-    """``count`` vectors of the sample with their labels, then half as many mixtures of two, labelled -1."""
+    """``count`` vectors of the sample with their labels, then a third as many mixtures, labelled -1."""
     rng = np.random.default_rng(SEED + 1)
     like = rng.choice(len(found.sample), min(count, len(found.sample)), replace=False)
-    pairs = rng.choice(len(found.sample), (2, len(like) // 2))
+    pairs = rng.choice(len(found.sample), (2, len(like) // 3))
     mixtures = unit_rows((found.sample[pairs[0]] + found.sample[pairs[1]]).astype(np.float16))
     return np.concatenate([found.sample[like], mixtures]), np.concatenate(
         [found.sample_labels[like], np.full(len(mixtures), -1)]

@@ -178,9 +178,11 @@ def _survivors(writes: list[Write], rng: random.Random) -> list[Write]:
     share = rng.choice((0.2, 0.5, 0.9))
     kept: list[Write] = []
     for offset, data in writes:
-        if rng.random() >= share:
-            continue
-        if data is not None and len(data) > _SECTOR and rng.random() < 0.3:
-            data = data[: _SECTOR * rng.randrange(1, len(data) // _SECTOR + 1)]
-        kept.append((offset, data))
+        if rng.random() < share:
+            torn = data is not None and len(data) > _SECTOR and rng.random() < 0.3
+            kept.append((offset, _torn(data, rng) if torn and data else data))
     return kept
+
+
+def _torn(data: bytes, rng: random.Random) -> bytes:
+    return data[: _SECTOR * rng.randrange(1, len(data) // _SECTOR + 1)]

@@ -1,0 +1,49 @@
+"""``seealike demo``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from seealike.cli.options import quiet_option
+from seealike.cli.progress import progress_printer
+from seealike.demo import run_demo
+from seealike.gallery import render_gallery
+from seealike.store import FileSystem
+
+PAGE_NAME = "results.html"
+
+
+@click.command(name="demo")
+@click.argument("folder", default="seealike-demo", required=False)
+@quiet_option
+def command(folder: str, quiet: bool) -> None:
+    """Draw a sample shop into FOLDER, index it, search it, and write a page that shows the results.
+
+    Nothing is downloaded. The same command again draws and indexes nothing twice; delete the folder when done.
+    The last line printed is the path of the page.
+
+    \b
+    seealike demo
+    seealike demo /tmp/shop
+    """
+    with progress_printer(quiet) as progress:
+        result = run_demo(folder, progress=progress)
+    page = os.path.abspath(os.path.join(folder, PAGE_NAME))
+    FileSystem().write(page, render_gallery(result.page).encode("utf-8", "backslashreplace"))
+    if not quiet:
+        report = result.report
+        rate = f" ({report.added / report.took_s:,.0f} images/s)" if report.added else ""
+        click.echo(
+            f"drew {result.items + len(result.skipped):,} files in {folder}, some of them broken on purpose",
+            err=True,
+        )
+        click.echo(
+            f"indexed {result.items:,} pictures in {report.took_s:.1f} s{rate}, skipped {len(result.skipped)}",
+            err=True,
+        )
+        click.echo(
+            f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:", err=True
+        )
+    click.echo(page)

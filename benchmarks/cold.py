@@ -47,11 +47,21 @@ def rows(data: Path, work: Path) -> list[Row]:
     seconds = [_timed(call) for _ in range(RUNS + 1)][1:]
     parts = subprocess.run(
         [sys.executable, "-c", _BREAKDOWN, str(folder / ".seealike"), str(photo)],
-        check=True, capture_output=True, text=True, env=os.environ,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ,
     ).stdout.strip()
     return [
-        Row(f"second run, {ITEMS:,} items", f"{statistics.median(seconds):.2f} s", "< 1.5 s", spread(seconds)),
-        Row("breakdown, ms", parts, "", "decode includes waiting for the decoding process that started beside the model"),
+        Row(
+            f"second run, {ITEMS:,} items", f"{statistics.median(seconds):.2f} s", "< 1.5 s", spread(seconds)
+        ),
+        Row(
+            "breakdown, ms",
+            parts,
+            "",
+            "decode includes waiting for the decoding process that started beside the model",
+        ),
     ]
 
 

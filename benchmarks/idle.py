@@ -25,7 +25,9 @@ def rows(data: Path, work: Path) -> list[Row]:
         subprocess.run([sys.executable, "-m", "seealike", "index", str(folder), "--quiet"], check=True)
     seconds, spread = median_of(5, lambda: _index(folder))
     note = f"whole process; {spread}"
-    return [Row(f"`seealike index`, {FILES:,} small files already indexed", f"{seconds:.2f} s", "< 5 s", note)]
+    return [
+        Row(f"`seealike index`, {FILES:,} small files already indexed", f"{seconds:.2f} s", "< 5 s", note)
+    ]
 
 
 def _index(folder: Path) -> float:

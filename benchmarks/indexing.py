@@ -1,7 +1,7 @@
 """Files to committed vectors, against the bound of its two stages and against the usual ways to do it.
 
-All in one run, in turn, so that a busy machine slows everybody: bound = 1 / (1/decode + 1/encode), where decode
-and encode are the rates of seealike's own stages, each with the whole machine to itself.
+All in one run, in turn, so that a busy machine slows everybody. bound = 1 / (1/decode + 1/encode), where
+decode and encode are the rates of seealike's own stages, each with the whole machine to itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def rows(data: Path, work: Path) -> list[Row]:
         if isinstance(rate, str):
             found.append(Row(what, "not measured", "", rate))
         else:
-            found.append(Row(what, f"{rate:.0f} images/s", "", f"seealike is {ours / rate:.1f} times as fast"))
+            found.append(
+                Row(what, f"{rate:.0f} images/s", "", f"seealike is {ours / rate:.1f} times as fast")
+            )
     return found
 
 

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 from benchmarks.photos import repeated
 from benchmarks.report import Row
 
@@ -19,15 +21,18 @@ SAMPLE_S = 0.1
 def rows(data: Path, work: Path) -> list[Row]:
     peaks = [_peak_mb(repeated(data, work / f"photos-{size}", size), work) for size in SIZES]
     found = [
-        Row(f"{size:,} files", f"{peak:.0f} MB", "< 900 MB", "sum of the proportional set sizes of all processes")
+        Row(
+            f"{size:,} files",
+            f"{peak:.0f} MB",
+            "< 900 MB",
+            "sum of the proportional set sizes of all processes",
+        )
         for size, peak in zip(SIZES, peaks, strict=True)
     ]
     return [*found, Row("the two", f"{abs(peaks[1] / peaks[0] - 1) * 100:.1f} % apart", "<= 10 %")]
 
 
 def _peak_mb(folder: Path, work: Path) -> float:
-    import psutil
-
     catalog = work / "memory.catalog"
     shutil.rmtree(catalog, ignore_errors=True)
     process = psutil.Popen(
@@ -42,18 +47,16 @@ def _peak_mb(folder: Path, work: Path) -> float:
     return peak / 1e6
 
 
-def _together(process: object) -> int:
+def _together(process: psutil.Popen) -> int:
     """Proportional set size where the system tells it (shared pages count once), else resident size."""
-    import psutil
-
     total = 0
     try:
-        family = [process, *process.children(recursive=True)]  # type: ignore[attr-defined]
+        family = [process, *process.children(recursive=True)]
     except psutil.Error:
         return 0
     for member in family:
         try:
-            memory = member.memory_full_info()  # type: ignore[attr-defined]
+            memory = member.memory_full_info()
             total += getattr(memory, "pss", memory.rss)
         except psutil.Error:
             continue

@@ -49,8 +49,12 @@ def _clothing(folder: Path, work: Path) -> list[Row]:
     return [
         Row("clothing, P@1", f"{precision:.3f}", ">= 0.72", note),
         Row("clothing, mAP@R", f"{average:.4f}", ">= 0.310", note),
-        Row("the float32 reference: P@1, mAP@R", f"{reference_precision:.3f}, {reference_average:.4f}", "",
-            "Pillow full decode, bicubic, centre crop, ONNX Runtime float32"),
+        Row(
+            "the float32 reference: P@1, mAP@R",
+            f"{reference_precision:.3f}, {reference_average:.4f}",
+            "",
+            "Pillow full decode, bicubic, centre crop, ONNX Runtime float32",
+        ),
         Row("what the shortcuts cost in mAP@R", f"{reference_average - average:+.4f}", "<= 0.005", ""),
     ]
 
@@ -62,7 +66,7 @@ def _indexed(source: Path, target: Path) -> tuple[list[str], Float32Array]:
         return catalog.vectors()
 
 
-def leave_one_out(vectors: Float32Array, labels: np.ndarray) -> tuple[float, float]:  # type: ignore[type-arg]
+def leave_one_out(vectors: Float32Array, labels: np.ndarray) -> tuple[float, float]:
     """P@1 and mAP@R, every item a query among all others."""
     right, averages = [], []
     for row in range(len(vectors)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import os
 import platform
@@ -31,7 +31,7 @@ def machine() -> str:
     """One line about where the figures come from."""
     names = ("openvino", "faiss-cpu", "numpy", "pillow", "simplejpeg")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    today = datetime.datetime.now(datetime.UTC).date()
+    today = dt.datetime.now(dt.UTC).date()
     return f"{today}, {_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
 

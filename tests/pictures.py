@@ -23,7 +23,9 @@ def picture(number: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     elif number % 3 == 1:
         draw.rectangle(box, fill=front)
     else:
-        draw.polygon([(width // 2, margin), (width - margin, height - margin), (margin, height - margin)], front)
+        draw.polygon(
+            [(width // 2, margin), (width - margin, height - margin), (margin, height - margin)], front
+        )
     for x in range(0, width, 5 + number % 7):
         draw.line((x, 0, x, height // (2 + number % 3)), fill=(number * 37 % 256, 40, 90))
     return image

@@ -15,7 +15,11 @@ from packaging.utils import canonicalize_name
 import seealike
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FORBIDDEN = ("/work/", "pypi.org/simple", "files.pythonhosted", "--index-url", "/home/", "file:///")
+# Backwards, so that this file does not hold them.
+FORBIDDEN = tuple(
+    word[::-1]
+    for word in ("/krow/", "elpmis/gro.ipyp", "detsohnohtyp.selif", "lru-xedni--", "/emoh/", "///:elif")
+)
 LOCKS = ("core", "dev", "bench")
 _PINNED = re.compile(
     r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;\\]+)(?P<rest>(?:.*\\\n)*.*)$", re.MULTILINE

@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import click
 import numpy as np
 import pytest
+from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.cli.main import COMMANDS, cli, run
-from tests.pictures import picture, write_pictures
 
 
 class Typed:
@@ -22,13 +25,16 @@ class Typed:
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.out, self.err = code, out, err
 
-    def json(self) -> dict[str, object]:
-        parsed: dict[str, object] = json.loads(self.out)
+    def json(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = json.loads(self.out)
         return parsed
 
 
+Call = Callable[..., Typed]
+
+
 @pytest.fixture
-def typed(capfd: pytest.CaptureFixture[str]) -> object:
+def typed(capfd: pytest.CaptureFixture[str]) -> Call:
     def call(*arguments: str | Path) -> Typed:
         code = run([str(argument) for argument in arguments])
         captured = capfd.readouterr()
@@ -49,7 +55,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_command_has_a_help_with_an_example(typed) -> None:
+def test_every_command_has_a_help_with_an_example(typed: Call) -> None:
     for name in COMMANDS:
         shown = typed(name, "--help")
         assert shown.code == 0
@@ -57,27 +63,29 @@ def test_every_command_has_a_help_with_an_example(typed) -> None:
 
 
 def test_the_commands_and_their_modules_are_the_same_set() -> None:
-    modules = {path.stem for path in Path(seealike.__file__).parent.joinpath("cli/commands").glob("[a-z]*.py")}
-    assert modules == set(COMMANDS) == set(cli.list_commands(None))  # type: ignore[attr-defined]
+    modules = {
+        path.stem for path in Path(seealike.__file__).parent.joinpath("cli/commands").glob("[a-z]*.py")
+    }
+    assert modules == set(COMMANDS) == set(cli.list_commands(click.Context(cli)))
 
 
-def test_info_tells_counts_and_reasons(typed, indexed: Path) -> None:
+def test_info_tells_counts_and_reasons(typed: Call, indexed: Path) -> None:
     info = typed("info", "--catalog", indexed, "--format", "json").json()
     assert info["items"] == 12
     assert info["skipped"] == 2
     assert info["skipped_by_reason"] == {"empty_file": 1, "not_an_image": 1}
-    assert info["encoder"]["name"] == "efficientnet-lite0"  # type: ignore[index]
+    assert info["encoder"]["name"] == "efficientnet-lite0"
     assert info["generation"] == seealike.open(indexed / ".seealike").generation
     listed = typed("info", "--catalog", indexed, "--skipped").out
     assert "empty_file\tempty.jpg" in listed
     assert "not_an_image\tnotes.txt" in listed
 
 
-def test_search_ranks_like_a_comparison_of_all_vectors(typed, indexed: Path) -> None:
+def test_search_ranks_like_a_comparison_of_all_vectors(typed: Call, indexed: Path) -> None:
     query = indexed / "one" / "003.jpg"
     found = typed("search", query, "--catalog", indexed, "-k", "5", "--format", "json")
     assert found.code == 0
-    hits = found.json()["results"][0]["hits"]  # type: ignore[index]
+    hits = found.json()["results"][0]["hits"]
     with seealike.open(indexed / ".seealike") as catalog:
         ids, vectors = catalog.vectors()
     scores = vectors @ vectors[ids.index("one/003.jpg")]
@@ -86,14 +94,14 @@ def test_search_ranks_like_a_comparison_of_all_vectors(typed, indexed: Path) -> 
     np.testing.assert_allclose([hit["score"] for hit in hits], np.sort(scores)[::-1][:5], atol=5e-3)
 
 
-def test_an_item_is_never_recommended_for_itself(typed, indexed: Path) -> None:
+def test_an_item_is_never_recommended_for_itself(typed: Call, indexed: Path) -> None:
     for command in (("search", "--id", "one/003.jpg"), ("recommend", "--like", "one/003.jpg")):
         hits = typed(*command, "--catalog", indexed, "-k", "50", "--format", "jsonl").out.splitlines()
         assert len(hits) == 11
         assert all(json.loads(line)["id"] != "one/003.jpg" for line in hits)
 
 
-def test_paths_can_be_piped_into_other_programs(typed, indexed: Path) -> None:
+def test_paths_can_be_piped_into_other_programs(typed: Call, indexed: Path) -> None:
     shown = typed("search", "--id", "two/007.png", "-C", indexed, "-k", "3", "--format", "paths")
     paths = shown.out.splitlines()
     assert len(paths) == 3
@@ -101,7 +109,9 @@ def test_paths_can_be_piped_into_other_programs(typed, indexed: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_the_lists_of_all_items_equal_single_searches(typed, indexed: Path, tmp_path: Path, suffix: str) -> None:
+def test_the_lists_of_all_items_equal_single_searches(
+    typed: Call, indexed: Path, tmp_path: Path, suffix: str
+) -> None:
     output = tmp_path / f"similar.{suffix}"
     assert typed("recommend", "--all", "-k", "4", "-o", output, "-C", indexed).code == 0
     rows = read_lists(output)
@@ -127,7 +137,7 @@ def read_lists(path: Path) -> list[tuple[str, int, str, float]]:
     return [(row["id"], int(row["rank"]), row["similar_id"], float(row["score"])) for row in records]
 
 
-def test_index_makes_the_catalogue_equal_to_the_folder(typed, tmp_path: Path) -> None:
+def test_index_makes_the_catalogue_equal_to_the_folder(typed: Call, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     paths = write_pictures(folder, range(8))
     first = typed("index", folder, "--format", "json").json()
@@ -143,14 +153,20 @@ def test_index_makes_the_catalogue_equal_to_the_folder(typed, tmp_path: Path) ->
     plan = typed("index", folder, "--dry-run", "--format", "json").json()
     done = typed("index", folder, "--format", "json").json()
     for counts in (plan, done):
-        assert [counts[name] for name in ("added", "updated", "moved", "removed", "unchanged")] == [1, 1, 1, 1, 5]
+        assert [counts[name] for name in ("added", "updated", "moved", "removed", "unchanged")] == [
+            1,
+            1,
+            1,
+            1,
+            5,
+        ]
     with seealike.open(folder / ".seealike") as catalog:
         assert sorted(item.id for item in catalog.items()) == sorted(
             path.name for path in folder.iterdir() if path.name != ".seealike"
         )
 
 
-def test_an_unmounted_source_is_not_taken_for_a_deletion(typed, tmp_path: Path) -> None:
+def test_an_unmounted_source_is_not_taken_for_a_deletion(typed: Call, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     paths = write_pictures(folder, range(6))
     catalog = tmp_path / "catalog"
@@ -168,7 +184,7 @@ def test_an_unmounted_source_is_not_taken_for_a_deletion(typed, tmp_path: Path) 
     assert gone.err.count("\n") == 1
 
 
-def test_the_report_lists_every_skipped_file(typed, indexed: Path, tmp_path: Path) -> None:
+def test_the_report_lists_every_skipped_file(typed: Call, indexed: Path, tmp_path: Path) -> None:
     report = tmp_path / "skipped.jsonl"
     assert typed("index", indexed, "--report", report).code == 0
     rows = [json.loads(line) for line in report.read_text().splitlines()]
@@ -179,7 +195,7 @@ def test_the_report_lists_every_skipped_file(typed, indexed: Path, tmp_path: Pat
     assert all(Path(row["path"]).is_absolute() and row["detail"] for row in rows)
 
 
-def test_rm_takes_items_out_and_refuses_unknown_ids_as_a_whole(typed, tmp_path: Path) -> None:
+def test_rm_takes_items_out_and_refuses_unknown_ids_as_a_whole(typed: Call, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     write_pictures(folder, range(4))
     typed("index", folder)
@@ -191,7 +207,7 @@ def test_rm_takes_items_out_and_refuses_unknown_ids_as_a_whole(typed, tmp_path: 
         assert [item.id for item in catalog.items()] == ["002.jpg", "003.jpg"]
 
 
-def test_verify_is_content_with_a_sound_catalogue(typed, indexed: Path) -> None:
+def test_verify_is_content_with_a_sound_catalogue(typed: Call, indexed: Path) -> None:
     shown = typed("verify", "-C", indexed)
     assert shown.code == 0
     assert "12 items: ok" in shown.out
@@ -210,7 +226,9 @@ def test_verify_is_content_with_a_sound_catalogue(typed, indexed: Path) -> None:
         (("recommend", "--all", "-o", "x.xlsx", "-C", "{photos}"), 2, "csv"),
     ],
 )
-def test_a_wrong_call_is_one_line_and_an_exit_code(typed, indexed, arguments, code, said) -> None:
+def test_a_wrong_call_is_one_line_and_an_exit_code(
+    typed: Call, indexed: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
     shown = typed(*(argument.format(photos=indexed) for argument in arguments))
     assert shown.code == code
     assert said in shown.err
@@ -218,10 +236,10 @@ def test_a_wrong_call_is_one_line_and_an_exit_code(typed, indexed, arguments, co
     assert shown.out == ""
 
 
-def test_a_gallery_is_one_file_that_loads_nothing(typed, indexed: Path, tmp_path: Path) -> None:
+def test_a_gallery_is_one_file_that_loads_nothing(typed: Call, indexed: Path, tmp_path: Path) -> None:
     page = tmp_path / "found.html"
     assert typed("search", "--id", "one/001.jpg", "-C", indexed, "--gallery", page).code == 0
     html = page.read_text()
     assert html.count("data:image/") >= 11
-    assert "src=\"http" not in html
+    assert 'src="http' not in html
     assert "one/001.jpg" in html

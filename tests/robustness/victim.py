@@ -29,7 +29,7 @@ def hurry() -> None:
     ann.THRESHOLD = ANN_THRESHOLD
 
 
-def fake_default_encoder() -> None:
+def fake_default_encoder(replace: Callable[[object, str, object], None] = setattr) -> None:
     """Let the commands work with the fake encoder under every name."""
 
     def identity_of(name: str) -> EncoderIdentity:
@@ -38,9 +38,9 @@ def fake_default_encoder() -> None:
     def load_encoder(name: str, *, mode: EncoderMode) -> FakeEncoder:
         return FakeEncoder()
 
-    opening.identity_of = identity_of
-    pictures.identity_of = identity_of
-    pictures.load_encoder = load_encoder
+    for module in (opening, pictures):
+        replace(module, "identity_of", identity_of)
+    replace(pictures, "load_encoder", load_encoder)
 
 
 def main(directory: str, folder: str) -> None:

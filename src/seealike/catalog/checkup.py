@@ -14,7 +14,7 @@ from seealike.errors import DamagedCatalogError
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, State, StoredItem, StoreWriter, schema
 from seealike.store.records import ITEM_COLUMNS, SKIPPED_COLUMNS, is_whole_vector, skipped_checksum
-from seealike.store.writer import read_state
+from seealike.store.writer import counted, read_state
 from seealike.types import Float32Array
 
 RECALL_K = 10
@@ -119,10 +119,11 @@ def _bad_rows(
         statement = f"SELECT key FROM {one} WHERE key NOT IN (SELECT key FROM {other}) ORDER BY key"
         for (key,) in connection.execute(statement):
             yield Finding(path, f"orphan in {one}: key {key} is not in {other}"), [key]
-    counted, key_sum = connection.execute("SELECT count(*), coalesce(sum(key), 0) FROM vectors").fetchone()
     state = read_state(connection)
-    if (state.count, state.key_sum) != (counted, key_sum):
-        yield Finding(path, f"{counted} vectors where {state.count} were written, or others"), []
+    true = counted(connection, state)
+    if true != state:
+        found = f"{true.count} vectors and {true.skipped} skipped files"
+        yield Finding(path, f"{found} where {state.count} and {state.skipped} were written, or others"), []
 
 
 def _bad_skips(store: SqliteStore) -> list[tuple[Finding, tuple[str, bytes]]]:

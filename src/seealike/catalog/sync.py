@@ -272,11 +272,12 @@ class SyncJob:
             return
 
         def apply(change: Change) -> None:
-            change.remove_ids([row.id for row in (*pending.items, *pending.skipped)])
+            change.remove_ids([item.id for item in pending.items] + [row.id for row in pending.skipped])
             change.insert(pending.items)
             for item in pending.touched:
                 change.update(item)
-            change.unskip([(item.id, item.path) for item in (*pending.items, *pending.touched)])
+            change.unskip([(item.id, item.path) for item in pending.items])
+            change.unskip([(item.id, item.path) for item in pending.touched])
             change.skip((*pending.skipped, *pending.kept), "decode")
 
         self._writer.rewrite(apply)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.indexes.effort import Effort, effort_for, needs_more
-from seealike.indexes.faiss import THREADS, FaissEngine, single_threaded
+from seealike.indexes.faiss import THREADS, FaissEngine, threads
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
 
@@ -50,17 +50,17 @@ class AnnIndex:
         if engine is None:
             return [self._keys] * len(queries)
         effort = effort_for(max(k, 1), self.record.efforts, self.record.distinct, self.record.lists)
-        threads = min(THREADS, len(queries) // _WORTH_A_THREAD)
-        if threads < 2:
+        workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
+        if workers < 2:
             return self._propose(engine, queries, effort)
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(workers) as pool:
             parts = pool.map(
-                lambda part: self._propose(engine, part, effort), np.array_split(queries, 4 * threads)
+                lambda part: self._propose(engine, part, effort), np.array_split(queries, 4 * workers)
             )
             return [row for part in parts for row in part]
 
     def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Int64Array]:
-        with single_threaded():
+        with threads(1):
             return [self._expanded(self._closest(engine, query, effort)) for query in queries]
 
     def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:

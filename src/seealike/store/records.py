@@ -116,12 +116,18 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The catalogue as a whole at one generation. ``key_sum``: of all keys, to notice a wrong one."""
+    """The catalogue as a whole at one generation.
+
+    ``key_sum`` is of all keys, ``skip_sum`` of the checksums of the skipped list: so that a row which was lost
+    or doubled by damage is noticed.
+    """
 
     generation: int = 0
     count: int = 0
     last_key: int = 0
     key_sum: int = 0
+    skipped: int = 0
+    skip_sum: int = 0
     source: SourceRecord | None = None
     ann: str | None = None
 

@@ -6,6 +6,7 @@ holds up the writer's commit.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import Counter
@@ -108,21 +109,26 @@ class SqliteStore:
         Raises:
             DamagedCatalogError: rows are missing or the state does not match its checksum.
         """
-        with self._guard, schema.translated(self.database_path):
-            self._connection.execute("BEGIN")
-            try:
-                state = State.from_json(self._state_value("catalog"))
-                rows = (
-                    self._connection.execute("SELECT key FROM vectors ORDER BY key").fetchall()
-                    if with_keys
-                    else []
-                )
-            finally:
-                self._connection.execute("COMMIT")
+        with self._snapshot() as state:
+            rows = (
+                self._connection.execute("SELECT key FROM vectors ORDER BY key").fetchall()
+                if with_keys
+                else []
+            )
         keys = np.array([row[0] for row in rows], dtype=np.int64)
         if with_keys:
             self._check_keys(state, keys)
         return state, keys
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[State]:
+        """The state; whatever the block reads is of the same generation."""
+        with self._guard, schema.translated(self.database_path):
+            self._connection.execute("BEGIN")
+            try:
+                yield State.from_json(self._state_value("catalog"))
+            finally:
+                self._connection.execute("COMMIT")
 
     def _check_birth(self, manifest: Manifest) -> None:
         with schema.translated(self.database_path):
@@ -241,11 +247,20 @@ class SqliteStore:
     # -- skipped files -----------------------------------------------------------------------------
 
     def skipped(self) -> list[Skipped]:
-        """Every file that is not in the catalogue, ordered by id."""
-        rows = self._fetch(f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path", ())
+        """Every file that is not in the catalogue, ordered by id.
+
+        Raises:
+            DamagedCatalogError: an entry is not what was written, or is missing.
+        """
+        with self._snapshot() as state:
+            rows = self._connection.execute(
+                f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path"
+            ).fetchall()
         for row in rows:
             if skipped_checksum(row[:-1]) != row[-1]:
                 raise self._damaged(f"checksum of the skipped file {row[0]!r}")
+        if (len(rows), sum(row[-1] for row in rows)) != (state.skipped, state.skip_sum):
+            raise self._damaged(f"{len(rows)} skipped files where {state.skipped} were written")
         return [
             Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), row[3], row[4], row[5]) for row in rows
         ]

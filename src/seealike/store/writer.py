@@ -66,10 +66,7 @@ class StoreWriter:
         """Make the state's count agree with the rows that are there (repair)."""
         with schema.transaction(self.connection, self._path):
             state = read_state(self.connection)
-            count, last, key_sum = self.connection.execute(
-                "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0) FROM vectors"
-            ).fetchone()
-            true = replace(state, count=count, last_key=max(last, state.last_key), key_sum=key_sum)
+            true = counted(self.connection, state)
             if true != state:
                 true = replace(true, generation=state.generation + 1)
                 schema.put_state(self.connection, "catalog", true.to_json())
@@ -98,6 +95,8 @@ class Change:
         self._added = 0
         self._removed = 0
         self._key_sum = 0
+        self._skipped = 0
+        self._skip_sum = 0
         self.source: SourceRecord | None = None
 
     def __enter__(self) -> Self:
@@ -149,8 +148,9 @@ class Change:
         columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
         self._connection.execute(f"UPDATE items SET {columns} WHERE key=?", (*row, item.key))
 
-    def skip(self, skipped: Iterable[Skipped], origin: SkipOrigin) -> None:
+    def skip(self, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
         """List files as not indexed."""
+        self.unskip([(row.id, os.fsencode(row.path)) for row in skipped])
         for row in skipped:
             fields = (
                 row.id,
@@ -161,15 +161,23 @@ class Change:
                 row.mtime_ns,
                 origin,
             )
+            crc = skipped_checksum(fields)
             self._connection.execute(
-                f"INSERT OR REPLACE INTO skipped ({SKIPPED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*fields, skipped_checksum(fields)),
+                f"INSERT INTO skipped ({SKIPPED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*fields, crc)
             )
+            self._skipped += 1
+            self._skip_sum += crc
 
     def unskip(self, names: Iterable[tuple[str, bytes | None]]) -> None:
         """Take files off the skipped list."""
         for item_id, path in names:
-            self._connection.execute("DELETE FROM skipped WHERE id=? AND path=?", (item_id, path))
+            name = (item_id, path)
+            for (crc,) in self._connection.execute(
+                "SELECT crc FROM skipped WHERE id=? AND path=?", name
+            ).fetchall():
+                self._connection.execute("DELETE FROM skipped WHERE id=? AND path=?", name)
+                self._skipped -= 1
+                self._skip_sum -= crc
 
     def _delete(self, key: int) -> None:
         self._connection.execute("DELETE FROM items WHERE key=?", (key,))
@@ -185,9 +193,27 @@ class Change:
             count=state.count + self._added - self._removed,
             last_key=state.last_key + self._added,
             key_sum=state.key_sum + self._key_sum,
+            skipped=state.skipped + self._skipped,
+            skip_sum=state.skip_sum + self._skip_sum,
             source=self.source or state.source,
         )
         schema.put_state(self._connection, "catalog", state.to_json())
+
+
+def counted(connection: sqlite3.Connection, state: State) -> State:
+    """The state with the counts and sums of the rows that are there."""
+    count, last, key_sum = connection.execute(
+        "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0) FROM vectors"
+    ).fetchone()
+    skipped, skip_sum = connection.execute("SELECT count(*), coalesce(sum(crc), 0) FROM skipped").fetchone()
+    return replace(
+        state,
+        count=count,
+        last_key=max(last, state.last_key),
+        key_sum=key_sum,
+        skipped=skipped,
+        skip_sum=skip_sum,
+    )
 
 
 def read_state(connection: sqlite3.Connection) -> State:

@@ -21,8 +21,8 @@ PAGE_NAME = "results.html"
 def command(folder: str, quiet: bool) -> None:
     """Draw a sample shop into FOLDER, index it, search it, and write a page that shows the results.
 
-    Nothing is downloaded. The same command again draws and indexes nothing twice; delete the folder when done.
-    The last line printed is the path of the page.
+    Nothing is downloaded, and the same command again draws and indexes nothing twice. The last
+    line printed is the path of the page.
 
     \b
     seealike demo
@@ -33,17 +33,12 @@ def command(folder: str, quiet: bool) -> None:
     page = os.path.abspath(os.path.join(folder, PAGE_NAME))
     FileSystem().write(page, render_gallery(result.page).encode("utf-8", "backslashreplace"))
     if not quiet:
-        report = result.report
+        report, skipped = result.report, len(result.skipped)
         rate = f" ({report.added / report.took_s:,.0f} images/s)" if report.added else ""
-        click.echo(
-            f"drew {result.items + len(result.skipped):,} files in {folder}, some of them broken on purpose",
-            err=True,
-        )
-        click.echo(
-            f"indexed {result.items:,} pictures in {report.took_s:.1f} s{rate}, skipped {len(result.skipped)}",
-            err=True,
-        )
-        click.echo(
-            f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:", err=True
-        )
+        for line in (
+            f"drew {result.items + skipped:,} files in {folder}, some of them broken on purpose",
+            f"indexed {result.items:,} pictures in {report.took_s:.1f} s{rate}, skipped {skipped}",
+            f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:",
+        ):
+            click.echo(line, err=True)
     click.echo(page)

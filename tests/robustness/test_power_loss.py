@@ -17,7 +17,7 @@ from tests.robustness.faultfs import double
 from tests.robustness.faultfs.disk import Contents, Disk, Kind, Operation, put, read_journal
 from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, observed, states
 
-from seealike.errors import NoCatalogError
+from seealike.errors import DamagedCatalogError, NoCatalogError
 from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +106,34 @@ def test_a_power_loss_after_any_operation_loses_nothing_that_was_acknowledged(
         shutil.rmtree(folder)
         count += 1
     assert count > len(operations) / 2
+
+
+def test_a_rollback_journal_that_is_lost_or_damaged_is_noticed(library: Path, quick_folder: Path) -> None:
+    """Without its journal, a database that was being written holds parts of two states."""
+    rng = random.Random(7)
+    disk, known, noticed = Disk(str(quick_folder / "root")), states(), 0
+    for operation in record(library, quick_folder, "TRUNCATE"):
+        disk.apply(operation)
+        contents = disk.all_kept()
+        journal = contents.get("new/catalog/catalog.sqlite-journal")
+        if not journal or "new/catalog/manifest.json" not in contents:
+            continue
+        for left in (None, journal[: len(journal) // 2], _flipped(journal, rng)):
+            contents["new/catalog/catalog.sqlite-journal"] = left or b""
+            folder = quick_folder / "crashed"
+            folder.mkdir()
+            put(contents, folder)
+            try:
+                assert observed(str(folder / "new" / "catalog")) in known
+            except DamagedCatalogError:
+                noticed += 1
+            shutil.rmtree(folder)
+    assert noticed
+
+
+def _flipped(content: bytes, rng: random.Random) -> bytes:
+    place = rng.randrange(len(content))
+    return content[:place] + bytes([content[place] ^ 1 << rng.randrange(8)]) + content[place + 1 :]
 
 
 def let_fail(library: Path, folder: Path, *choices: str) -> dict[str, int]:

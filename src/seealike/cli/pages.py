@@ -22,7 +22,6 @@ class Query:
     """The pictures that were asked with: names, and paths or encoded bytes where there are any."""
 
     pictures: tuple[tuple[str, str | bytes | None], ...]
-    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,7 @@ class Page:
     took_s: float
     min_score: float | None
     metric: Metric = Metric.COSINE
+    note: str = ""
 
 
 def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
@@ -50,7 +50,7 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
     html = render_gallery(
         GalleryPage(
             title=page.title,
-            subtitle=f"What looks alike among {info.items:,} pictures, best first.",
+            subtitle=f"The most alike of {info.items:,} pictures, closest first.",
             sections=tuple(
                 GallerySection(
                     tuple(_queries(catalog, query)), tuple(_hits(catalog, hits, count)), empty=empty
@@ -62,6 +62,7 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
             encoder=info.encoder.name,
             took_s=page.took_s,
             metric=page.metric,
+            note=page.note,
         )
     )
     FileSystem().write(os.path.abspath(path), html.encode("utf-8", "backslashreplace"))
@@ -71,7 +72,13 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
 
 def _queries(catalog: Catalog, query: Query) -> Iterator[GalleryPicture]:
     for name, picture in query.pictures:
-        yield GalleryPicture(id=name, label=query.label, thumbnail=_thumbnail(catalog, picture))
+        is_file = picture == name  # then the folder is a detail
+        yield GalleryPicture(
+            id=name,
+            caption=os.path.basename(name) if is_file else "",
+            detail=os.path.dirname(name) if is_file else "",
+            thumbnail=_thumbnail(catalog, picture),
+        )
 
 
 def _hits(catalog: Catalog, hits: Sequence[Hit], with_picture: int) -> Iterator[GalleryPicture]:

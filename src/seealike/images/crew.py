@@ -180,6 +180,8 @@ class _Hand:
                     job.perform(self)
                 except SeealikeError as exc:
                     job.fail(exc)
+                except Exception as exc:  # noqa: BLE001 - whoever waits for the job must hear of it
+                    job.fail(SeealikeError(f"decoding cannot go on: {type(exc).__name__}: {exc}"))
                 finally:
                     self._crew.finished()
         finally:

@@ -27,6 +27,7 @@ class Guard:
     def __init__(self, cpu_s: float, memory_bytes: int) -> None:
         self._cpu_s = cpu_s
         self._trim = _trimmer()
+        _leave_no_core()
         if not _limit_memory(memory_bytes):
             _watch_memory(memory_bytes)
 
@@ -58,6 +59,13 @@ def memory_bytes() -> int:
 
 def _page_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else _PAGE
+
+
+def _leave_no_core() -> None:
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _limit_memory(allowance: int) -> bool:

@@ -77,7 +77,10 @@ class DecodeProcess:
         Raises:
             SeealikeError: it cannot be started.
         """
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+        try:
+            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+        except OSError as exc:
+            raise SeealikeError(f"cannot make a temporary file: {exc}") from exc
         try:
             self._popen = _start(command, shared_fd, self._complaints)
         except OSError as exc:

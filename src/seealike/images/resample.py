@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     Float64Array = npt.NDArray[np.float64]
     Int64Array = npt.NDArray[np.int64]
 
-_ROWS = 14
-"""Output rows (or columns) per block: dense enough for BLAS, thin enough to multiply few zeros."""
+_ROWS, _COLUMNS = 14, 8
+"""Output rows, or columns, per block: dense enough for BLAS, thin enough to multiply few zeros."""
 
 _CHANNELS = 3
-_SPAN = _ROWS * _CHANNELS
-_STRIP = 64
-"""Input rows that are converted and narrowed at once: what fits into a core's cache."""
+_SPAN = _COLUMNS * _CHANNELS
+_STRIP_NUMBERS = 300_000
+"""How much input is converted and narrowed at once: what fits into a core's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,8 @@ def check_interpolation(name: str) -> None:
 
 
 @lru_cache(maxsize=32)
-def kernel(axis: Axis, interpolation: str) -> Kernel:
-    """Compute the weights of one axis."""
+def kernel(axis: Axis, interpolation: str, block: int) -> Kernel:
+    """Compute the weights of one axis, for blocks of ``block`` outputs."""
     shape, radius = _FILTERS[interpolation]
     stretch = max(axis.step, 1.0)
     reach = radius * stretch
@@ -134,22 +134,23 @@ def kernel(axis: Axis, interpolation: str) -> Kernel:
     weights = shape((taps - centres[:, None] + 0.5) / stretch)
     weights[taps >= last[:, None]] = 0.0
     weights /= weights.sum(axis=1, keepdims=True)
-    return _blocked(axis, first, last, taps, weights)
+    return _blocked(axis, block, (first, last), taps, weights)
 
 
 def _blocked(
-    axis: Axis, first: Int64Array, last: Int64Array, taps: Int64Array, weights: Float64Array
+    axis: Axis, block: int, ends: tuple[Int64Array, Int64Array], taps: Int64Array, weights: Float64Array
 ) -> Kernel:
-    blocks = -(-axis.count // _ROWS)
-    tops = np.arange(blocks) * _ROWS
-    bottoms = np.minimum(tops + _ROWS, axis.count) - 1
+    blocks = -(-axis.count // block)
+    tops = np.arange(blocks) * block
+    bottoms = np.minimum(tops + block, axis.count) - 1
+    first, last = ends
     width = int((last[bottoms] - first[tops]).max())
     starts = np.minimum(first[tops], axis.length - width)
     rows = np.arange(axis.count)
-    columns = taps - starts[rows // _ROWS][:, None]
+    columns = taps - starts[rows // block][:, None]
     # A tap beyond the block's window has weight zero: let it write that into a spare column.
-    dense = np.zeros((blocks, _ROWS, width + 1), np.float32)
-    dense[(rows // _ROWS)[:, None], (rows % _ROWS)[:, None], np.minimum(columns, width)] = weights
+    dense = np.zeros((blocks, block, width + 1), np.float32)
+    dense[(rows // block)[:, None], (rows % block)[:, None], np.minimum(columns, width)] = weights
     return Kernel(tuple(starts.tolist()), width, np.ascontiguousarray(dense[:, :, :width]))
 
 
@@ -159,7 +160,7 @@ def _interleaved_kernel(axis: Axis, interpolation: str) -> Kernel:
 
     Shapes: weights is (blocks, width * 3, rows * 3).
     """
-    plain = kernel(axis, interpolation)
+    plain = kernel(axis, interpolation, _COLUMNS)
     blocks, rows, width = plain.weights.shape
     spread = np.zeros((blocks, width * _CHANNELS, rows * _CHANNELS), np.float32)
     for channel in range(_CHANNELS):
@@ -181,12 +182,14 @@ def resample(
     Shapes: strips are (bottom - top, right - left, 3) uint8; the result is (down.count,
         across.count, 3) uint8, C-contiguous.
     """
-    vertical = kernel(down, interpolation)
+    vertical = kernel(down, interpolation, _ROWS)
     horizontal = _interleaved_kernel(across, interpolation)
     top, bottom = vertical.starts[0], vertical.starts[-1] + vertical.width
     narrow = np.empty((bottom - top, len(horizontal.starts) * _SPAN), np.float32)
-    for at in range(top, bottom, _STRIP):
-        end = min(at + _STRIP, bottom)
+    width = horizontal.starts[-1] + horizontal.width - horizontal.starts[0]
+    strip = max(1, _STRIP_NUMBERS // (width * _CHANNELS))
+    for at in range(top, bottom, strip):
+        end = min(at + strip, bottom)
         _narrowed(rows, at, end, horizontal, narrow[at - top : end - top])
     _round(narrow)
     result = np.empty((len(vertical.starts) * _ROWS, narrow.shape[1]), np.float32)

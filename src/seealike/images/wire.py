@@ -22,6 +22,7 @@ _TASK = struct.Struct("<BQ")
 _DONE = struct.Struct("<IIQ")
 _THUMBNAIL = struct.Struct("<I")
 _PATH, _KNOWN = 1, 2
+_SHA256_BYTES = 32
 
 
 class Kind(IntEnum):
@@ -186,8 +187,9 @@ def unpack_done(payload: bytes) -> Done:
 
 def _task_parts(task: DecodeTask) -> list[bytes]:
     body = os.fsencode(task.path) if task.path is not None else task.data or b""
-    flags = (_PATH if task.path is not None else 0) | (_KNOWN if task.known_sha256 else 0)
-    return [_TASK.pack(flags, len(body)), task.known_sha256 or b"", body]
+    known = task.known_sha256 if task.known_sha256 and len(task.known_sha256) == _SHA256_BYTES else b""
+    flags = (_PATH if task.path is not None else 0) | (_KNOWN if known else 0)
+    return [_TASK.pack(flags, len(body)), known, body]
 
 
 def _unpack_task(payload: bytes, at: int, token: int) -> tuple[DecodeTask, int]:
@@ -195,7 +197,7 @@ def _unpack_task(payload: bytes, at: int, token: int) -> tuple[DecodeTask, int]:
     at += _TASK.size
     known = None
     if flags & _KNOWN:
-        known, at = payload[at : at + 32], at + 32
+        known, at = payload[at : at + _SHA256_BYTES], at + _SHA256_BYTES
     body, at = payload[at : at + length], at + length
     if flags & _PATH:
         return DecodeTask(token, path=os.fsdecode(body), known_sha256=known), at

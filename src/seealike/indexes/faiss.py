@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from seealike.types import Float16Array, Float32Array, Int64Array
 
 THREADS = min(16, os.cpu_count() or 1)
-# More threads than processors make OpenMP's waiting threads sleep soon. Otherwise they spin, and on a busy machine
-# each barrier costs a time slice: building was measured to take twenty times as long.
+# With more threads than processors, OpenMP lets waiting ones sleep soon. Otherwise they spin, and on a busy
+# machine each barrier costs a time slice: building was measured to take twenty times as long.
 _PATIENT_THREADS = (os.cpu_count() or 1) + 1
 _REFINED_PER_FETCHED = 3
 _TRAINED_PER_LIST = 64

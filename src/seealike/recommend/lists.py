@@ -94,9 +94,8 @@ class _ListJob:
         if self._exact or ann is None or (tail is not None and len(tail)) or self._matrix is None:
             yield from self._searcher.rank(self._view, queries, k, exact=self._exact)
             return
-        for row, keys in enumerate(ann.index.candidates(queries, k)):
-            alive = keys[self._view.alive(keys)]
-            if len(alive) < min(k, len(self._view)):
+        for row, alive in enumerate(self._view.proposed(ann, queries, k)):
+            if alive is None:
                 yield from self._searcher.rank(self._view, queries[row : row + 1], k)
             else:
                 yield alive, exact_scores(queries[row : row + 1], self._vectors(alive))[0]

@@ -6,6 +6,7 @@ Whatever answers (the exact index, or the ANN snapshot with an exact tail), ever
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,21 @@ class View:
         return np.asarray(self.keys[positions] == keys)
 
 
+    def proposed(self, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Int64Array | None]:
+        """For every query, living keys that hold the ``k`` closest of those the snapshot covers.
+
+        The more of the snapshot's items were deleted since, the more are asked for. ``None`` where too few
+        of them are left all the same.
+        """
+        covered = int(np.searchsorted(self.keys, ann.last_key, side="right"))
+        if not covered:
+            return [np.empty(0, dtype=np.int64)] * len(queries)
+        wanted = min(k, covered)
+        asked = math.ceil(wanted * len(ann.index) / covered)
+        living = (keys[self.alive(keys)] for keys in ann.index.candidates(queries, asked))
+        return [keys if len(keys) >= wanted else None for keys in living]
+
+
 class Searcher:
     """Ranks keys for query vectors over the newest committed generation. Safe to use from several threads."""
 
@@ -151,14 +167,11 @@ class Searcher:
         return best or []
 
     def _rank_with_ann(self, view: View, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Ranked]:
-        proposed = ann.index.candidates(queries, k)
         tail = view.memory.candidates(queries, k) if view.memory is not None and len(view.memory) else None
-        covered = int(np.searchsorted(view.keys, ann.last_key, side="right"))
         results: list[Ranked] = []
-        for row, keys in enumerate(proposed):
+        for row, alive in enumerate(view.proposed(ann, queries, k)):
             query = queries[row : row + 1]
-            alive = keys[view.alive(keys)]
-            if len(alive) < min(k, covered):  # many of the proposed were deleted since: ask the truth
+            if alive is None:  # too few of the proposed exist any more: ask the truth
                 results += self._rank_streaming(view, query, k)
                 continue
             found, vectors = self._store.vectors_of([int(key) for key in alive])

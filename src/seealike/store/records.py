@@ -118,8 +118,8 @@ class SourceRecord:
 class State:
     """The catalogue as a whole at one generation.
 
-    ``key_sum`` is of all keys, ``skip_sum`` of the checksums of the skipped list: so that a row which was lost
-    or doubled by damage is noticed.
+    ``key_sum`` is of all keys, ``skip_sum`` of the checksums of the skipped list: so that a row which was
+    lost or doubled by damage is noticed.
     """
 
     generation: int = 0

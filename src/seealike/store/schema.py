@@ -125,7 +125,8 @@ def _translated_operational(path: str, exc: sqlite3.OperationalError) -> Catalog
 
 
 def _one_line(exc: BaseException) -> str:
-    return " ".join(str(exc).encode("ascii", "backslashreplace").decode().split())[:200]
+    text = " ".join(str(exc).split())
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)[:200]
 
 
 def put_state(connection: sqlite3.Connection, name: str, value: str) -> None:

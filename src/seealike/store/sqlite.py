@@ -226,16 +226,20 @@ class SqliteStore:
         Raises:
             DamagedCatalogError: an item is not what was written, or is missing.
         """
-        before, found = self.state(), 0
+        before, found, key_sum, last = self.state(), 0, 0, None
         statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?"
         rows = self._fetch(statement.replace("id >", "id >="), ("", block))
         while rows:
             for row in rows:
-                yield self._checked_item(row)
+                item = self._checked_item(row)
+                if last is not None and item.id <= last:
+                    raise self._damaged("the items are not in order")
+                last, key_sum = item.id, key_sum + item.key
+                yield item
             found += len(rows)
             rows = self._fetch(statement, (rows[-1][1], block))
         after = self.state()
-        if after.generation == before.generation and found != after.count:
+        if after.generation == before.generation and (found, key_sum) != (after.count, after.key_sum):
             raise self._damaged(f"{found} items where {after.count} were written")
 
     def _checked_item(self, row: tuple) -> StoredItem:  # type: ignore[type-arg]

@@ -109,5 +109,6 @@ def _lists(
         found = catalog.similar_batch([item.id for item in chosen], k, options=options)
         queries = [Query(((item.id, item.path),)) for item in chosen]
         answers = tuple(zip(queries, found, strict=True))
-        page = Page("Every item's list", answers, took_s, options.min_score, options.metric)
+        note = f"The lists of the first {len(chosen):,} of {len(catalog):,} items, in id order."
+        page = Page("Similar items", answers, took_s, options.min_score, options.metric, note)
         write_page(gallery, catalog, page, quiet=quiet)

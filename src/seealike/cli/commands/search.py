@@ -70,7 +70,7 @@ def command(
             shown = [opened.item(name).path for name in pictures] if by_id else images
             queries = [Query(((name, image),)) for name, image in zip(pictures, shown, strict=True)]
             answers = tuple(zip(queries, found, strict=True))
-            page = Page("Looks alike", answers, took_s, min_score, options.metric)
+            page = Page("What else looks like this?", answers, took_s, min_score, options.metric)
             write_page(gallery, opened, page, quiet=quiet)
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 

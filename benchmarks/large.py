@@ -1,0 +1,108 @@
+"""A catalogue on disk that holds the synthetic vectors, and one-off measurements of it in a fresh process.
+
+python -m benchmarks.large open CATALOG          seconds to open it and to answer the first query
+python -m benchmarks.large lists CATALOG OUT     the lists of all items: seconds, peak memory
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+import seealike
+from seealike.catalog import ann
+from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter
+from seealike.types import Float16Array
+
+_ROWS_AT_ONCE = 4096
+
+
+def catalog_of(vectors: Float16Array, work: Path) -> tuple[Path, float]:
+    """The catalogue whose item ``000123`` has the vector of row 123, and how long its index took to build."""
+    path = work / f"large-{len(vectors)}.catalog"
+    note = path.with_suffix(".json")
+    if not note.exists():
+        seealike.create(path).close()
+        store, writer = SqliteStore(str(path)), StoreWriter(str(path / "catalog.sqlite"))
+        for start in range(0, len(vectors), _ROWS_AT_ONCE):
+            part = np.array(vectors[start : start + _ROWS_AT_ONCE])
+            writer.add([_item(start + row, vector.tobytes()) for row, vector in enumerate(part)])
+        started = time.perf_counter()
+        ann.refresh(store, writer, FileSystem(), lambda _: None)
+        note.write_text(json.dumps(time.perf_counter() - started))
+        writer.close()
+        store.close()
+    return path, float(json.loads(note.read_text()))
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """What this module, run as a program, prints."""
+    command = [sys.executable, "-m", "benchmarks.large", *arguments]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(result.stdout)
+    return found
+
+
+def _item(row: int, vector: bytes) -> NewItem:
+    return NewItem(
+        id=f"{row:06}",
+        path=None,
+        size_bytes=None,
+        mtime_ns=None,
+        sha256=None,
+        group=None,
+        metadata_json="{}",
+        width_px=400,
+        height_px=400,
+        managed=False,
+        vector=vector,
+    )
+
+
+def _open(path: str) -> dict[str, float]:
+    process = psutil.Process()
+    started = time.perf_counter()
+    catalog = seealike.open(path)
+    opened = time.perf_counter()
+    query = np.ones((1, catalog.encoder.dimension), dtype=np.float32)
+    catalog.search_vectors(query / np.linalg.norm(query))
+    answered = time.perf_counter()
+    read = process.io_counters().read_chars if hasattr(process, "io_counters") else 0
+    return {"open_s": opened - started, "answer_s": answered - started, "read_bytes": read}
+
+
+def _lists(path: str, out: str) -> dict[str, float]:
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        process = psutil.Process()
+        while not done.wait(0.1):
+            peak = max(peak, process.memory_info().rss)
+
+    threading.Thread(target=watch, daemon=True).start()
+    started = time.perf_counter()
+    rows = []
+    with seealike.open(path) as catalog:
+        for entry in catalog.recommend_all(10):
+            rows.append([int(item) for item in entry.similar_ids])
+    took = time.perf_counter() - started
+    done.set()
+    np.save(out, np.array(rows, dtype=np.int32))
+    return {"took_s": took, "peak_bytes": float(peak)}
+
+
+def main() -> None:
+    what, *arguments = sys.argv[1:]
+    print(json.dumps(_open(*arguments) if what == "open" else _lists(*arguments)))
+
+
+if __name__ == "__main__":
+    main()

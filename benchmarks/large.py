@@ -89,10 +89,8 @@ def _lists(path: str, out: str) -> dict[str, float]:
 
     threading.Thread(target=watch, daemon=True).start()
     started = time.perf_counter()
-    rows = []
     with seealike.open(path) as catalog:
-        for entry in catalog.recommend_all(10):
-            rows.append([int(item) for item in entry.similar_ids])
+        rows = [[int(item) for item in entry.similar_ids] for entry in catalog.recommend_all(10)]
     took = time.perf_counter() - started
     done.set()
     np.save(out, np.array(rows, dtype=np.int32))

@@ -45,7 +45,7 @@ def rows(data: Path, work: Path) -> list[Row]:
         size = sum(file.stat().st_size for file in path.glob("ann-*"))
 
         def ours(query: Float32Array) -> list[int]:
-            return [int(hit.id) for hit in catalog.search_vectors(query[np.newaxis], 10)]
+            return [int(hit.id) for hit in catalog.search_vectors(query[np.newaxis], 10)[0]]
 
         reached = _recall(ours, queries[:TUNED_ON], truth)
         contestants = [Contestant("seealike, whole call", ours, reached, _built(build_s, size))]

@@ -65,12 +65,12 @@ def embeddings(data: Path, work: Path) -> Float32Array:
 
 
 def _embedded(data: Path) -> Float32Array:
-    from seealike.encoders import load_encoder
+    from seealike.encoders import EncoderMode, load_encoder
 
     photos = sorted(path for name in FOLDERS for path in (data / name).rglob("*.jp*g"))
     if not photos:
         raise SystemExit(f"no photos in {data}: say --data")
-    encoder = load_encoder("efficientnet-lite0", mode="throughput")
+    encoder = load_encoder("efficientnet-lite0", mode=EncoderMode.THROUGHPUT)
     parts = []
     try:
         with ThreadPoolExecutor() as pool:

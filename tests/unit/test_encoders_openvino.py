@@ -288,3 +288,10 @@ def test_the_default_cache_is_the_one_the_environment_names(
     monkeypatch.setenv("SEEALIKE_CACHE", str(tmp_path / "here"))
     load_encoder("efficientnet-lite0", mode=EncoderMode.LATENCY).close()
     assert len(list((tmp_path / "here").iterdir())) == 1
+
+
+def test_closing_does_not_wait_for_a_request_that_an_interrupt_lost() -> None:
+    encoder = load_encoder("efficientnet-lite0", mode=EncoderMode.THROUGHPUT)
+    assert isinstance(encoder, OpenVinoEncoder)
+    encoder._idle.get()  # as Ctrl-C between two statements of submit does
+    encoder.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -101,8 +102,10 @@ class OpenVinoEncoder:
             return
         self._closed = True
         self._threads.shutdown(wait=True)
-        for _ in range(self._concurrency):
-            self._idle.get()
+        # Not as many as were made: Ctrl-C in the middle of ``submit`` may have lost one.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait()
         self._idle.put(None)
 
     def _check(self, pixels: PixelArray) -> None:

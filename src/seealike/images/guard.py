@@ -18,28 +18,34 @@ EXIT_OUT_OF_MEMORY = 86
 """A process that found itself over its memory limit ends with this."""
 
 _WATCH_S = 0.05
+_GRACE_S = 1.0
 _PAGE = 4096
 
 
 class Guard:
-    """Limits the process it is made in. ``cpu_s`` is per picture, ``memory_bytes`` above the present use."""
+    """Limits the process it is made in. Times are per picture, memory is above the present use."""
 
-    def __init__(self, cpu_s: float, memory_bytes: int) -> None:
-        self._cpu_s = cpu_s
+    def __init__(self, cpu_s: float, wall_s: float, memory_bytes: int) -> None:
+        self._cpu_s, self._wall_s = cpu_s, wall_s
         self._trim = _trimmer()
         _leave_no_core()
         if not _limit_memory(memory_bytes):
             _watch_memory(memory_bytes)
 
     def begin(self) -> None:
-        """Start one picture's CPU time. The kernel ends a process that exceeds it, whatever it runs."""
+        """Start one picture's time. The kernel ends a process that exceeds it, whatever it runs.
+
+        The pool watches the clock as well. This one also ends a process whose pool has gone.
+        """
         if sys.platform != "win32":
             signal.setitimer(signal.ITIMER_PROF, self._cpu_s)
+            signal.setitimer(signal.ITIMER_REAL, self._wall_s + _GRACE_S)
 
     def end(self) -> None:
         """The picture is done."""
         if sys.platform != "win32":
             signal.setitimer(signal.ITIMER_PROF, 0.0)
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
 
     def tidy(self) -> None:
         """Give memory back to the system."""

@@ -52,7 +52,13 @@ def translated() -> Iterator[None]:
     except DecodeError:
         raise
     except Exception as exc:  # on broken files Pillow raises nearly every class there is
-        raise DecodeError(_reason(exc), f"{type(exc).__name__}: {exc}") from exc
+        raise DecodeError(_reason(exc), _detail(exc)) from exc
+
+
+def _detail(exc: Exception) -> str:
+    if isinstance(exc, MemoryError):
+        return "the decoder ran out of memory"
+    return f"{type(exc).__name__}: {exc}"
 
 
 def _reason(exc: Exception) -> SkipReason:

@@ -80,6 +80,12 @@ class DecodePool:
     ) -> None:
         self.close()
 
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The decoding processes that run now, for those who want to watch them."""
+        with self._guard:
+            return self._crew.process_ids if self._crew else ()
+
     def start(self) -> None:
         """Start one process now, without waiting for it."""
         self._ready_crew().start_one()

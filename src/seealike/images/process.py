@@ -48,6 +48,9 @@ _ENVIRONMENT = {
 }
 
 
+_OVERDUE = "the decoder did not come to an end"
+
+
 class ProcessDiedError(Exception):
     """A decoding process ended, or had to be ended, in the midst of a job."""
 
@@ -158,7 +161,7 @@ class DecodeProcess:
             self._popen.wait()
             return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder lost its way: {exc}")
         if self._overdue:
-            return ProcessDiedError(SkipReason.DECODER_TIMEOUT, "the decoder did not come to an end")
+            return ProcessDiedError(SkipReason.DECODER_TIMEOUT, _OVERDUE)
         return _died(code)
 
     def _last_words(self) -> str:
@@ -229,6 +232,8 @@ def _died(code: int) -> ProcessDiedError:
     name = _signal_name(-code)
     if name in ("SIGPROF", "SIGXCPU"):
         return ProcessDiedError(SkipReason.DECODER_TIMEOUT, "the decoder used up its CPU time")
+    if name == "SIGALRM":
+        return ProcessDiedError(SkipReason.DECODER_TIMEOUT, _OVERDUE)
     return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder was ended by {name}")
 
 

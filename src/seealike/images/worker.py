@@ -83,7 +83,7 @@ class _Worker:
         self._decoder = decoder
         self._parent = os.getppid() if hasattr(os, "getppid") else 0
         _try_out(hello.preprocessing, hello.limits)
-        self._guard = Guard(hello.limits.cpu_s, hello.limits.memory_bytes)
+        self._guard = Guard(hello.limits.cpu_s, hello.limits.wall_s, hello.limits.memory_bytes)
 
     def run(self, job: wire.Job) -> wire.Done:
         """Do every task of a job; what each became is in its record."""

@@ -118,14 +118,15 @@ class SourceRecord:
 class State:
     """The catalogue as a whole at one generation.
 
-    ``key_sum`` is of all keys, ``skip_sum`` of the checksums of the skipped list: so that a row which was
-    lost or doubled by damage is noticed.
+    ``key_sum`` is of all keys, ``item_sum`` and ``skip_sum`` are of the checksums of all items and of the
+    skipped list: so that a row is missed which was lost, doubled or left behind by damage.
     """
 
     generation: int = 0
     count: int = 0
     last_key: int = 0
     key_sum: int = 0
+    item_sum: int = 0
     skipped: int = 0
     skip_sum: int = 0
     source: SourceRecord | None = None

@@ -166,6 +166,8 @@ class SqliteStore:
             if not rows:
                 return
             keys, vectors = self._checked_vectors(rows)
+            if keys[0] <= after_key or (np.diff(keys) <= 0).any():
+                raise self._damaged("the vectors are not in order")
             yield keys, vectors
             after_key = int(keys[-1])
 
@@ -226,7 +228,7 @@ class SqliteStore:
         Raises:
             DamagedCatalogError: an item is not what was written, or is missing.
         """
-        before, found, key_sum, last = self.state(), 0, 0, None
+        before, found, item_sum, last = self.state(), 0, 0, None
         statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?"
         rows = self._fetch(statement.replace("id >", "id >="), ("", block))
         while rows:
@@ -234,13 +236,13 @@ class SqliteStore:
                 item = self._checked_item(row)
                 if last is not None and item.id <= last:
                     raise self._damaged("the items are not in order")
-                last, key_sum = item.id, key_sum + item.key
+                last, item_sum = item.id, item_sum + row[-1]
                 yield item
             found += len(rows)
             rows = self._fetch(statement, (rows[-1][1], block))
         after = self.state()
-        if after.generation == before.generation and (found, key_sum) != (after.count, after.key_sum):
-            raise self._damaged(f"{found} items where {after.count} were written")
+        if after.generation == before.generation and (found, item_sum) != (after.count, after.item_sum):
+            raise self._damaged(f"{found} items where {after.count} were written, or others")
 
     def _checked_item(self, row: tuple) -> StoredItem:  # type: ignore[type-arg]
         item = StoredItem.from_row(row)

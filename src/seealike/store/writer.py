@@ -95,6 +95,7 @@ class Change:
         self._added = 0
         self._removed = 0
         self._key_sum = 0
+        self._item_sum = 0
         self._skipped = 0
         self._skip_sum = 0
         self.source: SourceRecord | None = None
@@ -119,8 +120,10 @@ class Change:
         """Insert items whose ids are free, each under a fresh key."""
         state = read_state(self._connection)
         for key, item in enumerate(items, start=state.last_key + self._added + 1):
+            row = item.stored(key).row()
+            self._connection.execute(_INSERT_ITEM, row)
             self._key_sum += key
-            self._connection.execute(_INSERT_ITEM, item.stored(key).row())
+            self._item_sum += row[-1]
             self._connection.execute(
                 "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
                 (key, item.vector, vector_checksum(key, item.vector)),
@@ -146,6 +149,7 @@ class Change:
         """Rewrite the row of an item whose picture, and so whose vector and key, stay."""
         row = item.row()
         columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
+        self._item_sum += row[-1] - self._checksum_of(item.key)
         self._connection.execute(f"UPDATE items SET {columns} WHERE key=?", (*row, item.key))
 
     def skip(self, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
@@ -180,10 +184,15 @@ class Change:
                 self._skip_sum -= crc
 
     def _delete(self, key: int) -> None:
+        self._item_sum -= self._checksum_of(key)
         self._connection.execute("DELETE FROM items WHERE key=?", (key,))
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
         self._removed += found
         self._key_sum -= key * found
+
+    def _checksum_of(self, key: int) -> int:
+        row = self._connection.execute("SELECT crc FROM items WHERE key=?", (key,)).fetchone()
+        return int(row[0]) if row is not None else 0
 
     def _finish(self) -> None:
         state = read_state(self._connection)
@@ -193,6 +202,7 @@ class Change:
             count=state.count + self._added - self._removed,
             last_key=state.last_key + self._added,
             key_sum=state.key_sum + self._key_sum,
+            item_sum=state.item_sum + self._item_sum,
             skipped=state.skipped + self._skipped,
             skip_sum=state.skip_sum + self._skip_sum,
             source=self.source or state.source,
@@ -205,12 +215,14 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
     count, last, key_sum = connection.execute(
         "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0) FROM vectors"
     ).fetchone()
+    item_sum = connection.execute("SELECT coalesce(sum(crc), 0) FROM items").fetchone()[0]
     skipped, skip_sum = connection.execute("SELECT count(*), coalesce(sum(crc), 0) FROM skipped").fetchone()
     return replace(
         state,
         count=count,
         last_key=max(last, state.last_key),
         key_sum=key_sum,
+        item_sum=item_sum,
         skipped=skipped,
         skip_sum=skip_sum,
     )

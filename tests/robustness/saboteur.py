@@ -1,0 +1,96 @@
+"""A decoding process that does what a hostile picture orders: for tests of the pool alone.
+
+An order is appended to a sound picture, behind its end, where no decoder looks.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+import time
+
+from seealike.images import worker
+from seealike.images.decode import DecodedPixels, decode
+from seealike.images.limits import DecodeError, DecodeLimits
+from seealike.types import Preprocessing, SkipReason
+
+MARK = b"\0saboteur:"
+HEAVY = ("openvino", "faiss", "click", "torch", "pyarrow", "sqlite3", "seealike.catalog")
+
+_kept: list[bytearray] = []
+
+
+def ordered(data: bytes, order: str) -> bytes:
+    """A picture with an order."""
+    return data + MARK + order.encode()
+
+
+def main(stdin_fd: int, stdout_fd: int) -> None:
+    """Serve as the usual process does, but obey."""
+
+    def obeying(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> DecodedPixels:
+        _, _, order = data.rpartition(MARK) if MARK in data else (b"", b"", b"")
+        _obey(order.decode(), stdout_fd)
+        return decode(data, preprocessing, limits)
+
+    worker.main(stdin_fd, stdout_fd, obeying)
+
+
+def _obey(order: str, stdout_fd: int) -> None:
+    name, _, argument = order.partition(" ")
+    if name in _ORDERS:
+        _ORDERS[name]()
+    elif name == "babble":
+        os.write(stdout_fd, b"premature end of JPEG file\n" * 40)
+    elif name == "once" and not os.path.exists(argument):
+        with open(argument, "wb"):
+            ctypes.string_at(0)
+
+
+def _spin() -> None:
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # minutes within C
+
+
+def _hog() -> None:
+    while True:
+        _kept.append(bytearray(10_000_000))
+
+
+def _hog_natively() -> None:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    while True:
+        ctypes.memset(libc.malloc(ctypes.c_size_t(10_000_000)), 1, 10_000_000)
+
+
+def _print() -> None:
+    print("corrupt JPEG data: bad Huffman code", flush=True)
+    os.write(1, b"premature end of JPEG file\n")
+    os.write(2, b"libtiff: a warning\n")
+    print("more", file=sys.stderr, flush=True)
+
+
+def _grow() -> None:
+    _kept.append(bytearray(200_000_000))
+
+
+def _confess() -> None:
+    loaded = ", ".join(name for name in HEAVY if name in sys.modules)
+    raise DecodeError(SkipReason.CORRUPT, f"loaded: {loaded or 'nothing'}")
+
+
+_ORDERS = {
+    "segfault": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "exit": lambda: os._exit(3),
+    "exit-0": lambda: os._exit(0),
+    "spin": _spin,
+    "sleep": lambda: time.sleep(600),
+    "hog": _hog,
+    "hog-natively": _hog_natively,
+    "print": _print,
+    "grow": _grow,
+    "confess": _confess,
+}

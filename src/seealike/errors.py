@@ -102,9 +102,11 @@ class EncoderMismatchError(CatalogError):
 class DamagedCatalogError(CatalogError):
     """A persisted file does not say what was written to it."""
 
-    def __init__(self, path: str, file: str, what: str) -> None:
+    def __init__(
+        self, path: str, file: str, what: str, remedy: str = "try `seealike verify --repair`"
+    ) -> None:
         self.file, self.what = file, what
-        super().__init__(path, f"{file} is damaged ({what}); try `seealike verify --repair`")
+        super().__init__(path, f"{file} is damaged ({what}); {remedy}")
 
 
 class CatalogBusyError(CatalogError):

@@ -66,7 +66,7 @@ def crowded_task(crowd: int, probes_needed: int, unlike_lost: bool = False) -> T
     truth = np.array([np.concatenate([rng.permutation(row[:crowd])[:10], row[crowd:190]]) for row in order])
     distances = np.concatenate([np.full(crowd, 0.1), np.full(3000, 0.2)]).astype(np.float32)
 
-    def propose(rows: slice, fetched: int, probed: int) -> tuple[Int64Array, Float32Array]:
+    def propose(rows: slice, fetched: int, probed: int, _: int) -> tuple[Int64Array, Float32Array]:
         labels = order[rows, : fetched - 1].copy()
         if probed < probes_needed:
             labels[:, ::2] = 5000 + np.arange(labels[:, ::2].shape[1])

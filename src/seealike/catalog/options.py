@@ -44,7 +44,7 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class AnnInfo:
-    """The state of the approximate index: ``none`` (not needed), ``ready``, ``stale`` or ``missing``."""
+    """The state of the approximate index: ``none`` (not needed), ``ready`` or ``missing``."""
 
     state: str
     items: int = 0

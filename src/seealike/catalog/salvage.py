@@ -84,7 +84,10 @@ def _identity(directory: str, path: str) -> EncoderIdentity:
         return read_manifest(directory).encoder
     except DamagedCatalogError as exc:
         raise DamagedCatalogError(
-            directory, exc.file, f"{exc.what}, and the database is damaged too; index into a new catalogue"
+            directory,
+            exc.file,
+            f"{exc.what}, and the database is damaged too",
+            remedy="remove the catalogue and index again",
         ) from exc
 
 

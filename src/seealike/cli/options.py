@@ -19,16 +19,14 @@ def catalog_option(function: Function) -> Function:
         "--catalog",
         "-C",
         metavar="DIR",
-        default=lambda: os.environ.get("SEEALIKE_CATALOG"),
+        default=lambda: os.environ.get("SEEALIKE_CATALOG") or None,
         help="The catalogue, or the folder of .seealike  [default: SEEALIKE_CATALOG, or found nearby]",
     )(function)
 
 
 def quiet_option(function: Function) -> Function:
     """``--quiet``."""
-    return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages, only results.")(
-        function
-    )
+    return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")(function)
 
 
 def search_options(function: Function) -> Function:

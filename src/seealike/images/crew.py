@@ -18,7 +18,7 @@ from seealike.images.wire import Hello, Kind
 MOST_IDLE_BYTES = 150_000_000
 """A process that holds more than this after a job, tidied up, is replaced by a fresh one."""
 
-_START_PAUSES_S = (0.0, 0.2, 1.0)
+_START_PAUSES_S = (0.0, 0.1, 0.5)
 _START_S = 60.0
 
 
@@ -118,6 +118,7 @@ class _Hand:
         self._crew, self._limits = crew, limits
         self._guard = threading.Lock()
         self._process: DecodeProcess | None = None
+        self._start_error: SeealikeError | None = None
         self._thread = threading.Thread(target=self._work, name="seealike-decode", daemon=True)
         self.start, self.join = self._thread.start, self._thread.join
 
@@ -139,6 +140,9 @@ class _Hand:
             ProcessDiedError: it died of the request.
             SeealikeError: none can be started, or the pool is closed.
         """
+        error, self._start_error = self._start_error, None
+        if error is not None:
+            raise error
         process = self._process or self._started()
         try:
             return process.ask(kind, payload, progress)
@@ -191,8 +195,8 @@ class _Hand:
         """Start the process while nobody waits; if that fails, the first job says so."""
         try:
             self._started()
-        except SeealikeError:
-            return
+        except SeealikeError as exc:
+            self._start_error = exc
 
     def _started(self) -> DecodeProcess:
         for attempt, pause_s in enumerate(_START_PAUSES_S, 1):

@@ -15,7 +15,7 @@ from seealike.errors import PictureError, UsageError
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.opening import OpenPicture, open_picture
 from seealike.images.pillow import load, orientation_of, rows_of, translated
-from seealike.images.resample import Axis, centre_axes, check_interpolation, resample
+from seealike.images.resample import Axis, Rows, centre_axes, check_interpolation, resample
 from seealike.types import SkipReason
 
 if TYPE_CHECKING:
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 QUALITY_FACTOR = 2
 """A JPEG decoded at reduced size keeps at least this many pixels for one of the result, each way."""
 
-# EXIF orientation: (axes swapped, columns mirrored, rows mirrored), the mirroring first.
+# EXIF orientation: (axes swapped, columns mirrored, rows mirrored), the mirroring last.
 _TURNS = {
     1: (False, False, False),
     2: (False, True, False),
     3: (False, True, True),
     4: (False, False, True),
     5: (True, False, False),
-    6: (True, False, True),
+    6: (True, True, False),
     7: (True, True, True),
-    8: (True, True, False),
+    8: (True, False, True),
 }
 
 
@@ -108,17 +108,24 @@ def upright_size(picture: OpenPicture) -> tuple[int, int]:
 
 
 def sample(picture: OpenPicture, axes: tuple[Axis, Axis], interpolation: str) -> PixelArray:
-    """Resample a picture along two axes of its upright self. Result is (rows, columns, 3)."""
+    """Resample a picture along two axes of its upright self. Result is (rows, columns, 3).
+
+    The picture is not turned, its axes are: mirrored ones are sampled backwards, and a picture lying
+    on its side is read by columns.
+    """
     swapped, mirrored, flipped = _TURNS[picture.orientation]
-    across, down = reversed(axes) if swapped else axes
-    across = (across.flipped() if mirrored else across).scaled(picture.eighths, 8)
-    down = (down.flipped() if flipped else down).scaled(picture.eighths, 8)
-    pixels = resample(picture.rows, across, down, interpolation)
-    if mirrored:
-        pixels = pixels[:, ::-1]
-    if flipped:
-        pixels = pixels[::-1]
-    return pixels.transpose(1, 0, 2) if swapped else pixels
+    across, down = axes
+    pixels = resample(
+        _by_columns(picture.rows) if swapped else picture.rows,
+        (across.flipped() if mirrored else across).scaled(picture.eighths, 8),
+        (down.flipped() if flipped else down).scaled(picture.eighths, 8),
+        interpolation,
+    )
+    return pixels[:: -1 if flipped else 1, :: -1 if mirrored else 1]
+
+
+def _by_columns(rows: Rows) -> Rows:
+    return lambda left, top, right, bottom: rows(top, left, bottom, right).transpose(1, 0, 2)
 
 
 def _check_array(array: PixelArray) -> None:

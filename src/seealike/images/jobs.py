@@ -9,7 +9,7 @@ from typing import Protocol
 
 from seealike.errors import SeealikeError
 from seealike.images.batch import DecodeTask
-from seealike.images.process import ProcessDiedError
+from seealike.images.process import ProcessDiedError, babbled
 from seealike.images.shared import FAILURE, PICTURE, Record, SharedSlots
 from seealike.images.wire import Job, Kind, WireError, pack_job, pack_thumbnail, unpack_done
 from seealike.types import SkipReason
@@ -89,6 +89,7 @@ class BatchJob(PoolJob):
         self._index = 0
         self._row = 0
         self._suspect = -1
+        self._one_by_one = False
 
     def perform(self, hand: Hand) -> None:
         """Have every picture decoded, or know why not."""
@@ -96,37 +97,48 @@ class BatchJob(PoolJob):
             try:
                 self._ask(hand)
             except ProcessDiedError as death:
-                self._advance(hand.shared)
-                self._blame(hand.shared, death)
+                self._note_death(hand.shared, death)
         self.end()
 
     def _ask(self, hand: Hand) -> None:
         shared = hand.shared
         shared.set_progress(self.slot, self._index)
-        job = Job(self.slot, self._index, self._row, self.tasks[self._index :])
+        end = self._index + 1 if self._one_by_one else len(self.tasks)
+        job = Job(self.slot, self._index, self._row, self.tasks[self._index : end])
         kind, payload = hand.ask(Kind.JOB, pack_job(job), lambda: shared.progress(self.slot))
+        finished = self._finished(shared, end)
         try:
             done = unpack_done(payload)
         except WireError:
             done = None
-        self._advance(shared)
-        if kind is not Kind.DONE or done is None or (done.slot, done.rows) != (self.slot, self._row):
+        row = self._row + sum(record.kind == PICTURE for record in finished)
+        complete = kind is Kind.DONE and len(finished) == end - self._index
+        if done is None or not complete or (done.slot, done.rows) != (self.slot, row):
             hand.replace()
-            raise ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply")
+            raise babbled()
+        self._index, self._row = end, row
         hand.note_memory(done.memory_bytes)
 
-    def _advance(self, shared: SharedSlots) -> None:
-        """Take what is finished: all before the picture under work that left a sound record."""
-        under_work = min(shared.progress(self.slot), len(self.tasks))
-        while self._index < under_work:
+    def _finished(self, shared: SharedSlots, end: int) -> list[Record]:
+        """Read the sound records from the present picture up to the one under work."""
+        records = []
+        for index in range(self._index, min(shared.progress(self.slot), end)):
             try:
-                record = shared.read(self.slot, self._index)
+                records.append(shared.read(self.slot, index))
             except ValueError:
-                return
-            self._row += record.kind == PICTURE
-            self._index += 1
+                break
+        return records
 
-    def _blame(self, shared: SharedSlots, death: ProcessDiedError) -> None:
+    def _note_death(self, shared: SharedSlots, death: ProcessDiedError) -> None:
+        """Keep what was finished, and find out which picture is to blame."""
+        if death.babbled and not self._one_by_one:
+            # It may have gone on after it babbled: who did can only be told one by one.
+            self._one_by_one = True
+            return
+        if not death.babbled:
+            finished = self._finished(shared, len(self.tasks))
+            self._index += len(finished)
+            self._row += sum(record.kind == PICTURE for record in finished)
         if self._index == len(self.tasks):
             return
         if death.reason is SkipReason.DECODER_TIMEOUT or self._suspect == self._index:
@@ -168,4 +180,4 @@ class ThumbnailJob(PoolJob):
             self.refused = SkipReason(reason), str(detail)
         except (ValueError, TypeError):
             hand.replace()
-            raise ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply") from None
+            raise babbled() from None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seealike.images.headers import JpegHeader, declared_size, is_cut, jpeg_header
 from seealike.images.limits import MEGA, DecodeError, DecodeLimits
+from seealike.images.resample import Rows
 from seealike.images.sniff import Format, sniff
 from seealike.types import SkipReason
 
@@ -34,7 +34,7 @@ class OpenPicture:
     height_px: int
     orientation: int
     eighths: int
-    rows: Callable[[int, int, int, int], PixelArray]
+    rows: Rows
 
 
 def open_picture(data: bytes, limits: DecodeLimits, keep_px: int) -> OpenPicture:

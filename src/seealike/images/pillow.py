@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.images.limits import DecodeError
+from seealike.images.resample import Rows
 from seealike.images.sniff import Format
 from seealike.types import SkipReason
 
@@ -144,7 +145,7 @@ def orientation_of(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def rows_of(image: Image.Image) -> Callable[[int, int, int, int], PixelArray]:
+def rows_of(image: Image.Image) -> Rows:
     """Return a function that gives any rectangle of a loaded image as RGB on white."""
     to_rgb = _converter(image)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from seealike.errors import PictureError, UsageError
+from seealike.errors import PictureError, SeealikeError, UsageError
 from seealike.images.batch import DecodedBatch, DecodeTask
 from seealike.images.crew import Crew
 from seealike.images.decode import check
@@ -100,8 +100,8 @@ class DecodePool:
     def decode(self, tasks: Iterable[DecodeTask]) -> Iterator[DecodedBatch]:
         """Decode pictures, in batches of at most ``batch_size``, as they get done.
 
-        Every task comes back exactly once. Batches are in no particular order; ``tasks`` is read
-        only as far as there are buffers, so a caller that keeps all of them waits for itself.
+        Every task comes back exactly once. Batches are in no particular order; ``tasks`` is read at
+        most one batch further than there are buffers. A caller that keeps all of them waits for itself.
 
         Raises:
             SeealikeError: decoding processes cannot be run on this machine.
@@ -197,6 +197,7 @@ class _Run:
         self._under_way = 0
         self._ended: deque[BatchJob] = deque()
         self._abandoned = False
+        self._waiting: tuple[DecodeTask, ...] = ()
         self._all_submitted = False
 
     def batches(self, tasks: Iterator[DecodeTask]) -> Iterator[DecodedBatch]:
@@ -225,22 +226,23 @@ class _Run:
 
     def _submit_next(self, tasks: Iterator[DecodeTask]) -> bool:
         """Submit one batch if there is a buffer for it."""
-        slot = self._buffers.take() if self._under_way < self._most else None
+        if not self._waiting:
+            self._waiting = tuple(itertools.islice(tasks, self._batch_size))
+            self._all_submitted = not self._waiting
+        if self._all_submitted or self._under_way >= self._most:
+            return False
+        slot = self._buffers.take()
         if slot is None:
             return False
-        submitted = False
+        job = BatchJob(slot, self._waiting, on_end=lambda: self._end(job))
         try:
-            chunk = tuple(itertools.islice(tasks, self._batch_size))
-            if chunk:
-                job = BatchJob(slot, chunk, on_end=lambda: self._end(job))
-                self._crew.submit(job)
-                self._under_way += 1
-                submitted = True
-        finally:
-            if not submitted:
-                self._buffers.give_back(slot)
-        self._all_submitted = not submitted
-        return submitted
+            self._crew.submit(job)
+        except SeealikeError:
+            self._buffers.give_back(slot)
+            raise
+        self._waiting = ()
+        self._under_way += 1
+        return True
 
     def _end(self, job: BatchJob) -> None:
         with self._buffers.changed:

@@ -52,10 +52,13 @@ _OVERDUE = "the decoder did not come to an end"
 
 
 class ProcessDiedError(Exception):
-    """A decoding process ended, or had to be ended, in the midst of a job."""
+    """A decoding process ended, or had to be ended, in the midst of a job.
 
-    def __init__(self, reason: SkipReason, detail: str) -> None:
-        self.reason, self.detail = reason, detail
+    ``babbled``: it was ended for what it said, and what it did meanwhile cannot be believed.
+    """
+
+    def __init__(self, reason: SkipReason, detail: str, *, babbled: bool = False) -> None:
+        self.reason, self.detail, self.babbled = reason, detail, babbled
         super().__init__(detail)
 
 
@@ -69,6 +72,11 @@ def worker_command(module: str = "seealike.images.worker") -> list[str]:
     path = [os.path.abspath(entry) if entry else os.getcwd() for entry in sys.path]
     code = _BOOTSTRAP.format(path=ascii(path), packages=ascii(packages), module=ascii(module))
     return [sys.executable or "python3", "-I", "-S", "-c", code]
+
+
+def babbled() -> ProcessDiedError:
+    """The end of a process that replied nonsense."""
+    return ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply", babbled=True)
 
 
 class DecodeProcess:
@@ -154,6 +162,9 @@ class DecodeProcess:
                 continue
 
     def _cause_of_death(self, exc: wire.WireError) -> ProcessDiedError:
+        if isinstance(exc, wire.NonsenseError):
+            self._popen.kill()
+            return babbled()
         try:
             code = self._popen.wait(timeout=1.0)
         except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ROWS, _COLUMNS = 14, 8
 """Output rows, or columns, per block: dense enough for BLAS, thin enough to multiply few zeros."""
+
+Rows: TypeAlias = "Callable[[int, int, int, int], PixelArray]"
+"""Hands out pixels: left, top, right, bottom to (bottom - top, right - left, 3) uint8."""
 
 _CHANNELS = 3
 _SPAN = _COLUMNS * _CHANNELS
@@ -168,9 +171,7 @@ def _interleaved_kernel(axis: Axis, interpolation: str) -> Kernel:
     return Kernel(plain.starts, width, spread)
 
 
-def resample(
-    rows: Callable[[int, int, int, int], PixelArray], across: Axis, down: Axis, interpolation: str
-) -> PixelArray:
+def resample(rows: Rows, across: Axis, down: Axis, interpolation: str) -> PixelArray:
     """Resample a picture that hands out its pixels strip by strip.
 
     Args:
@@ -202,7 +203,7 @@ def resample(
 
 
 def _narrowed(
-    rows: Callable[[int, int, int, int], PixelArray],
+    rows: Rows,
     top: int,
     bottom: int,
     horizontal: Kernel,
@@ -218,5 +219,6 @@ def _narrowed(
 
 def _round(levels: Float32Array) -> None:
     """Make whole levels of 0 to 255, in place: Pillow keeps bytes between the two passes as well."""
-    np.rint(levels, out=levels)
+    levels += 0.5
+    np.floor(levels, out=levels)
     np.clip(levels, 0.0, 255.0, out=levels)

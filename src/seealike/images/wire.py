@@ -38,7 +38,11 @@ class Kind(IntEnum):
 
 
 class WireError(Exception):
-    """The other side has gone, or says what it cannot mean."""
+    """The two sides cannot talk: the other one has gone, or :class:`NonsenseError`."""
+
+
+class NonsenseError(WireError):
+    """The other side says what it cannot mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,12 @@ def receive(stream: BinaryIO) -> tuple[Kind, bytes]:
     """Read one frame.
 
     Raises:
-        WireError: the other side has gone, or what it wrote is no frame.
+        WireError: the other side has gone.
+        NonsenseError: what it wrote is no frame.
     """
     magic, kind, length = _HEAD.unpack(_read_all(stream, _HEAD.size))
     if magic != _MAGIC or length > _MOST_BYTES or kind not in Kind.__members__.values():
-        raise WireError("what was received is no frame")
+        raise NonsenseError("what was received is no frame")
     return Kind(kind), _read_all(stream, length)
 
 
@@ -178,10 +183,10 @@ def unpack_done(payload: bytes) -> Done:
     """Decode a job's end.
 
     Raises:
-        WireError: it is none.
+        NonsenseError: it is none.
     """
     if len(payload) != _DONE.size:
-        raise WireError("what was received is no end of a job")
+        raise NonsenseError("what was received is no end of a job")
     return Done(*_DONE.unpack(payload))
 
 

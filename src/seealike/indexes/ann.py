@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.effort import Effort, effort_for, needs_more
+from seealike.indexes.effort import REFINED_NARROW, REFINED_WIDE, Effort, effort_for, needs_more
 from seealike.indexes.faiss import THREADS, FaissEngine, threads
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
@@ -65,11 +65,11 @@ class AnnIndex:
 
     def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
         reduced = self._reduction.apply_one(query)
-        found = _searched(engine, reduced, effort.fetched, effort.probed)
+        found = _searched(engine, reduced, effort.fetched, effort.probed, REFINED_NARROW)
         if needs_more(found[1], effort):
-            found = _searched(engine, reduced, effort.wide_fetched, effort.wide_probed)
+            found = _searched(engine, reduced, effort.wide_fetched, effort.wide_probed, REFINED_WIDE)
         if len(found[0]) < min(effort.k, self.record.distinct):
-            found = _searched(engine, reduced, effort.wide_fetched, self.record.lists)
+            found = _searched(engine, reduced, effort.wide_fetched, self.record.lists, REFINED_WIDE)
         return found[0]
 
     def _expanded(self, labels: Int64Array) -> Int64Array:
@@ -86,10 +86,10 @@ class AnnIndex:
 
 
 def _searched(
-    engine: FaissEngine, query: Float32Array, fetched: int, probed: int
+    engine: FaissEngine, query: Float32Array, fetched: int, probed: int, refined: int
 ) -> tuple[Int64Array, Float32Array]:
     """The labels that were found for one query, and their squared distances."""
-    labels, distances = engine.search(query, fetched, probed)
+    labels, distances = engine.search(query, fetched, probed, refined)
     found = labels[0] >= 0
     return labels[0][found], distances[0][found]
 

@@ -101,7 +101,7 @@ def _built_with(blocks: Blocks, found: Survey, reduction: Reduction) -> _Built:
     engine = FaissEngine.trained(reduced, lists, SEED)
     queries = reduction.apply(truth.queries)
     task = Task(
-        propose=lambda rows, fetched, probed: search_in_threads(engine, queries[rows], fetched, probed),
+        propose=lambda rows, *effort: search_in_threads(engine, queries[rows], *effort),
         own=truth.own,
         truth=truth.neighbours,
         like=int((truth.own >= 0).sum()),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TARGET_RECALL = 0.9975  # for pictures like those in the catalogue
 TARGET_RECALL_UNLIKE = 0.99  # for mixtures of two of them
 TUNED_FOR = (10, 100)
+REFINED_NARROW, REFINED_WIDE = 3, 8  # codes compared more finely, for each one fetched
 _NARROW_FACTORS = (2, 3, 4)
 _WIDE_FACTORS = (4, 8, 12, 20)
 _PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
@@ -54,12 +55,12 @@ class Effort:
 class Task:
     """Queries with known answers: the first ``like`` of them are the catalogue's, the others mixtures.
 
-    ``propose(rows, fetched, probed)`` answers the queries of these rows: labels, -1 where there are none, and
-    squared distances, both (q, fetched), closest first.
+    ``propose(rows, fetched, probed, refined)`` answers the queries of these rows: labels, -1 where there are
+    none, and squared distances, both (q, fetched), closest first.
     Shapes: own is (q,), the query's own label, which does not count, or -1; truth is (q, k), closest first.
     """
 
-    propose: Callable[[slice, int, int], Proposals]
+    propose: Callable[[slice, int, int, int], Proposals]
     own: Int64Array
     truth: Int64Array
     like: int
@@ -146,18 +147,20 @@ class _Tuning:
         every = 1 if k <= TUNED_FOR[0] else 4  # more neighbours need fewer queries for the same certainty
         self._task, self._k, self._rows = task, k, slice(None, None, every)
         self._own, self._truth = task.own[self._rows], task.truth[self._rows, :k]
+        self._targets = [TARGET_RECALL, TARGET_RECALL_UNLIKE]
         self._like = len(range(0, task.like, every))
         self._probes = [count for count in _PROBES if count < task.lists] + [task.lists]
 
     def best(self) -> tuple[Effort, float]:
         """The cheapest effort that reaches the targets, and the recall for pictures like the catalogue's."""
         wide_fetched, wide_probed, wide = self._wide()
+        self._aim_at_most(wide)
         best = Effort(self._k, wide_fetched, wide_probed, 0.0, wide_fetched, wide_probed)
         cost, reached = 2 * self._cost(wide_fetched, wide_probed), float(wide[: self._like].mean())
         for fetched, probed in self._narrow(wide_fetched, wide_probed):
             if self._cost(fetched, probed) >= cost:
                 continue
-            shares, gaps = self._measured(fetched, probed)
+            shares, gaps = self._measured(fetched, probed, REFINED_NARROW)
             for gap in np.unique(np.round(np.quantile(gaps, np.linspace(0, 0.9, 46)), 3)):
                 mixed = np.where(gaps < gap, wide, shares)
                 if not self._sufficient(mixed):
@@ -173,11 +176,11 @@ class _Tuning:
         """The least effort that alone reaches the targets, else the greatest, and what it recalls."""
         for factor in _WIDE_FACTORS:
             fetched = min(factor * self._k, self._task.vectors - 1)
-            most, shares = self._task.lists, self._measured(fetched, self._task.lists)[0]
+            most, shares = self._task.lists, self._measured(fetched, self._task.lists, REFINED_WIDE)[0]
             if self._sufficient(shares) or factor == _WIDE_FACTORS[-1]:
                 break
         for probed in reversed(self._probes):
-            fewer = self._measured(fetched, probed)[0]
+            fewer = self._measured(fetched, probed, REFINED_WIDE)[0]
             if not self._sufficient(fewer) and fewer.mean() < shares.mean() - 1e-4:
                 break
             most, shares = probed, fewer
@@ -190,9 +193,9 @@ class _Tuning:
                 if fetched <= wide_fetched and probed <= wide_probed:
                     yield fetched, probed
 
-    def _measured(self, fetched: int, probed: int) -> tuple[Float64Array, Float64Array]:
+    def _measured(self, fetched: int, probed: int, refined: int) -> tuple[Float64Array, Float64Array]:
         """What is recalled, and the gap behind the k-th, for every query; its own vector does not count."""
-        labels, distances = self._task.propose(self._rows, fetched + 1, probed)
+        labels, distances = self._task.propose(self._rows, fetched + 1, probed, refined)
         order = np.argsort(labels == self._own[:, np.newaxis], axis=1, kind="stable")[:, :-1]
         labels, distances = np.take_along_axis(labels, order, 1), np.take_along_axis(distances, order, 1)
         complete = labels[:, self._k - 1] >= 0
@@ -204,10 +207,20 @@ class _Tuning:
         return recalls(labels, self._truth), gaps
 
     def _sufficient(self, shares: Float64Array) -> bool:
-        like, unlike = shares[: self._like], shares[self._like :]
-        return bool(
-            like.mean() >= TARGET_RECALL and (not len(unlike) or unlike.mean() >= TARGET_RECALL_UNLIKE)
+        return all(
+            reached >= target for reached, target in zip(self._means(shares), self._targets, strict=True)
         )
+
+    def _aim_at_most(self, wide: Float64Array) -> None:
+        """Where even the wide search misses a target, ask the narrow one for nearly what that reaches."""
+        self._targets = [
+            target if most >= target else most - 1e-3
+            for target, most in zip(self._targets, self._means(wide), strict=True)
+        ]
+
+    def _means(self, shares: Float64Array) -> list[float]:
+        parts = shares[: self._like], shares[self._like :]
+        return [float(part.mean()) if len(part) else 1.0 for part in parts]
 
     def _cost(self, fetched: int, probed: int) -> float:
         scanned = self._task.vectors * probed / self._task.lists

@@ -26,7 +26,6 @@ THREADS = min(16, os.cpu_count() or 1)
 # With more threads than processors, OpenMP lets waiting ones sleep soon. Otherwise they spin, and on a busy
 # machine each barrier costs a time slice: building was measured to take twenty times as long.
 _PATIENT_THREADS = (os.cpu_count() or 1) + 1
-_REFINED_PER_FETCHED = 3
 _TRAINED_PER_LIST = 64
 _ROWS_AT_ONCE = 16_384
 _PARAMETERS_KEPT = 64
@@ -38,7 +37,7 @@ class FaissEngine:
     def __init__(self, index: object) -> None:
         """Use ``trained`` or ``from_bytes`` instead."""
         self._index: Any = index
-        self._parameters: dict[int, object] = {}
+        self._parameters: dict[tuple[int, int], object] = {}
 
     @classmethod
     def trained(cls, vectors: Float16Array, lists: int, seed: int) -> FaissEngine:
@@ -85,25 +84,29 @@ class FaissEngine:
         """(n, r)."""
         return self._index.ntotal, self._index.d
 
-    def search(self, queries: Float32Array, fetched: int, probed: int) -> tuple[Int64Array, Float32Array]:
+    def search(
+        self, queries: Float32Array, fetched: int, probed: int, refined: int
+    ) -> tuple[Int64Array, Float32Array]:
         """The closest labels in the ``probed`` closest lists, -1 where there are too few, closest first.
+
+        For each one fetched, ``refined`` codes are compared more finely.
 
         Shapes: queries is (q, r); the labels and their squared distances are (q, fetched).
         """
-        parameters = self._parameters.get(probed) or self._made(probed)
+        parameters = self._parameters.get((probed, refined)) or self._made(probed, refined)
         distances, labels = self._index.search(queries, fetched, params=parameters)
         return labels, distances
 
-    def _made(self, probed: int) -> object:
+    def _made(self, probed: int, refined: int) -> object:
         """The parameters of one kind of call: made once, never changed, so threads may share them."""
         import faiss
 
         untyped: Any = faiss
         parameters: object = untyped.IndexRefineSearchParameters(
-            k_factor=_REFINED_PER_FETCHED, base_index_params=untyped.SearchParametersIVF(nprobe=probed)
+            k_factor=refined, base_index_params=untyped.SearchParametersIVF(nprobe=probed)
         )
         if len(self._parameters) < _PARAMETERS_KEPT:
-            self._parameters[probed] = parameters
+            self._parameters[probed, refined] = parameters
         return parameters
 
 
@@ -115,13 +118,13 @@ def library() -> str:
 
 
 def search_in_threads(
-    engine: FaissEngine, queries: Float32Array, fetched: int, probed: int
+    engine: FaissEngine, queries: Float32Array, fetched: int, probed: int, refined: int
 ) -> tuple[Int64Array, Float32Array]:
     """``engine.search`` for many queries at once. FAISS's own threads wait by spinning; these do not."""
 
     def part(queries: Float32Array) -> tuple[Int64Array, Float32Array]:
         with threads(1):
-            return engine.search(queries, fetched, probed)
+            return engine.search(queries, fetched, probed, refined)
 
     with ThreadPoolExecutor(THREADS) as pool:
         labels, distances = zip(*pool.map(part, np.array_split(queries, 2 * THREADS)), strict=True)

@@ -94,7 +94,6 @@ class View:
         positions = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.asarray(self.keys[positions] == keys)
 
-
     def proposed(self, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Int64Array | None]:
         """For every query, living keys that hold the ``k`` closest of those the snapshot covers.
 

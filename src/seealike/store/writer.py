@@ -149,8 +149,10 @@ class Change:
         """Rewrite the row of an item whose picture, and so whose vector and key, stay."""
         row = item.row()
         columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
-        self._item_sum += row[-1] - self._checksum_of(item.key)
-        self._connection.execute(f"UPDATE items SET {columns} WHERE key=?", (*row, item.key))
+        before = self._checksum_of(item.key)
+        statement = f"UPDATE items SET {columns} WHERE key=?"
+        found = self._connection.execute(statement, (*row, item.key)).rowcount
+        self._item_sum += found * (row[-1] - before)
 
     def skip(self, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
         """List files as not indexed."""

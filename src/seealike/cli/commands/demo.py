@@ -36,7 +36,7 @@ def command(folder: str, quiet: bool) -> None:
         report, skipped = result.report, len(result.skipped)
         rate = f" ({report.added / report.took_s:,.0f} images/s)" if report.added else ""
         for line in (
-            f"drew {result.items + skipped:,} files in {folder}, some of them broken on purpose",
+            f"drew a shop of {result.items:,} pictures in {folder}, and {skipped} files spoilt on purpose",
             f"indexed {result.items:,} pictures in {report.took_s:.1f} s{rate}, skipped {skipped}",
             f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:",
         ):

@@ -19,6 +19,7 @@ from PIL import Image
 import seealike
 from benchmarks.photos import repeated, warm
 from benchmarks.report import Row, spread
+from seealike.catalog.sync import DECODE_BATCH
 from seealike.encoders import EncoderMode, identity_of, load_encoder
 from seealike.images import DecodePool, DecodeTask
 
@@ -75,7 +76,7 @@ def _index_rate(folder: Path, work: Path) -> float:
 
 def _decode_rate(paths: list[str]) -> float:
     preprocessing = identity_of(NAME).preprocessing
-    with DecodePool(preprocessing, workers=WORKERS, batch_size=8, buffers=8) as pool:
+    with DecodePool(preprocessing, workers=WORKERS, batch_size=DECODE_BATCH, buffers=8) as pool:
         tasks = (DecodeTask(token=number, path=path) for number, path in enumerate(paths))
         for batch in pool.decode(iter([DecodeTask(token=0, path=paths[0])])):
             batch.release()

@@ -21,6 +21,7 @@ from seealike.indexes import (
     exact_scores,
     load_snapshot,
 )
+from seealike.indexes.effort import Effort
 from seealike.protocols import Index
 from seealike.testing import check_index
 from seealike.types import Float16Array, Float32Array, Int64Array
@@ -225,6 +226,16 @@ def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: AnnInde
     assert np.mean(shares) >= loaded.record.recall_at_10 - 0.01
 
 
+def test_enough_is_proposed_where_the_closest_lists_hold_too_few(
+    snapshot: tuple[Path, SnapshotRecord],
+) -> None:
+    path, record = snapshot
+    lazy = replace(record, efforts=(Effort(10, 10, 1, 0.0, 10, 1),))
+    for k in (1000, N - SAME + 1):
+        (proposed,) = load_snapshot(str(path), lazy).candidates(clustered(1, D, 13), k)
+        assert len(proposed) >= k
+
+
 def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: AnnIndex) -> None:
     keys, vectors = data
     mixed = clustered(300, D, 11) + clustered(300, D, 12)
@@ -272,6 +283,15 @@ def test_a_cut_file_is_refused(snapshot: tuple[Path, SnapshotRecord], tmp_path: 
     refused(cut, record)
     cut.write_bytes(data[: int(len(data) * share)].ljust(len(data), b"\0"))
     refused(cut, record)
+
+
+def test_a_file_with_something_appended_is_refused(
+    snapshot: tuple[Path, SnapshotRecord], tmp_path: Path
+) -> None:
+    path, record = snapshot
+    longer = tmp_path / "longer"
+    longer.write_bytes(path.read_bytes() + b"\0")
+    refused(longer, record)
 
 
 def test_every_flipped_bit_is_noticed(snapshot: tuple[Path, SnapshotRecord], tmp_path: Path) -> None:

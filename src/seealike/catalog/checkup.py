@@ -152,19 +152,20 @@ def _ann_findings(store: SqliteStore) -> list[Finding]:
 def _measured_recall(store: SqliteStore, searcher: Searcher, sample: int) -> tuple[float | None, int]:
     """Recall@10 of what a search answers against exhaustive search, on items drawn evenly."""
     view = searcher.view()
-    if view.ann is None or not sample:
+    if view.ann is None or not sample or not len(view):
         return None, 0
     keys = view.keys[np.unique(np.linspace(0, len(view) - 1, min(sample, len(view))).astype(np.int64))]
     _, vectors = store.vectors_of([int(key) for key in keys])
     queries: Float32Array = vectors.astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    exact = searcher.rank(view, queries, RECALL_K, exact=True)
-    approximate = searcher.rank(view, queries, RECALL_K)
+    k = min(RECALL_K, len(view))
+    exact = searcher.rank(view, queries, k, exact=True)
+    approximate = searcher.rank(view, queries, k)
     found = 0
     for (_, truth), (_, answer) in zip(exact, approximate, strict=True):
-        worst = np.sort(truth)[-RECALL_K]
-        found += min(RECALL_K, int((answer >= worst).sum()))
-    return found / (RECALL_K * len(queries)), len(queries)
+        worst = np.sort(truth)[-k]
+        found += min(k, int((answer >= worst).sum()))
+    return found / (k * len(queries)), len(queries)
 
 
 def _ann_info(directory: str, state: State) -> AnnInfo:

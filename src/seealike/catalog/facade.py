@@ -15,7 +15,7 @@ from seealike.catalog import ann, checkup, lists
 from seealike.catalog.answering import absolute_path, answer, check_k, stored_item, vectors_of_ids
 from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
-from seealike.catalog.sync import ProgressCallback, SyncJob
+from seealike.catalog.sync import BATCHES_HELD, DECODE_BATCH, ProgressCallback, SyncJob
 from seealike.encoders import EncoderMode
 from seealike.errors import UsageError
 from seealike.images import DecodePool
@@ -380,8 +380,8 @@ class Catalog:
                 pool = DecodePool(
                     self.encoder.preprocessing,
                     workers=workers,
-                    batch_size=encoder.batch_size,
-                    buffers=2 * workers + encoder.concurrency + 1,
+                    batch_size=DECODE_BATCH,
+                    buffers=2 * workers + BATCHES_HELD + 1,
                 )
                 return made.enter_context(pool), encoder
 

@@ -27,6 +27,8 @@ from seealike.store.writer import Change
 from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason
 
 ProgressCallback = Callable[[Progress], None]
+DECODE_BATCH = 16  # pictures a process decodes in one go: the more, the less the hand-over costs
+BATCHES_HELD = 2  # decoded batches that wait for the encoder, the one it works on included
 COMMIT_ITEMS = 512
 COMMIT_S = 2.0
 MISSING_SHARE = 0.5
@@ -164,17 +166,14 @@ class SyncJob:
     # -- reading pictures --------------------------------------------------------------------------
 
     def _read_pictures(self, pool: DecodePool, encoder: Encoder) -> None:
-        under_way: deque[tuple[DecodedBatch, Future[Float32Array]]] = deque()
+        under_way: deque[tuple[DecodedBatch, list[Future[Float32Array]]]] = deque()
         self._last_commit = time.monotonic()
         self._progress(Progress("index", 0, self._total))
         try:
             for batch in pool.decode(self._tasks()):
                 self._take_undecoded(batch)
-                if batch.pictures:
-                    under_way.append((batch, encoder.submit(batch.pixels)))
-                else:
-                    batch.release()
-                while under_way and (under_way[0][1].done() or len(under_way) > encoder.concurrency):
+                under_way.append((batch, _submitted(encoder, batch)))
+                while under_way and (len(under_way) > BATCHES_HELD or all(map(_done, under_way[0][1]))):
                     self._take_vectors(encoder, *under_way.popleft())
                 self._commit_if_due()
             while under_way:
@@ -203,9 +202,14 @@ class SyncJob:
             staged = self._staged.pop(failure.token)
             self._refuse(staged, failure.reason, failure.detail)
 
-    def _take_vectors(self, encoder: Encoder, batch: DecodedBatch, future: Future[Float32Array]) -> None:
+    def _take_vectors(
+        self, encoder: Encoder, batch: DecodedBatch, futures: list[Future[Float32Array]]
+    ) -> None:
+        if not futures:
+            batch.release()
+            return
         try:
-            vectors = future.result()
+            vectors = np.concatenate([future.result() for future in futures])
         except EncoderError:
             vectors = self._one_by_one(encoder, batch)
         finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
@@ -298,6 +302,16 @@ class SyncJob:
             took_s=time.perf_counter() - started,
             dry_run=self._options.dry_run,
         )
+
+
+def _submitted(encoder: Encoder, batch: DecodedBatch) -> list[Future[Float32Array]]:
+    """Hand a decoded batch to the encoder, in parts of the size it likes best."""
+    step = encoder.batch_size
+    return [encoder.submit(batch.pixels[start : start + step]) for start in range(0, len(batch.pixels), step)]
+
+
+def _done(future: Future[Float32Array]) -> bool:
+    return future.done()
 
 
 def _as_staged(item: StoredItem, staged: StagedItem, path: bytes) -> StoredItem:

@@ -117,14 +117,17 @@ class Hunt:
     def round(self) -> None:
         """One victim's life."""
         victim = Victim(self._catalog, self._herd.folder, self._temporary)
-        youth = self._rng.random() < 0.1
-        deadline = time.monotonic() + (self._rng.uniform(0.1, 1.0) if youth else 60.0)
-        started = youth
+        when = self._rng.choices(("young", "later", "commit", "ann"), (1, 4, 4, 3))[0]
+        deadline = time.monotonic() + (self._rng.uniform(0.1, 1.0) if when == "young" else 60.0)
+        commits = self._rng.randint(1, 12)
         self._order = None
         while (message := victim.hear(deadline)) is not None:
             self._note(message)
-            if not started:
-                started, deadline = True, time.monotonic() + self._rng.uniform(0.0, 1.2)
+            commits -= "committed" in message
+            if when == "later":
+                when, deadline = "", time.monotonic() + self._rng.uniform(0.0, 1.2)
+            if (when == "commit" and not commits) or (when == "ann" and message.get("ann") == 0):
+                when, deadline = "", time.monotonic() + self._rng.uniform(0.0, 0.03)
             if self._order is None:
                 self._order = self._next_order()
                 victim.order(self._order)
@@ -173,7 +176,7 @@ class Hunt:
     def _note(self, message: dict[str, Any]) -> None:
         if "committed" in message:
             self._acknowledged = message["committed"]
-        else:
+        elif "done" in message:
             self._order = None
 
     def _check(self) -> None:

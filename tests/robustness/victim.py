@@ -1,7 +1,8 @@
 """A process that works on a catalogue as it is told, says what a reader sees, and waits to be killed.
 
 Reads one JSON object a line: what to do. Writes one a line: ``{"committed": {...}}`` whenever something may
-have been committed, ``{"done": ...}`` when a call has returned.
+have been committed, ``{"done": ...}`` when a call has returned, ``{"ann": 0}`` when the approximate index is
+about to be made.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ def index(catalog: Catalog, folder: str, order: dict[str, str]) -> None:
     def progress(step: Progress) -> None:
         if step.stage == "index":
             say({"committed": committed(catalog.path)})
+        elif step.stage == "ann":
+            say({"ann": step.done})
 
     catalog.index(folder, options=IndexOptions(prune_missing=True, workers=2), progress=progress)
 

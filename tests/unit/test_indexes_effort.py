@@ -81,7 +81,7 @@ def crowded_task(crowd: int, probes_needed: int, unlike_lost: bool = False) -> T
 
 
 def test_the_least_sufficient_effort_is_found() -> None:
-    efforts, reached = tuned_efforts(crowded_task(crowd=25, probes_needed=20))
+    efforts, reached = tuned_efforts(crowded_task(crowd=26, probes_needed=20))
     assert reached == 1.0
     assert efforts[0].fetched == 30
     assert efforts[0].probed == 24
@@ -95,7 +95,7 @@ def test_where_nothing_suffices_the_recall_says_so() -> None:
 
 
 def test_pictures_unlike_the_catalogue_count_too() -> None:
-    easy, _ = tuned_efforts(crowded_task(crowd=25, probes_needed=20))
-    hard, reached = tuned_efforts(crowded_task(crowd=25, probes_needed=20, unlike_lost=True))
+    easy, _ = tuned_efforts(crowded_task(crowd=26, probes_needed=20))
+    hard, reached = tuned_efforts(crowded_task(crowd=26, probes_needed=20, unlike_lost=True))
     assert reached == 1.0
     assert hard[0].wide_fetched > easy[0].wide_fetched

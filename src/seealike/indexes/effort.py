@@ -27,12 +27,12 @@ TARGET_RECALL = 0.9975  # for pictures like those in the catalogue
 TARGET_RECALL_UNLIKE = 0.99  # for mixtures of two of them
 TUNED_FOR = (10, 100)
 REFINED_NARROW, REFINED_WIDE = 3, 8  # codes compared more finely, for each one fetched
-_NARROW_FACTORS = (2, 3, 4)
+_NARROW_FACTORS = (2.0, 2.5, 3.0, 4.0)
 _WIDE_FACTORS = (4, 8, 12, 20)
 _PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
 # Microseconds to read and score a candidate, and to compare a scanned code; only their ratio matters.
-_US_PER_CANDIDATE = 4.5
-_US_PER_SCANNED = 0.015
+_US_PER_CANDIDATE = 8.0
+_US_PER_SCANNED = 0.0085
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class _Tuning:
 
     def _narrow(self, wide_fetched: int, wide_probed: int) -> Iterator[tuple[int, int]]:
         for factor in _NARROW_FACTORS:
-            fetched = factor * self._k
+            fetched = math.ceil(factor * self._k)
             for probed in self._probes:
                 if fetched <= wide_fetched and probed <= wide_probed:
                     yield fetched, probed

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from seealike.errors import CatalogBusyError
+from seealike.errors import CatalogBusyError, DamagedCatalogError
 from seealike.indexes import AnnIndex, ExactIndex, exact_scores
 from seealike.types import Float16Array, Float32Array, Int64Array
 
@@ -53,6 +53,9 @@ class VectorStore(Protocol):
 
     def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
         """The vectors of those keys that are alive, ascending."""
+
+    def damaged(self, what: str) -> DamagedCatalogError:
+        """The error that says what is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +140,8 @@ class Searcher:
                 if fresh is not None:
                     self._view = fresh
                     return fresh
+        if self._store.state().generation == state.generation:  # nobody wrote: vectors are missing
+            raise self._store.damaged("items without a vector")
         raise CatalogBusyError("the catalogue", "a process that changes it faster than it can be read")
 
     def rank(self, view: View, queries: Float32Array, k: int, *, exact: bool = False) -> list[Ranked]:
@@ -162,7 +167,11 @@ class Searcher:
             if not alive.any():
                 continue
             found = ExactIndex(keys[alive], vectors[alive]).candidates(queries, k)
-            best = found if best is None else [_merged(a, b, k) for a, b in zip(best, found, strict=True)]
+            best = (
+                found
+                if best is None
+                else [best_of(_joined(*pair), k) for pair in zip(best, found, strict=True)]
+            )
         return best or []
 
     def _rank_with_ann(self, view: View, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Ranked]:
@@ -173,9 +182,9 @@ class Searcher:
             if alive is None:  # too few of the proposed exist any more: ask the truth
                 results += self._rank_streaming(view, query, k)
                 continue
-            found, vectors = self._store.vectors_of([int(key) for key in alive])
+            found, vectors = self._store.vectors_of(alive.tolist())
             ranked: Ranked = (found, exact_scores(query, vectors)[0])
-            results.append(_merged(ranked, tail[row], k) if tail else ranked)
+            results.append(best_of(ranked if tail is None else _joined(ranked, tail[row]), k))
         return results
 
     def _refreshed(self, old: View | None) -> View | None:
@@ -215,12 +224,14 @@ class Searcher:
         return ExactIndex(keys, np.concatenate(parts))
 
 
-def _merged(one: Ranked, other: Ranked, k: int) -> Ranked:
-    """The best ``k`` of both and whatever ties with the last of them."""
-    keys = np.concatenate([one[0], other[0]])
-    scores = np.concatenate([one[1], other[1]])
-    if len(scores) > k:
-        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
-        keep = scores >= worst
-        keys, scores = keys[keep], scores[keep]
-    return keys, scores
+def best_of(ranked: Ranked, k: int) -> Ranked:
+    """The best ``k`` and whatever ties with the last of them."""
+    keys, scores = ranked
+    if len(scores) <= k:
+        return ranked
+    keep = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+    return keys[keep], scores[keep]
+
+
+def _joined(one: Ranked, other: Ranked) -> Ranked:
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])

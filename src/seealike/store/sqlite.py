@@ -58,6 +58,7 @@ class SqliteStore:
         if not os.path.isfile(self.database_path):
             raise DamagedCatalogError(directory, self.database_path, "missing")
         self._guard = threading.Lock()
+        self._known_state: tuple[int, State] | None = None
         self._connection = schema.connect(self.database_path)
         try:
             self._check_birth(manifest)
@@ -101,23 +102,25 @@ class SqliteStore:
 
     def state(self) -> State:
         """The committed state: generation, counts, source."""
-        return self.state_and_keys(with_keys=False)[0]
+        with self._guard, schema.translated(self.database_path):
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if self._known_state is None or self._known_state[0] != version:
+                self._known_state = (version, State.from_json(self._state_value("catalog")))
+            return self._known_state[1]
 
-    def state_and_keys(self, *, with_keys: bool = True) -> tuple[State, Int64Array]:
+    def state_and_keys(self) -> tuple[State, Int64Array]:
         """The state and, of the very same generation, every item's key, ascending.
+
+        Keys come from the index of ids, which is a hundredth of the vectors' size.
 
         Raises:
             DamagedCatalogError: rows are missing or the state does not match its checksum.
         """
         with self._snapshot() as state:
-            rows = (
-                self._connection.execute("SELECT key FROM vectors ORDER BY key").fetchall()
-                if with_keys
-                else []
-            )
-        keys = np.array([row[0] for row in rows], dtype=np.int64)
-        if with_keys:
-            self._check_keys(state, keys)
+            rows = self._connection.execute("SELECT key FROM items INDEXED BY sqlite_autoindex_items_1")
+            keys = np.fromiter((row[0] for row in rows), dtype=np.int64)
+        keys.sort()
+        self._check_keys(state, keys)
         return state, keys
 
     @contextlib.contextmanager
@@ -139,14 +142,14 @@ class SqliteStore:
 
     def _check_keys(self, state: State, keys: Int64Array) -> None:
         if len(keys) != state.count:
-            raise self._damaged(f"{len(keys)} vectors where {state.count} were written")
+            raise self.damaged(f"{len(keys)} items where {state.count} were written")
         if int(keys.sum()) != state.key_sum or (np.diff(keys) <= 0).any():
-            raise self._damaged("the keys of the vectors are not those that were written")
+            raise self.damaged("the keys of the items are not those that were written")
 
     def _state_value(self, name: str) -> str:
         row = self._connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
         if row is None or not is_whole_text(*row):
-            raise self._damaged(f"checksum of the state {name!r}")
+            raise self.damaged(f"checksum of the state {name!r}")
         return str(row[0])
 
     # -- vectors -----------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ class SqliteStore:
                 return
             keys, vectors = self._checked_vectors(rows)
             if keys[0] <= after_key or (np.diff(keys) <= 0).any():
-                raise self._damaged("the vectors are not in order")
+                raise self.damaged("the vectors are not in order")
             yield keys, vectors
             after_key = int(keys[-1])
 
@@ -186,7 +189,7 @@ class SqliteStore:
         size = dimension * 2
         for key, data, crc in rows:
             if not is_whole_vector(key, data, crc, size):
-                raise self._damaged(f"checksum of the vector of item {self._name_of(key)}")
+                raise self.damaged(f"checksum of the vector of item {self._name_of(key)}")
         keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
         joined = b"".join(row[1] for row in rows)
         return keys, np.frombuffer(joined, dtype=np.float16).reshape(len(rows), dimension)
@@ -219,7 +222,7 @@ class SqliteStore:
             return self._checked_item(rows[0])
         # Not found may mean that the way there is damaged: only looking at every row tells.
         if self._fetch("SELECT 1 FROM items NOT INDEXED WHERE id=?", (item_id,)):
-            raise self._damaged(f"the item {item_id!r} cannot be found by its id")
+            raise self.damaged(f"the item {item_id!r} cannot be found by its id")
         return None
 
     def items(self, *, block: int = 2048) -> Iterator[StoredItem]:
@@ -235,19 +238,19 @@ class SqliteStore:
             for row in rows:
                 item = self._checked_item(row)
                 if last is not None and item.id <= last:
-                    raise self._damaged("the items are not in order")
+                    raise self.damaged("the items are not in order")
                 last, item_sum = item.id, item_sum + row[-1]
                 yield item
             found += len(rows)
             rows = self._fetch(statement, (rows[-1][1], block))
         after = self.state()
         if after.generation == before.generation and (found, item_sum) != (after.count, after.item_sum):
-            raise self._damaged(f"{found} items where {after.count} were written, or others")
+            raise self.damaged(f"{found} items where {after.count} were written, or others")
 
     def _checked_item(self, row: tuple) -> StoredItem:  # type: ignore[type-arg]
         item = StoredItem.from_row(row)
         if item is None:
-            raise self._damaged(f"checksum of the row of item {row[1]!r}")
+            raise self.damaged(f"checksum of the row of item {row[1]!r}")
         return item
 
     # -- skipped files -----------------------------------------------------------------------------
@@ -264,9 +267,9 @@ class SqliteStore:
             ).fetchall()
         for row in rows:
             if skipped_checksum(row[:-1]) != row[-1]:
-                raise self._damaged(f"checksum of the skipped file {row[0]!r}")
+                raise self.damaged(f"checksum of the skipped file {row[0]!r}")
         if (len(rows), sum(row[-1] for row in rows)) != (state.skipped, state.skip_sum):
-            raise self._damaged(f"{len(rows)} skipped files where {state.skipped} were written")
+            raise self.damaged(f"{len(rows)} skipped files where {state.skipped} were written")
         return [
             Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), row[3], row[4], row[5]) for row in rows
         ]
@@ -281,7 +284,8 @@ class SqliteStore:
         with self._guard, schema.translated(self.database_path):
             return self._connection.execute(statement, parameters).fetchall()
 
-    def _damaged(self, what: str) -> DamagedCatalogError:
+    def damaged(self, what: str) -> DamagedCatalogError:
+        """The error that says what is damaged in the database."""
         return DamagedCatalogError(self.directory, self.database_path, what)
 
 

@@ -47,6 +47,7 @@ def committed(directory: str) -> Tags:
     """What a reader sees now: ids with fingerprints.
 
     Raises:
+        DamagedCatalogError: something is not as it was written.
         AssertionError: an id occurs twice, or rows and vectors do not fit.
     """
     store = SqliteStore(directory)
@@ -61,6 +62,8 @@ def committed(directory: str) -> Tags:
             }
             if store.state().generation == state.generation:
                 break
+        if vectors.keys() != set(keys.tolist()):
+            raise store.damaged("items without a vector")
         found = {item.id: fingerprint(vectors[item.key]) for item in items}
         assert len(found) == len(items) == len(keys) == len(vectors) == state.count
         return found

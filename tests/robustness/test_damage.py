@@ -234,6 +234,21 @@ def check_commands(copy: Path, capsys: pytest.CaptureFixture[str]) -> bool:
     return code == 0
 
 
+def check_index(sample: Sample, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`index` over a damaged catalogue is refused, or doubles and loses nothing."""
+    arguments = ["--catalog", str(copy), "--workers", "1", "--prune-missing", "--quiet"]
+    code = run(["index", str(sample.folder), *arguments])
+    err = capsys.readouterr().err
+    assert code in (0, 1)
+    assert "internal error" not in err
+    try:
+        found = committed(str(copy))
+    except CatalogError as exc:
+        check_message(exc, copy)
+    else:
+        assert code or found == sample.tags
+
+
 def check_repair(sample: Sample, copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`verify --repair` and `index` bring everything back."""
     assert run(["verify", "--repair", "--catalog", str(copy)]) == 0, capsys.readouterr()
@@ -255,6 +270,7 @@ def check(
         refused = check_answers(sample, copy)
         sound = check_commands(copy, capsys)
         assert not (sound and refused), "verify finds nothing, but questions are refused"
+        check_index(sample, copy, capsys)
         if repair:
             check_repair(sample, copy, capsys)
     except BaseException as exc:

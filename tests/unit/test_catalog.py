@@ -133,6 +133,61 @@ def test_pictures_added_by_hand_survive_index(catalog: seealike.Catalog, tmp_pat
     assert catalog.item("by hand").width_px == 96
 
 
+def test_a_file_never_replaces_an_item_added_by_hand(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", range(2))
+    catalog.add("000.jpg", picture(40))
+    before = dict(zip(*catalog.vectors(), strict=True))["000.jpg"]
+    for _ in range(2):
+        catalog.index(tmp_path / "photos")
+        assert reasons(catalog) == {"000.jpg": SkipReason.DUPLICATE_ID}
+        np.testing.assert_array_equal(dict(zip(*catalog.vectors(), strict=True))["000.jpg"], before)
+
+
+def test_a_table_that_repeats_itself_is_indexed_once(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    write_pictures(tmp_path, range(1))
+    row = ("a", "000.jpg", "", "1")
+    write_table(tmp_path / "t.csv", [row, row, row, ("m", "gone.jpg", "", "1"), ("m", "gone.jpg", "", "1")])
+    generations = []
+    for _ in range(3):
+        catalog.index(tmp_path / "t.csv")
+        generations.append(catalog.generation)
+        assert ids_of(catalog) == ["a"]
+        assert set(reasons(catalog).values()) == {SkipReason.DUPLICATE_ID, SkipReason.UNREADABLE}
+    assert generations[1] == generations[2]
+
+
+def test_items_kept_from_another_source_keep_their_files(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "one", range(4))
+    write_pictures(tmp_path / "two", range(10, 12))
+    catalog.index(tmp_path / "one")
+    assert counts(catalog.index(tmp_path / "two")) == {"added": 2, "missing": 4}
+    assert sorted(item.path or "" for item in catalog.items()) == sorted(
+        str(path) for folder in ("one", "two") for path in (tmp_path / folder).iterdir()
+    )
+    assert counts(catalog.index(tmp_path / "one")) == {"unchanged": 4, "removed": 2}
+
+
+@pytest.mark.parametrize(
+    ("item_id", "group", "metadata"),
+    [
+        (5, None, {}),
+        ("a", 7, {}),
+        ("a\udcff", None, {}),
+        ("a", None, {"x": float("nan")}),
+        ("a", None, {"x": b""}),
+    ],
+)
+def test_what_cannot_be_stored_is_refused(
+    catalog: seealike.Catalog, item_id: object, group: object, metadata: object
+) -> None:
+    with pytest.raises(UsageError):
+        catalog.add(item_id, picture(1), group=group, metadata=metadata)  # type: ignore[arg-type]
+    assert len(catalog) == 0
+    catalog.add(np.str_("a"), picture(1))
+    assert catalog.item("a").id == "a"
+    assert catalog.verify().ok
+
+
 def test_a_picture_the_encoder_cannot_take_costs_only_itself(tmp_path: Path) -> None:
     write_pictures(tmp_path / "photos", range(6), extension="png")
     Image.new("RGB", (40, 40), (9, 99, 199)).save(tmp_path / "photos" / "refused.png")
@@ -177,6 +232,9 @@ def test_min_score_may_leave_nothing(catalog: seealike.Catalog, tmp_path: Path) 
     write_pictures(tmp_path / "photos", range(4))
     catalog.index(tmp_path / "photos")
     assert catalog.similar("000.jpg", options=seealike.SearchOptions(min_score=1.5)) == []
+    for hit in catalog.similar("000.jpg", k=3):
+        at_its_own = catalog.similar("000.jpg", options=seealike.SearchOptions(min_score=hit.score))
+        assert hit.id in [other.id for other in at_its_own]
     floor = catalog.similar("000.jpg", k=3)[1].score
     assert len(catalog.similar("000.jpg", options=seealike.SearchOptions(min_score=floor))) == 2
 

@@ -66,15 +66,15 @@ def file_of(directory: str, record: str) -> str:
     return os.path.join(directory, record.partition("\n")[0])
 
 
-def describe(directory: str, state: State) -> AnnInfo:
-    """What ``info`` tells; reads only the record and the file's size."""
+def describe(store: SqliteStore, state: State) -> AnnInfo:
+    """What ``info`` tells; reads only the record, the file's size and the number of newer items."""
     try:
         named = _Named.from_text(state.ann or "")
-        size = os.stat(os.path.join(directory, named.file)).st_size
+        size = os.stat(os.path.join(store.directory, named.file)).st_size
     except (SnapshotDamagedError, OSError):
         return AnnInfo("missing")
     covered = named.snapshot.count
-    tail = max(0, state.count - covered) if state.last_key > named.snapshot.last_key else 0
+    tail = store.count_after(named.snapshot.last_key)
     ready = "ready" if size == named.snapshot.size_bytes else "missing"
     return AnnInfo(ready, covered, tail, named.snapshot.recall_at_10, size)
 

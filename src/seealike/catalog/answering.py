@@ -52,13 +52,16 @@ def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], F
 
     Raises:
         UnknownItemError: one of them is not in the catalogue.
+        StaleViewError: one of them has just been replaced.
     """
     keys = [stored_item(store, item_id).key for item_id in ids]
     found, vectors = store.vectors_of(keys)
     position = {int(key): row for row, key in enumerate(found)}
     missing = [item_id for item_id, key in zip(ids, keys, strict=True) if key not in position]
     if missing:
-        raise UnknownItemError(missing[0])
+        if stored_item(store, missing[0]).key in keys:
+            raise store.damaged(f"the item {missing[0]!r} has no vector")
+        raise StaleViewError  # replaced in between
     rows = vectors[[position[key] for key in keys]].astype(np.float32)
     return keys, encoded_unit(rows) if len(rows) else rows
 
@@ -82,16 +85,16 @@ def answer(
     check_k(k)
     wanted = Wanted(k, options.min_score, options.metric)
     for _ in range(ATTEMPTS):
-        view = searcher.view()
-        queries, excluded = make_queries()
-        spare = max((len(keys) for keys in excluded), default=0)
-        ranked: list[Ranked] = []
-        for start in range(0, len(queries), QUERY_BATCH):
-            part = queries[start : start + QUERY_BATCH]
-            ranked += searcher.rank(view, part, k + spare, exact=options.exact)
-        rows = store.items_of(keys_needed(ranked))
-        absolute = absolute_path(store)
         try:
+            view = searcher.view()
+            queries, excluded = make_queries()
+            spare = max((len(keys) for keys in excluded), default=0)
+            ranked: list[Ranked] = []
+            for start in range(0, len(queries), QUERY_BATCH):
+                part = queries[start : start + QUERY_BATCH]
+                ranked += searcher.rank(view, part, k + spare, exact=options.exact)
+            rows = store.items_of(keys_needed(ranked))
+            absolute = absolute_path(store)
             return [
                 hits(row, wanted, set(keys), rows, absolute)
                 for row, keys in zip(ranked, excluded, strict=True)

@@ -42,7 +42,7 @@ def describe(store: SqliteStore) -> CatalogInfo:
         source=state.source.label if state.source else None,
         source_root=source_root(store.directory, state) if state.source else None,
         size_bytes=_directory_size(store.directory),
-        ann=_ann_info(store.directory, state),
+        ann=_ann_info(store, state),
         skipped_by_reason=reasons,
     )
 
@@ -168,10 +168,10 @@ def _measured_recall(store: SqliteStore, searcher: Searcher, sample: int) -> tup
     return found / (k * len(queries)), len(queries)
 
 
-def _ann_info(directory: str, state: State) -> AnnInfo:
+def _ann_info(store: SqliteStore, state: State) -> AnnInfo:
     if state.ann is None:
         return AnnInfo("none" if state.count <= ann.THRESHOLD else "missing")
-    return ann.describe(directory, state)
+    return ann.describe(store, state)
 
 
 def _directory_size(directory: str) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -15,15 +15,15 @@ from seealike.catalog import ann, checkup, lists
 from seealike.catalog.answering import absolute_path, answer, check_k, stored_item, vectors_of_ids
 from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
-from seealike.catalog.sync import BATCHES_HELD, DECODE_BATCH, ProgressCallback, SyncJob
-from seealike.encoders import EncoderMode
+from seealike.catalog.pipeline import pipeline
+from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.errors import UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import ATTEMPTS, LoadedAnn, Searcher, SimilarList, taste_query
+from seealike.recommend import ATTEMPTS, LoadedAnn, Searcher, SimilarList, StaleViewError, taste_query
 from seealike.sources import open_source
 from seealike.store import FileSystem, NewItem, SqliteStore, StoredItem, StoreWriter, WriterLock
-from seealike.store.records import metadata_to_json
+from seealike.store.records import checked_text, metadata_to_json
 from seealike.types import (
     EncoderIdentity,
     Float32Array,
@@ -140,7 +140,11 @@ class Catalog:
             blocks = list(self._store.vector_blocks())
             if self._store.state().generation == state.generation:
                 break
-        found = np.concatenate([block[0] for block in blocks]) if blocks else keys
+        else:
+            raise StaleViewError
+        found = np.concatenate([keys[:0], *(block[0] for block in blocks)])
+        if not np.array_equal(found, keys):
+            raise self._store.damaged("items without a vector")
         order = sorted(range(len(found)), key=lambda row: items[int(found[row])])
         matrix = (
             np.concatenate([block[1] for block in blocks])
@@ -197,7 +201,7 @@ class Catalog:
         with self._writer(options.wait_s) as writer:
             self._files.remove_leftovers(self.path)
             job = SyncJob(self._store, writer, opened, options, report_progress)
-            with self._pipeline(options) as open_pipeline:
+            with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)
             ann.refresh(self._store, writer, self._files, report_progress)
             return report
@@ -209,9 +213,13 @@ class Catalog:
 
         Raises:
             PictureError: the picture cannot be used.
+            UsageError: id, group or metadata cannot be stored.
         """
+        item_id = checked_text(item_id, "an id")
         if not item_id:
             raise UsageError("an item needs an id that is not empty")
+        group = None if group is None else checked_text(group, "a group")
+        metadata_json = metadata_to_json(metadata or {})
         prepared = self._pictures.prepared(image)
         vector = self._pictures.encode_pixels([prepared.pixels])[0]
         path = os.path.abspath(image) if isinstance(image, str | os.PathLike) else None
@@ -222,7 +230,7 @@ class Catalog:
             mtime_ns=None,
             sha256=None,
             group=group,
-            metadata_json=metadata_to_json(metadata or {}),
+            metadata_json=metadata_json,
             width_px=prepared.width_px,
             height_px=prepared.height_px,
             managed=False,
@@ -368,24 +376,6 @@ class Catalog:
                     writer.close()
             finally:
                 lock.release()
-
-    @contextmanager
-    def _pipeline(self, options: IndexOptions) -> Iterator[Callable[[], tuple[DecodePool, Encoder]]]:
-        """A factory for the decoding processes and the encoder; what it made is closed at the end."""
-        with ExitStack() as made:
-
-            def start() -> tuple[DecodePool, Encoder]:
-                workers = options.workers or os.cpu_count() or 1
-                encoder = made.enter_context(self._encoder.loaded(EncoderMode.THROUGHPUT))
-                pool = DecodePool(
-                    self.encoder.preprocessing,
-                    workers=workers,
-                    batch_size=DECODE_BATCH,
-                    buffers=2 * workers + BATCHES_HELD + 1,
-                )
-                return made.enter_context(pool), encoder
-
-            yield start
 
 
 def _never() -> tuple[DecodePool, Encoder]:

@@ -84,9 +84,9 @@ def check_source(source: PathInput, *, root: PathInput | None = None) -> None:
     """Raise what ``index`` would raise about the source, before anything is made.
 
     Raises:
-        SourceError: the source cannot be read.
+        SourceError: the source cannot be read, or no file matches the pattern.
     """
-    open_source(source, root=root)
+    next(open_source(source, root=root).scan(), None)
 
 
 def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> VerifyReport:

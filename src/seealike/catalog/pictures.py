@@ -6,14 +6,19 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import EncoderMode, identity_of, load_encoder
-from seealike.errors import EncoderMismatchError, PictureError
+from seealike.encoders import EncoderMode, known_encoders, load_encoder
+from seealike.errors import EncoderMismatchError, PictureError, UsageError
 from seealike.images import DecodedPixels, DecodePool, prepare
+from seealike.images.pillow import orientation_of
 from seealike.protocols import Encoder
 from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 QUERY_WORKERS = 1
 
@@ -24,11 +29,13 @@ class EncoderAtHand:
     def __init__(self, catalog_path: str, wanted: EncoderIdentity, given: Encoder | None = None) -> None:
         """Check that the encoder at hand is the catalogue's; nothing heavy is loaded.
 
+        A catalogue may be read without the object its encoder was: an unknown name is no error yet.
+
         Raises:
             EncoderMismatchError: it has another name, other weights or preprocessing.
-            UnknownNameError: there is no encoder of this name, and none was given.
         """
-        at_hand = given.identity if given is not None else identity_of(wanted.name)
+        known = {record.name: record.identity for record in known_encoders()}
+        at_hand = given.identity if given is not None else known.get(wanted.name, wanted)
         if at_hand != wanted:
             raise EncoderMismatchError(catalog_path, _described(wanted), _described(at_hand))
         self.identity = wanted
@@ -36,7 +43,11 @@ class EncoderAtHand:
 
     @contextmanager
     def loaded(self, mode: EncoderMode) -> Iterator[Encoder]:
-        """The encoder, ready; one that was loaded here is freed afterwards."""
+        """The encoder, ready; one that was loaded here is freed afterwards.
+
+        Raises:
+            UnknownNameError: there is no encoder of this name, and none was given.
+        """
         if self._given is not None:
             yield self._given
             return
@@ -61,6 +72,7 @@ class PictureEncoder:
         self._open = ExitStack()
         self._encoder: Encoder | None = None
         self._pool: DecodePool | None = None
+        self._closed = False
 
     def start_decoding(self) -> None:
         """Start the decoding process, which gets ready while the caller does something else."""
@@ -88,29 +100,41 @@ class PictureEncoder:
 
         Raises:
             PictureError: the picture cannot be used.
+            UsageError: it is no kind of picture, or the catalogue is closed.
         """
+        self._check_open()
         if isinstance(image, str | bytes | os.PathLike):
             batch = self._decoders().decode_one(image)
             picture = batch.pictures[0]
             return DecodedPixels(batch.pixels[0], picture.width_px, picture.height_px)
-        width, height = image.shape[1::-1] if isinstance(image, np.ndarray) else image.size
-        return DecodedPixels(prepare(image, self._identity.preprocessing), width, height)
+        _check_kind(image)
+        pixels = prepare(image, self._identity.preprocessing)
+        return DecodedPixels(pixels, *_upright_size(image))
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int) -> bytes:
         """A small re-encoded copy without metadata.
 
         Raises:
             PictureError: the picture cannot be used.
+            UsageError: it is neither a path nor bytes, or the catalogue is closed.
         """
+        if not isinstance(image, str | bytes | os.PathLike):
+            raise UsageError(f"a thumbnail is made of a path or bytes, not {type(image).__name__}")
         return self._decoders().thumbnail(image, side_px)
 
     def close(self) -> None:
         """End the decoding process and free the encoder."""
         with self._guard:
+            self._closed = True
             self._open.close()
             self._pool, self._encoder = None, None
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError("the catalogue is closed")
+
     def _query_encoder(self) -> Encoder:
+        self._check_open()
         if self._encoder is None:
             self._decoders().start()  # gets ready while the model is loaded
             self._encoder = self._open.enter_context(self._at_hand.loaded(EncoderMode.LATENCY))
@@ -118,6 +142,7 @@ class PictureEncoder:
 
     def _decoders(self) -> DecodePool:
         with self._guard:
+            self._check_open()
             if self._pool is None:
                 pool = DecodePool(
                     self._identity.preprocessing,
@@ -127,6 +152,23 @@ class PictureEncoder:
                 )
                 self._pool = self._open.enter_context(pool)
             return self._pool
+
+
+def _check_kind(image: object) -> None:
+    from PIL import Image
+
+    if not isinstance(image, np.ndarray | Image.Image):
+        raise UsageError(
+            f"a picture is a path, bytes, a PIL image or an (h, w, 3) uint8 array, not {type(image).__name__}"
+        )
+
+
+def _upright_size(image: Image.Image | PixelArray) -> tuple[int, int]:
+    """Width and height, after the orientation that a PIL image states."""
+    if isinstance(image, np.ndarray):
+        return image.shape[1], image.shape[0]
+    width, height = image.size
+    return (height, width) if orientation_of(image) >= 5 else (width, height)
 
 
 def encoded_unit(vectors: Float32Array) -> Float32Array:

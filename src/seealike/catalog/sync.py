@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seealike.catalog.options import IndexOptions
+from seealike.catalog.pipeline import BATCHES_HELD, submitted
 from seealike.errors import EncoderError
 from seealike.images import DecodedBatch, DecodedPicture, DecodePool, DecodeTask
 from seealike.protocols import Encoder, Source
@@ -27,8 +28,6 @@ from seealike.store.writer import Change
 from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason
 
 ProgressCallback = Callable[[Progress], None]
-DECODE_BATCH = 16  # pictures a process decodes in one go: the more, the less the hand-over costs
-BATCHES_HELD = 2  # decoded batches that wait for the encoder, the one it works on included
 COMMIT_ITEMS = 512
 COMMIT_S = 2.0
 MISSING_SHARE = 0.5
@@ -141,11 +140,14 @@ class SyncJob:
         stale, refused = self._staging.stale_skips(), self._staging.refused_anew()
         source = self._source_record()
         known_source = self._store.state().source
+        stranded = self._stranded(known_source) if self._counts.missing else []
         if not (moves or relabelled or gone or stale or refused or source != known_source):
             return
 
         def apply(change: Change) -> None:
             change.remove_ids(gone)
+            for item in stranded:
+                change.update(item)
             for staged, item in (*moves, *relabelled):
                 change.update(_as_staged(item, staged, self._staging.relative(staged.path)))
             change.unskip(stale)
@@ -154,14 +156,22 @@ class SyncJob:
 
         self._writer.rewrite(apply)
 
+    def _stranded(self, old: SourceRecord | None) -> list[StoredItem]:
+        """Items that stay although the source is another one now, with paths that still lead somewhere."""
+        if old is None or old.root == self._source.root:
+            return []
+        items = filter(None, map(self._store.item, self._staging.gone_ids()))
+        old_root = os.fsencode(old.root)
+        return [
+            replace(item, path=os.path.join(old_root, item.path)) for item in items if item.path is not None
+        ]
+
     def _source_record(self) -> SourceRecord:
         root, directory = self._source.root, os.path.abspath(self._store.directory)
         inside = os.path.commonpath([root, directory]) == root if _same_drive(root, directory) else False
         relative = os.path.relpath(root, directory) if inside else None
-        label, root_text = (
-            os.fsencode(text).decode("utf-8", "backslashreplace") for text in (self._source.label, root)
-        )
-        return SourceRecord(label=label, root=root_text, relative_root=relative)
+        label = os.fsencode(self._source.label).decode("utf-8", "backslashreplace")
+        return SourceRecord(label=label, root=root, relative_root=relative)
 
     # -- reading pictures --------------------------------------------------------------------------
 
@@ -172,8 +182,10 @@ class SyncJob:
         try:
             for batch in pool.decode(self._tasks()):
                 self._take_undecoded(batch)
-                under_way.append((batch, _submitted(encoder, batch)))
-                while under_way and (len(under_way) > BATCHES_HELD or all(map(_done, under_way[0][1]))):
+                under_way.append((batch, submitted(encoder, batch)))
+                while under_way and (
+                    len(under_way) > BATCHES_HELD or all(future.done() for future in under_way[0][1])
+                ):
                     self._take_vectors(encoder, *under_way.popleft())
                 self._commit_if_due()
             while under_way:
@@ -280,8 +292,8 @@ class SyncJob:
             change.insert(pending.items)
             for item in pending.touched:
                 change.update(item)
-            change.unskip([(item.id, item.path) for item in pending.items])
-            change.unskip([(item.id, item.path) for item in pending.touched])
+            change.unskip([(item.id, item.path) for item in pending.items], origin="decode")
+            change.unskip([(item.id, item.path) for item in pending.touched], origin="decode")
             change.skip((*pending.skipped, *pending.kept), "decode")
 
         self._writer.rewrite(apply)
@@ -302,16 +314,6 @@ class SyncJob:
             took_s=time.perf_counter() - started,
             dry_run=self._options.dry_run,
         )
-
-
-def _submitted(encoder: Encoder, batch: DecodedBatch) -> list[Future[Float32Array]]:
-    """Hand a decoded batch to the encoder, in parts of the size it likes best."""
-    step = encoder.batch_size
-    return [encoder.submit(batch.pixels[start : start + step]) for start in range(0, len(batch.pixels), step)]
-
-
-def _done(future: Future[Float32Array]) -> bool:
-    return future.done()
 
 
 def _as_staged(item: StoredItem, staged: StagedItem, path: bytes) -> StoredItem:

@@ -95,14 +95,14 @@ def _json(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
         }
         for result in results
     ]
-    yield _dumps({"results": found}, stream, indent=2)
+    yield json_text({"results": found}, stream, indent=2)
 
 
 def _jsonl(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     for result in results:
         query = printable(result.query)
         for rank, hit in enumerate(result.hits, 1):
-            yield _dumps({"query": query, **_fields(rank, hit)}, stream)
+            yield json_text({"query": query, **_fields(rank, hit)}, stream)
 
 
 def _fields(rank: int, hit: Hit) -> dict[str, object]:
@@ -120,7 +120,7 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
     }
 
 
-def _dumps(value: object, stream: TextIO, *, indent: int | None = None) -> str:
+def json_text(value: object, stream: TextIO, *, indent: int | None = None) -> str:
     """Return JSON; letters as they are where the stream can show them all."""
     is_unicode = (stream.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
     text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
@@ -134,15 +134,15 @@ def _rounded(score: float) -> float:
 def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:  # noqa: ARG001  one shape
     yield "query,rank,id,score,path"
     for result in results:
-        query = _safe_cell(result.query)
+        query = safe_cell(result.query)
         for rank, hit in enumerate(result.hits, 1):
             line = io.StringIO()
-            row = (query, rank, _safe_cell(hit.id), _rounded(hit.score), _safe_cell(hit.path or ""))
+            row = (query, rank, safe_cell(hit.id), _rounded(hit.score), safe_cell(hit.path or ""))
             csv.writer(line, lineterminator="\r\n").writerow(row)  # which also says what to put in quotes
             yield line.getvalue().removesuffix("\r\n")
 
 
-def _safe_cell(text: str) -> str:
+def safe_cell(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula."""
     text = printable(text)
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

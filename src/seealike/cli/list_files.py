@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import TextIO
 
+from seealike.cli.formats import json_text, safe_cell
+from seealike.cli.text import encodable
 from seealike.errors import MissingExtraError, UnknownNameError
 from seealike.recommend import SimilarList
 from seealike.store import FileSystem
@@ -18,6 +19,7 @@ from seealike.store import FileSystem
 ROWS_AT_ONCE = 4096
 COLUMNS = ("id", "rank", "similar_id", "score")
 Row = tuple[str, int, str, float]
+_CSV_END = "\r\n"  # not written, but also says what to put in quotes
 
 
 class ListFormat(StrEnum):
@@ -61,7 +63,7 @@ def write_lists(lists: Iterable[SimilarList], output: str | None, form: ListForm
         if form is ListFormat.PARQUET:
             _write_parquet(rows, temporary)
         else:
-            with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            with open(temporary, "w", encoding="utf-8", newline="") as stream:
                 _write_text(rows, stream, form)
     return counted.count
 
@@ -86,14 +88,27 @@ def _rows(lists: Iterable[SimilarList]) -> Iterator[Row]:
 
 
 def _write_text(rows: Iterator[Row], stream: TextIO, form: ListFormat) -> None:
+    lines = _Lines(stream)
     if form is ListFormat.CSV:
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv.writer(lines, lineterminator=_CSV_END)
         writer.writerow(COLUMNS)
-        writer.writerows(rows)
+        writer.writerows(
+            (safe_cell(item_id), rank, safe_cell(similar_id), score)
+            for item_id, rank, similar_id, score in rows
+        )
         return
-    stream.writelines(
-        json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) + "\n" for row in rows
-    )
+    for row in rows:
+        lines.write(json_text(dict(zip(COLUMNS, row, strict=True)), stream))
+
+
+class _Lines:
+    """Writes lines to a stream, and escapes what its encoding cannot say."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> int:
+        return self._stream.write(encodable(line.removesuffix(_CSV_END), self._stream.encoding) + "\n")
 
 
 def _write_parquet(rows: Iterator[Row], path: str) -> None:

@@ -9,6 +9,7 @@ import sys
 import click
 
 from seealike._version import __version__
+from seealike.cli.echo import echo
 from seealike.errors import SeealikeError, UnknownItemError, UsageError
 
 COMMANDS = ("demo", "index", "search", "recommend", "info", "verify", "rm", "encoders")
@@ -98,6 +99,4 @@ def _failed(exc: BaseException) -> int:
 
 
 def _say(message: str) -> None:
-    text = " ".join(message.split())
-    printable = text.encode("utf-8", "backslashreplace").decode()
-    click.echo(f"seealike: {printable}", err=True)
+    echo(f"seealike: {' '.join(message.split())}", err=True)

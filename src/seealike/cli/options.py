@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import click
 
+from seealike.errors import UsageError
 from seealike.types import Metric
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -27,6 +28,23 @@ def catalog_option(function: Function) -> Function:
 def quiet_option(function: Function) -> Function:
     """``--quiet``."""
     return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")(function)
+
+
+def output_file(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a file that could not be written in the end, before any work is done for it.
+
+    Raises:
+        UsageError: it is a folder, or its folder does not exist.
+    """
+    if not value:
+        return value
+    name = parameter.opts[-1]
+    if os.path.isdir(value):
+        raise UsageError(f"{name}: {value} is a folder, not a file")
+    folder = os.path.dirname(os.path.realpath(value))
+    if not os.path.exists(value) and not os.path.isdir(folder):
+        raise UsageError(f"{name}: there is no folder {folder}")
+    return value
 
 
 def search_options(function: Function) -> Function:

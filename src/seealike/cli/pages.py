@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import click
-
 from seealike.catalog import Catalog
+from seealike.cli.echo import echo
 from seealike.errors import PictureError
 from seealike.gallery import GalleryPage, GalleryPicture, GallerySection, picture_budget, render_gallery
 from seealike.store import FileSystem
@@ -67,7 +66,7 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
     )
     FileSystem().write(os.path.abspath(path), html.encode("utf-8", "backslashreplace"))
     if not quiet:
-        click.echo(f"wrote {path}", err=True)
+        echo(f"wrote {path}", err=True)
 
 
 def _queries(catalog: Catalog, query: Query) -> Iterator[GalleryPicture]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from seealike.recommend.view import Ranked
+from seealike.indexes.scoring import DECIMALS
+from seealike.recommend.view import Ranked, StaleViewError
 from seealike.types import Hit, Metadata, Metric
 
 
@@ -41,18 +43,14 @@ class Wanted:
     metric: Metric
 
 
-class StaleViewError(Exception):
-    """An item went away between ranking and reading it; rank again."""
-
-
 def converted(scores: np.ndarray[tuple[int], np.dtype[np.float32]], metric: Metric) -> list[float]:
-    """Cosine similarities in the units of ``metric``; the order stays.
+    """Cosine similarities in the units of ``metric``, as they are printed; the order stays.
 
     Source: for unit vectors the squared Euclidean distance is 2 - 2 cos.
     """
     if metric is Metric.EUCLIDEAN:
-        return [-float(np.sqrt(max(0.0, 2.0 - 2.0 * float(score)))) for score in scores]
-    return [float(score) for score in scores]
+        return [-round(math.sqrt(max(0.0, 2.0 - 2.0 * float(score))), DECIMALS) for score in scores]
+    return [round(float(score), DECIMALS) for score in scores]
 
 
 def hits(

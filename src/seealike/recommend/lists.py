@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seealike.errors import CatalogBusyError
 from seealike.indexes import exact_scores
 from seealike.recommend.answers import Wanted, converted
-from seealike.recommend.view import Ranked, Searcher, VectorStore, View
+from seealike.recommend.view import Ranked, Searcher, StaleViewError, VectorStore, View, joined
 from seealike.types import Float16Array, Float32Array, Int64Array
 
 BLOCK = 1024
@@ -46,11 +45,11 @@ def similar_lists(
     """Yield the list of every item, in the order of ``names``.
 
     Raises:
-        CatalogBusyError: the catalogue changed between the reading of ``names`` and the first list.
+        StaleViewError: the catalogue changed between the reading of ``names`` and the first list.
     """
     view = searcher.view()
     if not np.array_equal(np.sort(names.keys), view.keys):
-        raise CatalogBusyError("the catalogue", "another process")
+        raise StaleViewError
     job = _ListJob(store, searcher, view, names, wanted, exact=exact)
     for start in range(0, len(names.ids), BLOCK):
         yield from job.block(start)
@@ -91,14 +90,16 @@ class _ListJob:
 
     def _rank(self, queries: Float32Array, k: int) -> Iterator[Ranked]:
         ann, tail = self._view.ann, self._view.memory
-        if self._exact or ann is None or (tail is not None and len(tail)) or self._matrix is None:
+        if self._exact or ann is None or self._matrix is None:
             yield from self._searcher.rank(self._view, queries, k, exact=self._exact)
             return
+        newest = tail.candidates(queries, k) if tail is not None and len(tail) else None
         for row, alive in enumerate(self._view.proposed(ann, queries, k)):
             if alive is None:
                 yield from self._searcher.rank(self._view, queries[row : row + 1], k)
-            else:
-                yield alive, exact_scores(queries[row : row + 1], self._vectors(alive))[0]
+                continue
+            ranked = alive, exact_scores(queries[row : row + 1], self._vectors(alive))[0]
+            yield ranked if newest is None else joined(ranked, newest[row])
 
     def _vectors(self, keys: Int64Array) -> Float16Array:
         """The vectors of alive keys, in the order of ``keys``."""
@@ -106,8 +107,7 @@ class _ListJob:
             rows: Float16Array = self._matrix[np.searchsorted(self._view.keys, keys)]
             return rows
         found, vectors = self._store.vectors_of([int(key) for key in keys])
-        if len(found) != len(keys):
-            raise CatalogBusyError("the catalogue", "another process")
+        self._searcher.check_all_there(self._view, len(found), len(keys))
         return vectors[np.searchsorted(found, keys)]
 
     def _load_matrix(self) -> Float16Array | None:
@@ -122,6 +122,5 @@ class _ListJob:
             alive = view.alive(keys)
             matrix[np.searchsorted(view.keys, keys[alive])] = vectors[alive]
             filled += int(alive.sum())
-        if filled != len(view):
-            raise CatalogBusyError("the catalogue", "another process")
+        self._searcher.check_all_there(view, filled, len(view))
         return matrix

@@ -112,6 +112,13 @@ class View:
         return [keys if len(keys) >= wanted else None for keys in living]
 
 
+class StaleViewError(CatalogBusyError):
+    """An item went away between ranking and reading it; rank again."""
+
+    def __init__(self) -> None:
+        super().__init__("the catalogue", "a process that changes it faster than it can be read")
+
+
 class Searcher:
     """Ranks keys for query vectors over the newest committed generation. Safe to use from several threads."""
 
@@ -142,13 +149,17 @@ class Searcher:
                     return fresh
         if self._store.state().generation == state.generation:  # nobody wrote: vectors are missing
             raise self._store.damaged("items without a vector")
-        raise CatalogBusyError("the catalogue", "a process that changes it faster than it can be read")
+        raise StaleViewError
 
     def rank(self, view: View, queries: Float32Array, k: int, *, exact: bool = False) -> list[Ranked]:
         """Rank the items of ``view`` for every query.
 
         Shapes: queries is (q, d), unit norm. Each result holds at least the ``k`` best keys, and every
         other key whose score equals the k-th one, so that the caller can break ties by id; unordered.
+
+        Raises:
+            StaleViewError: items of the view are gone by now; take a new one.
+            DamagedCatalogError: items have no vector.
         """
         k = min(k, len(view))
         if k == 0:
@@ -162,17 +173,33 @@ class Searcher:
 
     def _rank_streaming(self, view: View, queries: Float32Array, k: int) -> list[Ranked]:
         best: list[Ranked] | None = None
+        seen = 0
         for keys, vectors in self._store.vector_blocks():
             alive = view.alive(keys)
             if not alive.any():
                 continue
+            seen += int(alive.sum())
             found = ExactIndex(keys[alive], vectors[alive]).candidates(queries, k)
             best = (
                 found
                 if best is None
-                else [best_of(_joined(*pair), k) for pair in zip(best, found, strict=True)]
+                else [best_of(joined(*pair), k) for pair in zip(best, found, strict=True)]
             )
+        self.check_all_there(view, seen, len(view))
         return best or []
+
+    def check_all_there(self, view: View, found: int, wanted: int) -> None:
+        """Refuse to answer over fewer vectors than the view has: that would be the answer of no generation.
+
+        Raises:
+            StaleViewError: items of the view are gone by now.
+            DamagedCatalogError: items have no vector.
+        """
+        if found == wanted:
+            return
+        if self._store.state().generation == view.generation:
+            raise self._store.damaged("items without a vector")
+        raise StaleViewError
 
     def _rank_with_ann(self, view: View, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Ranked]:
         tail = view.memory.candidates(queries, k) if view.memory is not None and len(view.memory) else None
@@ -183,8 +210,9 @@ class Searcher:
                 results += self._rank_streaming(view, query, k)
                 continue
             found, vectors = self._store.vectors_of(alive.tolist())
+            self.check_all_there(view, len(found), len(alive))
             ranked: Ranked = (found, exact_scores(query, vectors)[0])
-            results.append(best_of(ranked if tail is None else _joined(ranked, tail[row]), k))
+            results.append(best_of(ranked if tail is None else joined(ranked, tail[row]), k))
         return results
 
     def _refreshed(self, old: View | None) -> View | None:
@@ -233,5 +261,6 @@ def best_of(ranked: Ranked, k: int) -> Ranked:
     return keys[keep], scores[keep]
 
 
-def _joined(one: Ranked, other: Ranked) -> Ranked:
+def joined(one: Ranked, other: Ranked) -> Ranked:
+    """Two rankings of different items as one, unordered."""
     return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 
@@ -33,6 +34,8 @@ class FileSystem:
     def replacing(self, path: str, final_name: Callable[[], str] | None = None) -> Iterator[str]:
         """Yield a temporary path to fill; on a clean exit it becomes ``path``, durably.
 
+        A link stays, what it leads to is replaced. A pipe or a device is yielded itself: it is written to.
+
         Args:
             path: the final path.
             final_name: called when the file is complete, where the final path depends on the content.
@@ -42,12 +45,16 @@ class FileSystem:
         """
         temporary = ""
         try:
-            handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(path) or ".")
+            if _is_special(path):
+                yield path
+                return
+            place = os.path.realpath(path) if os.path.islink(path) else path
+            handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(place) or ".")
             os.close(handle)
             yield temporary
             self._sync_file(temporary)
             os.chmod(temporary, 0o666 & ~_umask())
-            target = final_name() if final_name else path
+            target = final_name() if final_name else place
             os.replace(temporary, target)
             self._sync_directory(os.path.dirname(target) or ".")
         except OSError as exc:
@@ -107,6 +114,14 @@ class FileSystem:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _is_special(path: str) -> bool:
+    """Whether ``path`` is there and no regular file: a pipe, a device, or a link to one."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _missing_levels(path: str) -> list[str]:

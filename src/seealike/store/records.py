@@ -11,6 +11,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from seealike.errors import UsageError
 from seealike.types import Metadata
 
 ItemRow = tuple[
@@ -148,8 +149,33 @@ SkipOrigin = Literal["scan", "decode"]
 
 
 def metadata_to_json(metadata: Metadata) -> str:
-    """Metadata as canonical JSON, so that equal metadata is equal text."""
-    return json.dumps(dict(metadata), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Metadata as canonical JSON, so that equal metadata is equal text.
+
+    Raises:
+        UsageError: a value is no text, finite number, truth value or None.
+    """
+    try:
+        text = json.dumps(
+            dict(metadata), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
+    except (TypeError, ValueError) as exc:
+        raise UsageError(f"metadata must be text, finite numbers, true, false or null: {exc}") from exc
+    return checked_text(text, "metadata")
+
+
+def checked_text(value: object, what: str) -> str:
+    """A plain str that a database can hold.
+
+    Raises:
+        UsageError: it is no text, or holds half characters (surrogates).
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{what} must be text, not {type(value).__name__}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"{what} is not valid Unicode: {exc.reason}") from exc
+    return str(value)
 
 
 def vector_checksum(key: int, data: bytes) -> int:
@@ -178,4 +204,5 @@ def text_checksum(text: str) -> int:
 
 
 def _checksum(fields: tuple[object, ...]) -> int:
-    return text_checksum(repr(fields))
+    """Over a canonical form: ``repr`` would depend on which characters a Python version can print."""
+    return zlib.crc32(json.dumps(fields, default=bytes.hex, separators=(",", ":")).encode())

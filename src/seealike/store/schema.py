@@ -18,6 +18,7 @@ from seealike.store.records import is_whole_text, text_checksum
 
 APPLICATION_ID = 0x5345414C  # "SEAL"
 BUSY_TIMEOUT_S = 5.0
+OLDEST_SQLITE = (3, 37)  # the first with STRICT tables
 
 # One entry a format version; applied in order inside one transaction. Never edit a released entry.
 MIGRATIONS = (
@@ -75,7 +76,10 @@ def connect(path: str, *, create: bool = False) -> sqlite3.Connection:
     Raises:
         DamagedCatalogError: the file is missing, or is no SQLite database of ours.
         NewerFormatError: a newer seealike wrote it.
+        StorageError: Python's SQLite is too old.
     """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StorageError(path, f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is the least")
     with translated(path):
         connection = _opened(path, "rwc" if create else "rw")
         try:

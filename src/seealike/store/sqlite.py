@@ -253,6 +253,10 @@ class SqliteStore:
             raise self.damaged(f"checksum of the row of item {row[1]!r}")
         return item
 
+    def count_after(self, key: int) -> int:
+        """How many items have a greater key."""
+        return int(self._fetch("SELECT count(*) FROM items WHERE key > ?", (key,))[0][0])
+
     # -- skipped files -----------------------------------------------------------------------------
 
     def skipped(self) -> list[Skipped]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from seealike.store import schema
-from seealike.store.records import ITEM_COLUMNS, StoredItem, metadata_to_json
+from seealike.store.records import ITEM_COLUMNS, StoredItem, checked_text, metadata_to_json
 from seealike.types import Skipped, SkipReason, SourceItem
 
 # Reasons that may be gone at the next run although the file's size and time are the same.
@@ -27,7 +28,9 @@ _TABLES = """
 CREATE TEMP TABLE scan (
     id TEXT PRIMARY KEY, path BLOB, size INTEGER, mtime INTEGER, grp TEXT, metadata TEXT
 ) WITHOUT ROWID;
-CREATE TEMP TABLE refused (id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER);
+CREATE TEMP TABLE refused (
+    id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER, PRIMARY KEY (id, path)
+) WITHOUT ROWID;
 CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
 CREATE INDEX temp.gone_content ON gone (size, sha256);
@@ -51,13 +54,11 @@ class StagedItem:
 class ScanDiff:
     """Counts of what a run has to do."""
 
-    scanned: int
     unchanged: int
     relabelled: int
     gone: int
     managed: int
     to_read: int
-    skipped_as_before: int
 
 
 class Staging:
@@ -70,6 +71,7 @@ class Staging:
         self._root = root
         self._prefix = root if root.endswith(os.sep) else root + os.sep
         with schema.translated(database_path):
+            self._check_index()
             for table in ("scan", "refused", "moved", "gone", "todo"):
                 connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
             for statement in filter(str.strip, _TABLES.split(";")):
@@ -87,20 +89,41 @@ class Staging:
                     [self._scan_row(entry) for entry in chunk if isinstance(entry, SourceItem)],
                 )
                 self._connection.executemany(
-                    "INSERT INTO temp.refused VALUES (?, ?, ?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO temp.refused VALUES (?, ?, ?, ?, ?, ?)",
                     [self._refused_row(entry) for entry in chunk if isinstance(entry, Skipped)],
                 )
                 self._connection.execute("COMMIT")
             done += len(chunk)
             yield done
         with schema.translated(self._path):
+            self._refuse_taken_ids()
             self._connection.execute(f"INSERT INTO temp.gone SELECT i.id, i.size, i.sha256 FROM {_GONE}")
-            # What lies in a folder that cannot be read now is not gone: nobody has looked.
-            self._connection.execute(
-                "DELETE FROM temp.gone WHERE EXISTS "
-                "(SELECT 1 FROM temp.refused r WHERE r.reason='unreadable' "
-                "AND substr(temp.gone.id, 1, length(r.id) + 1) = r.id || '/')"
-            )
+            self._keep_unseen()
+
+    def _refuse_taken_ids(self) -> None:
+        """An item added by hand keeps its id: ``index`` does not touch it."""
+        taken = "FROM temp.scan s JOIN items i ON i.id=s.id WHERE i.managed=0"
+        self._connection.execute(
+            "INSERT OR IGNORE INTO temp.refused "
+            f"SELECT s.id, s.path, ?, 'an item added by hand has this id', s.size, s.mtime {taken}",
+            (SkipReason.DUPLICATE_ID.value,),
+        )
+        self._connection.execute(f"DELETE FROM temp.scan WHERE id IN (SELECT s.id {taken})")
+
+    def _keep_unseen(self) -> None:
+        """What could not be looked at is not gone: a file, or all that lies in a folder."""
+        unreadable = "SELECT id, path FROM temp.refused WHERE reason=?"
+        for item_id, path in self._rows(unreadable, (SkipReason.UNREADABLE.value,)):
+            try:
+                mode = os.lstat(self.absolute(path)).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                mode = 0
+            self._connection.execute("DELETE FROM temp.gone WHERE id=?", (item_id,))
+            if stat.S_ISDIR(mode) or not mode:  # "0" is the character after "/"
+                bounds = (f"{item_id}/", f"{item_id}0")
+                self._connection.execute("DELETE FROM temp.gone WHERE id > ? AND id < ?", bounds)
 
     def relative(self, path: str) -> bytes:
         """A path as it is stored: relative to the root where it lies in it, in file system bytes."""
@@ -113,14 +136,12 @@ class Staging:
     def diff(self) -> ScanDiff:
         """Count what there is to do."""
         return ScanDiff(
-            scanned=self._count("SELECT count(*) FROM temp.scan"),
             unchanged=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND {_SAME_LABELS}"),
             relabelled=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND NOT {_SAME_LABELS}"),
             gone=self._count("SELECT count(*) FROM temp.gone"),
             managed=self._count("SELECT count(*) FROM items WHERE managed=1"),
             to_read=self._count(f"SELECT count(*) FROM {_CHANGED}")
             + self._count(f"SELECT count(*) FROM {_NEW}"),
-            skipped_as_before=self._count(f"SELECT count(*) FROM {_STILL_SKIPPED}"),
         )
 
     def move_candidates(self) -> Iterator[StagedItem]:
@@ -198,6 +219,12 @@ class Staging:
 
     # -- inside ------------------------------------------------------------------------------------
 
+    def _check_index(self) -> None:
+        """Comparing by id trusts the index of ids: where it is damaged, known items would be added again."""
+        (found,) = self._connection.execute("PRAGMA integrity_check('items')").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
     def _known(self, key: int | None) -> StoredItem | None:
         if key is None:
             return None
@@ -206,7 +233,9 @@ class Staging:
 
     def _scan_row(self, item: SourceItem) -> tuple[object, ...]:
         metadata = metadata_to_json(item.metadata) if item.metadata else "{}"
-        return (item.id, self.relative(item.path), item.size_bytes, item.mtime_ns, item.group, metadata)
+        item_id = checked_text(item.id, "an id")
+        group = None if item.group is None else checked_text(item.group, "a group")
+        return (item_id, self.relative(item.path), item.size_bytes, item.mtime_ns, group, metadata)
 
     def _refused_row(self, row: Skipped) -> tuple[object, ...]:
         detail = row.detail.encode("utf-8", "backslashreplace").decode()

@@ -23,6 +23,7 @@ from seealike.store.records import (
 )
 from seealike.types import Skipped
 
+WRITER_PATIENCE_MS = 60_000
 _INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
 
 
@@ -33,6 +34,8 @@ class StoreWriter:
         """Open a connection of its own, so that readers keep their snapshot."""
         self._path = database_path
         self.connection = schema.connect(database_path)
+        # A reader in the middle of a long statement (verify) holds up a commit where WAL is not safe.
+        self.connection.execute(f"PRAGMA busy_timeout={WRITER_PATIENCE_MS}")
 
     def close(self) -> None:
         """Close the connection."""
@@ -46,7 +49,7 @@ class StoreWriter:
         if not items and not skipped:
             return
         with self._change() as change:
-            change.remove_ids([item.id for item in items])
+            change.remove_ids([*(item.id for item in items), *(row.id for row in skipped)])
             change.insert(items)
             change.skip(skipped, "decode")
             change.unskip([(item.id, item.path) for item in items if item.path is not None])
@@ -98,6 +101,7 @@ class Change:
         self._item_sum = 0
         self._skipped = 0
         self._skip_sum = 0
+        self._changed = False
         self.source: SourceRecord | None = None
 
     def __enter__(self) -> Self:
@@ -129,6 +133,7 @@ class Change:
                 (key, item.vector, vector_checksum(key, item.vector)),
             )
         self._added += len(items)
+        self._changed = self._changed or bool(items)
 
     def remove_ids(self, ids: Sequence[str]) -> int:
         """Delete the items with these ids."""
@@ -153,10 +158,10 @@ class Change:
         statement = f"UPDATE items SET {columns} WHERE key=?"
         found = self._connection.execute(statement, (*row, item.key)).rowcount
         self._item_sum += found * (row[-1] - before)
+        self._changed = True
 
     def skip(self, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
         """List files as not indexed."""
-        self.unskip([(row.id, os.fsencode(row.path)) for row in skipped])
         for row in skipped:
             fields = (
                 row.id,
@@ -168,24 +173,35 @@ class Change:
                 origin,
             )
             crc = skipped_checksum(fields)
+            name = fields[:2]
+            known = self._connection.execute("SELECT crc FROM skipped WHERE id=? AND path=?", name).fetchone()
+            if known == (crc,):
+                continue
+            self._unskip(name)
             self._connection.execute(
                 f"INSERT INTO skipped ({SKIPPED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*fields, crc)
             )
             self._skipped += 1
+            self._changed = True
             self._skip_sum += crc
 
-    def unskip(self, names: Iterable[tuple[str, bytes | None]]) -> None:
-        """Take files off the skipped list."""
-        for item_id, path in names:
-            name = (item_id, path)
-            for (crc,) in self._connection.execute(
-                "SELECT crc FROM skipped WHERE id=? AND path=?", name
-            ).fetchall():
-                self._connection.execute("DELETE FROM skipped WHERE id=? AND path=?", name)
-                self._skipped -= 1
-                self._skip_sum -= crc
+    def unskip(self, names: Iterable[tuple[str, bytes | None]], *, origin: SkipOrigin | None = None) -> None:
+        """Take files off the skipped list; only those that ``origin`` put there, if it is given."""
+        for name in names:
+            self._unskip(name, origin)
+
+    def _unskip(self, name: tuple[str, bytes | None], origin: SkipOrigin | None = None) -> None:
+        where = "WHERE id=? AND path=? AND origin=coalesce(?, origin)"
+        for (crc,) in self._connection.execute(
+            f"SELECT crc FROM skipped {where}", (*name, origin)
+        ).fetchall():
+            self._connection.execute(f"DELETE FROM skipped {where}", (*name, origin))
+            self._skipped -= 1
+            self._changed = True
+            self._skip_sum -= crc
 
     def _delete(self, key: int) -> None:
+        self._changed = True
         self._item_sum -= self._checksum_of(key)
         self._connection.execute("DELETE FROM items WHERE key=?", (key,))
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
@@ -198,6 +214,9 @@ class Change:
 
     def _finish(self) -> None:
         state = read_state(self._connection)
+        new_source = self.source not in (None, state.source)
+        if not (self._changed or new_source):
+            return  # the same as before: readers need not look again
         state = replace(
             state,
             generation=state.generation + 1,

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from seealike.cli.echo import echo
 from seealike.cli.options import quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.demo import run_demo
@@ -40,5 +41,5 @@ def command(folder: str, quiet: bool) -> None:
             f"indexed {result.items:,} pictures in {report.took_s:.1f} s{rate}, skipped {skipped}",
             f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:",
         ):
-            click.echo(line, err=True)
-    click.echo(page)
+            echo(line, err=True)
+    echo(page)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from seealike.cli.echo import echo
 from seealike.encoders import known_encoders
 
 
@@ -32,8 +33,8 @@ def command(form: str) -> None:
             json.dumps([{**asdict(record), "present": record.present} for record in records], default=str)
         )
         return
-    click.echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}present")
+    echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}present")
     for record in records:
         size = f"{record.size_bytes / 1e6:.1f} MB"
         present = "yes" if record.present else "no"
-        click.echo(f"{record.name:<22}{record.dimension:>10}{size:>10}  {record.licence:<12}{present}")
+        echo(f"{record.name:<22}{record.dimension:>10}{size:>10}  {record.licence:<12}{present}")

@@ -10,8 +10,9 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
+from seealike.cli.echo import echo
 from seealike.cli.locate import catalog_for_source
-from seealike.cli.options import catalog_option, quiet_option
+from seealike.cli.options import catalog_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.store import FileSystem, is_catalog
 from seealike.types import IndexReport, Skipped
@@ -37,7 +38,12 @@ from seealike.types import IndexReport, Skipped
     metavar="SECONDS",
     help="Wait this long if another process is writing.",
 )
-@click.option("--report", metavar="FILE.jsonl", help="Write every skipped file with its reason.")
+@click.option(
+    "--report",
+    metavar="FILE.jsonl",
+    callback=output_file,
+    help="Write every skipped file with its reason.",
+)
 @click.option(
     "--format",
     "form",
@@ -116,15 +122,15 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
     )
     names = ("added", "updated", "moved", "removed", "unchanged")
     counts = "  ".join(f"{name} {getattr(result, name):,}" for name in names)
-    click.echo(f"{'would be: ' if result.dry_run else ''}{counts}  skipped {len(result.skipped):,}")
+    echo(f"{'would be: ' if result.dry_run else ''}{counts}  skipped {len(result.skipped):,}")
     if result.skipped:
         reasons = Counter(row.reason.value for row in result.skipped)
         listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-        click.echo(f"skipped: {listed}; --report FILE.jsonl lists them")
+        echo(f"skipped: {listed}; --report FILE.jsonl lists them")
     if result.missing:
-        click.echo(
+        echo(
             f"{result.missing:,} items are gone from {source} and were kept: so many at once look like an "
             "unmounted disk; --prune-missing removes them"
         )
     if not result.dry_run:
-        click.echo(f"{path}: {items:,} items, in {result.took_s:.1f} s{rate}")
+        echo(f"{path}: {items:,} items, in {result.took_s:.1f} s{rate}")

@@ -9,6 +9,7 @@ import click
 
 import seealike
 from seealike.catalog import CatalogInfo
+from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option
 
@@ -45,8 +46,7 @@ def command(catalog: str | None, form: str, skipped: bool) -> None:
         return
     _print(info)
     for row in rows:
-        line = f"{row.reason.value}\t{row.id}\t{row.detail}".encode("utf-8", "backslashreplace").decode()
-        click.echo(line)
+        echo(row.reason.value, row.id, row.detail)
 
 
 def _print(info: CatalogInfo) -> None:
@@ -62,9 +62,9 @@ def _print(info: CatalogInfo) -> None:
         "search": _search_line(info),
     }
     for name, value in lines.items():
-        click.echo(f"{name:<12}{value}")
+        echo(f"{name:<12}{value}")
     for reason, count in info.skipped_by_reason.items():
-        click.echo(f"  {reason.value:<24}{count:,}")
+        echo(f"  {reason.value:<24}{count:,}")
 
 
 def _search_line(info: CatalogInfo) -> str:
@@ -72,6 +72,8 @@ def _search_line(info: CatalogInfo) -> str:
     if ann.state == "none":
         return "exact"
     if ann.state != "ready":
-        return f"exact (approximate index {ann.state}; the next `seealike index` makes it)"
+        return (
+            f"exact (approximate index {ann.state}; `seealike index` or `seealike verify --repair` makes it)"
+        )
     recall = "" if ann.recall_at_10 is None else f", recall@10 {ann.recall_at_10:.4f}"
     return f"approximate over {ann.items:,}{recall}, exact over the {ann.tail:,} newest"

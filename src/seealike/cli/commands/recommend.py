@@ -9,10 +9,11 @@ import click
 
 import seealike
 from seealike.catalog import Catalog, SearchOptions
+from seealike.cli.echo import echo
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.list_files import ListFormat, format_of, write_lists
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.options import catalog_option, output_file, quiet_option, search_options
 from seealike.cli.pages import Page, Query, write_page
 from seealike.cli.progress import progress_printer
 from seealike.types import Metric
@@ -26,7 +27,11 @@ GALLERY_LISTS = 60
 @click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
 @click.option("--all", "everybody", is_flag=True, help="The list of every item.")
 @click.option(
-    "-o", "--output", metavar="FILE", help="With --all: a .csv, .jsonl or .parquet file, written atomically."
+    "-o",
+    "--output",
+    metavar="FILE",
+    callback=output_file,
+    help="With --all: a .csv, .jsonl or .parquet file, written atomically.",
 )
 @catalog_option
 @search_options
@@ -40,6 +45,7 @@ GALLERY_LISTS = 60
 @click.option(
     "--gallery",
     metavar="FILE.html",
+    callback=output_file,
     help=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
 )
 @quiet_option
@@ -103,7 +109,7 @@ def _lists(
         count = write_lists(lists, output, form)
     took_s = time.perf_counter() - started
     if not quiet and output:
-        click.echo(f"{output}: lists of {count:,} items in {took_s:.1f} s", err=True)
+        echo(f"{output}: lists of {count:,} items in {took_s:.1f} s", err=True)
     if gallery:
         chosen = [item for _, item in zip(range(GALLERY_LISTS), catalog.items(), strict=False)]
         found = catalog.similar_batch([item.id for item in chosen], k, options=options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import seealike
+from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, quiet_option
 
@@ -24,4 +25,4 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     with seealike.open(existing_catalog(catalog)) as opened:
         removed = opened.remove(ids)
         if not quiet:
-            click.echo(f"removed {removed:,}; {len(opened):,} items left", err=True)
+            echo(f"removed {removed:,}; {len(opened):,} items left", err=True)

@@ -11,7 +11,7 @@ import seealike
 from seealike.catalog import SearchOptions
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.options import catalog_option, output_file, quiet_option, search_options
 from seealike.cli.pages import Page, Query, write_page
 from seealike.types import Metric
 
@@ -30,7 +30,12 @@ from seealike.types import Metric
     help="How to print the results.",
 )
 @click.option("--null", "-0", is_flag=True, help="With --format paths: end each path with NUL, for xargs -0.")
-@click.option("--gallery", metavar="FILE.html", help="Also write a page that shows the results.")
+@click.option(
+    "--gallery",
+    metavar="FILE.html",
+    callback=output_file,
+    help="Also write a page that shows the results.",
+)
 @quiet_option
 def command(
     pictures: tuple[str, ...],

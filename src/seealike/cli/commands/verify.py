@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import VerifyReport, verify
+from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option
 
@@ -53,7 +54,7 @@ def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
 
 def _print(report: VerifyReport) -> None:
     for finding in report.findings:
-        click.echo(f"{'repaired' if finding.repaired else 'damaged'}: {finding.file}: {finding.what}")
+        echo(f"{'repaired' if finding.repaired else 'damaged'}: {finding.file}: {finding.what}")
     if report.recall_at_10 is not None:
-        click.echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {report.sample:,} items")
-    click.echo(f"{report.items:,} items: {'ok' if report.ok else 'damaged; try `seealike verify --repair`'}")
+        echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {report.sample:,} items")
+    echo(f"{report.items:,} items: {'ok' if report.ok else 'damaged; try `seealike verify --repair`'}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.report import Row, machine, table
 
-NAMES = ("quality", "indexing", "memory", "idle", "cold", "search")
+NAMES = ("quality", "indexing", "memory", "idle", "cold", "search", "threshold")
 WORK = Path(".bench")
 
 

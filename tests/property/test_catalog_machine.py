@@ -88,7 +88,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.folder = self.base / "photos"
         self.files: dict[str, File] = {}
         self.items: dict[str, Known] = {}
-        self.skipped: dict[str, File] = {}
+        self.skipped: dict[str, File | None] = {}  # None: its id is that of an item added by hand
         self.clock = 0
         self.threshold, ann.THRESHOLD = ann.THRESHOLD, ANN_THRESHOLD
         self.encoder = FakeEncoder()
@@ -144,7 +144,12 @@ class CatalogMachine(RuleBasedStateMachine):
 
     def index_the_model(self, *, prune: bool) -> tuple[int, int, int, int]:
         """Counts of added, moved, removed and missing items."""
-        offered = {name: file for name, file in self.files.items() if self.skipped.get(name) != file}
+        taken = {name for name in self.files if name in self.items and self.items[name].file is None}
+        offered = {
+            name: file
+            for name, file in self.files.items()
+            if name not in taken and self.skipped.get(name) != file
+        }
         new = {name for name in offered if name not in self.items}
         managed = [name for name, known in self.items.items() if known.file is not None]
         gone = sorted(name for name in managed if name not in self.files)
@@ -160,6 +165,7 @@ class CatalogMachine(RuleBasedStateMachine):
             del self.items[name]
         removed = 0 if kept else len(gone)
         self.skipped = {name: file for name, file in self.skipped.items() if self.files.get(name) == file}
+        self.skipped.update(dict.fromkeys(taken))
         for name, file in offered.items():
             if file.number == BROKEN:
                 removed += self.items.pop(name, None) is not None

@@ -16,9 +16,7 @@ from seealike.recommend import LoadedAnn
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
 from seealike.types import Progress
 
-THRESHOLD = (
-    50_000  # items; below, exact search is quick enough (docs/benchmarks.md, "where approximate pays")
-)
+THRESHOLD = 30_000  # items; below, exact search is quick enough (docs/benchmarks.md)
 STALE_SHARE = 0.2  # of the snapshot: so many newer or deleted items call for a new one
 PREFIX, SUFFIX = "ann-", ".faiss"
 

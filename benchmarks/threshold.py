@@ -1,4 +1,4 @@
-"""Exact search against the snapshot for catalogues of several sizes: where approximate search begins to pay."""
+"""Exact search against the snapshot for catalogues of several sizes: where the approximate begins to pay."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seealike.errors import SeealikeError
 from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, StoreWriter, schema
 from seealike.store.records import StoredItem
 from seealike.store.writer import Change
@@ -241,7 +240,7 @@ def observed(directory: str) -> Known:
     """What a reader finds, every checksum compared.
 
     Raises:
-        SeealikeError: the catalogue cannot be read.
+        CatalogError: the catalogue cannot be read, or is not what was written.
     """
     store = SqliteStore(directory)
     try:
@@ -252,8 +251,9 @@ def observed(directory: str) -> Known:
         }
         listed: list[StoredItem] = list(store.items(block=5))
         by_id = {item.id: item for item in listed}
-        if not len(by_id) == len(listed) == len(keys) == len(vectors) == state.count:
-            raise SeealikeError("counts differ")
+        if vectors.keys() != set(keys.tolist()):
+            raise store.damaged("items without a vector")
+        assert len(by_id) == len(listed) == len(keys) == state.count
         items = {
             item.id: Entry(vectors[item.key], item.path or b"", item.group or "") for item in by_id.values()
         }

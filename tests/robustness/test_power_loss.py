@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import random
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,13 +19,16 @@ from pathlib import Path
 import pytest
 from tests.robustness.faultfs import double
 from tests.robustness.faultfs.disk import Contents, Disk, Kind, Operation, put, read_journal
+from tests.robustness.herd import Herd, Tags, committed
+from tests.robustness.living import DAMAGED
 from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, observed, states
+from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
+from seealike.catalog import ann, verify
 from seealike.errors import DamagedCatalogError, NoCatalogError
 from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 2
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +47,12 @@ def quick_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def record(library: Path, folder: Path, journal_mode: str) -> list[Operation]:
+def record(library: Path, folder: Path, program: str, argument: str) -> list[Operation]:
+    """Run a program with the folder ``root/new/catalog`` and an argument; what it did below ``root``."""
     root, journal = folder / "root", folder / "journal"
     root.mkdir()
     subprocess.run(
-        [sys.executable, "-m", "tests.robustness.recording", str(root / "new" / "catalog"), journal_mode],
+        [sys.executable, "-m", f"tests.robustness.{program}", str(root / "new" / "catalog"), argument],
         env=double.environment(library, root, journal),
         cwd=ROOT,
         check=True,
@@ -53,13 +61,12 @@ def record(library: Path, folder: Path, journal_mode: str) -> list[Operation]:
 
 
 def crash_states(operations: list[Operation], root: str, seeds: int) -> Iterator[tuple[int, int, Contents]]:
-    """(operations done, steps acknowledged, what is on the disk): every different state."""
+    """(operations done, marks written, what is on the disk): every different state."""
     disk, acknowledged = Disk(root), 0
     seen: set[tuple[int, bytes]] = set()
     for done, operation in enumerate(operations, start=1):
         disk.apply(operation)
-        if operation.kind is Kind.MARK:
-            acknowledged = int(operation.path)
+        acknowledged += operation.kind is Kind.MARK
         left = [disk.flushed_only(), disk.all_kept()]
         left += [disk.some_kept(random.Random(f"{done} {seed}")) for seed in range(seeds)]
         for contents in left:
@@ -86,33 +93,89 @@ def check(directory: Path, allowed: list[Known | None]) -> None:
     assert observed(str(directory)).items == {**found.items, "afterwards": entry("afterwards")}
 
 
-@pytest.mark.parametrize("journal_mode", ["TRUNCATE", "WAL"])
-def test_a_power_loss_after_any_operation_loses_nothing_that_was_acknowledged(
-    library: Path, quick_folder: Path, journal_mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schema, "wal_is_safe", lambda _: journal_mode == "WAL")
-    operations = record(library, quick_folder, journal_mode)
+def survive(library: Path, quick_folder: Path, journal_mode: str, seeds: int) -> None:
+    operations = record(library, quick_folder, "recording", journal_mode)
     known = states()
     count = 0
-    for done, acknowledged, contents in crash_states(operations, str(quick_folder / "root"), SEEDS):
-        folder = quick_folder / "crashed"
-        folder.mkdir()
-        put(contents, folder)
-        try:
-            check(folder / "new" / "catalog", known[acknowledged : acknowledged + 2])
-        except BaseException:
-            print(f"after operation {done} of {len(operations)}, {acknowledged} of {len(STORY)} steps done")
-            raise
-        shutil.rmtree(folder)
+    for done, acknowledged, contents in crash_states(operations, str(quick_folder / "root"), seeds):
+        with crashed(
+            quick_folder, contents, f"{done} of {len(operations)}, {acknowledged} acknowledged"
+        ) as folder:
+            check(folder, known[acknowledged : acknowledged + 2])
         count += 1
     assert count > len(operations) / 2
+
+
+@contextlib.contextmanager
+def crashed(base: Path, contents: Contents, when: str) -> Iterator[Path]:
+    """The catalogue's directory as the crash left it."""
+    folder = base / "crashed"
+    folder.mkdir()
+    put(contents, folder)
+    try:
+        yield folder / "new" / "catalog"
+    except BaseException as exc:
+        exc.add_note(f"after operation {when}")
+        raise
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_power_loss_after_any_operation_loses_nothing_that_was_acknowledged(
+    library: Path, quick_folder: Path
+) -> None:
+    safe = schema.wal_is_safe(sqlite3.sqlite_version_info[:3])
+    survive(library, quick_folder, "WAL" if safe else "TRUNCATE", seeds=2)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("journal_mode", ["TRUNCATE", "WAL"])
+def test_a_power_loss_loses_nothing_that_was_acknowledged_in_either_journal_mode(
+    library: Path, quick_folder: Path, journal_mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "wal_is_safe", lambda version: journal_mode == "WAL")
+    survive(library, quick_folder, journal_mode, seeds=20)
+
+
+def test_a_power_loss_during_index_or_repair_leaves_a_generation_that_was_committed(
+    library: Path, quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ann, "THRESHOLD", ANN_THRESHOLD)
+    fake_default_encoder(monkeypatch.setattr)
+    operations = record(library, quick_folder, "living", str(quick_folder / "photos"))
+    marks = [operation.path for operation in operations if operation.kind is Kind.MARK]
+    damaged = marks.index(DAMAGED)
+    generations: list[Tags | None] = [None, *(json.loads(mark) for mark in marks if mark != DAMAGED)]
+    assert generations[-1] == generations[-2] != {}
+    for done, acknowledged, contents in crash_states(operations, str(quick_folder / "root"), 0):
+        if acknowledged == damaged:  # between the last commit and the end of the damage
+            continue
+        with crashed(
+            quick_folder, contents, f"{done} of {len(operations)}, {acknowledged} marks"
+        ) as directory:
+            if acknowledged > damaged:
+                assert verify(directory, repair=True).ok
+                assert committed(str(directory)) == generations[-1]
+            else:
+                check_generation(directory, generations[acknowledged : acknowledged + 2])
+
+
+def check_generation(directory: Path, allowed: list[Tags | None]) -> None:
+    try:
+        found: Tags | None = committed(str(directory))
+    except NoCatalogError:
+        found = None
+    assert found in allowed
+    if found:
+        report = verify(directory)
+        assert report.ok, report.findings
 
 
 def test_a_rollback_journal_that_is_lost_or_damaged_is_noticed(library: Path, quick_folder: Path) -> None:
     """Without its journal, a database that was being written holds parts of two states."""
     rng = random.Random(7)
     disk, known, noticed = Disk(str(quick_folder / "root")), states(), 0
-    for operation in record(library, quick_folder, "TRUNCATE"):
+    for operation in record(library, quick_folder, "recording", "TRUNCATE"):
         disk.apply(operation)
         contents = disk.all_kept()
         journal = contents.get("new/catalog/catalog.sqlite-journal")
@@ -120,14 +183,11 @@ def test_a_rollback_journal_that_is_lost_or_damaged_is_noticed(library: Path, qu
             continue
         for left in (None, journal[: len(journal) // 2], _flipped(journal, rng)):
             contents["new/catalog/catalog.sqlite-journal"] = left or b""
-            folder = quick_folder / "crashed"
-            folder.mkdir()
-            put(contents, folder)
-            try:
-                assert observed(str(folder / "new" / "catalog")) in known
-            except DamagedCatalogError:
-                noticed += 1
-            shutil.rmtree(folder)
+            with crashed(quick_folder, contents, "with another journal") as directory:
+                try:
+                    assert observed(str(directory)) in known
+                except DamagedCatalogError:
+                    noticed += 1
     assert noticed
 
 
@@ -185,3 +245,28 @@ def test_any_failing_change_costs_only_that_change(
 ) -> None:
     counts = let_fail(library, quick_folder, *choices, "--journal-mode", journal_mode)
     check_failures(counts, refused_share=refused_share)
+
+
+@pytest.mark.parametrize("change", [30, 120])
+def test_index_on_a_full_disk_says_so_in_one_line_and_works_when_there_is_space(
+    library: Path, quick_folder: Path, change: int
+) -> None:
+    """The 30th change is one of the catalogue's creation, the 120th one of a later commit."""
+    herd = Herd(quick_folder / "photos", random.Random(change), 40)
+    root = quick_folder / "root"
+    root.mkdir()
+    full = {"FAULTFS_FAIL_AT": str(change), "FAULTFS_ERRNO": str(errno.ENOSPC), "FAULTFS_LASTING": "1"}
+    arguments = ("index", str(herd.folder), "--catalog", str(root / "catalog"), "--workers", "1")
+    for extra, expected in ((full, 1), ({}, 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.robustness.slow_command", *arguments],
+            env={**double.environment(library, root), **extra, "FAULTFS_CUT": "1"},
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == expected, done.stderr
+        if expected:
+            assert re.fullmatch(r"seealike: cannot write .*(full|No space).*is safe\n", done.stderr)
+    assert committed(str(root / "catalog")) == herd.tags()

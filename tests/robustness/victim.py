@@ -39,8 +39,7 @@ def fake_default_encoder(replace: Callable[[object, str, object], None] = setatt
     def load_encoder(name: str, *, mode: EncoderMode) -> FakeEncoder:
         return FakeEncoder()
 
-    for module in (opening, pictures):
-        replace(module, "identity_of", identity_of)
+    replace(opening, "identity_of", identity_of)
     replace(pictures, "load_encoder", load_encoder)
 
 

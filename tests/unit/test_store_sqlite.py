@@ -196,7 +196,7 @@ def test_an_updated_item_keeps_key_and_vector(store: SqliteStore, writer: StoreW
 
 
 def test_the_source_and_the_derived_file_are_remembered(store: SqliteStore, writer: StoreWriter) -> None:
-    source = SourceRecord("photos/", "/home/photos", "..")
+    source = SourceRecord("photos/", "/albums/photos", "..")
     writer.set_source(source)
     generation = store.state().generation
     writer.set_ann("a record\nof two lines")

@@ -84,6 +84,7 @@ def refresh(
 
     The caller holds the writer lock.
     """
+    remove_orphans(store, files)
     state = store.state()
     if state.count <= THRESHOLD:
         if state.ann is not None:

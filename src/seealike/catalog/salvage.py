@@ -25,6 +25,7 @@ from seealike.store.records import ITEM_COLUMNS, is_whole_text, is_whole_vector
 from seealike.types import EncoderIdentity
 
 BATCH = 500
+FAR_KEY = 1 << 27
 
 
 def salvage(directory: str, files: FileSystem) -> None:
@@ -100,7 +101,7 @@ def _state_text(path: str, name: str) -> str | None:
     if not os.path.exists(path):
         return None
     with contextlib.suppress(sqlite3.Error, OSError), contextlib.closing(_raw(path)) as connection:
-        row = connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
+        row = connection.execute("SELECT value, crc FROM state NOT INDEXED WHERE name=?", (name,)).fetchone()
         if row is not None and is_whole_text(*row):
             return str(row[0])
     return None
@@ -124,12 +125,18 @@ def _whole_items(path: str, dimension: int) -> Iterator[NewItem]:
 def _keys(connection: sqlite3.Connection, last_key: int) -> Iterable[int]:
     """Every key that may exist: those that a table lists; all there ever were where one cannot be listed."""
     found: set[int] = set()
-    try:
-        for table in ("items", "vectors"):
-            found.update(row[0] for row in connection.execute(f"SELECT key FROM {table}").fetchall())
-    except sqlite3.Error:
-        return range(1, max(last_key, *found, 0) + 1)
-    return sorted(found)
+    complete = True
+    for table in ("items", "vectors"):
+        try:
+            found.update(row[0] for row in connection.execute(f"SELECT key FROM {table} NOT INDEXED"))
+        except sqlite3.Error:
+            complete = False
+            with contextlib.suppress(sqlite3.Error):
+                found.update(connection.execute(f"SELECT coalesce(max(key), 0) FROM {table}").fetchone())
+    if complete:
+        return sorted(found)
+    sane = [key for key in found if key <= FAR_KEY]  # a damaged key may be any number
+    return range(1, (last_key or max(sane, default=0)) + 1)
 
 
 def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | None:

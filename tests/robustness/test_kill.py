@@ -18,11 +18,13 @@ from typing import Any, cast
 import psutil
 import pytest
 from tests.robustness.herd import Herd, Tags, committed, content, tag
+from tests.robustness.replacing import VECTOR_BYTES, item
 from tests.robustness.victim import ANN_THRESHOLD
 
 import seealike
 from seealike import IndexOptions
 from seealike.catalog import ann, sync
+from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoreWriter
 from seealike.testing import FakeEncoder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,3 +240,34 @@ def test_kill_9_at_a_hundred_random_moments_loses_and_doubles_nothing(
 ) -> None:
     met = hunt(tmp_path, random.SystemRandom().randrange(1 << 32), 100, monkeypatch)
     assert met["index"] + met["command"] > 20
+
+
+@pytest.mark.heavy
+def test_a_hundred_thousand_items_reopen_quickly_after_a_kill_in_a_large_transaction(tmp_path: Path) -> None:
+    path = str(tmp_path / "catalog")
+    encoder = FakeEncoder(dimension=VECTOR_BYTES // 2)
+    SqliteStore.create(path, encoder.identity, FileSystem()).close()
+    writer = StoreWriter(os.path.join(path, DATABASE_NAME))
+    for start in range(0, 100_000, 10_000):
+        writer.add([item(number, 0) for number in range(start, start + 10_000)])
+    writer.close()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.robustness.replacing", path], stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"in the midst\n"
+    child.kill()
+    child.communicate()
+    left = [os.path.getsize(os.path.join(path, name)) for name in os.listdir(path) if "sqlite-" in name]
+    assert max(left) > 10_000_000  # there is something to undo
+
+    started = time.monotonic()
+    with seealike.open(path, encoder=encoder) as catalog:
+        assert len(catalog) == 100_000
+        took_s = time.monotonic() - started
+        print(f"reopened in {took_s:.2f} s")
+        assert took_s < REOPEN_S
+    store = SqliteStore(path)
+    vectors = b"".join(rows.tobytes() for _, rows in store.vector_blocks())
+    store.close()
+    assert vectors == b"".join(item(number, 0).vector for number in range(100_000))

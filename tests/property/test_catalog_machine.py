@@ -164,7 +164,11 @@ class CatalogMachine(RuleBasedStateMachine):
         for name in [] if kept else gone:
             del self.items[name]
         removed = 0 if kept else len(gone)
-        self.skipped = {name: file for name, file in self.skipped.items() if self.files.get(name) == file}
+        self.skipped = {
+            name: file
+            for name, file in self.skipped.items()
+            if file is not None and self.files.get(name) == file
+        }
         self.skipped.update(dict.fromkeys(taken))
         for name, file in offered.items():
             if file.number == BROKEN:

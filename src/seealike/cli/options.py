@@ -47,6 +47,18 @@ def output_file(_: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def format_option(purpose: str) -> Callable[[Function], Function]:
+    """``--format table|json``, for commands that report something other than hits."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help=purpose,
+    )
+
+
 def search_options(function: Function) -> Function:
     """What every command that gives hits takes."""
     for option in reversed(

@@ -8,18 +8,12 @@ from dataclasses import asdict
 import click
 
 from seealike.cli.echo import echo
+from seealike.cli.options import format_option
 from seealike.encoders import known_encoders
 
 
 @click.command(name="encoders")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print them.",
-)
+@format_option("How to print them.")
 def command(form: str) -> None:
     """List the encoders: licence, size, dimension, and whether they are at hand.
 

@@ -12,7 +12,7 @@ import click
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
 from seealike.cli.echo import echo
 from seealike.cli.locate import catalog_for_source
-from seealike.cli.options import catalog_option, output_file, quiet_option
+from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.store import FileSystem, is_catalog
 from seealike.types import IndexReport, Skipped
@@ -44,14 +44,7 @@ from seealike.types import IndexReport, Skipped
     callback=output_file,
     help="Write every skipped file with its reason.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print what was done.",
-)
+@format_option("How to print what was done.")
 @quiet_option
 def command(
     source: str,

@@ -11,19 +11,12 @@ import seealike
 from seealike.catalog import CatalogInfo
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option
+from seealike.cli.options import catalog_option, format_option
 
 
 @click.command(name="info")
 @catalog_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@format_option("How to print it.")
 @click.option(
     "--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons."
 )

@@ -10,7 +10,7 @@ import click
 from seealike.catalog import VerifyReport, verify
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option
+from seealike.cli.options import catalog_option, format_option
 
 
 @click.command(name="verify")
@@ -26,14 +26,7 @@ from seealike.cli.options import catalog_option
     metavar="N",
     help="On how many items to compare approximate with exact search.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print the findings.",
-)
+@format_option("How to print the findings.")
 def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
     """Check every checksum, look for orphans, and compare approximate with exact search.
 

@@ -61,13 +61,26 @@ class Metric(StrEnum):
     EUCLIDEAN = "euclidean"
 
 
+class Fit(StrEnum):
+    """How a picture of any shape is fitted to a square.
+
+    ``CROP``: the shorter side becomes ``resize_px``; the centre is cut out.
+    ``SQUASH``: both sides become ``resize_px``, whatever the shape was; the centre is cut out.
+    ``PAD``: the longer side becomes ``resize_px``; the rest of the square is the encoder's mean colour.
+    """
+
+    CROP = "crop"
+    SQUASH = "squash"
+    PAD = "pad"
+
+
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
     """How a picture becomes the square of pixels an encoder was trained on.
 
-    The shorter side is resized to ``resize_px``, the centre ``crop_px`` x ``crop_px`` is cut out
-    (both in Pillow's ``bicubic`` convention, antialiased), and the encoder itself computes
-    ``(RGB - mean) / std`` per channel on the 0..255 scale.
+    The picture is resized to ``resize_px`` as ``fit`` says, and the centre ``crop_px`` x ``crop_px`` is cut
+    out (both in Pillow's conventions, antialiased). The encoder itself computes ``(value - mean) / std`` per
+    channel, in the order R, G, B and on the 0..255 scale; with ``bgr`` it then reverses the channels.
     """
 
     resize_px: int
@@ -75,6 +88,8 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
+    fit: Fit = Fit.CROP
+    bgr: bool = False
 
 
 @dataclass(frozen=True, slots=True)

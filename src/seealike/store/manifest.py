@@ -12,7 +12,7 @@ from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogErro
 from seealike.store import schema
 from seealike.store.files import FileSystem
 from seealike.store.records import text_checksum
-from seealike.types import EncoderIdentity, Preprocessing
+from seealike.types import EncoderIdentity, Fit, Preprocessing
 
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
@@ -98,6 +98,7 @@ def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:
     preprocessing = dict(fields["preprocessing"])  # type: ignore[call-overload]
     for name in ("mean", "std"):
         preprocessing[name] = tuple(preprocessing[name])
+    preprocessing["fit"] = Fit(preprocessing.get("fit", Fit.CROP))
     return EncoderIdentity(**{**fields, "preprocessing": Preprocessing(**preprocessing)})  # type: ignore[arg-type]
 
 

@@ -1,0 +1,221 @@
+"""How people name an encoder and its settings, in one line of text.
+
+    efficientnet-lite0
+    onnx:trunk.onnx?layer=t462&pool=avg&size=320&resize=366&norm=imagenet
+    timm:vgg16?layer=features.30&pool=flatten&weights=vgg16.safetensors
+    NAME or NAME:ARGUMENT                 an encoder of an installed package (see ``plugins``)
+
+The text is checked here once; inside there are only values. Nothing is opened.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import TypeAlias
+
+from seealike.errors import UnknownNameError, UsageError
+from seealike.types import Fit
+
+Triple: TypeAlias = tuple[float, float, float]
+ONNX, TIMM = "onnx", "timm"
+MAX_SIDE_PX = 4096
+INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
+
+
+class Pooling(StrEnum):
+    """How a map of features (n, c, h, w) becomes one vector a picture.
+
+    ``NONE`` takes (n, d) as it is. ``GEM`` is the generalised mean with exponent 3 (Radenovic et al. 2018,
+    equation 3).
+    """
+
+    AVG = "avg"
+    MAX = "max"
+    GEM = "gem"
+    FLATTEN = "flatten"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """``(value - mean) / std`` for each of R, G, B on the 0..1 scale; ``bgr`` reverses the channels after."""
+
+    mean: Triple
+    std: Triple
+    bgr: bool = False
+
+
+NORMALISATIONS = {
+    "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "half": Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": Normalisation((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "raw": Normalisation((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "caffe": Normalisation(
+        (123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255), bgr=True
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """An encoder as somebody asked for it. ``None`` means: as the model's own record says.
+
+    Args:
+        scheme: ``onnx``, ``timm``, or the name of a known or an installed encoder.
+        target: an absolute file for ``onnx``, a model name for ``timm``, else whatever came after the colon.
+        layer: the tensor or module whose output is taken.
+        pool: how it becomes one vector.
+        weights: an absolute file with the model's weights (``timm``).
+        text: an absolute file with the model's text tower (``onnx``).
+        size: the side in px of the square that the model sees.
+        resize: the side in px that the picture is resized to before.
+        fit: how a picture that is no square is fitted.
+        interpolation: one of ``INTERPOLATIONS``.
+        norm: how the values are scaled.
+    """
+
+    scheme: str
+    target: str = ""
+    layer: str | None = None
+    pool: Pooling | None = None
+    weights: str | None = None
+    text: str | None = None
+    size: int | None = None
+    resize: int | None = None
+    fit: Fit | None = None
+    interpolation: str | None = None
+    norm: Normalisation | None = None
+
+    def __str__(self) -> str:
+        """The text that ``parse_spec`` reads back."""
+        name = f"{self.scheme}:{self.target}" if self.target else self.scheme
+        options = "&".join(f"{option}={value}" for option, value in _texts(self).items())
+        return f"{name}?{options}" if options else name
+
+
+def parse_spec(text: str) -> EncoderSpec:
+    """Read what somebody typed; relative files are taken from the working directory.
+
+    Raises:
+        UsageError: there is no name, or an option's value makes no sense.
+        UnknownNameError: there is no such option.
+    """
+    name, question, options = text.rpartition("?")
+    if not question or "=" not in options:
+        name, options = text, ""
+    scheme, _, target = name.partition(":")
+    if not scheme:
+        raise UsageError(f"{text!r} names no encoder; `seealike encoders` lists them")
+    if scheme in (ONNX, TIMM) and not target:
+        raise UsageError(f"{scheme}: needs a name after the colon, for instance {_EXAMPLES[scheme]}")
+    spec = EncoderSpec(scheme, _absolute(target) if scheme == ONNX else target)
+    return with_options(spec, dict(part.partition("=")[::2] for part in options.split("&") if part))
+
+
+def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
+    """``spec`` with more options, given as texts.
+
+    Raises:
+        UsageError: a value makes no sense.
+        UnknownNameError: there is no such option.
+    """
+    found: dict[str, object] = {}
+    for option, value in options.items():
+        if option not in _PARSED:
+            raise UnknownNameError("encoder option", option, _PARSED)
+        if not value:
+            raise UsageError(f"the encoder option {option}= needs a value")
+        found[option] = _PARSED[option](option, value)
+    return replace(spec, **found)  # type: ignore[arg-type]
+
+
+_EXAMPLES = {ONNX: "onnx:model.onnx", TIMM: "timm:resnet50"}
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _side(option: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MAX_SIDE_PX:
+        raise UsageError(
+            f"the encoder option {option}= is a number of pixels up to {MAX_SIDE_PX}, not {value!r}"
+        )
+    return int(value)
+
+
+def _one_of(kind: type[StrEnum]) -> Callable[[str, str], StrEnum]:
+    def parsed(option: str, value: str) -> StrEnum:
+        known = [member.value for member in kind]
+        if value not in known:
+            raise UnknownNameError(f"value of the encoder option {option}=", value, known)
+        return kind(value)
+
+    return parsed
+
+
+def _interpolation(option: str, value: str) -> str:
+    if value not in INTERPOLATIONS:
+        raise UnknownNameError(f"value of the encoder option {option}=", value, INTERPOLATIONS)
+    return value
+
+
+def _normalisation(option: str, value: str) -> Normalisation:
+    """``imagenet``, or ``0.5,0.5,0.5/0.5,0.5,0.5``, or with ``/bgr`` behind."""
+    if value in NORMALISATIONS:
+        return NORMALISATIONS[value]
+    mean, _, rest = value.partition("/")
+    std, _, order = rest.partition("/")
+    try:
+        triples = [tuple(float(number) for number in part.split(",")) for part in (mean, std)]
+    except ValueError:
+        triples = []
+    good = (
+        [len(triple) for triple in triples] == [3, 3]
+        and all(math.isfinite(number) for triple in triples for number in triple)
+        and all(number > 0 for number in triples[1])
+        and order in ("", "bgr")
+    )
+    if not good:
+        raise UsageError(
+            f"the encoder option {option}= is one of {', '.join(NORMALISATIONS)}, or means/deviations on the "
+            f"scale 0 to 1, as in 0.5,0.5,0.5/0.5,0.5,0.5; not {value!r}"
+        )
+    (r, g, b), (u, v, w) = triples
+    return Normalisation((r, g, b), (u, v, w), bgr=bool(order))
+
+
+def _normalisation_text(norm: Normalisation) -> str:
+    for name, known in NORMALISATIONS.items():
+        if known == norm:
+            return name
+    numbers = "/".join(",".join(map(repr, triple)) for triple in (norm.mean, norm.std))
+    return f"{numbers}/bgr" if norm.bgr else numbers
+
+
+_PARSED: dict[str, Callable[[str, str], object]] = {
+    "layer": lambda _, value: value,
+    "pool": _one_of(Pooling),
+    "weights": lambda _, value: _absolute(value),
+    "text": lambda _, value: _absolute(value),
+    "size": _side,
+    "resize": _side,
+    "fit": _one_of(Fit),
+    "interpolation": _interpolation,
+    "norm": _normalisation,
+}
+
+
+def _texts(spec: EncoderSpec) -> dict[str, str]:
+    """The options that are set, as texts."""
+    values = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name in _PARSED}
+    return {
+        option: _normalisation_text(value) if isinstance(value, Normalisation) else str(value)
+        for option, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,1 @@
+"""How well an encoder does on a catalogue of one's own: metrics, comparisons, pages."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -23,8 +25,10 @@ from seealike.store import (
     SqliteStore,
     StoreWriter,
     is_catalog,
+    schema,
     write_manifest,
 )
+from seealike.store.records import text_checksum
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
 from seealike.types import Skipped, SkipReason
@@ -258,6 +262,28 @@ def test_another_catalogues_manifest_or_database_is_noticed(tmp_path: Path, dire
     write_manifest(FileSystem(), other, Manifest(IDENTITY))
     with pytest.raises(DamagedCatalogError, match="does not belong to"):
         SqliteStore(other)
+
+
+def test_a_catalogue_of_the_first_format_is_read(directory: str) -> None:
+    """It had neither a name for its database, nor a spec, nor the newer fields of the preprocessing."""
+    path = Path(directory) / MANIFEST_NAME
+    content = json.loads(path.read_bytes())
+    for name in ("encoder_spec", "database", "crc32"):
+        del content[name]
+    for name in ("fit", "bgr"):
+        del content["encoder"]["preprocessing"][name]
+    content["format_version"] = 1
+    checksum = text_checksum(json.dumps(content, sort_keys=True))
+    path.write_text(json.dumps({**content, "crc32": checksum}))
+    birth = json.dumps({"catalog_id": content["catalog_id"], "encoder": content["encoder"]}, sort_keys=True)
+    with (
+        contextlib.closing(sqlite3.connect(os.path.join(directory, DATABASE_NAME))) as connection,
+        connection,
+    ):
+        schema.put_state(connection, "birth", birth)
+    store = SqliteStore(directory)
+    assert (store.identity, store.encoder_spec) == (IDENTITY, IDENTITY.name)
+    store.close()
 
 
 def test_a_missing_database_is_named(directory: str) -> None:

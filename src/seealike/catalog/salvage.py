@@ -20,9 +20,8 @@ from seealike.store import (
     StoreWriter,
     read_manifest,
 )
-from seealike.store.manifest import birth_from_json
+from seealike.store.manifest import Manifest, birth_from_json, databases_in
 from seealike.store.records import ITEM_COLUMNS, is_whole_text, is_whole_vector
-from seealike.types import EncoderIdentity
 
 BATCH = 500
 FAR_KEY = 1 << 27
@@ -36,15 +35,15 @@ def salvage(directory: str, files: FileSystem) -> None:
     Raises:
         DamagedCatalogError: neither the manifest nor the database says which encoder it was.
     """
-    path = os.path.join(directory, DATABASE_NAME)
-    identity = _identity(directory, path)
+    path = _database_path(directory)
+    birth = _birth(directory, path)
     fresh = os.path.join(directory, ".salvage")
     _clear(fresh, files)
-    store = SqliteStore.create(fresh, identity, files)
+    store = SqliteStore.create(fresh, birth.encoder, files, encoder_spec=birth.encoder_spec)
     writer = StoreWriter(store.database_path)
     try:
         batch: list[NewItem] = []
-        for item in _whole_items(path, identity.dimension):
+        for item in _whole_items(path, birth.encoder.dimension):
             batch.append(item)
             if len(batch) >= BATCH:
                 writer.add(batch)
@@ -76,13 +75,22 @@ def _keep_aside(path: str, files: FileSystem) -> None:
         files.remove(path + suffix)
 
 
-def _identity(directory: str, path: str) -> EncoderIdentity:
+def _database_path(directory: str) -> str:
+    """The database that the manifest names, or where nobody knows, the first that says whose it is."""
+    with contextlib.suppress(DamagedCatalogError):
+        return os.path.join(directory, read_manifest(directory).database)
+    paths = [os.path.join(directory, name) for name in databases_in(directory)]
+    told = [path for path in paths if _state_text(path, "birth") is not None]
+    return (told or paths or [os.path.join(directory, DATABASE_NAME)])[0]
+
+
+def _birth(directory: str, path: str) -> Manifest:
     """Which encoder made the vectors: the database knows best."""
     text = _state_text(path, "birth")
     if text is not None:
-        return birth_from_json(text).encoder
+        return birth_from_json(text)
     try:
-        return read_manifest(directory).encoder
+        return read_manifest(directory)
     except DamagedCatalogError as exc:
         raise DamagedCatalogError(
             directory,

@@ -7,6 +7,7 @@ name is judged by its extension: whether a file is a picture is decided by its c
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from seealike.sources.ids import printable
 from seealike.types import Skipped, SkipReason, SourceItem
 
 State: TypeAlias = frozenset[int]
-_CATALOG_FILES = frozenset({"manifest.json", "catalog.sqlite"})
+_MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog.*\.sqlite")
 _name_of = attrgetter("name")
 
 
@@ -181,7 +182,8 @@ def _skipped(entry: os.DirEntry[str], directory: _Directory, reason: SkipReason,
 
 
 def _is_catalog(entries: list[os.DirEntry[str]]) -> bool:
-    return len({entry.name for entry in entries if entry.name in _CATALOG_FILES}) == len(_CATALOG_FILES)
+    names = [entry.name for entry in entries]
+    return _MANIFEST in names and any(map(_DATABASE.fullmatch, names))
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

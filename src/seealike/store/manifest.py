@@ -1,4 +1,8 @@
-"""``manifest.json``: the catalogue's birth certificate, written once, as the last step of creation."""
+"""``manifest.json``: which database is the catalogue's, and which encoder made its vectors.
+
+Written as the last step of creation, and replaced in one step when a catalogue moves to another encoder:
+whoever reads it sees the old catalogue or the new one, whole.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,24 @@ from seealike.types import EncoderIdentity, Fit, Preprocessing
 
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
+_DATABASE_PREFIX, _DATABASE_SUFFIX = "catalog", ".sqlite"
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What never changes in the life of a catalogue. The database repeats ``catalog_id``."""
+    """What is fixed for one database. The database repeats ``catalog_id`` and ``encoder``.
+
+    ``encoder_spec`` is how the encoder was asked for, empty where it is an object of the caller's.
+    ``database`` is the name of the file.
+    """
 
     encoder: EncoderIdentity
     created_by: str = f"seealike {__version__}"
     format_version: int = MANIFEST_FORMAT
     catalog_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    encoder_spec: str = ""
+    database: str = DATABASE_NAME
 
     def to_bytes(self) -> bytes:
         """Serialise, with a checksum over the content."""
@@ -41,8 +52,22 @@ def is_catalog(path: str) -> bool:
     """
     if os.path.isfile(os.path.join(path, MANIFEST_NAME)):
         return True
-    database = os.path.join(path, DATABASE_NAME)
-    return os.path.isfile(database) and not schema.is_blank(database)
+    return any(not schema.is_blank(os.path.join(path, name)) for name in databases_in(path))
+
+
+def is_database_name(name: str) -> bool:
+    """Whether a catalogue's database may be called so."""
+    return name.startswith(_DATABASE_PREFIX) and name.endswith(_DATABASE_SUFFIX)
+
+
+def databases_in(directory: str) -> list[str]:
+    """The names of all files in a directory that may be a catalogue's database, the usual one first."""
+    try:
+        names = [name for name in os.listdir(directory) if is_database_name(name)]
+    except OSError:
+        return []
+    files = [name for name in names if os.path.isfile(os.path.join(directory, name))]
+    return sorted(files, key=lambda name: (name != DATABASE_NAME, name))
 
 
 def write_manifest(files: FileSystem, directory: str, manifest: Manifest) -> None:
@@ -70,6 +95,10 @@ def read_manifest(directory: str) -> Manifest:
         raise NoCatalogError(directory) from None
     except (OSError, ValueError, RecursionError) as exc:
         raise DamagedCatalogError(directory, path, str(exc)) from exc
+    return _checked(directory, path, content)
+
+
+def _checked(directory: str, path: str, content: object) -> Manifest:
     if not isinstance(content, dict):
         raise DamagedCatalogError(directory, path, "no JSON object")
     checksum = content.pop("crc32", None)  # the same in every format, or damage would look like a newer one
@@ -77,20 +106,30 @@ def read_manifest(directory: str) -> Manifest:
         raise DamagedCatalogError(directory, path, "checksum")
     if content["format_version"] > MANIFEST_FORMAT:
         raise NewerFormatError(directory, content["format_version"], MANIFEST_FORMAT)
-    return Manifest(**{**content, "encoder": identity_from_json(content["encoder"])})
+    if content["format_version"] < 2:  # catalogues of that time had encoders that are known by name
+        content["encoder_spec"] = content["encoder"]["name"]
+    manifest = Manifest(**{**content, "encoder": identity_from_json(content["encoder"])})
+    if os.path.basename(manifest.database) != manifest.database or not is_database_name(manifest.database):
+        raise DamagedCatalogError(directory, path, f"names {manifest.database!r} as its database")
+    return manifest
 
 
 def birth_to_json(manifest: Manifest) -> str:
     """What the database repeats of the manifest, so that neither can be another catalogue's."""
-    return json.dumps(
-        {"catalog_id": manifest.catalog_id, "encoder": asdict(manifest.encoder)}, sort_keys=True
-    )
+    fields = {
+        "catalog_id": manifest.catalog_id,
+        "encoder": asdict(manifest.encoder),
+        "encoder_spec": manifest.encoder_spec,
+    }
+    return json.dumps(fields, sort_keys=True)
 
 
 def birth_from_json(text: str) -> Manifest:
     """The manifest that belongs to a database which says ``text``."""
     fields = json.loads(text)
-    return Manifest(identity_from_json(fields["encoder"]), catalog_id=fields["catalog_id"])
+    identity = identity_from_json(fields["encoder"])
+    spec = fields.get("encoder_spec", identity.name)
+    return Manifest(identity, catalog_id=fields["catalog_id"], encoder_spec=spec)
 
 
 def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:

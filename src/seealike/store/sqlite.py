@@ -22,6 +22,7 @@ from seealike.store.manifest import (
     DATABASE_NAME,
     MANIFEST_NAME,
     Manifest,
+    birth_from_json,
     birth_to_json,
     is_catalog,
     read_manifest,
@@ -52,9 +53,10 @@ class SqliteStore:
             NoCatalogError, DamagedCatalogError, NewerFormatError: see ``read_manifest``.
         """
         self.directory = directory
-        self.database_path = os.path.join(directory, DATABASE_NAME)
         manifest = read_manifest(directory)
+        self.database_path = os.path.join(directory, manifest.database)
         self.identity = manifest.encoder
+        self.encoder_spec = manifest.encoder_spec
         if not os.path.isfile(self.database_path):
             raise DamagedCatalogError(directory, self.database_path, "missing")
         self._guard = threading.Lock()
@@ -67,8 +69,12 @@ class SqliteStore:
             raise
 
     @classmethod
-    def create(cls, directory: str, identity: EncoderIdentity, files: FileSystem) -> SqliteStore:
+    def create(
+        cls, directory: str, identity: EncoderIdentity, files: FileSystem, *, encoder_spec: str = ""
+    ) -> SqliteStore:
         """Make an empty catalogue; the manifest, written last, makes it one.
+
+        ``encoder_spec`` is how the encoder was asked for, empty where it is an object of the caller's.
 
         Raises:
             CatalogExistsError: there is a catalogue, or a file, or a folder with other things in it.
@@ -82,7 +88,7 @@ class SqliteStore:
         try:
             _check_place(directory)  # somebody else may have been quicker
             files.remove_leftovers(directory)
-            manifest = Manifest(identity)
+            manifest = Manifest(identity, encoder_spec=encoder_spec)
             _make_database(os.path.join(directory, DATABASE_NAME), manifest)
             try:
                 write_manifest(files, directory, manifest)
@@ -135,8 +141,8 @@ class SqliteStore:
 
     def _check_birth(self, manifest: Manifest) -> None:
         with schema.translated(self.database_path):
-            birth = self._state_value("birth")
-        if birth != birth_to_json(manifest):
+            birth = birth_from_json(self._state_value("birth"))
+        if (birth.catalog_id, birth.encoder) != (manifest.catalog_id, manifest.encoder):
             path = os.path.join(self.directory, MANIFEST_NAME)
             raise DamagedCatalogError(self.directory, path, f"does not belong to {self.database_path}")
 

@@ -33,6 +33,7 @@ class AnnIndex:
         self.record = record
         self._reduction, self._keys, self._starts, self._engine = reduction, keys, starts, engine
         self._has_twins = record.distinct < record.count
+        self._known_effort: Effort | None = None
 
     def __len__(self) -> int:
         """The number of vectors."""
@@ -49,7 +50,7 @@ class AnnIndex:
         engine = self._engine
         if engine is None:
             return [self._keys] * len(queries)
-        effort = effort_for(max(k, 1), self.record.efforts, self.record.distinct, self.record.lists)
+        effort = self._effort(max(k, 1))
         workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
         if workers < 2:
             return self._propose(engine, queries, effort)
@@ -58,6 +59,14 @@ class AnnIndex:
                 lambda part: self._propose(engine, part, effort), np.array_split(queries, 4 * workers)
             )
             return [row for part in parts for row in part]
+
+    def _effort(self, k: int) -> Effort:
+        """The effort for ``k``; the last one is remembered, for most callers always ask for as many."""
+        known = self._known_effort
+        if known is None or known.k != k:
+            known = effort_for(k, self.record.efforts, self.record.distinct, self.record.lists)
+            self._known_effort = known
+        return known
 
     def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Int64Array]:
         with threads(1):

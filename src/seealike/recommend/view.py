@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -80,6 +80,12 @@ class View:
     ann_record: str | None
     ann: LoadedAnn | None
     memory: ExactIndex | None
+    covered: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count the living keys that the snapshot covers."""
+        covered = int(np.searchsorted(self.keys, self.covered_to, side="right"))
+        object.__setattr__(self, "covered", covered)
 
     @property
     def covered_to(self) -> int:
@@ -103,10 +109,12 @@ class View:
         The more of the snapshot's items were deleted since, the more are asked for. ``None`` where too few
         of them are left all the same.
         """
-        covered = int(np.searchsorted(self.keys, ann.last_key, side="right"))
+        covered = self.covered
         if not covered:
             return [np.empty(0, dtype=np.int64)] * len(queries)
         wanted = min(k, covered)
+        if covered == len(ann.index):  # nothing was deleted
+            return list(ann.index.candidates(queries, wanted))
         asked = math.ceil(wanted * len(ann.index) / covered)
         living = (keys[self.alive(keys)] for keys in ann.index.candidates(queries, asked))
         return [keys if len(keys) >= wanted else None for keys in living]

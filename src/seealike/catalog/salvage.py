@@ -158,19 +158,7 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
         return None
     if not is_whole_vector(key, vector[0], vector[1], 2 * dimension):
         return None
-    return NewItem(
-        id=item.id,
-        path=item.path,
-        size_bytes=item.size_bytes,
-        mtime_ns=item.mtime_ns,
-        sha256=item.sha256,
-        group=item.group,
-        metadata_json=item.metadata_json,
-        width_px=item.width_px,
-        height_px=item.height_px,
-        managed=item.managed,
-        vector=vector[0],
-    )
+    return item.with_vector(vector[0])
 
 
 def _raw(path: str) -> sqlite3.Connection:

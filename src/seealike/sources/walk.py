@@ -21,7 +21,7 @@ from seealike.sources.ids import printable
 from seealike.types import Skipped, SkipReason, SourceItem
 
 State: TypeAlias = frozenset[int]
-_MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog.*\.sqlite")
+_MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 _name_of = attrgetter("name")
 
 

@@ -17,6 +17,7 @@ from seealike.store.manifest import (
 from seealike.store.records import NewItem, SourceRecord, State, StoredItem
 from seealike.store.sqlite import SqliteStore
 from seealike.store.staging import ScanDiff, Staging
+from seealike.store.succession import disinherit, inherit, remove_other_databases, succeed
 from seealike.store.writer import StoreWriter
 
 __all__ = [
@@ -33,8 +34,12 @@ __all__ = [
     "StoreWriter",
     "StoredItem",
     "WriterLock",
+    "disinherit",
+    "inherit",
     "is_catalog",
     "read_manifest",
+    "remove_other_databases",
     "schema",
+    "succeed",
     "write_manifest",
 ]

@@ -56,7 +56,7 @@ class FileSystem:
             os.chmod(temporary, 0o666 & ~_umask())
             target = final_name() if final_name else place
             os.replace(temporary, target)
-            self._sync_directory(os.path.dirname(target) or ".")
+            self.sync_directory(os.path.dirname(target) or ".")
         except OSError as exc:
             raise StorageError(path, exc.strerror or str(exc)) from exc
         finally:
@@ -70,7 +70,7 @@ class FileSystem:
             missing = _missing_levels(os.path.abspath(path))
             os.makedirs(path, exist_ok=True)
             for folder in missing:
-                self._sync_directory(os.path.dirname(folder))
+                self.sync_directory(os.path.dirname(folder))
         except OSError as exc:
             raise StorageError(path, exc.strerror or str(exc)) from exc
 
@@ -83,7 +83,7 @@ class FileSystem:
         try:
             os.replace(source, target)
             for folder in {os.path.dirname(target), os.path.dirname(source)}:
-                self._sync_directory(folder or ".")
+                self.sync_directory(folder or ".")
         except OSError as exc:
             raise StorageError(target, exc.strerror or str(exc)) from exc
 
@@ -106,7 +106,8 @@ class FileSystem:
         finally:
             os.close(descriptor)
 
-    def _sync_directory(self, path: str) -> None:
+    def sync_directory(self, path: str) -> None:
+        """Make the names in a directory durable."""
         if os.name == "nt":  # directories cannot be opened there; NTFS journals the rename itself
             return
         descriptor = os.open(path, os.O_RDONLY)

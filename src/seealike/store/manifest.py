@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from dataclasses import asdict, dataclass, field
 
@@ -21,7 +22,7 @@ from seealike.types import EncoderIdentity, Fit, Preprocessing
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
 MANIFEST_FORMAT = 2
-_DATABASE_PREFIX, _DATABASE_SUFFIX = "catalog", ".sqlite"
+_DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def is_catalog(path: str) -> bool:
 
 def is_database_name(name: str) -> bool:
     """Whether a catalogue's database may be called so."""
-    return name.startswith(_DATABASE_PREFIX) and name.endswith(_DATABASE_SUFFIX)
+    return _DATABASE.fullmatch(name) is not None
 
 
 def databases_in(directory: str) -> list[str]:

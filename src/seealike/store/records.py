@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 from seealike.errors import UsageError
@@ -22,10 +23,12 @@ SKIPPED_COLUMNS = "id, path, reason, detail, size, mtime, origin, crc"
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
-    """One row of ``items``. ``path`` is relative to the source's root, or absolute, in file system bytes."""
+class ItemFields:
+    """What is known of a picture, whoever speaks of it.
 
-    key: int
+    ``path`` is relative to the source's root, or absolute, in file system bytes.
+    """
+
     id: str
     path: bytes | None
     size_bytes: int | None
@@ -36,6 +39,13 @@ class StoredItem:
     width_px: int
     height_px: int
     managed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem(ItemFields):
+    """One row of ``items``."""
+
+    key: int
 
     @property
     def metadata(self) -> Metadata:
@@ -45,65 +55,33 @@ class StoredItem:
 
     def row(self) -> ItemRow:
         """The row with its checksum, in the order of ``ITEM_COLUMNS``."""
-        fields = self._fields()
-        return (*fields, _checksum(fields))
-
-    def _fields(
-        self,
-    ) -> tuple[int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int]:
-        return (
-            self.key,
-            self.id,
-            self.path,
-            self.size_bytes,
-            self.mtime_ns,
-            self.sha256,
-            self.group,
-            self.metadata_json,
-            self.width_px,
-            self.height_px,
-            int(self.managed),
-        )
+        known = (self.key, *_values(self)[:-1], int(self.managed))
+        return (*known, _checksum(known))
 
     @classmethod
     def from_row(cls, row: ItemRow) -> StoredItem | None:
         """The item, or ``None`` if the row is not what was written."""
         if _checksum(row[:-1]) != row[-1]:
             return None
-        return cls(*row[:-2], managed=bool(row[-2]))
+        return cls(*row[1:-2], managed=bool(row[-2]), key=row[0])
+
+    def with_vector(self, vector: bytes) -> NewItem:
+        """The same item as a new one."""
+        return NewItem(*(*_values(self), vector))
 
 
 @dataclass(frozen=True, slots=True)
-class NewItem:
+class NewItem(ItemFields):
     """What is about to become an item: everything but the key, and its vector (float16 bytes)."""
 
-    id: str
-    path: bytes | None
-    size_bytes: int | None
-    mtime_ns: int | None
-    sha256: bytes | None
-    group: str | None
-    metadata_json: str
-    width_px: int
-    height_px: int
-    managed: bool
     vector: bytes
 
     def stored(self, key: int) -> StoredItem:
         """The row this becomes under ``key``."""
-        return StoredItem(
-            key,
-            self.id,
-            self.path,
-            self.size_bytes,
-            self.mtime_ns,
-            self.sha256,
-            self.group,
-            self.metadata_json,
-            self.width_px,
-            self.height_px,
-            self.managed,
-        )
+        return StoredItem(*(*_values(self), key))
+
+
+_values = attrgetter(*(field.name for field in fields(ItemFields)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from seealike.errors import CatalogExistsError, DamagedCatalogError
+from seealike.errors import CatalogError, CatalogExistsError, DamagedCatalogError
 from seealike.store import schema
 from seealike.store.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
@@ -98,6 +98,16 @@ class SqliteStore:
         finally:
             lock.release()
         return cls(directory)
+
+    def check_current(self) -> None:
+        """Refuse to write into a database that is not the catalogue's any more.
+
+        Raises:
+            CatalogError: the catalogue has moved to another encoder since it was opened.
+        """
+        if read_manifest(self.directory).database != os.path.basename(self.database_path):
+            what = "has moved to another encoder since it was opened; open it again"
+            raise CatalogError(self.directory, f"{self.directory} {what}")
 
     def close(self) -> None:
         """Close the connection; the store cannot be used afterwards."""

@@ -103,6 +103,7 @@ class Change:
         self._skip_sum = 0
         self._changed = False
         self.source: SourceRecord | None = None
+        self.least_generation = 0
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -215,11 +216,11 @@ class Change:
     def _finish(self) -> None:
         state = read_state(self._connection)
         new_source = self.source not in (None, state.source)
-        if not (self._changed or new_source):
+        if not (self._changed or new_source or self.least_generation > state.generation):
             return  # the same as before: readers need not look again
         state = replace(
             state,
-            generation=state.generation + 1,
+            generation=max(state.generation + 1, self.least_generation),
             count=state.count + self._added - self._removed,
             last_key=state.last_key + self._added,
             key_sum=state.key_sum + self._key_sum,

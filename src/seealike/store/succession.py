@@ -1,0 +1,117 @@
+"""A catalogue takes over the database of another one: how it moves to a new embedding space.
+
+The manifest names the database, and is replaced in one step: whoever opens the catalogue, after whatever
+crash, finds the old space or the new one, whole. The old database is removed afterwards; whoever still reads
+it goes on reading it until the catalogue is opened anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from dataclasses import replace
+
+from seealike.store.files import FileSystem
+from seealike.store.lock import WriterLock
+from seealike.store.manifest import databases_in, read_manifest, write_manifest
+from seealike.store.records import SKIPPED_COLUMNS
+from seealike.store.sqlite import SqliteStore
+from seealike.store.writer import Change, StoreWriter
+from seealike.types import Skipped, SkipReason
+
+_SIDE_FILES = ("-wal", "-shm", "-journal")
+
+
+def inherit(old: SqliteStore, successor: SqliteStore) -> None:
+    """Give the successor what is the old catalogue's own, not its vectors'.
+
+    These are: where the pictures come from, which items were added by hand, which files were skipped, and a
+    generation that is greater than the old one. The caller holds the writer locks of both.
+    """
+    state = old.state()
+    by_hand = [item.id for item in old.items() if not item.managed]
+    connection = StoreWriter(old.database_path)
+    try:
+        skipped = connection.connection.execute(f"SELECT {SKIPPED_COLUMNS} FROM skipped").fetchall()
+    finally:
+        connection.close()
+
+    def apply(change: Change) -> None:
+        change.source = state.source
+        change.least_generation = state.generation + 1
+        for item in filter(None, map(successor.item, by_hand)):
+            change.update(replace(item, managed=False))
+        for row in skipped:
+            change.skip([Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), *row[3:6])], row[6])
+
+    writer = StoreWriter(successor.database_path)
+    try:
+        writer.rewrite(apply)
+    finally:
+        writer.close()
+
+
+def disinherit(successor: SqliteStore) -> None:
+    """Undo ``inherit`` where no succession followed: every item is its source's again."""
+    by_hand = [item for item in successor.items() if not item.managed]
+    if not by_hand:
+        return
+
+    def apply(change: Change) -> None:
+        for item in by_hand:
+            change.update(replace(item, managed=True))
+
+    lock = WriterLock(successor.directory)
+    lock.acquire(0.0)
+    try:
+        writer = StoreWriter(successor.database_path)
+        try:
+            writer.rewrite(apply)
+        finally:
+            writer.close()
+    finally:
+        lock.release()
+
+
+def succeed(directory: str, successor: str, files: FileSystem) -> None:
+    """Make the successor's database that of the catalogue in ``directory``.
+
+    Nobody has the successor open, and the caller holds the writer locks of both. The successor's own
+    directory stays, for the caller to remove.
+
+    Raises:
+        StorageError: the disk refused; the catalogue is as it was.
+    """
+    manifest = read_manifest(successor)
+    name = f"catalog-{manifest.catalog_id[:16]}.sqlite"
+    for entry in os.listdir(successor):
+        if entry.startswith("ann-"):
+            _second_name(os.path.join(successor, entry), os.path.join(directory, entry), files)
+    _second_name(os.path.join(successor, manifest.database), os.path.join(directory, name), files)
+    write_manifest(files, directory, replace(manifest, database=name))
+    remove_other_databases(directory, files)
+
+
+def remove_other_databases(directory: str, files: FileSystem) -> None:
+    """Remove the databases that the manifest does not name: a succession left them.
+
+    The caller holds the writer lock.
+    """
+    current = read_manifest(directory).database
+    for name in databases_in(directory):
+        if name != current:
+            for suffix in ("", *_SIDE_FILES):
+                files.remove(os.path.join(directory, name + suffix))
+
+
+def _second_name(path: str, other: str, files: FileSystem) -> None:
+    """Let a complete file be found under another name as well; a copy where links are not known."""
+    files.remove(other)
+    try:
+        os.link(path, other)
+    except OSError:
+        with files.replacing(other) as temporary, contextlib.suppress(shutil.SameFileError):
+            shutil.copyfile(path, temporary)
+        return
+    files.sync_directory(os.path.dirname(other))

@@ -1,0 +1,228 @@
+"""The same items under another encoder, and moving to it: nothing is lost, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.pictures import write_pictures
+
+import seealike
+from seealike.catalog import spaces
+from seealike.catalog.reindexing import LostItemsError, reindex
+from seealike.catalog.spaces import in_space
+from seealike.errors import CatalogError, SeealikeError, StorageError
+from seealike.store import FileSystem, SqliteStore, read_manifest
+from seealike.testing import FakeEncoder
+from seealike.types import Progress
+
+OLD, NEW = "test-fake:16", "test-fake:24"
+
+
+def fake(argument: str) -> FakeEncoder:
+    """What the entry point below names."""
+    return FakeEncoder(dimension=int(argument))
+
+
+@pytest.fixture(autouse=True)
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package that brings the encoder ``test-fake:DIMENSION``."""
+    folder = tmp_path / "site" / "test_fake-1.0.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: test-fake\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text(f"[seealike.encoders]\ntest-fake = {__name__}:fake\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[seealike.Catalog]:
+    """Eight pictures, one that is broken, and one that was added by hand."""
+    write_pictures(tmp_path / "photos", range(8))
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no picture")
+    by_hand = write_pictures(tmp_path / "elsewhere", range(20, 21))[0]
+    with seealike.create(tmp_path / "catalog", encoder=OLD) as made:
+        made.index(tmp_path / "photos")
+        made.add("by hand", by_hand, group="g", metadata={"price": 3})
+        yield made
+
+
+def stages(into: list[str]) -> Callable[[Progress], None]:
+    def note(progress: Progress) -> None:
+        into.append(progress.stage)
+
+    return note
+
+
+def test_a_space_has_the_vectors_that_its_encoder_gives(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    with seealike.create(tmp_path / "fresh", encoder=NEW) as fresh:
+        fresh.index(tmp_path / "photos")
+        fresh.add("by hand", tmp_path / "elsewhere" / "020.jpg")
+        wanted = fresh.vectors()
+    with in_space(catalog, NEW) as space:
+        ids, vectors = space.vectors()
+        assert [item.metadata for item in space.items()] == [item.metadata for item in catalog.items()]
+    assert ids == wanted[0] == catalog.vectors()[0]
+    np.testing.assert_array_equal(vectors, wanted[1])
+
+
+def test_a_space_that_is_up_to_date_reads_no_picture(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    seen: list[str] = []
+    with in_space(catalog, NEW, progress=stages(seen)):
+        assert "index" in seen
+    seen.clear()
+    with in_space(catalog, NEW, progress=stages(seen)) as space:
+        assert "index" not in seen
+        assert len(space) == len(catalog)
+    catalog.remove(["000.jpg"])
+    with in_space(catalog, NEW, progress=stages(seen)) as space:
+        assert "index" not in seen
+        assert "000.jpg" not in space
+
+
+def test_the_catalogues_own_space_is_the_catalogue(catalog: seealike.Catalog) -> None:
+    with in_space(catalog, OLD) as space:
+        assert space is catalog
+
+
+def test_a_damaged_space_is_made_anew(catalog: seealike.Catalog) -> None:
+    with in_space(catalog, NEW) as space:
+        path = Path(space.path)
+    (path / "catalog.sqlite").write_bytes(b"nothing")
+    with in_space(catalog, NEW) as space:
+        assert len(space) == len(catalog)
+
+
+def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    before, generation, info = list(catalog.items()), catalog.generation, catalog.info()
+    with in_space(catalog, NEW) as space:
+        wanted = space.vectors()
+    report = reindex(catalog.path, NEW)
+    assert report.swapped
+    assert report.items == len(before)
+    with seealike.open(catalog.path) as moved:
+        assert moved.encoder.dimension == 24
+        assert list(moved.items()) == before
+        assert moved.generation > generation
+        assert moved.skipped() == catalog.skipped()
+        np.testing.assert_array_equal(moved.vectors()[1], wanted[1])
+        assert (moved.info().source, moved.info().source_root) == (info.source, info.source_root)
+        again = moved.index(tmp_path / "photos")
+        assert (again.unchanged, again.added, again.updated, again.removed) == (8, 0, 0, 0)
+        assert "by hand" in moved
+        assert moved.search(tmp_path / "photos" / "003.jpg", 1)[0].id == "003.jpg"
+        assert moved.verify().ok
+    names = {name for name in os.listdir(catalog.path) if name.endswith(".sqlite")}
+    assert names == {read_manifest(catalog.path).database}
+    assert not os.listdir(Path(catalog.path) / spaces.SPACES)
+
+
+def test_reindex_to_the_same_encoder_does_nothing(catalog: seealike.Catalog) -> None:
+    generation = catalog.generation
+    assert not reindex(catalog.path, OLD).swapped
+    assert catalog.generation == generation
+
+
+def test_reindex_there_and_back_and_there(catalog: seealike.Catalog) -> None:
+    wanted = catalog.vectors()
+    for encoder in (NEW, OLD, NEW, OLD):
+        reindex(catalog.path, encoder)
+    with seealike.open(catalog.path) as back:
+        np.testing.assert_array_equal(back.vectors()[1], wanted[1])
+
+
+def test_items_that_cannot_be_encoded_again_are_not_lost_silently(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    (tmp_path / "photos" / "001.jpg").unlink()
+    (tmp_path / "photos" / "002.jpg").write_bytes(b"broken now")
+    with pytest.raises(LostItemsError, match=r"2 items cannot be encoded again, the first is '001\.jpg'"):
+        reindex(catalog.path, NEW)
+    with seealike.open(catalog.path) as still:
+        assert still.encoder.dimension == 16
+        assert len(still) == 9
+    report = reindex(catalog.path, NEW, drop_lost=True)
+    assert [row.id for row in report.lost] == ["001.jpg", "002.jpg"]
+    with seealike.open(catalog.path) as moved:
+        assert len(moved) == 7
+
+
+def test_whoever_had_it_open_reads_on_and_may_not_write(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    wanted = catalog.vectors()
+    reindex(catalog.path, NEW)
+    np.testing.assert_array_equal(catalog.vectors()[1], wanted[1])
+    assert len(catalog.similar("000.jpg", 3)) == 3
+    with pytest.raises(CatalogError, match="open it again"):
+        catalog.add("late", tmp_path / "photos" / "000.jpg")
+    with pytest.raises(CatalogError, match="open it again"):
+        catalog.index(tmp_path / "photos")
+
+
+class FailingFileSystem(FileSystem):
+    """Works until the operation with a certain number, and refuses that one and every later one."""
+
+    def __init__(self, fails_at: int) -> None:
+        self.left = fails_at
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StorageError("the disk", "refused by the test")
+
+    def write(self, path: str, data: bytes) -> None:
+        self._count()
+        super().write(path, data)
+
+    def sync_directory(self, path: str) -> None:
+        self._count()
+        super().sync_directory(path)
+
+    def remove(self, path: str) -> None:
+        self._count()
+        super().remove(path)
+
+
+def test_wherever_reindex_is_cut_off_the_catalogue_is_the_old_or_the_new_one(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    catalog.close()
+    outcomes = set()
+    for fails_at in range(40):
+        files = FailingFileSystem(fails_at)
+        with seealike.open(catalog.path) as current:
+            before = current.encoder.dimension
+        target = NEW if before == 16 else OLD
+        try:
+            reindex(catalog.path, target, files=files)
+        except SeealikeError:
+            cut_off = True
+        else:
+            cut_off = False
+        with seealike.open(catalog.path) as found:
+            assert found.encoder.dimension in (16, 24)
+            assert len(found) == 9
+            assert found.verify().ok
+            outcomes.add((cut_off, found.encoder.dimension == before))
+        if not cut_off:
+            break
+    assert not cut_off
+    assert outcomes >= {(True, True), (False, False)}
+    with seealike.open(catalog.path) as found:
+        found.index(tmp_path / "photos")
+    assert len([name for name in os.listdir(catalog.path) if name.endswith(".sqlite")]) == 1
+
+
+def test_a_lost_manifest_after_a_succession_is_salvaged(catalog: seealike.Catalog) -> None:
+    from seealike.catalog import verify
+
+    reindex(catalog.path, NEW)
+    wanted = SqliteStore(catalog.path)
+    spec = wanted.encoder_spec
+    wanted.close()
+    (Path(catalog.path) / "manifest.json").unlink()
+    assert verify(catalog.path, repair=True).ok
+    store = SqliteStore(catalog.path)
+    assert (store.identity.dimension, store.encoder_spec, store.state().count) == (24, spec, 9)
+    store.close()

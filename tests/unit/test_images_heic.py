@@ -1,4 +1,4 @@
-"""HEIC, which needs an optional package: pixels as of any other format, upright, and reasons for bad files."""
+"""HEIC, which needs an optional package: pixels as of other formats, upright, reasons for bad files."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from seealike.errors import PictureError, UsageError
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.opening import OpenPicture, open_picture
 from seealike.images.pillow import load, orientation_of, rows_of, translated
-from seealike.images.resample import Axis, Rows, centre_axes, check_interpolation, resample
+from seealike.images.resample import Axis, Rows, check_interpolation, frame_of, resample
 from seealike.types import SkipReason
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class DecodedPixels:
 
 
 def decode(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> DecodedPixels:
-    """Decode a picture's first frame, upright, on white, resized and cropped.
+    """Decode a picture's first frame, upright, on white, resized and cut to the square.
 
     Raises:
         DecodeError: it cannot be used; the reason is one of the closed list, whatever a library
@@ -65,8 +65,7 @@ def decode(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> D
         warnings.simplefilter("ignore")
         picture = open_picture(data, limits, QUALITY_FACTOR * preprocessing.resize_px)
         width, height = upright_size(picture)
-        axes = centre_axes(width, height, preprocessing)
-        return DecodedPixels(sample(picture, axes, preprocessing.interpolation), width, height)
+        return DecodedPixels(_square(picture, preprocessing), width, height)
 
 
 def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> PixelArray:
@@ -82,8 +81,7 @@ def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> Pi
     try:
         with translated():
             picture = _from_array(image) if isinstance(image, np.ndarray) else _from_image(image)
-            axes = centre_axes(*upright_size(picture), preprocessing)
-            return np.ascontiguousarray(sample(picture, axes, preprocessing.interpolation))
+            return np.ascontiguousarray(_square(picture, preprocessing))
     except DecodeError as exc:
         raise PictureError("the given image", exc.reason, exc.detail) from exc
 
@@ -122,6 +120,19 @@ def sample(picture: OpenPicture, axes: tuple[Axis, Axis], interpolation: str) ->
         interpolation,
     )
     return pixels[:: -1 if flipped else 1, :: -1 if mirrored else 1]
+
+
+def _square(picture: OpenPicture, preprocessing: Preprocessing) -> PixelArray:
+    """Return what the encoder sees of a picture; (crop_px, crop_px, 3)."""
+    frame = frame_of(*upright_size(picture), preprocessing)
+    pixels = sample(picture, (frame.across, frame.down), preprocessing.interpolation)
+    rows, columns = pixels.shape[:2]
+    if rows == columns == preprocessing.crop_px:
+        return pixels
+    square = np.empty((preprocessing.crop_px, preprocessing.crop_px, 3), np.uint8)
+    square[:] = np.clip(np.rint(preprocessing.mean), 0, 255)
+    square[frame.top : frame.top + rows, frame.left : frame.left + columns] = pixels
+    return square
 
 
 def _by_columns(rows: Rows) -> Rows:

@@ -1,4 +1,4 @@
-"""Pixels of any size to the square an encoder wants: resize and centre crop in one step.
+"""Pixels of any size to the square an encoder wants: resize and cut the centre out, in one step.
 
 The arithmetic is Pillow's antialiased convolution, in float32 and written as matrix products:
 each output row is a weighted sum of few input rows, so a block of output rows is a small dense
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seealike.errors import UnknownNameError
+from seealike.types import Fit
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,24 +73,44 @@ class Kernel:
     weights: Float32Array
 
 
-def centre_axes(width_px: int, height_px: int, preprocessing: Preprocessing) -> tuple[Axis, Axis]:
-    """Return the horizontal and vertical axis of "resize the shorter side, crop the centre".
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a picture's samples go in the square: ``left`` and ``top`` are 0 where they fill it."""
 
-    Rounds as torchvision and timm do: the longer side is truncated, the crop's corner rounded half
-    to even.
+    across: Axis
+    down: Axis
+    left: int
+    top: int
+
+
+def frame_of(width_px: int, height_px: int, preprocessing: Preprocessing) -> Frame:
+    """Return how a picture of this size gets into the square, in one step of resizing and cutting.
+
+    Rounds as torchvision and timm do. Cropping: the longer side is truncated; padding: the shorter side is
+    rounded; always: the crop's corner is rounded half to even, and of an odd border the smaller part comes
+    first.
     """
-    short = min(width_px, height_px)
-    return (
-        _centre_axis(width_px, short, preprocessing),
-        _centre_axis(height_px, short, preprocessing),
-    )
+    across, left = _centred(width_px, height_px, preprocessing)
+    down, top = _centred(height_px, width_px, preprocessing)
+    return Frame(across, down, left, top)
 
 
-def _centre_axis(length: int, short: int, preprocessing: Preprocessing) -> Axis:
-    resized = preprocessing.resize_px * length // short
+def _centred(length: int, other: int, preprocessing: Preprocessing) -> tuple[Axis, int]:
+    """The axis of a side, and where its samples begin in the square."""
+    crop, resized = preprocessing.crop_px, _resized(length, other, preprocessing)
     step = length / resized
-    corner = round((resized - preprocessing.crop_px) / 2)
-    return Axis(length, corner * step, step, preprocessing.crop_px)
+    if resized < crop:
+        return Axis(length, 0.0, step, resized), (crop - resized) // 2
+    return Axis(length, round((resized - crop) / 2) * step, step, crop), 0
+
+
+def _resized(length: int, other: int, preprocessing: Preprocessing) -> int:
+    """What a side's length becomes before the centre is cut out."""
+    if preprocessing.fit is Fit.SQUASH:
+        return preprocessing.resize_px
+    if preprocessing.fit is Fit.PAD:
+        return max(1, round(length / (max(length, other) / preprocessing.resize_px)))
+    return preprocessing.resize_px * length // min(length, other)
 
 
 def _cubic(x: Float64Array) -> Float64Array:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import BinaryIO
 
 from seealike.images.batch import DecodeTask
 from seealike.images.limits import DecodeLimits
 from seealike.images.shared import Layout
-from seealike.types import Preprocessing
+from seealike.types import Fit, Preprocessing
 
 _HEAD = struct.Struct("<4sBQ")
 _MAGIC = b"slk1"
@@ -127,7 +127,7 @@ def pack_hello(hello: Hello) -> bytes:
         {
             "handle": hello.handle,
             "layout": [layout.slots, layout.batch_size, layout.crop_px],
-            "preprocessing": [preprocessing.resize_px, preprocessing.crop_px, preprocessing.interpolation],
+            "preprocessing": asdict(preprocessing),
             "limits": {name: getattr(limits, name) for name in limits.__dataclass_fields__},
         }
     ).encode()
@@ -136,11 +136,14 @@ def pack_hello(hello: Hello) -> bytes:
 def unpack_hello(payload: bytes) -> Hello:
     """Decode a greeting."""
     fields = json.loads(payload)
-    resize_px, crop_px, interpolation = fields["preprocessing"]
+    preprocessing = fields["preprocessing"]
+    for name in ("mean", "std"):
+        preprocessing[name] = tuple(preprocessing[name])
+    preprocessing["fit"] = Fit(preprocessing["fit"])
     return Hello(
         layout=Layout(*fields["layout"]),
         handle=fields["handle"],
-        preprocessing=Preprocessing(resize_px, crop_px, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), interpolation),
+        preprocessing=Preprocessing(**preprocessing),
         limits=DecodeLimits(**fields["limits"]),
     )
 

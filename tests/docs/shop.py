@@ -1,4 +1,4 @@
-"""The small shop that the pages talk about: a folder of pictures, tables that name them, one picture more."""
+"""The small shop that the pages talk about: pictures, tables that name them, one picture more, a model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+from tests.made_models import save_model
 from tests.pictures import picture
 
 PICTURES = (
@@ -43,6 +44,7 @@ def lay_out(folder: Path) -> None:
     (folder / "photos" / "shoes" / "4.jpg").write_bytes(b"")
     (folder / "photos" / "notes.txt").write_text("the blue ones sell best\n", encoding="utf-8")
     picture(1).save(folder / "photo.jpg", quality=60)
+    save_model(folder / "model.onnx")
     with open(folder / "products.csv", "w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()

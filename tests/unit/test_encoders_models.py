@@ -40,7 +40,7 @@ def test_a_misspelt_name_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(UnknownNameError, match=r"'efficient-net'; known: efficientnet-lite0"):
         load_encoder("efficient-net", mode=EncoderMode.LATENCY)
     with pytest.raises(UnknownNameError, match="known: efficientnet-lite0"):
-        identity_of("")
+        identity_of("lite0")
 
 
 def test_asking_what_there_is_loads_no_runtime() -> None:

@@ -245,7 +245,7 @@ def test_a_damaged_or_missing_model_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"small\.onnx is damaged"):
         load(record, tmp_path)
     os.unlink(record.file)
-    with pytest.raises(EncoderError, match="cannot be read"):
+    with pytest.raises(EncoderError, match="there is no model file"):
         load(record, tmp_path)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, VerifyReport
+from seealike.catalog.pictures import described
 from seealike.catalog.salvage import salvage
-from seealike.encoders import identity_of
-from seealike.errors import DamagedCatalogError, EncoderMismatchError
+from seealike.encoders import EncoderSpec, identity_of, parse_spec
+from seealike.errors import DamagedCatalogError, EncoderError, EncoderMismatchError, UsageError
 from seealike.protocols import Encoder
 from seealike.sources import open_source
 from seealike.store import FileSystem, SqliteStore, WriterLock
@@ -25,11 +28,14 @@ def create(path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER) -> Cata
 
     Args:
         path: the directory.
-        encoder: the name of a known encoder, or an object that implements ``seealike.protocols.Encoder``.
+        encoder: the name of a known encoder, ``onnx:FILE``, ``timm:NAME`` or the name of an installed one,
+            with options as in ``onnx:model.onnx?layer=..&pool=..``; or an object that implements
+            ``seealike.protocols.Encoder``.
 
     Raises:
         CatalogExistsError: there is one already, or other files.
         UnknownNameError: there is no such encoder.
+        EncoderError: it cannot be used.
 
     Example:
         >>> import seealike
@@ -37,9 +43,11 @@ def create(path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER) -> Cata
         >>> len(catalog)
         0
     """
-    given = None if isinstance(encoder, str) else encoder
-    identity = identity_of(encoder) if isinstance(encoder, str) else encoder.identity
-    return Catalog(SqliteStore.create(os.path.abspath(path), identity, FileSystem()), encoder=given)
+    directory, files = os.path.abspath(path), FileSystem()
+    if not isinstance(encoder, str):
+        return Catalog(SqliteStore.create(directory, encoder.identity, files), encoder=encoder)
+    asked = str(parse_spec(encoder))
+    return Catalog(SqliteStore.create(directory, identity_of(asked), files, encoder_spec=asked))
 
 
 def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
@@ -47,8 +55,9 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
 
     Args:
         path: the catalogue's directory.
-        encoder: if given, the encoder (or its name) that the catalogue must have been made with; needed
-            where it is an object of yours.
+        encoder: if given, the encoder that the catalogue must have been made with: its name, or where its
+            model lies now (``onnx:FILE``; settings that are left out are those of the catalogue). Needed only
+            where it is an object of yours, or a model file has been moved.
 
     Raises:
         NoCatalogError: there is none.
@@ -58,16 +67,33 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
     """
     store = SqliteStore(os.path.abspath(path))
     try:
-        _check_named(store, encoder)
-        return Catalog(store, encoder=None if isinstance(encoder, str) else encoder)
+        return Catalog(store, encoder=_found(store, encoder) if isinstance(encoder, str) else encoder)
     except BaseException:
         store.close()
         raise
 
 
-def _check_named(store: SqliteStore, encoder: object) -> None:
-    if isinstance(encoder, str) and identity_of(encoder) != store.identity:
-        raise EncoderMismatchError(store.directory, store.identity.name, encoder)
+def _found(store: SqliteStore, encoder: str) -> EncoderSpec:
+    """What is asked for, which must be the catalogue's encoder: as it is, or with its settings of then."""
+    asked = parse_spec(encoder)
+    completed = _completed(asked, store.encoder_spec)
+    with contextlib.suppress(EncoderError, UsageError):
+        if identity_of(str(completed)) == store.identity:
+            return completed
+    identity = identity_of(str(asked))
+    if identity != store.identity:
+        raise EncoderMismatchError(store.directory, described(store.identity), described(identity))
+    return asked
+
+
+def _completed(asked: EncoderSpec, remembered: str) -> EncoderSpec:
+    """``asked``, where it leaves something open as ``remembered``, which may be empty."""
+    then = parse_spec(remembered) if remembered else asked
+    if then.scheme != asked.scheme:
+        return asked
+    settings = {field.name: getattr(then, field.name) for field in fields(EncoderSpec)}
+    settings |= {name: getattr(asked, name) for name in settings if getattr(asked, name) is not None}
+    return EncoderSpec(**settings)
 
 
 @contextmanager

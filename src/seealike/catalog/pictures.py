@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import EncoderMode, known_encoders, load_encoder
-from seealike.errors import EncoderMismatchError, PictureError, UsageError
+from seealike.encoders import EncoderMode, EncoderSpec, known_encoders, load_encoder, parse_spec
+from seealike.encoders.spec import ONNX
+from seealike.errors import EncoderError, EncoderMismatchError, PictureError, UsageError
 from seealike.images import DecodedPixels, DecodePool, prepare
 from seealike.images.pillow import orientation_of
 from seealike.protocols import Encoder
+from seealike.store import SqliteStore
 from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
 
 if TYPE_CHECKING:
@@ -24,22 +26,37 @@ QUERY_WORKERS = 1
 
 
 class EncoderAtHand:
-    """The encoder a catalogue works with: one known by name, or an object its user made."""
+    """The encoder a catalogue works with: the one it was made with, wherever that is, or a user's object."""
 
-    def __init__(self, catalog_path: str, wanted: EncoderIdentity, given: Encoder | None = None) -> None:
-        """Check that the encoder at hand is the catalogue's; nothing heavy is loaded.
+    def __init__(self, store: SqliteStore, asked: Encoder | EncoderSpec | None = None) -> None:
+        """Check that the encoder at hand is the catalogue's; nothing heavy is loaded, no model is opened.
 
-        A catalogue may be read without the object its encoder was: an unknown name is no error yet.
+        Args:
+            store: remembers which encoder it was, and how it was asked for.
+            asked: the encoder as an object, or how to ask for it now; None: as it was asked for then.
+
+        A catalogue may be read without its encoder: an unknown name or a lost file is no error yet.
 
         Raises:
             EncoderMismatchError: it has another name, other weights or preprocessing.
         """
-        known = {record.name: record.identity for record in known_encoders()}
-        at_hand = given.identity if given is not None else known.get(wanted.name, wanted)
-        if at_hand != wanted:
-            raise EncoderMismatchError(catalog_path, _described(wanted), _described(at_hand))
-        self.identity = wanted
-        self._given = given
+        self.identity = store.identity
+        self._directory = store.directory
+        self._given = None if asked is None or isinstance(asked, EncoderSpec) else asked
+        self._spec = asked if isinstance(asked, EncoderSpec) else _spec_of(store)
+        at_hand = self._given.identity if self._given is not None else self._known()
+        if at_hand not in (None, self.identity):
+            raise EncoderMismatchError(store.directory, described(self.identity), described(at_hand))
+
+    @property
+    def given(self) -> Encoder | None:
+        """The object that its user made, if that is what it is."""
+        return self._given
+
+    @property
+    def spec(self) -> EncoderSpec:
+        """How it is asked for where it is no object."""
+        return self._spec
 
     @contextmanager
     def loaded(self, mode: EncoderMode) -> Iterator[Encoder]:
@@ -47,15 +64,43 @@ class EncoderAtHand:
 
         Raises:
             UnknownNameError: there is no encoder of this name, and none was given.
+            EncoderError: its file has gone, or is another one now.
         """
         if self._given is not None:
             yield self._given
             return
-        encoder = load_encoder(self.identity.name, mode=mode)
+        encoder = self._load(mode)
         try:
+            if encoder.identity != self.identity:
+                raise EncoderError(
+                    f"{self._described_spec()} is no longer what {self._directory} was made with "
+                    f"({described(self.identity)}, now {described(encoder.identity)}); {self._remedy()}"
+                )
             yield encoder
         finally:
             encoder.close()
+
+    def _load(self, mode: EncoderMode) -> Encoder:
+        file = self._spec.target
+        if self._spec.scheme == ONNX and not os.path.isfile(file):
+            raise EncoderError(
+                f"the model file {file} that {self._directory} was made with is not there; {self._remedy()}"
+            )
+        return load_encoder(str(self._spec), mode=mode)
+
+    def _known(self) -> EncoderIdentity | None:
+        """The identity of an encoder that is known by name and was asked for by nothing else."""
+        known = {record.name: record.identity for record in known_encoders()}
+        plain = self._spec == EncoderSpec(self.identity.name)
+        return known.get(self.identity.name) if plain else None
+
+    def _described_spec(self) -> str:
+        return self._spec.target if self._spec.scheme == ONNX else str(self._spec)
+
+    def _remedy(self) -> str:
+        if self._spec.scheme != ONNX:
+            return "use the version it was made with, or index anew into another --catalog"
+        return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
 
 
 class PictureEncoder:
@@ -179,5 +224,15 @@ def encoded_unit(vectors: Float32Array) -> Float32Array:
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
-def _described(identity: EncoderIdentity) -> str:
-    return f"{identity.name} (weights {identity.weights_sha256[:12]}, layer {identity.layer})"
+def _spec_of(store: SqliteStore) -> EncoderSpec:
+    """How the catalogue's encoder was asked for; an object's name is tried where it was an object."""
+    return parse_spec(store.encoder_spec) if store.encoder_spec else EncoderSpec(store.identity.name)
+
+
+def described(identity: EncoderIdentity) -> str:
+    """An encoder for messages about a mismatch."""
+    made = identity.preprocessing
+    return (
+        f"{identity.name} (weights {identity.weights_sha256[:12]}, layer {identity.layer}, "
+        f"pooling {identity.pooling}, {identity.dimension} dimensions, {made.crop_px} of {made.resize_px} px)"
+    )

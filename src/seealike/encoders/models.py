@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
+from seealike.encoders.card import InputForm
+from seealike.encoders.spec import Pooling
 from seealike.errors import UnknownNameError
 from seealike.types import EncoderIdentity, Preprocessing
 
@@ -25,11 +27,16 @@ class EncoderMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EncoderRecord:
-    """One known model: where it comes from, and what it computes.
+    """One model at hand: where it comes from, and what it computes.
 
-    ``file`` is an ONNX file that takes uint8 RGB pictures (n, crop_px, crop_px, 3), normalises them itself,
-    and returns features (n, dimension) that are not normalised yet. ``source`` names where the weights come
-    from. ``weights_sha256`` is the digest of the whole file.
+    ``file`` is an ONNX file that takes what ``input`` says and returns features that are not normalised yet:
+    (n, dimension), or with ``pool`` what becomes that. ``source`` names where the weights come from.
+    ``weights_sha256`` is the digest of the whole file. ``output`` is the tensor to take, None the first
+    output. ``batch_size`` is the one it was made for, None where it takes any. ``text`` is the file of its
+    text tower, if it has one. ``assumed`` are settings that nobody stated, for people.
+    ``origin_sha256`` is the digest of the weights that the file was exported from here: it names the space,
+    for another export of the same weights has other bytes. ``precise``: bfloat16 changes its vectors too
+    much, so it is not used.
     """
 
     name: str
@@ -42,13 +49,21 @@ class EncoderRecord:
     preprocessing: Preprocessing
     layer: str
     pooling: str
+    input: InputForm = InputForm.PICTURES
+    output: str | None = None
+    pool: Pooling = Pooling.NONE
+    batch_size: int | None = None
+    text: str | None = None
+    assumed: tuple[str, ...] = ()
+    origin_sha256: str | None = None
+    precise: bool = False
 
     @property
     def identity(self) -> EncoderIdentity:
         """The name of the space its vectors live in."""
         return EncoderIdentity(
             name=self.name,
-            weights_sha256=self.weights_sha256,
+            weights_sha256=self.origin_sha256 or self.weights_sha256,
             preprocessing=self.preprocessing,
             layer=self.layer,
             pooling=self.pooling,
@@ -84,22 +99,18 @@ def known_encoders() -> tuple[EncoderRecord, ...]:
     return _KNOWN
 
 
+def find_record(name: str) -> EncoderRecord | None:
+    """Return the record of the known encoder called ``name``, None where there is none."""
+    return next((record for record in _KNOWN if record.name == name), None)
+
+
 def record_of(name: str) -> EncoderRecord:
-    """Return the record of the encoder called ``name``.
+    """Return the record of the known encoder called ``name``.
 
     Raises:
         UnknownNameError: there is no such encoder.
     """
-    for record in _KNOWN:
-        if record.name == name:
-            return record
-    raise UnknownNameError("encoder", name, (record.name for record in _KNOWN))
-
-
-def identity_of(name: str) -> EncoderIdentity:
-    """Return what the vectors of the encoder called ``name`` are comparable by, without loading it.
-
-    Raises:
-        UnknownNameError: there is no such encoder.
-    """
-    return record_of(name).identity
+    record = find_record(name)
+    if record is None:
+        raise UnknownNameError("encoder", name, (record.name for record in _KNOWN))
+    return record

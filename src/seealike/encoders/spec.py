@@ -3,6 +3,7 @@
     efficientnet-lite0
     onnx:trunk.onnx?layer=t462&pool=avg&size=320&resize=366&norm=imagenet
     timm:vgg16?layer=features.30&pool=flatten&weights=vgg16.safetensors
+    open_clip:ViT-B-32?weights=vit-b-32.safetensors
     NAME or NAME:ARGUMENT                 an encoder of an installed package (see ``plugins``)
 
 The text is checked here once; inside there are only values. Nothing is opened.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -21,7 +23,7 @@ from seealike.errors import UnknownNameError, UsageError
 from seealike.types import Fit
 
 Triple: TypeAlias = tuple[float, float, float]
-ONNX, TIMM = "onnx", "timm"
+ONNX, TIMM, OPEN_CLIP = "onnx", "timm", "open_clip"
 MAX_SIDE_PX = 4096
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
@@ -66,11 +68,12 @@ class EncoderSpec:
     """An encoder as somebody asked for it. ``None`` means: as the model's own record says.
 
     Args:
-        scheme: ``onnx``, ``timm``, or the name of a known or an installed encoder.
-        target: an absolute file for ``onnx``, a model name for ``timm``, else whatever came after the colon.
+        scheme: ``onnx``, ``timm``, ``open_clip``, or the name of a known or an installed encoder.
+        target: an absolute file for ``onnx``, a model name for ``timm`` and ``open_clip``, else whatever came
+            after the colon.
         layer: the tensor or module whose output is taken.
         pool: how it becomes one vector.
-        weights: an absolute file with the model's weights (``timm``).
+        weights: an absolute file with the model's weights (``timm``, ``open_clip``).
         text: an absolute file with the model's text tower (``onnx``).
         size: the side in px of the square that the model sees.
         resize: the side in px that the picture is resized to before.
@@ -93,8 +96,8 @@ class EncoderSpec:
 
     def __str__(self) -> str:
         """The text that ``parse_spec`` reads back."""
-        name = f"{self.scheme}:{self.target}" if self.target else self.scheme
-        options = "&".join(f"{option}={value}" for option, value in _texts(self).items())
+        name = f"{self.scheme}:{_quoted(self.target)}" if self.target else self.scheme
+        options = "&".join(f"{option}={_quoted(value)}" for option, value in _texts(self).items())
         return f"{name}?{options}" if options else name
 
 
@@ -111,10 +114,12 @@ def parse_spec(text: str) -> EncoderSpec:
     scheme, _, target = name.partition(":")
     if not scheme:
         raise UsageError(f"{text!r} names no encoder; `seealike encoders` lists them")
-    if scheme in (ONNX, TIMM) and not target:
+    if scheme in _EXAMPLES and not target:
         raise UsageError(f"{scheme}: needs a name after the colon, for instance {_EXAMPLES[scheme]}")
+    target = _unquoted(target)
     spec = EncoderSpec(scheme, _absolute(target) if scheme == ONNX else target)
-    return with_options(spec, dict(part.partition("=")[::2] for part in options.split("&") if part))
+    pairs = (part.partition("=") for part in options.split("&") if part)
+    return with_options(spec, {option: _unquoted(value) for option, _, value in pairs})
 
 
 def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
@@ -134,7 +139,16 @@ def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
     return replace(spec, **found)  # type: ignore[arg-type]
 
 
-_EXAMPLES = {ONNX: "onnx:model.onnx", TIMM: "timm:resnet50"}
+_EXAMPLES = {ONNX: "onnx:model.onnx", TIMM: "timm:resnet50", OPEN_CLIP: "open_clip:ViT-B-32?weights=FILE"}
+
+
+def _quoted(text: str) -> str:
+    """``text`` without the marks that a spec is divided by; a folder may be called ``R&D``."""
+    return re.sub(r"[&?]|%(?=25|26|3F)", lambda mark: f"%{ord(mark[0]):02X}", text)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"%(25|26|3F)", lambda mark: chr(int(mark[1], 16)), text)
 
 
 def _absolute(path: str) -> str:

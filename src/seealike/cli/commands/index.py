@@ -11,9 +11,11 @@ import click
 
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
 from seealike.cli.echo import echo
+from seealike.cli.encoder_options import asked_encoder, encoder_options
 from seealike.cli.locate import catalog_for_source
 from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
+from seealike.encoders import parse_spec, record_for
 from seealike.store import FileSystem, is_catalog
 from seealike.types import IndexReport, Skipped
 
@@ -21,7 +23,7 @@ from seealike.types import IndexReport, Skipped
 @click.command(name="index")
 @click.argument("source")
 @catalog_option
-@click.option("--encoder", metavar="NAME", help="For a new catalogue: see `seealike encoders`.")
+@encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
 @click.option(
     "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
 )
@@ -50,6 +52,9 @@ def command(
     source: str,
     catalog: str | None,
     encoder: str | None,
+    layer: str | None,
+    pool: str | None,
+    weights: str | None,
     root: str | None,
     dry_run: bool,
     prune_missing: bool,
@@ -68,10 +73,12 @@ def command(
     seealike index photos/
     seealike index 'photos/**/*.jpg' --catalog jpegs.catalog
     seealike index products.csv --root /srv/images --report skipped.jsonl
+    seealike index photos/ --encoder 'onnx:model.onnx?size=320&norm=imagenet' --layer features --pool gem
     """
     path = catalog_for_source(source, catalog)
     options = IndexOptions(root, dry_run, prune_missing, workers, wait_s)
-    with _opened(source, path, encoder, root, dry_run=dry_run) as opened:
+    asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
+    with _opened(source, path, asked, root, dry_run=dry_run) as opened:
         with progress_printer(quiet) as progress:
             result = opened.index(source, options=options, progress=progress)
         if report:
@@ -89,9 +96,18 @@ def _opened(
     if is_catalog(path):
         return open(path, encoder=encoder)
     check_source(source, root=root)
+    if encoder:
+        _say_assumed(encoder)
     if dry_run:
         return temporary(encoder=encoder or DEFAULT_ENCODER)
     return create(path, encoder=encoder or DEFAULT_ENCODER)
+
+
+def _say_assumed(encoder: str) -> None:
+    """Say what a new catalogue will take for granted about a model that comes without a record."""
+    record = record_for(parse_spec(encoder))
+    if record and record.assumed:
+        echo(f"{record.name}: taken for granted: {', '.join(record.assumed)}", err=True)
 
 
 def _counts(result: IndexReport) -> dict[str, object]:

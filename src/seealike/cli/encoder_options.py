@@ -1,0 +1,68 @@
+"""The options that say which encoder: a spec, and its most usual settings as options of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+
+from seealike.encoders.spec import Pooling, parse_spec, with_options
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def encoder_options(default: str) -> Callable[[Function], Function]:
+    """``--encoder``, ``--layer``, ``--pool`` and ``--weights``, for a command that embeds pictures anew.
+
+    ``default`` says in the help what is taken without them.
+    """
+
+    def decorated(function: Function) -> Function:
+        for option in reversed(
+            (
+                click.option(
+                    "--encoder", metavar="SPEC", help=f"See `seealike encoders`.  [default: {default}]"
+                ),
+                click.option(
+                    "--layer", metavar="NAME", help="Take the output of this layer or tensor of the model."
+                ),
+                click.option(
+                    "--pool",
+                    type=click.Choice([pool.value for pool in Pooling]),
+                    help="How the layer's output becomes one vector.",
+                ),
+                click.option(
+                    "--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."
+                ),
+            )
+        ):
+            function = option(function)
+        return function
+
+    return decorated
+
+
+def place_option(function: Function) -> Function:
+    """``--encoder``, for a command that works with the catalogue's own encoder."""
+    return click.option(
+        "--encoder",
+        metavar="SPEC",
+        help="Where the catalogue's encoder lies now, if it has been moved: onnx:FILE.",
+    )(function)
+
+
+def asked_encoder(
+    encoder: str | None, layer: str | None, pool: str | None, weights: str | None, default: str
+) -> str | None:
+    """The spec that the options together stand for, None where none was given.
+
+    Raises:
+        UsageError: they make no sense.
+        UnknownNameError: there is no such option or value.
+    """
+    given = {"layer": layer, "pool": pool, "weights": weights}
+    options = {name: value for name, value in given.items() if value is not None}
+    if encoder is None and not options:
+        return None
+    return str(with_options(parse_spec(encoder or default), options))

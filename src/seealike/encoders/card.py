@@ -1,0 +1,213 @@
+"""The encoder card: what must be known of a model file to use it, in a JSON file beside it.
+
+``model.onnx`` has ``model.json``. It is written by whoever exports a model, and read strictly: a wrong
+setting would give vectors that are quietly worse.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+
+from seealike.encoders.spec import INTERPOLATIONS, MAX_SIDE_PX
+from seealike.errors import EncoderError
+from seealike.types import Fit, Preprocessing
+
+CARD_FORMAT = 1
+_FORMAT_KEY = "encoder_card"
+_MOST_BYTES = 1_000_000
+
+
+class InputForm(StrEnum):
+    """What a model takes.
+
+    ``PICTURES``: uint8 (n, h, w, 3), RGB; it normalises them itself.
+    ``TENSOR``: float32 (n, 3, h, w); seealike normalises them before.
+    """
+
+    PICTURES = "pictures"
+    TENSOR = "tensor"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderCard:
+    """How a model file is used.
+
+    Args:
+        name: what the space is called, for instance ``timm:resnet18``.
+        preprocessing: how pictures are prepared.
+        layer: whose output the features are; only for the record where ``output`` is not given.
+        pooling: how they become one vector; only for the record where the output is (n, d) already.
+        input: what the model takes.
+        output: the tensor to take; None is the only or first output.
+        licence: of the weights.
+        source: where the weights come from.
+        text: the file beside it that holds the text tower, if there is one.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    layer: str
+    pooling: str
+    input: InputForm
+    output: str | None = None
+    licence: str = "unknown"
+    source: str = ""
+    text: str | None = None
+
+
+def card_path(onnx_path: str) -> str:
+    """Return where the card of a model file lies."""
+    return f"{os.path.splitext(onnx_path)[0]}.json"
+
+
+def write_card(onnx_path: str, card: EncoderCard) -> None:
+    """Write the card of a model file; readers see the old one or the new one whole.
+
+    Raises:
+        EncoderError: it cannot be written, or would not be read back.
+    """
+    path = card_path(onnx_path)
+    content = json.dumps({_FORMAT_KEY: CARD_FORMAT, **asdict(card)}, indent=2) + "\n"
+    _parsed(path, content)
+    try:
+        handle, aside = tempfile.mkstemp(suffix=".tmp", dir=os.path.dirname(path) or ".")
+        try:
+            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(content)
+            os.replace(aside, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(aside)
+            raise
+    except OSError as exc:
+        raise EncoderError(f"cannot write {path}: {exc.strerror or exc}") from exc
+
+
+def read_card(onnx_path: str) -> EncoderCard | None:
+    """Read the card of a model file; None where there is none.
+
+    Raises:
+        EncoderError: there is one, and it cannot be read or is malformed.
+    """
+    path = card_path(onnx_path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = file.read(_MOST_BYTES)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as exc:
+        raise EncoderError(f"the encoder card {path} cannot be read: {exc}") from exc
+    return _parsed(path, content)
+
+
+class _WrongError(Exception):
+    """What is wrong with a card."""
+
+
+def _parsed(path: str, content: str) -> EncoderCard:
+    try:
+        return _card(json.loads(content))
+    except (ValueError, RecursionError) as exc:
+        raise EncoderError(f"{path} is no encoder card: it is no JSON ({exc})") from exc
+    except _WrongError as exc:
+        raise EncoderError(f"{path} is no encoder card: {exc}; put it right, or move it away") from exc
+
+
+def _card(content: object) -> EncoderCard:
+    if not isinstance(content, dict) or _FORMAT_KEY not in content:
+        raise _WrongError(f'it says no "{_FORMAT_KEY}": {CARD_FORMAT}')
+    found: dict[str, object] = {**content}
+    if found.pop(_FORMAT_KEY) != CARD_FORMAT:
+        raise _WrongError(f'this seealike reads "{_FORMAT_KEY}": {CARD_FORMAT}')
+    _check_keys(
+        found, EncoderCard, optional={field.name for field in fields(EncoderCard) if field.default is None}
+    )
+    preprocessing = found["preprocessing"]
+    if not isinstance(preprocessing, dict):
+        raise _WrongError("preprocessing is no JSON object")
+    text = _optional_text(found, "text")
+    if text is not None and (os.path.basename(text) != text or text in (".", "..")):
+        raise _WrongError("text is not the name of a file beside it")
+    return EncoderCard(
+        name=_text(found, "name"),
+        preprocessing=_preprocessing(preprocessing),
+        layer=_text(found, "layer"),
+        pooling=_text(found, "pooling"),
+        input=InputForm(_choice(found, "input", list(InputForm))),
+        output=_optional_text(found, "output"),
+        licence=_text(found, "licence"),
+        source=_text(found, "source", empty=True),
+        text=text,
+    )
+
+
+def _preprocessing(found: dict[str, object]) -> Preprocessing:
+    _check_keys(found, Preprocessing, optional=set())
+    resize_px, crop_px = _side(found, "resize_px"), _side(found, "crop_px")
+    if crop_px > resize_px:
+        raise _WrongError("crop_px is larger than resize_px")
+    std = _triple(found, "std")
+    if min(std) <= 0:
+        raise _WrongError("std has a number that is not positive")
+    if not isinstance(found["bgr"], bool):
+        raise _WrongError("bgr is neither true nor false")
+    return Preprocessing(
+        resize_px=resize_px,
+        crop_px=crop_px,
+        mean=_triple(found, "mean"),
+        std=std,
+        interpolation=_choice(found, "interpolation", INTERPOLATIONS),
+        fit=Fit(_choice(found, "fit", list(Fit))),
+        bgr=found["bgr"],
+    )
+
+
+def _check_keys(
+    found: dict[str, object], kind: type[EncoderCard | Preprocessing], optional: set[str]
+) -> None:
+    known = {field.name for field in fields(kind)}
+    if unknown := sorted(found.keys() - known):
+        raise _WrongError(f"{unknown[0]!r} is unknown; known: {', '.join(sorted(known))}")
+    if missing := sorted(known - optional - found.keys()):
+        raise _WrongError(f"{missing[0]} is missing")
+
+
+def _text(found: dict[str, object], key: str, *, empty: bool = False) -> str:
+    value = found[key]
+    if not isinstance(value, str) or not (value or empty) or not (value.isprintable()):
+        raise _WrongError(f"{key} is not a line of text")
+    return value
+
+
+def _optional_text(found: dict[str, object], key: str) -> str | None:
+    return None if found.get(key) is None else _text(found, key)
+
+
+def _choice(found: dict[str, object], key: str, known: tuple[str, ...] | list[str]) -> str:
+    value = found[key]
+    if not isinstance(value, str) or value not in known:
+        raise _WrongError(f"{key} is {value!r}, not one of {', '.join(known)}")
+    return value
+
+
+def _side(found: dict[str, object], key: str) -> int:
+    value = found[key]
+    if type(value) is not int or not 1 <= value <= MAX_SIDE_PX:
+        raise _WrongError(f"{key} is not a number of pixels up to {MAX_SIDE_PX}")
+    return value
+
+
+def _triple(found: dict[str, object], key: str) -> tuple[float, float, float]:
+    value = found[key]
+    if not isinstance(value, list) or len(value) != 3:
+        raise _WrongError(f"{key} is not three numbers")
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in value):
+        raise _WrongError(f"{key} is not three numbers")
+    red, green, blue = map(float, value)
+    return red, green, blue

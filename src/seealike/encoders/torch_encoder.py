@@ -1,0 +1,282 @@
+"""Encoders that run in torch on a CUDA device, in half precision, transfers overlapped with computing."""
+
+from __future__ import annotations
+
+import ctypes
+import queue
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.encoders.models import EncoderMode
+from seealike.encoders.timm_export import cosines
+from seealike.encoders.timm_features import trial_pictures
+from seealike.errors import EncoderError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from seealike.encoders.spec import EncoderSpec
+    from seealike.encoders.timm_model import TimmModel
+    from seealike.protocols import Encoder
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
+
+_CUDA = "cuda"
+_BATCH_SIZES = (16, 32, 64, 128, 256)
+# A larger batch costs memory and latency: it must be this much faster to be taken.
+_GAIN = 1.05
+# One computes, one is on its way to the device, one comes back.
+_SLOTS = 3
+_LEAST_COSINE = 0.999
+_TRIALS = 4
+
+
+def torch_encoder(spec: EncoderSpec, *, mode: EncoderMode) -> Encoder | None:
+    """Load a timm model into torch where there is a CUDA device; None where there is none.
+
+    torch is imported only where the driver of such a device answers.
+
+    Raises:
+        UsageError, EncoderError: see :func:`seealike.encoders.timm_model.load_model`.
+    """
+    if not has_cuda_driver():
+        return None
+    from seealike.encoders.timm_model import load_model, require_timm
+
+    try:
+        require_timm()
+    except MissingExtraError:  # what was exported before runs without torch
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    batch_size = 1 if mode is EncoderMode.LATENCY else None
+    return TorchEncoder(load_model(spec), device=_CUDA, batch_size=batch_size)
+
+
+def has_cuda_driver() -> bool:
+    """Ask the driver itself whether there is a CUDA device: a matter of milliseconds where there is none."""
+    if sys.platform == "darwin":
+        return False
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        count = ctypes.c_int(0)
+        answered = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    except (OSError, AttributeError):
+        return False
+    return answered and count.value > 0
+
+
+class TorchEncoder:
+    """A network in torch on one device.
+
+    A batch has a slot while it is under way: page-locked memory both ways and a stream of its own, so one
+    batch is computed while another travels.
+    """
+
+    def __init__(self, model: TimmModel, *, device: str, batch_size: int | None = None) -> None:
+        """Move ``model`` to ``device``, in the least precision that keeps its vectors.
+
+        ``batch_size`` None tries several and takes the quickest.
+
+        Raises:
+            EncoderError: torch cannot run it there.
+        """
+        self._identity = model.identity
+        self._device = device
+        self._closed = False
+        try:
+            self._network, self.precision = _on_device(model, device)
+            self._batch_size = batch_size or self._quickest()
+            slots = [_slot(device, self._batch_size, model.identity) for _ in range(_SLOTS)]
+        except (RuntimeError, MemoryError) as exc:
+            raise EncoderError(f"torch cannot run {self._identity.name} on {device}: {_said(exc)}") from exc
+        # The slots that are free; after close() only None, which tells everybody who waits for one.
+        self._idle: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
+        for slot in slots:
+            self._idle.put(slot)
+        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="seealike-torch")
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+        return self._identity
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures must be prepared."""
+        return self._identity.preprocessing
+
+    @property
+    def batch_size(self) -> int:
+        """The number of pictures that are computed at once."""
+        return self._batch_size
+
+    @property
+    def concurrency(self) -> int:
+        """The number of batches that can be under way."""
+        return _SLOTS
+
+    def encode(self, pixels: PixelArray) -> Float32Array:
+        """Encode any number of pictures, now."""
+        self._check(pixels)
+        step = self._batch_size
+        futures = [self.submit(pixels[start : start + step]) for start in range(0, len(pixels), step)]
+        vectors = [future.result() for future in futures]
+        return np.concatenate(vectors) if vectors else np.empty((0, self._identity.dimension), np.float32)
+
+    def submit(self, pixels: PixelArray) -> Future[Float32Array]:
+        """Start to encode at most ``batch_size`` pictures."""
+        self._check(pixels)
+        if len(pixels) > self._batch_size:
+            raise EncoderError(f"at most {self._batch_size} pictures fit into one batch, not {len(pixels)}")
+        slot = self._idle.get()
+        if slot is None:
+            self._idle.put(None)
+            raise EncoderError("the encoder is closed")
+        try:
+            return self._threads.submit(self._infer, slot, pixels)
+        except RuntimeError as exc:
+            self._idle.put(slot)
+            raise EncoderError("the encoder is closed") from exc
+
+    def close(self) -> None:
+        """Wait for what is under way, then release the device's memory."""
+        if self._closed:
+            return
+        self._closed = True
+        self._threads.shutdown(wait=True)
+        while not self._idle.empty():
+            self._idle.get_nowait()
+        self._idle.put(None)
+        del self._network
+        if self._device == _CUDA:
+            import torch
+
+            torch.cuda.empty_cache()
+
+    def _check(self, pixels: PixelArray) -> None:
+        side = self._identity.preprocessing.crop_px
+        if self._closed:
+            raise EncoderError("the encoder is closed")
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
+            raise EncoderError(
+                f"{self._identity.name} takes uint8 pictures of shape (n, {side}, {side}, 3), "
+                f"not {pixels.dtype} of shape {pixels.shape}"
+            )
+
+    def _infer(self, slot: _Slot, pixels: PixelArray) -> Float32Array:
+        try:
+            return _unit_norm(_features(self._network, slot, pixels))
+        except (RuntimeError, MemoryError) as exc:
+            raise EncoderError(f"torch could not run the encoder: {_said(exc)}") from exc
+        finally:
+            self._idle.put(slot)
+
+    def _quickest(self) -> int:
+        """Try the batch sizes, the small ones first, until a larger one is no longer worth it."""
+        best, best_rate = 1, 0.0
+        for size, rate in self._rates():
+            if rate < best_rate * _GAIN:
+                break
+            best, best_rate = size, rate
+        return best
+
+    def _rates(self) -> Iterator[tuple[int, float]]:
+        """Images/s of every batch size that fits into the device's memory."""
+        import torch
+
+        for size in _BATCH_SIZES:
+            try:
+                slot = _slot(self._device, size, self._identity)
+                pictures = trial_pictures(size, self._identity.preprocessing.crop_px)
+                _features(self._network, slot, pictures)  # the first run plans, and is not measured
+                started = time.perf_counter()
+                for _ in range(_TRIALS):
+                    _features(self._network, slot, pictures)
+            except torch.cuda.OutOfMemoryError:
+                return
+            yield size, _TRIALS * size / (time.perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What one batch needs while it is under way; ``stream`` is None where the device has none."""
+
+    sent: torch.Tensor
+    received: torch.Tensor
+    there: torch.Tensor
+    stream: torch.cuda.Stream | None
+
+
+def _slot(device: str, batch_size: int, identity: EncoderIdentity) -> _Slot:
+    import torch
+
+    side, pinned = identity.preprocessing.crop_px, device == _CUDA
+    shape = (batch_size, side, side, 3)
+    return _Slot(
+        sent=torch.empty(shape, dtype=torch.uint8, pin_memory=pinned),
+        received=torch.empty((batch_size, identity.dimension), dtype=torch.float32, pin_memory=pinned),
+        there=torch.empty(shape, dtype=torch.uint8, device=device),
+        stream=torch.cuda.Stream() if pinned else None,
+    )
+
+
+def _features(network: torch.nn.Module, slot: _Slot, pixels: PixelArray) -> Float32Array:
+    """Send pictures to the device, run the network there, and wait for a copy of what it answers."""
+    import torch
+
+    n = len(pixels)
+    slot.sent.numpy()[:n] = pixels
+    with torch.inference_mode(), torch.cuda.stream(slot.stream):
+        slot.there[:n].copy_(slot.sent[:n], non_blocking=True)
+        slot.received[:n].copy_(network(slot.there[:n]), non_blocking=True)
+    if slot.stream is not None:
+        slot.stream.synchronize()
+    answer: Float32Array = slot.received[:n].numpy().copy()
+    return answer
+
+
+def _on_device(model: TimmModel, device: str) -> tuple[torch.nn.Module, str]:
+    """Move a network to its device, in half precision if its vectors stay what they are in float32.
+
+    Some networks overflow float16; those run in bfloat16, or as they were.
+    """
+    import copy
+
+    import torch
+
+    identity = model.identity
+    pictures = trial_pictures(_TRIALS, identity.preprocessing.crop_px)
+    slot = _slot(device, _TRIALS, identity)
+    network = copy.deepcopy(model.network).to(device)
+    if device != _CUDA:
+        return network, "float32"
+    torch.cuda.synchronize()  # a slot's stream does not wait for what is still on its way to the device
+    wanted = _features(network, slot, pictures)
+    for kind in (torch.float16, torch.bfloat16):
+        narrow = copy.deepcopy(network)
+        narrow.network.to(kind, memory_format=torch.channels_last)  # what normalises stays in full
+        torch.cuda.synchronize()
+        if cosines(wanted, _features(narrow, slot, pictures)).min() >= _LEAST_COSINE:
+            return narrow, str(kind).removeprefix("torch.")
+    return network, "float32"
+
+
+def _unit_norm(features: Float32Array) -> Float32Array:
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
+    if not np.all(np.isfinite(norms) & (norms > 0)):
+        raise EncoderError("the encoder returned a vector that has no direction: not finite, or zero")
+    features /= norms
+    return features
+
+
+def _said(exc: BaseException) -> str:
+    return " ".join(str(exc).split())[:200] or type(exc).__name__

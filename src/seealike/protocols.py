@@ -5,9 +5,9 @@ Array letters: n items, q queries, k neighbours, d dimensions, h, w pixels, c ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from seealike.types import EncoderIdentity, Preprocessing, Skipped, SourceItem
 
@@ -71,6 +71,28 @@ class Encoder(Protocol):
         """Start to encode at most ``batch_size`` pictures; blocks while ``concurrency`` are under way.
 
         ``pixels`` is read until the future is done: its memory must stay untouched that long.
+        """
+
+    def close(self) -> None:
+        """Release the runtime. The encoder cannot be used afterwards."""
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Texts to vectors in the space of pictures. An :class:`Encoder` that keeps this too answers texts.
+
+    Units: vectors have Euclidean norm 1.
+    """
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name, which is that of the pictures' encoder."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32Array:
+        """Encode any number of texts, now; the result is (n, d) float32.
+
+        Raises:
+            EncoderError: the runtime failed.
         """
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import click
 
 import seealike
 from seealike.catalog import SearchOptions
+from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, output_file, quiet_option, search_options
@@ -17,9 +18,17 @@ from seealike.types import Metric
 
 
 @click.command(name="search")
-@click.argument("pictures", metavar="FILE...", nargs=-1, required=True)
+@click.argument("pictures", metavar="[FILE]...", nargs=-1)
 @click.option("--id", "by_id", is_flag=True, help="The arguments are ids of items, not files.")
+@click.option(
+    "--text",
+    "texts",
+    metavar="WORDS",
+    multiple=True,
+    help="Find what these words describe, if the encoder reads text. May be repeated.",
+)
 @catalog_option
+@place_option
 @search_options
 @click.option(
     "--format",
@@ -40,7 +49,9 @@ from seealike.types import Metric
 def command(
     pictures: tuple[str, ...],
     by_id: bool,
+    texts: tuple[str, ...],
     catalog: str | None,
+    encoder: str | None,
     k: int,
     min_score: float | None,
     metric: str,
@@ -52,30 +63,40 @@ def command(
 ) -> None:
     """Find what looks like each FILE, a picture from anywhere; `-` reads one from standard input.
 
-    With --id the arguments are ids of items in the catalogue; an item never finds itself.
+    With --id the arguments are ids of items in the catalogue; an item never finds itself. With --text
+    what words describe is found, if the catalogue's encoder reads text; their scores are much lower.
 
     \b
     seealike search photo.jpg
     seealike search photo.jpg -k 20 --min-score 0.7 --gallery found.html
     seealike search --id shirts/12.jpg --format json
+    seealike search --text "red summer dress" --text "leather boots"
     seealike search *.jpg --format paths --null | xargs -0 ls
     """
+    if not pictures and not texts:
+        raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
     started = time.perf_counter()
     images: list[str | bytes] = []
     options = SearchOptions(min_score, exact, Metric(metric))
-    with seealike.open(existing_catalog(catalog)) as opened:
+    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
         if by_id:
             found = opened.similar_batch(pictures, k, options=options)
         else:
             images = [_picture(name) for name in pictures]
-            found = opened.search_batch(images, k, options=options)
-        results = [QueryResult(name, tuple(hits)) for name, hits in zip(pictures, found, strict=True)]
+            found = opened.search_batch(images, k, options=options) if images else []
+        if texts:
+            found += opened.search_text(texts, k, options=options)
+        names = pictures + texts
+        results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, found, strict=True)]
         took_s = time.perf_counter() - started
         if gallery:
             shown = [opened.item(name).path for name in pictures] if by_id else images
             queries = [Query(((name, image),)) for name, image in zip(pictures, shown, strict=True)]
+            queries += [Query((), words=text) for text in texts]
             answers = tuple(zip(queries, found, strict=True))
-            page = Page("What else looks like this?", answers, took_s, min_score, options.metric)
+            title = "What else looks like this?" if pictures else "What looks like these words?"
+            note = "Words and pictures score low together: only the order tells." if texts else ""
+            page = Page(title, answers, took_s, min_score, options.metric, note)
             write_page(gallery, opened, page, quiet=quiet)
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 

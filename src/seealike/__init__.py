@@ -17,10 +17,12 @@ from seealike.catalog import (
     CatalogInfo,
     Finding,
     IndexOptions,
+    ReindexReport,
     SearchOptions,
     VerifyReport,
     create,
     open,
+    reindex,
 )
 from seealike.errors import SeealikeError
 from seealike.recommend import SimilarList
@@ -49,6 +51,7 @@ __all__ = [
     "Metric",
     "Preprocessing",
     "Progress",
+    "ReindexReport",
     "SearchOptions",
     "SeealikeError",
     "SimilarList",
@@ -58,4 +61,5 @@ __all__ = [
     "__version__",
     "create",
     "open",
+    "reindex",
 ]

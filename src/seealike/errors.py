@@ -12,6 +12,7 @@
     |   |-- NewerFormatError    written by a newer seealike: upgrade
     |   |-- EncoderMismatchError  made by another encoder: use that one, or another catalogue
     |   |-- DamagedCatalogError a file is damaged: `seealike verify --repair`
+    |   |-- LostItemsError      pictures that must be read again cannot be: put them back, or drop the items
     |   |-- CatalogBusyError    another process is writing: wait
     |   `-- StorageError        the disk refused (full, read-only, failing): free it and try again
     |-- SourceError             the folder or table to index cannot be read
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from seealike.types import SkipReason
+from seealike.types import Skipped, SkipReason
 
 
 class SeealikeError(Exception):
@@ -107,6 +108,19 @@ class DamagedCatalogError(CatalogError):
     ) -> None:
         self.file, self.what = file, what
         super().__init__(path, f"{file} is damaged ({what}); {remedy}")
+
+
+class LostItemsError(CatalogError):
+    """Some items cannot be encoded again; the catalogue stays as it is."""
+
+    def __init__(self, path: str, lost: tuple[Skipped, ...]) -> None:
+        self.lost = lost
+        count = f"{len(lost):,} items" if len(lost) > 1 else "1 item"
+        super().__init__(
+            path,
+            f"{path}: {count} cannot be encoded again, the first is {lost[0].id!r} ({lost[0].detail}); put "
+            "the pictures back, or drop the items with --drop-lost; nothing has been changed",
+        )
 
 
 class CatalogBusyError(CatalogError):

@@ -12,9 +12,9 @@ from tests.pictures import write_pictures
 
 import seealike
 from seealike.catalog import spaces
-from seealike.catalog.reindexing import LostItemsError, reindex
+from seealike.catalog.reindexing import reindex
 from seealike.catalog.spaces import in_space
-from seealike.errors import CatalogError, SeealikeError, StorageError
+from seealike.errors import CatalogError, LostItemsError, SeealikeError, StorageError
 from seealike.store import FileSystem, SqliteStore, read_manifest
 from seealike.testing import FakeEncoder
 from seealike.types import Progress

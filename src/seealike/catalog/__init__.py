@@ -10,6 +10,8 @@ from seealike.catalog.options import (
     SearchOptions,
     VerifyReport,
 )
+from seealike.catalog.reindexing import ReindexReport, reindex
+from seealike.catalog.spaces import in_space
 
 __all__ = [
     "DEFAULT_ENCODER",
@@ -18,11 +20,14 @@ __all__ = [
     "CatalogInfo",
     "Finding",
     "IndexOptions",
+    "ReindexReport",
     "SearchOptions",
     "VerifyReport",
     "check_source",
     "create",
+    "in_space",
     "open",
+    "reindex",
     "temporary",
     "verify",
 ]

@@ -11,9 +11,10 @@ from seealike.catalog import checkup
 from seealike.catalog.options import SearchOptions
 from seealike.catalog.pictures import encoded_unit
 from seealike.errors import CatalogBusyError, UnknownItemError, UsageError
+from seealike.indexes.scoring import unit_rows
 from seealike.recommend import ATTEMPTS, Ranked, Searcher, StaleViewError, Wanted, hits, keys_needed
 from seealike.store import SqliteStore, StoredItem
-from seealike.types import Float32Array, Hit
+from seealike.types import Float32Array, Hit, Int64Array, Item
 
 QUERY_BATCH = 64
 Queries = tuple[Float32Array, Sequence[Sequence[int]]]
@@ -45,6 +46,44 @@ def absolute_path(store: SqliteStore) -> Callable[[bytes | None], str | None]:
         return None if path is None else os.path.join(root, os.fsdecode(path))
 
     return absolute
+
+
+def public_item(item: StoredItem, absolute: Callable[[bytes | None], str | None]) -> Item:
+    """An item as callers see it."""
+    return Item(item.id, absolute(item.path), item.group, item.metadata, item.width_px, item.height_px)
+
+
+def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
+    """All ids, in id order, and their unit vectors, all of one generation. Shapes: the array is (n, d).
+
+    Nothing but the result is ever as large as the catalogue.
+    """
+    for _ in range(ATTEMPTS):
+        state, keys = store.state_and_keys()
+        named = [(item.id, item.key) for item in store.items()]
+        place_of = np.empty(len(named), dtype=np.int64)  # where the vector of the n-th key goes
+        order = np.searchsorted(keys, np.fromiter((key for _, key in named), np.int64, len(named)))
+        if len(named) == len(keys) and (np.bincount(order, minlength=len(keys)) == 1).all():
+            place_of[order] = np.arange(len(named))
+            rows = _placed(store, keys, place_of)
+            if rows is not None and store.state().generation == state.generation:
+                return [item_id for item_id, _ in named], rows
+        if store.state().generation == state.generation:  # nobody wrote: vectors are missing
+            raise store.damaged("items without a vector")
+    raise StaleViewError
+
+
+def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float32Array | None:
+    """The unit vectors of ``keys``, each in its place; ``None`` where there are others by now."""
+    rows = np.empty((len(keys), store.identity.dimension), dtype=np.float32)
+    done = 0
+    for found, vectors in store.vector_blocks():
+        end = done + len(found)
+        if not np.array_equal(found, keys[done:end]):
+            return None
+        rows[place_of[done:end]] = unit_rows(vectors)
+        done = end
+    return rows if done == len(keys) else None
 
 
 def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], Float32Array]:

@@ -6,23 +6,41 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from seealike.catalog import ann, checkup, lists
-from seealike.catalog.answering import absolute_path, answer, check_k, stored_item, vectors_of_ids
+from seealike.catalog.answering import (
+    absolute_path,
+    all_vectors,
+    answer,
+    check_k,
+    public_item,
+    stored_item,
+    vectors_of_ids,
+)
 from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
 from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
+from seealike.catalog.texts import TextQueries
+from seealike.encoders import EncoderSpec
 from seealike.errors import UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import ATTEMPTS, LoadedAnn, Searcher, SimilarList, StaleViewError, taste_query
+from seealike.recommend import LoadedAnn, Searcher, SimilarList, taste_query
 from seealike.sources import open_source
-from seealike.store import FileSystem, NewItem, SqliteStore, StoredItem, StoreWriter, WriterLock
+from seealike.store import (
+    FileSystem,
+    NewItem,
+    SqliteStore,
+    StoreWriter,
+    WriterLock,
+    remove_other_databases,
+)
 from seealike.store.records import checked_text, metadata_to_json
 from seealike.types import (
     EncoderIdentity,
@@ -52,13 +70,18 @@ class Catalog:
     """
 
     def __init__(
-        self, store: SqliteStore, *, encoder: Encoder | None = None, files: FileSystem | None = None
+        self,
+        store: SqliteStore,
+        *,
+        encoder: Encoder | EncoderSpec | None = None,
+        files: FileSystem | None = None,
     ) -> None:
         """Use ``seealike.create`` or ``seealike.open`` instead."""
         self._store = store
         self._files = files or FileSystem()
-        self._encoder = EncoderAtHand(store.directory, store.identity, encoder)
+        self._encoder = EncoderAtHand(store, encoder)
         self._pictures = PictureEncoder(self._encoder)
+        self._texts = TextQueries(self._encoder)
         self._searcher = Searcher(store, store.identity.dimension, self._load_ann)
         self._writing = threading.Lock()
 
@@ -71,6 +94,11 @@ class Catalog:
     def encoder(self) -> EncoderIdentity:
         """The embedding space all vectors live in."""
         return self._store.identity
+
+    @property
+    def encoder_spec(self) -> str:
+        """How its encoder was asked for, as ``create`` takes it; empty for an object of yours."""
+        return self._store.encoder_spec
 
     @property
     def generation(self) -> int:
@@ -98,6 +126,7 @@ class Catalog:
     def close(self) -> None:
         """Free processes, models and files. The catalogue cannot be used afterwards."""
         self._pictures.close()
+        self._texts.close()
         self._store.close()
 
     # -- what is in it -----------------------------------------------------------------------------
@@ -108,25 +137,18 @@ class Catalog:
         Raises:
             UnknownItemError: there is none.
         """
-        return self._public(stored_item(self._store, item_id))
+        return public_item(stored_item(self._store, item_id), absolute_path(self._store))
 
     def items(self) -> Iterator[Item]:
         """Every item, in id order."""
-        return map(self._public, self._store.items())
+        absolute = absolute_path(self._store)
+        return (public_item(item, absolute) for item in self._store.items())
 
     def skipped(self) -> list[Skipped]:
         """Every file of the source that is not in the catalogue, with the reason."""
         absolute = absolute_path(self._store)
         return [
-            Skipped(
-                row.id,
-                absolute(os.fsencode(row.path)) or row.path,
-                row.reason,
-                row.detail,
-                row.size_bytes,
-                row.mtime_ns,
-            )
-            for row in self._store.skipped()
+            replace(row, path=absolute(os.fsencode(row.path)) or row.path) for row in self._store.skipped()
         ]
 
     def vectors(self) -> tuple[list[str], Float32Array]:
@@ -134,26 +156,7 @@ class Catalog:
 
         Shapes: the array is (n, d). Units: rows have norm 1.
         """
-        for _ in range(ATTEMPTS):
-            state, keys = self._store.state_and_keys()
-            items = {item.key: item.id for item in self._store.items()}
-            blocks = list(self._store.vector_blocks())
-            if self._store.state().generation == state.generation:
-                break
-        else:
-            raise StaleViewError
-        found = np.concatenate([keys[:0], *(block[0] for block in blocks)])
-        if not np.array_equal(found, keys):
-            raise self._store.damaged("items without a vector")
-        order = sorted(range(len(found)), key=lambda row: items[int(found[row])])
-        matrix = (
-            np.concatenate([block[1] for block in blocks])
-            if blocks
-            else np.empty((0, self.encoder.dimension))
-        )
-        rows = matrix[order].astype(np.float32)
-        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        return [items[int(found[row])] for row in order], rows
+        return all_vectors(self._store)
 
     def info(self) -> CatalogInfo:
         """Counts, sizes, generation, encoder and the state of the approximate index."""
@@ -200,6 +203,7 @@ class Catalog:
                 writer.close()
         with self._writer(options.wait_s) as writer:
             self._files.remove_leftovers(self.path)
+            remove_other_databases(self.path, self._files)
             job = SyncJob(self._store, writer, opened, options, report_progress)
             with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)
@@ -272,6 +276,12 @@ class Catalog:
     ) -> list[list[Hit]]:
         """``search`` for several pictures; one list each, in order."""
         return self.search_vectors(self._pictures.encode(images), k, options=options)
+
+    def search_text(
+        self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
+    ) -> list[list[Hit]]:
+        """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
+        return self.search_vectors(self._texts.encode(texts), k, options=options)
 
     def search_vectors(
         self,
@@ -356,10 +366,6 @@ class Catalog:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _public(self, item: StoredItem) -> Item:
-        path = absolute_path(self._store)(item.path)
-        return Item(item.id, path, item.group, item.metadata, item.width_px, item.height_px)
-
     def _load_ann(self, record: str) -> LoadedAnn | None:
         return ann.load(self.path, record)
 
@@ -369,6 +375,7 @@ class Catalog:
         with self._writing:
             lock.acquire(wait_s)
             try:
+                self._store.check_current()
                 writer = StoreWriter(self._store.database_path)
                 try:
                     yield writer

@@ -11,7 +11,7 @@ from seealike.catalog.opening import open
 from seealike.catalog.spaces import in_space, space_path
 from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of
-from seealike.errors import CatalogError
+from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
 from seealike.types import EncoderIdentity, PathInput, Skipped
 
@@ -30,19 +30,6 @@ class ReindexReport:
     generation: int
     took_s: float
     swapped: bool
-
-
-class LostItemsError(CatalogError):
-    """Some items cannot be encoded again; the catalogue stays as it is."""
-
-    def __init__(self, path: str, lost: tuple[Skipped, ...]) -> None:
-        self.lost = lost
-        first = lost[0]
-        super().__init__(
-            path,
-            f"{len(lost):,} items cannot be encoded again, the first is {first.id!r} ({first.detail}); put "
-            "their pictures back, or drop them with --drop-lost; nothing has been changed",
-        )
 
 
 def reindex(

@@ -5,15 +5,29 @@ Nothing here opens a file of the catalogue or knows how a hit was found.
 """
 
 from seealike.gallery.budget import picture_budget
-from seealike.gallery.page import Command, Fact, GalleryPage, GalleryPicture, GallerySection
+from seealike.gallery.page import (
+    Cell,
+    Command,
+    Fact,
+    GalleryList,
+    GalleryPage,
+    GalleryPicture,
+    GallerySection,
+    GalleryTable,
+    Mark,
+)
 from seealike.gallery.render import render_gallery
 
 __all__ = [
+    "Cell",
     "Command",
     "Fact",
+    "GalleryList",
     "GalleryPage",
     "GalleryPicture",
     "GallerySection",
+    "GalleryTable",
+    "Mark",
     "picture_budget",
     "render_gallery",
 ]

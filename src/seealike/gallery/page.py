@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from seealike.types import Metric, Skipped
+
+
+class Mark(StrEnum):
+    """Whether an answer is what was sought, where that is known."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,8 @@ class GalleryPicture:
         label: one or two words on the picture, such as ``liked``.
         score: as in a hit; ``None`` for a query.
         thumbnail: JPEG, PNG or WebP bytes; ``None`` shows that the file is gone.
+        mark: whether it is what was sought; ``None`` where nobody knows.
+        words: what was asked in words, shown in the picture's place.
     """
 
     id: str
@@ -27,6 +37,17 @@ class GalleryPicture:
     label: str = ""
     score: float | None = None
     thumbnail: bytes | None = None
+    mark: Mark | None = None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryList:
+    """One of several lists of answers to the same question: who gave it, a quieter line, and the answers."""
+
+    title: str
+    note: str
+    hits: tuple[GalleryPicture, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +60,7 @@ class GallerySection:
         title: the section's heading; the first query's caption where empty.
         note: a quieter line beside the heading.
         empty: what to say where there is no hit.
+        lists: answers of several parties, one below the other, instead of ``hits``.
     """
 
     query: tuple[GalleryPicture, ...]
@@ -46,6 +68,7 @@ class GallerySection:
     title: str = ""
     note: str = ""
     empty: str = "Nothing similar was found."
+    lists: tuple[GalleryList, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,40 @@ class Fact:
 
     value: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of a table.
+
+    Args:
+        text: the figure.
+        note: a quieter line below it.
+        bar: low end, value and high end of an interval in [0, 1], drawn as a bar.
+    """
+
+    text: str
+    note: str = ""
+    bar: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryTable:
+    """Figures in rows.
+
+    Args:
+        title: its heading.
+        headings: of the columns.
+        rows: a cell a column; a plain text is a cell of nothing else.
+        note: one or two sentences below the heading.
+        texts: how many columns from the left are words; the others are numbers, and stand to the right.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell | str, ...], ...]
+    note: str = ""
+    texts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +130,7 @@ class GalleryPage:
         subtitle: one or two sentences below it.
         sections: the questions and their answers.
         facts: figures shown large at the top.
+        tables: figures in rows, before the sections.
         commands: what the reader can do next, shown after the sections.
         skipped: files listed one by one, with their reasons.
         items: how many pictures were searched.
@@ -87,6 +145,7 @@ class GalleryPage:
     subtitle: str = ""
     sections: tuple[GallerySection, ...] = ()
     facts: tuple[Fact, ...] = ()
+    tables: tuple[GalleryTable, ...] = ()
     commands: tuple[Command, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     items: int | None = None

@@ -7,11 +7,13 @@ import io
 import math
 from functools import partial
 
-from seealike.gallery.page import GalleryPicture
+from seealike.gallery.page import GalleryPicture, Mark
 from seealike.gallery.text import escaped, shortened, visible
 from seealike.types import Metric
 
 _NAME_LENGTH = 40
+_WORDS_LENGTH = 60
+_MARKS = {Mark.RIGHT: "✓", Mark.WRONG: "✕"}
 _SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"RIFF", "image/webp"))
 _GONE = (
     '<span class="gone"><svg viewBox="0 0 48 48" aria-hidden="true">'
@@ -30,12 +32,14 @@ def figure(picture: GalleryPicture, metric: Metric, *, rank: int | None = None, 
         heading: what is written above already, and so need not be in the caption.
     """
     label = f'<span class="label">{escaped(picture.label)}</span>' if picture.label else ""
+    mark = f'<span class="mark" title="{picture.mark}">{_MARKS[picture.mark]}</span>' if picture.mark else ""
+    kind = f"frame {picture.mark}" if picture.mark else "frame"
     lines = [line for line in (picture.caption or picture.id, picture.detail) if line and line != heading]
     caption = name(lines[0], hint=picture.id) if lines else ""
     detail = f'<span class="detail">{name(lines[1])}</span>' if len(lines) > 1 else ""
     score = score_bar(picture.score, metric) if picture.score is not None else ""
     return (
-        f'<figure><div class="frame">{_image(picture, rank)}{label}</div>'
+        f'<figure><div class="{kind}">{_image(picture, rank)}{label}{mark}</div>'
         f"<figcaption>{caption}{detail}{score}</figcaption></figure>"
     )
 
@@ -73,6 +77,8 @@ def score_text(score: float | None) -> str:
 
 
 def _image(picture: GalleryPicture, rank: int | None) -> str:
+    if picture.words:
+        return f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
     kind = _media_type(picture.thumbnail or b"")
     if picture.thumbnail is None or kind is None:
         return _GONE

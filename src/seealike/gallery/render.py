@@ -10,8 +10,9 @@ from importlib.resources import files
 from statistics import median
 
 from seealike.gallery.budget import picture_budget
-from seealike.gallery.page import Command, Fact, GalleryPage, GalleryPicture, GallerySection
+from seealike.gallery.page import Command, Fact, GalleryList, GalleryPage, GalleryPicture, GallerySection
 from seealike.gallery.picture import figure, name, score_text, thumbnail_size
+from seealike.gallery.table import figures
 from seealike.gallery.text import counted, duration, escaped, shortened, visible
 from seealike.types import Metric, Skipped
 
@@ -38,6 +39,7 @@ def render_gallery(page: GalleryPage) -> str:
         (
             '<a class="skip" href="#results">Skip to the results</a>',
             _header(page),
+            "".join(map(figures, page.tables)),
             _contents(page.sections),
             f'<main id="results" class="{_shape(page.sections)}">{sections}</main>',
             _commands(page.commands),
@@ -125,12 +127,25 @@ def _section(section: GallerySection, index: int, shown: int, metric: Metric) ->
 
 
 def _answers(section: GallerySection, shown: int, metric: Metric) -> str:
+    if section.lists:
+        lists = "".join(_list(part, metric, section.empty) for part in section.lists)
+        return f'<div class="lists">{lists}</div>'
     if not section.hits:
         return f'<p class="empty">{escaped(section.empty)}</p>'
     cards = "".join(
         f"<li>{figure(hit, metric, rank=rank)}</li>" for rank, hit in enumerate(section.hits[:shown], start=1)
     )
     return f'<ol class="hits">{cards}</ol>{_more(section.hits[shown:], shown)}'
+
+
+def _list(part: GalleryList, metric: Metric, empty: str) -> str:
+    """Return the answers of one of several parties."""
+    cards = "".join(
+        f"<li>{figure(hit, metric, rank=rank)}</li>" for rank, hit in enumerate(part.hits, start=1)
+    )
+    note = f'<p class="note">{escaped(part.note)}</p>' if part.note else ""
+    answers = f'<ol class="hits">{cards}</ol>' if cards else f'<p class="empty">{escaped(empty)}</p>'
+    return f'<div class="list"><div class="who"><h3>{name(part.title)}</h3>{note}</div>{answers}</div>'
 
 
 def _more(hits: tuple[GalleryPicture, ...], shown: int) -> str:
@@ -154,7 +169,7 @@ def _shape(sections: tuple[GallerySection, ...]) -> str:
     sample = [
         picture.thumbnail
         for section in sections[:_SHAPE_SAMPLE]
-        for picture in (*section.query, *section.hits)[:8]
+        for picture in _some_pictures(section)
         if picture.thumbnail
     ][:_SHAPE_SAMPLE]
     sizes = [size for size in map(thumbnail_size, sample) if size]
@@ -162,6 +177,11 @@ def _shape(sections: tuple[GallerySection, ...]) -> str:
     if ratio < 0.92:
         return "portrait"
     return "landscape" if ratio > 1.15 else "square"
+
+
+def _some_pictures(section: GallerySection) -> tuple[GalleryPicture, ...]:
+    hits = section.lists[0].hits if section.lists else section.hits
+    return (*section.query, *hits)[:8]
 
 
 def _commands(commands: tuple[Command, ...]) -> str:

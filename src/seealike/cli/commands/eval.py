@@ -1,0 +1,91 @@
+"""``seealike eval``."""
+
+from __future__ import annotations
+
+import click
+
+import seealike
+from seealike.cli.eval_options import eval_options
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option, output_file, quiet_option
+from seealike.cli.progress import progress_printer
+
+
+@click.command(name="eval")
+@catalog_option
+@eval_options
+@click.option(
+    "--queries",
+    metavar="SOURCE",
+    help="A folder or table of pictures from outside that are the queries.",
+)
+@click.option("--copies", is_flag=True, help="With --label: also look for disturbed copies.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print the figures.",
+)
+@click.option(
+    "--page",
+    metavar="FILE.html",
+    callback=output_file,
+    help="Also write a page: the figures, and the worst mistakes with their pictures.",
+)
+@quiet_option
+def command(
+    catalog: str | None,
+    label: str | None,
+    ignore: tuple[str, ...],
+    only: tuple[str, ...],
+    query_where: tuple[str, ...],
+    k: int,
+    max_queries: int,
+    resample_by: str | None,
+    sample: int,
+    seed: int,
+    queries: str | None,
+    copies: bool,
+    form: str,
+    page: str | None,
+    quiet: bool,
+) -> None:
+    """Measure how well the encoder does on your own pictures, every figure with its interval.
+
+    With --label: do pictures of one class find each other? Without: does a picture find its own crops,
+    mirrored, recompressed and other copies, and the other photos of its group?
+
+    \b
+    seealike eval
+    seealike eval --label category --page quality.html
+    seealike eval --label folder --ignore-label unsorted --format json
+    seealike eval --label category --query-where split=test
+    seealike eval --label category --queries snapshots.csv
+    """
+    from seealike.cli.eval_report import print_rows, print_table
+    from seealike.cli.tables import print_json
+    from seealike.evaluation import EvalOptions, Resampling, evaluate, parse_condition
+
+    options = EvalOptions(
+        label=label,
+        ignore_labels=ignore,
+        only=tuple(map(parse_condition, only)),
+        query_where=tuple(map(parse_condition, query_where)),
+        queries=queries,
+        k=k,
+        max_queries=max_queries,
+        resample_by=resample_by,
+        copies=copies or None,
+        sample=sample,
+        resampling=Resampling(seed=seed),
+    )
+    with seealike.open(existing_catalog(catalog)) as opened:
+        with progress_printer(quiet) as progress:
+            report = evaluate(opened, options, progress=progress)
+        {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
+        if page:
+            from seealike.cli.eval_pages import write_eval_page
+
+            write_eval_page(page, opened, report, quiet=quiet)

@@ -1,0 +1,232 @@
+"""``compare``: which encoder does best on the pictures at hand, and what does it cost?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seealike.catalog import Catalog
+from seealike.encoders import identity_of
+from seealike.errors import UsageError
+from seealike.evaluation.bootstrap import Resampling, estimates
+from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
+from seealike.evaluation.contest import mean_overlap, most_contested
+from seealike.evaluation.embedding import Told, own_spec
+from seealike.evaluation.evaluate import items_with_vectors, rows_of, silent
+from seealike.evaluation.labelled import nothing_to_find
+from seealike.evaluation.measuring import Measured, by_copies, by_label
+from seealike.evaluation.names import short_names
+from seealike.evaluation.options import EvalOptions
+from seealike.evaluation.selection import Selection, check_options, narrowed, sampled, select
+from seealike.evaluation.speed import Cost, Timing, cost_of
+from seealike.evaluation.words import remarks_on
+from seealike.types import Item, Progress
+
+Spaces = Callable[[Catalog, str, Told], AbstractContextManager[Catalog]]
+SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """How encoders are compared.
+
+    Args:
+        measure: what to measure; its queries cannot come from outside. Without a label, copies have to find
+            their originals.
+        show: how many contested queries to give with their answers.
+        timing: whether to measure how long each encoder takes.
+    """
+
+    measure: EvalOptions = field(default_factory=EvalOptions)
+    show: int = SHOWN
+    timing: Timing = Timing.ONCE
+
+
+def compare(
+    catalog: Catalog,
+    encoders: Sequence[str],
+    options: CompareOptions = CompareOptions(),
+    *,
+    progress: Told | None = None,
+    spaces: Spaces | None = None,
+) -> CompareReport:
+    """Compare encoders on the items of a catalogue, the same queries for all of them.
+
+    The items are embedded by every encoder; the vectors are kept beside the catalogue's own.
+
+    Args:
+        catalog: the catalogue.
+        encoders: how each is asked for, see ``seealike.encoders.spec``. One alone is compared with the
+            catalogue's own, which then comes first.
+        options: what to measure.
+        progress: told how far each stage is.
+        spaces: opens the items in another encoder's space (default: ``seealike.catalog.spaces.in_space``).
+
+    Raises:
+        UsageError: there is nothing to compare, or the options do not go together.
+        UnknownNameError: there is no such encoder, or no item has such a label.
+    """
+    started = time.perf_counter()
+    specs = _checked(catalog, encoders, options)
+    told = progress or silent
+    if spaces is None:
+        _check_encoders(catalog, specs)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(_space(catalog, spec, told, spaces or _in_space)) for spec in specs]
+        ground = _ground(catalog, opened, options.measure)
+        measured = [
+            _measured(space, spec, ground, options.measure, told)
+            for space, spec in zip(opened, specs, strict=True)
+        ]
+        costs = [
+            _cost(space, spec, told, (done, len(specs)), options.timing)
+            for done, (space, spec) in enumerate(zip(opened, specs, strict=True), 1)
+        ]
+        dimensions = [space.encoder.dimension for space in opened]
+    results = _results(specs, dimensions, measured, costs, options.measure.resampling)
+    return CompareReport(
+        catalog=catalog.path,
+        items=len(ground.searched),
+        missing=ground.missing,
+        k=options.measure.k,
+        label=options.measure.label or "",
+        queries=len(measured[0].values),
+        notes=_notes(ground, measured[0]),
+        encoders=results,
+        contested=_contested(ground, measured, options.show),
+        took_s=time.perf_counter() - started,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What all encoders are measured on. ``chosen`` is ``None`` without a label."""
+
+    items: list[Item]
+    missing: int
+    chosen: Selection | None
+
+    @property
+    def searched(self) -> list[Item]:
+        return self.items if self.chosen is None else self.chosen.items
+
+    @property
+    def asking(self) -> list[Item]:
+        return self.items if self.chosen is None else self.chosen.queries
+
+
+def _checked(catalog: Catalog, encoders: Sequence[str], options: CompareOptions) -> list[str]:
+    check_options(options.measure)
+    if options.measure.queries is not None:
+        raise UsageError("encoders are compared on queries of the catalogue; use --query-where COLUMN=VALUE")
+    specs = list(dict.fromkeys(encoders))
+    own = own_spec(catalog)
+    if len(specs) == 1 and specs != [own]:
+        specs.insert(0, own)
+    if len(specs) < 2:
+        raise UsageError(f"name an encoder to compare {own} with; `seealike encoders` lists them")
+    if not len(catalog):
+        raise UsageError(f"{catalog.path} has no items to compare on; `seealike index FOLDER` adds some")
+    return specs
+
+
+def _check_encoders(catalog: Catalog, specs: Sequence[str]) -> None:
+    """Refuse an encoder that cannot be used before the items are embedded by the others."""
+    own = own_spec(catalog)
+    for spec in specs:
+        if spec != own:
+            identity_of(spec)
+
+
+@contextmanager
+def _in_space(catalog: Catalog, spec: str, told: Told) -> Iterator[Catalog]:
+    from seealike.catalog.spaces import in_space
+
+    with in_space(catalog, spec, progress=told) as space:
+        yield space
+
+
+def _space(catalog: Catalog, spec: str, told: Told, spaces: Spaces) -> AbstractContextManager[Catalog]:
+    return nullcontext(catalog) if spec == own_spec(catalog) else spaces(catalog, spec, told)
+
+
+def _ground(catalog: Catalog, spaces: Sequence[Catalog], options: EvalOptions) -> _Ground:
+    everywhere = set.intersection(*({item.id for item in space.items()} for space in spaces))
+    items = list(catalog.items())
+    common = [item for item in items if item.id in everywhere]
+    kept = narrowed(common, options)
+    if not kept:
+        raise UsageError("no item has a vector of every encoder")
+    chosen = None if options.label is None else select(kept, options.label, options)
+    return _Ground(kept, len(items) - len(common), chosen)
+
+
+def _measured(space: Catalog, spec: str, ground: _Ground, options: EvalOptions, told: Told) -> Measured:
+    items, vectors = items_with_vectors(space)
+    vectors = vectors[rows_of(items, ground.items)]
+    if ground.chosen is None:
+        rows = sampled(len(ground.items), options.max_queries, options.resampling.seed)
+        return by_copies(space, spec, ground.items, vectors, rows, options, told)
+    searched, asking = (vectors[rows_of(ground.items, part)] for part in (ground.searched, ground.asking))
+    found = by_label(ground.chosen, searched, asking, options.k, told)
+    if not len(found.asked):
+        raise UsageError(nothing_to_find(options.label or "", ground.chosen))
+    return found
+
+
+def _cost(space: Catalog, spec: str, told: Told, place: tuple[int, int], timing: Timing) -> Cost:
+    cost = cost_of(space, spec, timing)
+    told(Progress("time", *place))
+    return cost
+
+
+def _results(
+    specs: Sequence[str],
+    dimensions: Sequence[int],
+    measured: Sequence[Measured],
+    costs: Sequence[Cost],
+    how: Resampling,
+) -> tuple[EncoderResult, ...]:
+    first, names = measured[0], short_names(specs)
+    results = []
+    for place, (spec, found) in enumerate(zip(specs, measured, strict=True)):
+        if not len(found.values):
+            raise UsageError("no picture could be read to make copies of; are they still where they were?")
+        means = dict(zip(found.names, estimates(found.values, found.clusters, how), strict=True))
+        changes = estimates(found.values - first.values, found.clusters, how) if place else ()
+        apart = dict(zip(found.names, changes, strict=bool(place)))
+        results.append(
+            EncoderResult(
+                spec,
+                names[place],
+                dimensions[place],
+                means,
+                apart,
+                {name: change.verdict for name, change in apart.items()},
+                mean_overlap(first.places, found.places),
+                costs[place],
+            )
+        )
+    return tuple(results)
+
+
+def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
+    notes = []
+    if ground.missing:
+        notes.append(f"left out: {ground.missing:,} items that not every encoder has a vector of")
+    chosen = ground.chosen
+    if chosen is None:
+        count = len(np.unique(found.clusters))
+        notes.append(f"no label: copies of {count:,} pictures had to find their originals")
+        return tuple(notes)
+    return (*notes, *remarks_on(chosen))
+
+
+def _contested(ground: _Ground, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:
+    chosen = ground.chosen
+    labels = None if chosen is None else (chosen.names, chosen.item_labels, chosen.query_labels)
+    return most_contested(ground.asking, ground.searched, measured, labels, show)

@@ -1,0 +1,97 @@
+"""One encoder on the queries that all of them get: values to compare, and who stands nearest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from seealike.catalog import Catalog
+from seealike.evaluation.copies import BASE_PX, NEAR, copies_of
+from seealike.evaluation.embedding import Told
+from seealike.evaluation.memo import Memo
+from seealike.evaluation.metrics import Values, metric_names
+from seealike.evaluation.options import EvalOptions
+from seealike.evaluation.ranking import nearest, ranked
+from seealike.evaluation.selection import Selection
+from seealike.types import Float32Array, Int64Array, Item, Progress
+
+COPY_METRICS = ("recall@1", f"recall@{NEAR}")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Figures of one encoder.
+
+    Args:
+        names: of the metrics.
+        values: of every query; (a, m).
+        clusters: what is drawn as a whole; (a,).
+        asked: rows of the items (or of the selection's queries) whose neighbours stand in the other two.
+        places: rows of the nearest items; (b, k), -1 where there are fewer.
+        scores: their cosine similarities.
+    """
+
+    names: tuple[str, ...]
+    values: Values
+    clusters: Int64Array
+    asked: Int64Array
+    places: Int64Array
+    scores: Float32Array
+
+
+def by_label(chosen: Selection, items: Float32Array, queries: Float32Array, k: int, told: Told) -> Measured:
+    """Every metric of every query. Shapes: items is (n, d), queries (q, d), as in the selection."""
+    answers = ranked(chosen.task(items, queries), k, _comparing(told))
+    return Measured(
+        metric_names(k),
+        answers.values,
+        chosen.clusters[answers.asked],
+        answers.asked,
+        answers.nearest,
+        answers.scores,
+    )
+
+
+def by_copies(
+    space: Catalog,
+    spec: str,
+    items: Sequence[Item],
+    vectors: Float32Array,
+    rows: Int64Array,
+    options: EvalOptions,
+    told: Told,
+) -> Measured:
+    """Whether copies find their originals, and the neighbours of the items in ``rows``.
+
+    The copies' ranks are remembered beside the space. Shapes: vectors is (n, d), one row an item.
+    """
+    places, scores = nearest(vectors[rows], vectors, rows, options.k, _comparing(told))
+    memo, key = Memo(space.path), _copies_key(space, items, options)
+    kept = memo.get("copies", key)
+    if not isinstance(kept, list) or len(kept) != 2:
+        copies = copies_of(
+            space, items, vectors, options.sample, options.resampling.seed, told=told, encoder=spec
+        )
+        kept = [copies.originals.tolist(), copies.found.ranks.tolist()]
+        memo.put("copies", key, kept)
+    originals, ranks = (np.array(numbers, dtype=np.int64) for numbers in kept)
+    values = np.stack([ranks == 1, ranks <= NEAR], axis=1).astype(np.float64)
+    return Measured(COPY_METRICS, values, originals, rows, places, scores)
+
+
+def _comparing(told: Told) -> Callable[[int, int], None]:
+    return lambda done, total: told(Progress("compare", done, total))
+
+
+def _copies_key(space: Catalog, items: Sequence[Item], options: EvalOptions) -> str:
+    """What the ranks of copies depend on: which items there are, in which state, and the draw."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(item.id.encode("utf-8", "surrogatepass") + b"\0")
+    identity = asdict(space.encoder)
+    facts = [digest.hexdigest(), identity, space.generation, options.sample, options.resampling.seed, BASE_PX]
+    return json.dumps(facts)

@@ -1,0 +1,32 @@
+"""What encoders are called in tables: short, and each differently."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+from seealike.encoders import parse_spec
+
+_ONNX = "onnx"
+
+
+def short_names(specs: Sequence[str]) -> tuple[str, ...]:
+    """A short name for each: without scheme, folder and options where that still tells them apart."""
+    files = [_file(spec) for spec in specs]
+    bare = [file.partition("?")[0] for file in files]
+    taken_bare, taken_files = Counter(bare), Counter(files)
+    return tuple(
+        short if taken_bare[short] == 1 else file if taken_files[file] == 1 else spec
+        for short, file, spec in zip(bare, files, specs, strict=True)
+    )
+
+
+def _file(spec: str) -> str:
+    """A model file's name with its options; other encoders as they are."""
+    asked = parse_spec(spec)
+    if asked.scheme != _ONNX:
+        return spec
+    _, question, options = spec.rpartition("?")
+    tail = f"?{options}" if question and "=" in options else ""
+    return f"{os.path.basename(asked.target)}{tail}"

@@ -1,0 +1,42 @@
+"""What callers of ``evaluate`` and ``compare`` may choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seealike.evaluation.bootstrap import Resampling
+from seealike.evaluation.labels import Condition
+from seealike.types import PathInput
+
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    """What to measure, and on what.
+
+    Args:
+        label: what is right: a column of the metadata, ``folder``, ``group`` or ``prefix``. With ``None``
+            it is the group where there are groups, and pictures look for their own copies.
+        ignore_labels: labels that are no class; their items are left out altogether.
+        only: conditions for an item to take part at all.
+        query_where: conditions for an item to be a query; the others are searched. Empty: every item is a
+            query among all others.
+        queries: a folder or table of pictures from outside that are the queries.
+        k: how many results to look at.
+        max_queries: more queries than this are sampled (0: never).
+        resample_by: a column whose values are drawn as a whole for the intervals (default: the group).
+        copies: also look for disturbed copies; ``None``: where there is no label.
+        sample: how many pictures are disturbed.
+        resampling: how intervals are made. Its seed also draws the samples.
+    """
+
+    label: str | None = None
+    ignore_labels: tuple[str, ...] = ()
+    only: tuple[Condition, ...] = ()
+    query_where: tuple[Condition, ...] = ()
+    queries: PathInput | None = None
+    k: int = 10
+    max_queries: int = 10_000
+    resample_by: str | None = None
+    copies: bool | None = None
+    sample: int = 100
+    resampling: Resampling = field(default_factory=Resampling)

@@ -1,0 +1,178 @@
+"""What ``evaluate`` tells: plain values, ready for a table, a page or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seealike.evaluation.bootstrap import Estimate
+from seealike.types import EncoderIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One answer to a query. ``right``: whether it is what was sought."""
+
+    id: str
+    path: str | None
+    label: str
+    score: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One query with its closest answers."""
+
+    id: str
+    path: str | None
+    label: str
+    nearest: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassResult:
+    """How one class did.
+
+    Args:
+        label: the class.
+        items: how many are searched.
+        queries: how many asked.
+        precision_at_1: see ``metrics``.
+        precision_at_k: likewise.
+        map_at_r: likewise.
+        mistaken_for: the class that its queries find first most often when they are wrong; empty for none.
+    """
+
+    label: str
+    items: int
+    queries: int
+    precision_at_1: float
+    precision_at_k: float
+    map_at_r: float
+    mistaken_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Queries of one class whose closest answer is of another.
+
+    Args:
+        label: what they are.
+        found: what the closest is.
+        count: how many of them.
+        share: of all queries of the class.
+        examples: those with the highest scores: the mistakes made with most conviction.
+    """
+
+    label: str
+    found: str
+    count: int
+    share: float
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelReport:
+    """How well pictures of one class find each other.
+
+    Args:
+        label: what was taken for the class.
+        mode: ``leave-one-out``, ``query set`` (of the catalogue) or ``outside queries``.
+        queries: how many queries had anything to find.
+        searched: how many items they were compared with.
+        could_ask: how many queries there were before sampling.
+        lonely: queries without another item of their class: they cannot be right, and are not counted.
+        unlabelled: items left out because they have no label.
+        ignored: items left out because their label is no class.
+        same_group_left_out: whether photos of the query's own group were left out of the answers.
+        clustered_by: what was drawn as a whole for the intervals; empty: each query by itself.
+        metrics: every metric with its interval.
+        classes: every class, the worst mAP@R first.
+        confusions: the most frequent ones first.
+    """
+
+    label: str
+    mode: str
+    queries: int
+    searched: int
+    could_ask: int
+    lonely: int
+    unlabelled: int
+    ignored: int
+    same_group_left_out: bool
+    clustered_by: str
+    metrics: dict[str, Estimate]
+    classes: tuple[ClassResult, ...]
+    confusions: tuple[Confusion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """How well disturbed copies find their original, for one disturbance.
+
+    Args:
+        name: the disturbance in a word.
+        description: and for people.
+        copies: how many there were.
+        recall_at_1: the share whose original comes first.
+        recall_at_10: the share whose original is among the first ten.
+        median_rank: of the originals.
+        worst_rank: of the originals.
+    """
+
+    name: str
+    description: str
+    copies: int
+    recall_at_1: Estimate
+    recall_at_10: Estimate
+    median_rank: float
+    worst_rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class LostCopy:
+    """A copy that did not find its original, which stands at ``rank``. ``picture`` is a JPEG of the copy."""
+
+    disturbance: str
+    original: Example
+    rank: int
+    score: float
+    picture: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """How well disturbed copies find their originals. ``overall`` is the mean over all copies' recall@1."""
+
+    pictures: int
+    searched: int
+    overall: Estimate
+    results: tuple[CopyResult, ...]
+    worst: tuple[LostCopy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalReport:
+    """Everything ``evaluate`` measured.
+
+    Args:
+        catalog: the catalogue's directory.
+        items: how many items took part.
+        encoder: the embedding space.
+        k: how many results were looked at.
+        labels: how well classes find each other; ``None`` where there is neither label nor group.
+        copies: how well disturbed copies find their originals; ``None`` where not asked for.
+        ann_recall_at_10: of the approximate index against exact search; ``None`` where search is exact.
+        ann_sample: on how many items that was measured.
+        took_s: how long all of it took.
+    """
+
+    catalog: str
+    items: int
+    encoder: EncoderIdentity
+    k: int
+    labels: LabelReport | None
+    copies: CopyReport | None
+    ann_recall_at_10: float | None
+    ann_sample: int
+    took_s: float

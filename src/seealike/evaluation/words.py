@@ -1,0 +1,79 @@
+"""What a reader of the figures must know, in sentences that tables and pages share."""
+
+from __future__ import annotations
+
+from seealike.evaluation.selection import Selection
+from seealike.evaluation.values import LabelReport
+from seealike.gallery.text import counted
+
+MEANINGS = {
+    "precision@1": "the nearest is of the query's class",
+    "precision@": "share of the nearest {k} that are",
+    "recall@": "share of all of its class that are among the nearest {k}",
+    "mAP": "mean precision down the whole list, wherever one of its class stands",
+    "mAP@R": "the same over the first R, where R is how many there are to find",
+    "nDCG@": "the order of the nearest {k} against the best possible one",
+    "MRR": "1 / place of the first of its class",
+    "CMC@1": "one of its class comes first: the same as precision@1",
+    "CMC@": "one of its class is among the nearest {k}",
+}
+
+
+def meaning(metric: str) -> str:
+    """A metric in plain words."""
+    name, at, k = metric.partition("@")
+    if metric in MEANINGS:
+        return MEANINGS[metric]
+    return MEANINGS[f"{name}{at}"].format(k=k)
+
+
+def describe(found: LabelReport) -> str:
+    """In one line, who asked whom."""
+    classes = f"{len(found.classes):,} classes" if len(found.classes) != 1 else "1 class"
+    if found.mode == "leave-one-out":
+        return f"{found.queries:,} queries of {classes}, each among all other items"
+    where = "from outside" if found.mode == "outside queries" else "of a query set"
+    return f"{found.queries:,} queries {where}, of {classes}, among {found.searched:,} items"
+
+
+def remarks(found: LabelReport) -> list[str]:
+    """What was left out, and how the intervals were made."""
+    lines = left_out(found.unlabelled, found.ignored)
+    if found.lonely:
+        lines.append(f"not counted: {counted(found.lonely, 'query', 'queries')} alone in the class")
+    asked = found.queries + found.lonely
+    if found.could_ask > asked:
+        lines.append(f"a sample: {asked:,} of {found.could_ask:,} possible queries")
+    if found.same_group_left_out:
+        lines.append(SAME_GROUP)
+    if found.clustered_by:
+        lines.append(f"intervals: queries of one {found.clustered_by} are drawn together")
+    if len(found.classes) == 1:
+        lines.append("there is only one class, so nothing can be wrong: take another --label")
+    return lines
+
+
+def sentence(remark: str) -> str:
+    """A remark as a whole sentence."""
+    return f"{remark[:1].upper()}{remark[1:]}."
+
+
+SAME_GROUP = "other photos of a query's own group do not count, neither as right nor as wrong"
+
+
+def left_out(unlabelled: int, ignored: int) -> list[str]:
+    """How many items take no part, and why."""
+    parts = [f"{unlabelled:,} without a label"] * bool(unlabelled) + [
+        f"{ignored:,} whose label is ignored"
+    ] * bool(ignored)
+    return [f"left out: {', '.join(parts)}"] if parts else []
+
+
+def remarks_on(chosen: Selection) -> list[str]:
+    """The same for a selection."""
+    lines = left_out(chosen.unlabelled, chosen.ignored)
+    if chosen.could_ask > len(chosen.queries):
+        lines.append(f"a sample: {len(chosen.queries):,} of {chosen.could_ask:,} possible queries")
+    if chosen.item_groups is not None:
+        lines.append(SAME_GROUP)
+    return lines

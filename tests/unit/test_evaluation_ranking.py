@@ -1,0 +1,109 @@
+"""Ranking every query against every item, compared with sorting pairs in plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seealike.evaluation import metric_names, query_values, ranking
+from seealike.evaluation.ranking import Task, found, nearest, ranked
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+def silent(done: int, total: int) -> None:
+    """Progress nobody watches."""
+
+
+def made_up(seed: int, n: int = 80, q: int = 30) -> Task:
+    """Items with equal vectors among them, some queries from outside, groups of different sizes."""
+    rng = np.random.default_rng(seed)
+    items = unit(rng.standard_normal((n, 6)))
+    items[n // 2 : n // 2 + 5] = items[3]
+    own = np.where(rng.random(q) < 0.7, rng.integers(0, n, q), -1).astype(np.int64)
+    queries = np.where(own[:, None] >= 0, items[own], unit(rng.standard_normal((q, 6))))
+    item_labels = rng.integers(0, 5, n).astype(np.int64)
+    query_labels = np.where(own >= 0, item_labels[own], rng.integers(0, 7, q)).astype(np.int64)
+    item_groups = rng.integers(-1, 12, n).astype(np.int64)
+    query_groups = np.where(own >= 0, item_groups[own], -1).astype(np.int64)
+    return Task(items, item_labels, queries, query_labels, own, item_groups, query_groups)
+
+
+def answers_of(task: Task, query: int) -> list[tuple[int, float]]:
+    """All items that may be an answer, best first, equal ones in their order."""
+    pairs = []
+    for row, item in enumerate(task.items):
+        if row == task.own[query]:
+            continue
+        if task.item_groups is not None and task.query_groups is not None:
+            group = task.query_groups[query]
+            if group >= 0 and task.item_groups[row] == group:
+                continue
+        pairs.append((-round(float(np.dot(task.queries[query], item)), 6), row))
+    return [(row, -score) for score, row in sorted(pairs)]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_answers_are_those_of_sorting_all_pairs(seed: int) -> None:
+    task, k = made_up(seed), 7
+    answers = ranked(task, k, silent)
+    asked: list[int] = []
+    for query in range(len(task.queries)):
+        order = answers_of(task, query)
+        right = [task.item_labels[row] == task.query_labels[query] for row, _ in order]
+        if not any(right):
+            continue
+        place = len(asked)
+        asked.append(query)
+        assert answers.nearest[place].tolist() == [row for row, _ in order[:k]]
+        np.testing.assert_allclose(answers.scores[place], [score for _, score in order[:k]], atol=2e-6)
+        np.testing.assert_allclose(answers.values[place], query_values(np.flatnonzero(right) + 1, k))
+    assert answers.asked.tolist() == asked
+    assert len(asked) < len(task.queries)  # some had nothing to find
+
+
+def test_many_small_blocks_answer_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = made_up(9)
+    whole = ranked(task, 5, silent)
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(ranking, "BLOCK_BYTES", 4 * len(task.items) * 3)
+    blocks = ranked(task, 5, lambda done, total: told.append((done, total)))
+    np.testing.assert_array_equal(blocks.nearest, whole.nearest)
+    np.testing.assert_array_equal(blocks.values, whole.values)
+    assert told[0] == (3, 30)
+    assert told[-1] == (30, 30)
+
+
+def test_an_item_never_finds_itself_but_its_equals_are_found() -> None:
+    items = unit(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float64))
+    task = Task(items, np.zeros(3, np.int64), items, np.zeros(3, np.int64), np.arange(3))
+    assert ranked(task, 2, silent).nearest.tolist() == [[1, 2], [0, 2], [0, 1]]
+    places, _ = nearest(items, items, np.arange(3), 2, silent)
+    assert places.tolist() == [[1, 2], [0, 2], [0, 1]]
+
+
+def test_where_there_are_fewer_items_than_asked_for_the_rows_end_with_nothing() -> None:
+    items = unit(np.eye(2))
+    task = Task(items, np.zeros(2, np.int64), items, np.zeros(2, np.int64), np.arange(2))
+    answers = ranked(task, 4, silent)
+    assert answers.nearest.tolist() == [[1, -1, -1, -1], [0, -1, -1, -1]]
+    assert np.isneginf(answers.scores[:, 1:]).all()
+
+
+def test_no_query_and_no_item_give_empty_answers_of_the_right_shape() -> None:
+    nothing = np.empty((0, 4), np.float32)
+    none = np.empty(0, np.int64)
+    answers = ranked(Task(nothing, none, nothing, none, none), 3, silent)
+    assert answers.values.shape == (0, len(metric_names(3)))
+    assert answers.nearest.shape == (0, 3)
+
+
+def test_the_rank_of_an_original_counts_only_what_is_strictly_closer() -> None:
+    items = unit(np.array([[1, 0], [0.9, 0.1], [0.9, 0.1], [0, 1]], dtype=np.float64))
+    queries = unit(np.array([[1, 0.02], [1, 0.02], [1, 0.02]], dtype=np.float64))
+    where = found(queries, items, np.array([0, 2, 3]), 2, silent)
+    assert where.ranks.tolist() == [1, 2, 4]
+    assert where.nearest.tolist() == [[0, 1]] * 3
+    np.testing.assert_allclose(where.own_scores, (queries * items[[0, 2, 3]]).sum(axis=1), atol=1e-6)

@@ -1,0 +1,196 @@
+"""``seealike map``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+
+import click
+
+import seealike
+from seealike.catalog import Catalog
+from seealike.cli.echo import echo
+from seealike.cli.formats import safe_cell
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.progress import progress_printer
+from seealike.gallery.text import counted
+from seealike.maps import (
+    Map,
+    MapMethod,
+    MapOptions,
+    Tiles,
+    TilesOptions,
+    draw_map,
+    make_map,
+    make_tiles,
+    map_csv,
+    render_map_page,
+)
+from seealike.maps.value import SAMPLE
+from seealike.store import FileSystem
+from seealike.types import Metric
+
+DEFAULT_PAGE = "map.html"
+
+
+@click.command(name="map")
+@catalog_option
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.html",
+    callback=output_file,
+    help=f"The page.  [default: {DEFAULT_PAGE}, unless --csv or --png is asked for]",
+)
+@click.option(
+    "--csv", "table", metavar="FILE.csv", callback=output_file, help="Write id, x, y, cluster, label."
+)
+@click.option(
+    "--png", "drawing", metavar="FILE.png", callback=output_file, help="Draw it for print, 300 dpi."
+)
+@click.option(
+    "--png-pictures", is_flag=True, help="With --png: pictures over the points where there is room."
+)
+@click.option(
+    "--method",
+    type=click.Choice([method.value for method in MapMethod]),
+    default=MapMethod.TSNE.value,
+    show_default=True,
+    help="The layout.",
+)
+@click.option("--label", metavar="COLUMN", help="Colour by a metadata column, or folder, group or prefix.")
+@click.option(
+    "--clusters", type=click.IntRange(min=1), metavar="K", help="How many clusters.  [default: by size]"
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    default=SAMPLE,
+    show_default=True,
+    metavar="N",
+    help="At most so many items, drawn at random.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**32 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="The same seed gives the same map.",
+)
+@click.option(
+    "--metric",
+    type=click.Choice([metric.value for metric in Metric]),
+    default=Metric.COSINE.value,
+    show_default=True,
+    help="How pictures are compared.",
+)
+@click.option("--no-pictures", is_flag=True, help="A page of points alone: smaller, and made faster.")
+@click.option(
+    "--budget",
+    "budget_mb",
+    type=click.FloatRange(min=0),
+    default=40.0,
+    show_default=True,
+    metavar="MB",
+    help="What the pictures on the page may take.",
+)
+@format_option("How to print what was done.")
+@quiet_option
+def command(
+    catalog: str | None,
+    output: str | None,
+    table: str | None,
+    drawing: str | None,
+    png_pictures: bool,
+    method: str,
+    label: str | None,
+    clusters: int | None,
+    sample: int,
+    seed: int,
+    metric: str,
+    no_pictures: bool,
+    budget_mb: float,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Draw a map of the catalogue: every picture a point, look-alikes side by side.
+
+    The page is one file that loads nothing: move, zoom, find, draw a lasso and save the ids within.
+
+    \b
+    seealike map
+    seealike map --label category -o shop.html --csv shop.csv
+    seealike map --method umap --png figure.png --png-pictures
+    """
+    if png_pictures and not drawing:
+        raise click.UsageError("--png-pictures goes with --png")
+    page = output or (None if table or drawing else DEFAULT_PAGE)
+    options = MapOptions(MapMethod(method), label, sample, seed, Metric(metric), clusters)
+    started = time.perf_counter()
+    with seealike.open(existing_catalog(catalog)) as opened:
+        with progress_printer(quiet) as progress:
+            made = make_map(opened, options, progress=progress)
+            tiles = Tiles()
+            if (page and not no_pictures) or png_pictures:
+                budget = TilesOptions(round(budget_mb * 1e6))
+                tiles = make_tiles(opened, made, budget, progress=progress)
+        title = f"Map of {_name(opened)}"
+    files = FileSystem()
+    if page:
+        shown = Tiles() if no_pictures else tiles
+        files.write(os.path.abspath(page), render_map_page(made, shown, title=title).encode("ascii"))
+    if table:
+        files.write(os.path.abspath(table), map_csv(made, safe_cell).encode("utf-8", "backslashreplace"))
+    if drawing:
+        files.write(os.path.abspath(drawing), draw_map(made, tiles if png_pictures else Tiles()))
+    written = [name for name in (page, table, drawing) if name]
+    _report(made, tiles, written, time.perf_counter() - started, form, quiet=quiet)
+
+
+def _name(catalog: Catalog) -> str:
+    """What people call the catalogue: its own name, or that of the folder it lies in."""
+    folder, name = os.path.split(os.path.abspath(catalog.path))
+    return os.path.splitext(name)[0] if not name.startswith(".") else os.path.basename(folder) or name
+
+
+def _report(
+    made: Map, tiles: Tiles, written: Sequence[str], took_s: float, form: str, *, quiet: bool
+) -> None:
+    clusters = len(set(made.clusters.tolist()))
+    if form == "json":
+        facts = {
+            "items": len(made),
+            "of": made.total,
+            "method": made.options.method.value,
+            "clusters": clusters,
+            "labels": len({label for label in made.labels if label is not None}),
+            "pictures": len(tiles.pictures),
+            "picture_px": tiles.side_px if tiles.pictures else None,
+            "unreadable": tiles.unreadable,
+            "files": list(written),
+            "took_s": round(took_s, 3),
+        }
+        click.echo(json.dumps(facts))
+    elif not quiet:
+        sizes = ", ".join(f"{name} ({_megabytes(name)})" for name in written)
+        of = f" of {made.total:,}, drawn at random with seed {made.options.seed}" if made.sampled else ""
+        pictures = f", {len(tiles.pictures):,} pictures of {tiles.side_px} px" if tiles.pictures else ""
+        groups = counted(clusters, "cluster")
+        echo(f"{counted(len(made), 'item')}{of}, {groups}{pictures}, in {took_s:.1f} s: {sizes}")
+        if tiles.unreadable:
+            echo(
+                f"{tiles.unreadable:,} pictures could not be read; they are points without a picture",
+                err=True,
+            )
+
+
+def _megabytes(path: str) -> str:
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return "written"
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"

@@ -1,0 +1,137 @@
+"""Small pictures for a page with many: each a WebP of its own, all together within a budget."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import PictureError
+from seealike.maps.value import Map
+from seealike.types import Progress
+
+if TYPE_CHECKING:
+    from seealike.catalog import Catalog
+    from seealike.types import Int64Array
+
+    Report = Callable[[Progress], None]
+
+SIDES_PX = (128, 96, 72, 56, 48, 40, 32)
+BUDGET_BYTES = 40_000_000
+_BASE64 = 4 / 3
+_TRIED = 40  # pictures that decide about the side
+_QUALITY = 62
+_FINEST_LEVEL = 12  # 4,096 x 4,096 cells
+
+
+@dataclass(frozen=True, slots=True)
+class TilesOptions:
+    """How many small pictures a page may hold.
+
+    Args:
+        budget_bytes: what they may take on the page, text encoding included.
+        sides_px: their longer sides, the best first; the first that fits is taken. Where none fits, as many
+            pictures as fit are taken at the last, spread over the map.
+    """
+
+    budget_bytes: int = BUDGET_BYTES
+    sides_px: tuple[int, ...] = SIDES_PX
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """Small pictures by the row of their item. ``unreadable`` counts items whose file could not be used."""
+
+    side_px: int = 0
+    pictures: Mapping[int, bytes] = field(default_factory=dict)
+    unreadable: int = 0
+
+
+def make_tiles(
+    catalog: Catalog,
+    made: Map,
+    options: TilesOptions = TilesOptions(),
+    *,
+    progress: Report | None = None,
+) -> Tiles:
+    """Make small pictures of a map's items; a picture that cannot be read is left out and counted."""
+    report = progress or (lambda _: None)
+    order = [int(row) for row in spread_order(made, made.options.seed) if made.paths[row] is not None]
+    budget = int(options.budget_bytes / _BASE64)
+    side, fits = _side(catalog, made, order, options, budget)
+    pictures: dict[int, bytes] = {}
+    unreadable = size = 0
+    for done, row in enumerate(order[:fits]):
+        report(Progress("pictures", done, fits))
+        tile = _tile(catalog, made.paths[row], side)
+        if tile is None:
+            unreadable += 1
+        elif size + len(tile) > budget:
+            break
+        else:
+            pictures[row] = tile
+            size += len(tile)
+    report(Progress("pictures", fits, fits))
+    return Tiles(side, pictures, unreadable)
+
+
+def spread_order(made: Map, seed: int) -> Int64Array:
+    """Rows in an order whose every beginning is spread over the map: sparse parts are not forgotten.
+
+    Cells of a grid give one item each at random, then those of a grid twice as fine, and so on. (n,)
+    """
+    n = len(made)
+    shuffled = np.random.default_rng(seed).permutation(n)
+    if n < 2:
+        return shuffled
+    low = made.positions.min(axis=0)
+    span = float((made.positions.max(axis=0) - low).max()) or 1.0
+    unit = (made.positions - low) / (span * 1.0001)
+    chosen, waiting = [shuffled[:0]], shuffled
+    for level in range(2, _FINEST_LEVEL + 1):
+        cells = (unit[waiting] * 2**level).astype(np.int64)
+        first = np.unique(cells[:, 0] << level | cells[:, 1], return_index=True)[1]
+        first.sort()
+        chosen.append(waiting[first])
+        waiting = np.delete(waiting, first)
+    return np.concatenate([*chosen, waiting])
+
+
+def _side(
+    catalog: Catalog, made: Map, order: list[int], options: TilesOptions, budget: int
+) -> tuple[int, int]:
+    """The side of the tiles and how many to make, judged by some of them."""
+    tried = order[:: max(1, len(order) // _TRIED)][:_TRIED]
+    side, mean = options.sides_px[-1], 0.0
+    for side in options.sides_px:
+        sizes = [len(tile) for tile in _tiles(catalog, made, tried, side)]
+        mean = sum(sizes) / len(sizes) if sizes else 0.0
+        if mean * len(order) <= budget:
+            return side, len(order)
+    return side, min(len(order), round(budget / mean))
+
+
+def _tiles(catalog: Catalog, made: Map, rows: list[int], side: int) -> Iterator[bytes]:
+    for row in rows:
+        tile = _tile(catalog, made.paths[row], side)
+        if tile is not None:
+            yield tile
+
+
+def _tile(catalog: Catalog, path: str | None, side: int) -> bytes | None:
+    """One small picture, or nothing where the file cannot be used."""
+    from PIL import Image
+
+    if path is None:
+        return None
+    try:
+        small = catalog.thumbnail(path, side)
+    except PictureError:
+        return None
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(small), formats=["JPEG"]) as picture:
+        picture.save(out, "WEBP", quality=_QUALITY, method=4)
+    return out.getvalue()

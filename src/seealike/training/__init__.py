@@ -1,1 +1,27 @@
-"""Teaching an encoder with the catalogue's own pictures. Works over the public catalogue."""
+"""Teach an encoder what a catalogue's owner calls alike, and find out honestly whether it helped.
+
+An application over the facade. Libraries of networks are imported where they are used, and only there.
+"""
+
+from seealike.training.judge import Compared, Spread, Verdict
+from seealike.training.loop import Point
+from seealike.training.options import Labelling, Loss, Method, Recipe, Splitting, TrainOptions
+from seealike.training.plan import plan_for
+from seealike.training.report import TrainReport
+from seealike.training.run import train
+
+__all__ = [
+    "Compared",
+    "Labelling",
+    "Loss",
+    "Method",
+    "Point",
+    "Recipe",
+    "Splitting",
+    "Spread",
+    "TrainOptions",
+    "TrainReport",
+    "Verdict",
+    "plan_for",
+    "train",
+]

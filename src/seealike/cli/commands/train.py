@@ -1,0 +1,155 @@
+"""``seealike train``."""
+
+from __future__ import annotations
+
+import click
+
+import seealike
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.progress import progress_printer
+from seealike.errors import SeealikeError, UsageError
+
+_LOSSES = ("proxy", "supcon", "multi-similarity", "proxy-anchor", "softmax")
+
+
+@click.command(name="train")
+@catalog_option
+@click.option(
+    "--label",
+    metavar="COLUMN",
+    help="What is alike: a column of the metadata, or folder, group, or prefix (of the file).",
+)
+@click.option("--group", is_flag=True, help="What is alike: photos of the same product; as --label group.")
+@click.option(
+    "--ignore-label",
+    "ignore",
+    multiple=True,
+    metavar="VALUE",
+    help="A label that is no class: its items are left out of everything. May be repeated.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["head", "full"]),
+    default="head",
+    show_default=True,
+    help="head: a small network on the vectors there are. full: the whole encoder, on the pictures.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE.onnx",
+    default="my-encoder.onnx",
+    show_default=True,
+    callback=output_file,
+    help="The encoder; its card is written beside it.",
+)
+@click.option(
+    "--split",
+    metavar="COLUMN",
+    help="A column that says train, val or test.  [default: drawn]",
+)
+@click.option(
+    "--split-by",
+    metavar="COLUMN",
+    help="Items with one value of this column, such as a person, stay on one side.  [default: the group]",
+)
+@click.option("--loss", type=click.Choice(_LOSSES), help="What is minimised.  [default: proxy]")
+@click.option(
+    "--dimension", type=click.IntRange(min=2), metavar="D", help="Of the new vectors.  [default: 256]"
+)
+@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="The most passes over the items.")
+@click.option(
+    "--patience", type=click.IntRange(min=1), metavar="N", help="End after so many passes without a gain."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all draws.")
+@click.option(
+    "--backbone",
+    metavar="ENCODER",
+    help="With --method full: start from efficientnet-lite0 or timm:NAME.  [default: efficientnet-lite0]",
+)
+@click.option("--name", metavar="NAME", help="What the new space is called.  [default: the file's name]")
+@click.option("--keep-anyway", is_flag=True, help="Write the encoder even if it is no better.")
+@click.option(
+    "--page",
+    metavar="FILE.html",
+    callback=output_file,
+    help="Also write a page: before and after, the curve, and the same queries side by side.",
+)
+@click.option(
+    "--log",
+    metavar="FILE.jsonl",
+    callback=output_file,
+    help="Also write a line of JSON after every pass.",
+)
+@format_option("How to print the figures.")
+@quiet_option
+def command(
+    catalog: str | None,
+    label: str | None,
+    group: bool,
+    ignore: tuple[str, ...],
+    method: str,
+    output: str,
+    split: str | None,
+    split_by: str | None,
+    loss: str | None,
+    dimension: int | None,
+    epochs: int | None,
+    patience: int | None,
+    seed: int,
+    backbone: str | None,
+    name: str | None,
+    keep_anyway: bool,
+    page: str | None,
+    log: str | None,
+    form: str,
+    quiet: bool,
+) -> None:
+    """Teach the encoder what you call alike, and see whether it helped.
+
+    Items that it never saw judge the new encoder. If it is no better, nothing is written and the exit code
+    is 1. Otherwise `seealike reindex --encoder onnx:my-encoder.onnx` puts it to use. Needs the extra torch.
+
+    \b
+    seealike train --label category
+    seealike train --label category --split-by photographer --page before-after.html
+    seealike train --group -o products.onnx
+    seealike train --label category --method full --log curve.jsonl
+    """
+    if (label is None) == (not group):
+        raise UsageError("say what is alike: --label COLUMN, or --group")
+    if backbone is not None and method != "full":
+        raise UsageError("--backbone is for --method full; the head is put on the catalogue's own encoder")
+    from seealike.cli.train_report import curve_log, name_of, print_json_report, print_report
+    from seealike.training import Labelling, Loss, Method, Recipe, Splitting, TrainOptions, plan_for, train
+
+    options = TrainOptions(
+        labelling=Labelling(label or "group", ignore),
+        splitting=Splitting(split, split_by),
+        recipe=Recipe(
+            method=Method(method),
+            loss=None if loss is None else Loss(loss),
+            dimension=dimension,
+            epochs=epochs,
+            patience=patience,
+            seed=seed,
+            backbone=backbone,
+        ),
+        name=name or name_of(output),
+        keep_anyway=keep_anyway,
+    )
+    with (
+        seealike.open(existing_catalog(catalog)) as opened,
+        curve_log(log, plan_for(options.recipe).epochs, quiet=quiet) as passed,
+        progress_printer(quiet) as progress,
+    ):
+        report = train(opened, output, options, progress=progress, passed=passed)
+        if page:
+            from seealike.cli.train_pages import write_train_page
+
+            write_train_page(page, opened, report, quiet=quiet)
+    print_json_report(report) if form == "json" else print_report(report)
+    if report.encoder is None:
+        reasons = "; ".join(report.verdict.objections)
+        raise SeealikeError(f"no encoder was written: {reasons}; --keep-anyway writes it all the same")

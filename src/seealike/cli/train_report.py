@@ -1,0 +1,147 @@
+"""What ``seealike train`` prints, and the log of its passes."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from seealike.cli.echo import echo
+from seealike.cli.tables import Columns, print_columns, print_json
+from seealike.gallery.text import duration
+
+if TYPE_CHECKING:
+    from seealike.evaluation import Estimate
+    from seealike.training import Compared, Point, TrainReport
+
+
+@contextmanager
+def curve_log(path: str | None, most: int, *, quiet: bool) -> Iterator[Callable[[Point], None]]:
+    """Give what is told of every pass: a line on stderr, and one of JSON in the log where there is one.
+
+    ``most`` is the number of passes it may take, which says how much time is left.
+    """
+    before = time.monotonic()
+    file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - closed below
+
+    def passed(point: Point) -> None:
+        nonlocal before
+        took_s, before = time.monotonic() - before, time.monotonic()
+        if not quiet:
+            left = f", {duration((most - point.epoch) * took_s)} left" if point.epoch < most else ""
+            said = f"loss {point.loss:.3f}, validation mAP@R {point.score:.3f}"
+            echo(f"pass {point.epoch} of at most {most}: {said}{left}", err=True)
+        if file is not None:
+            file.write(json.dumps(asdict(point)) + "\n")
+            file.flush()
+
+    try:
+        yield passed
+    finally:
+        if file is not None:
+            file.close()
+
+
+def name_of(output: str) -> str:
+    """What a space is called where nobody says it: the file's name without its ending."""
+    return os.path.splitext(os.path.basename(output))[0] or "fine-tuned"
+
+
+def print_report(report: TrainReport) -> None:
+    """Print a report for people."""
+    for line in summary(report):
+        echo(line)
+    print_columns(
+        Columns(
+            ("metric", "before", "after", "change", "95 % interval"),
+            [_row(figure) for figure in report.verdict.compared],
+        ),
+        f"{len(report.split.test):,} test items, each searched among the others",
+    )
+    before, after = report.verdict.before, report.verdict.after
+    echo("")
+    echo(
+        f"different items in all top-10 lists: {before.distinct:,} before, {after.distinct:,} after; "
+        f"mean cosine of all pairs: {before.mean_cosine:.3f}, {after.mean_cosine:.3f}"
+    )
+    if report.encoder is not None:
+        if report.verdict.objections:
+            echo(f"written although {'; '.join(report.verdict.objections)}")
+        echo(f"wrote {report.encoder}; put it to use: seealike reindex --encoder onnx:{report.encoder}")
+
+
+def summary(report: TrainReport) -> Iterator[str]:
+    """What was done, in a few lines."""
+    lesson, parts = report.lesson, report.split
+    column = report.options.labelling.column
+    left = f", {lesson.left_out:,} items left out" if lesson.left_out else ""
+    yield f"{len(lesson):,} items in {len(lesson.classes):,} classes of {column}{left}"
+    yield (
+        f"{len(parts.train):,} to learn from, {len(parts.validation):,} to decide when to stop, "
+        f"{len(parts.test):,} to judge; {parts.said}"
+    )
+    if lesson.unit_name == "picture":
+        yield "photos of one person or product may be on both sides; --split-by names who must not"
+    resumed = f", {report.resumed} of them before" if report.resumed else ""
+    yield (
+        f"{report.options.recipe.method} on {report.base}: {len(report.curve)} passes{resumed} in "
+        f"{report.train_s:.0f} s, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
+    )
+    if report.parity is not None:
+        yield f"the file and the network agree: cosine {report.parity:.4f} at least"
+
+
+def _row(figure: Compared) -> tuple[str, ...]:
+    change = figure.change
+    return (
+        figure.name,
+        "-" if figure.before is None else f"{figure.before.value:.3f}",
+        f"{figure.after.value:.3f}",
+        "-" if change is None else f"{change.value:+.3f}",
+        bounds(figure.after if change is None else change, signed=change is not None),
+    )
+
+
+def bounds(estimate: Estimate, *, signed: bool) -> str:
+    """An interval for people, such as ``+0.021 to +0.060``."""
+    if estimate.low is None or estimate.high is None:
+        return "unknown"
+    form = "+.3f" if signed else ".3f"
+    return f"{estimate.low:{form}} to {estimate.high:{form}}"
+
+
+def print_json_report(report: TrainReport) -> None:
+    """Print a report for programs."""
+    lesson, parts, verdict = report.lesson, report.split, report.verdict
+    print_json(
+        {
+            "encoder": report.encoder,
+            "better": verdict.better,
+            "objections": verdict.objections,
+            "method": report.options.recipe.method,
+            "base": report.base,
+            "dimension": report.dimension,
+            "classes": lesson.classes,
+            "left_out": lesson.left_out,
+            "split": {
+                "said": parts.said,
+                "unit": lesson.unit_name,
+                "train": len(parts.train),
+                "validation": len(parts.validation),
+                "test": len(parts.test),
+            },
+            "metrics": {figure.name: figure for figure in verdict.compared},
+            "spread": {"before": verdict.before, "after": verdict.after},
+            "curve": report.curve,
+            "best_epoch": report.best_epoch,
+            "resumed": report.resumed,
+            "start_score": report.start_score,
+            "parity": report.parity,
+            "train_s": report.train_s,
+            "took_s": report.took_s,
+        }
+    )

@@ -1,0 +1,220 @@
+"""Before and after, on items that nobody learnt from: the figures, their intervals, and the verdict.
+
+Everything here is arithmetic on vectors. A query is a test item among the other test items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.evaluation.bootstrap import Estimate, Resampling, estimates
+from seealike.evaluation.metrics import metric_names
+from seealike.evaluation.ranking import Ranked, Task, ranked
+
+if TYPE_CHECKING:
+    from seealike.evaluation.metrics import Values
+    from seealike.types import Float32Array, Int64Array
+
+K = 10
+VOTERS = 20
+TOPS = (1, 3, 5)
+MOST_QUERIES = 2000
+"""Validation asks this many at most, so that a pass over a large catalogue stays quick."""
+DISTINCT_LOSS = 0.1
+"""The share of the distinct neighbours that may be lost: within a class they crowd a little."""
+_LESS_THAN_A_VOTE = 1e-5
+_NO_MEMBER = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One figure before and after, and the difference; each with its interval where it has one."""
+
+    name: str
+    before: Estimate | None
+    after: Estimate
+    change: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How much a space tells its items apart.
+
+    ``distinct``: how many different items stand in all top-10 lists together. ``mean_cosine``: of all pairs.
+    """
+
+    distinct: int
+    mean_cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the test items say of one space.
+
+    Shapes: ranked is of the test items among themselves; classified is (q, 3): whether the right class is
+    among the first 1, 3, 5 by the neighbours' vote, and likewise ``by_head``; None where it makes no sense.
+    """
+
+    ranked: Ranked
+    spread: Spread
+    by_vote: Values | None
+    by_head: Values | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the new encoder may take the old one's place, and if not, why."""
+
+    compared: tuple[Compared, ...]
+    before: Spread
+    after: Spread
+    objections: tuple[str, ...]
+
+    @property
+    def better(self) -> bool:
+        """Whether there is nothing against it."""
+        return not self.objections
+
+    def figure(self, name: str) -> Compared:
+        """The figure called ``name``."""
+        return next(found for found in self.compared if found.name == name)
+
+
+def map_at_r(vectors: Float32Array, targets: Int64Array) -> float:
+    """The mAP@R of items among themselves. Shapes: vectors is (n, d) of unit norm, targets (n,)."""
+    found = ranked(_among_themselves(vectors, targets, MOST_QUERIES), K, _silent)
+    return float(found.values[:, metric_names(K).index("mAP@R")].mean()) if len(found.asked) else 0.0
+
+
+def gather(
+    vectors: Float32Array, targets: Int64Array, voters: tuple[Float32Array, Int64Array] | None
+) -> Evidence:
+    """Ask the test items.
+
+    Args:
+        vectors: theirs, of unit norm.
+        targets: their classes.
+        voters: vectors and classes of the training items; None where their classes are others.
+    """
+    found = ranked(_among_themselves(vectors, targets, None), K, _silent)
+    by_vote = None if voters is None else _tops(votes(vectors, *voters), targets)
+    return Evidence(found, spread(found, vectors), by_vote)
+
+
+def with_head(evidence: Evidence, scores: Float32Array, targets: Int64Array) -> Evidence:
+    """The same with what the classification head says. Shapes: scores is (q, c)."""
+    return Evidence(evidence.ranked, evidence.spread, evidence.by_vote, _tops(scores, targets))
+
+
+def votes(queries: Float32Array, voters: Float32Array, classes: Int64Array) -> Float32Array:
+    """What the nearest training items say: for each class the sum of its voters' weights, exp(10 cosine).
+
+    Classes that nobody votes for come after those, in the order of their nearest items.
+
+    Shapes: queries is (q, d), voters (n, d), classes (n,); the result is (q, c).
+    """
+    order = np.argsort(classes, kind="stable")
+    names, starts = np.unique(classes[order], return_index=True)
+    result = np.full((len(queries), int(names[-1]) + 1), _NO_MEMBER, dtype=np.float32)
+    asked = min(VOTERS, len(voters))
+    for row, query in enumerate(queries):
+        scores = voters @ query
+        # A vote weighs exp(-10) at least; what only orders the rest must weigh less.
+        result[row, names] = np.maximum.reduceat(scores[order], starts) * _LESS_THAN_A_VOTE
+        near = np.argsort(-scores, kind="stable")[:asked]
+        np.add.at(result[row], classes[near], np.exp(10.0 * scores[near]))
+    return result
+
+
+def spread(found: Ranked, vectors: Float32Array) -> Spread:
+    """How much a space tells its items apart, from its top-10 lists and its vectors."""
+    distinct = len(np.unique(found.nearest[found.nearest >= 0]))
+    n = len(vectors)
+    total = vectors.astype(np.float64).sum(axis=0)
+    mean = float((total @ total - n) / (n * (n - 1))) if n > 1 else 0.0
+    return Spread(distinct, mean)
+
+
+def judge(before: Evidence, after: Evidence, clusters: Int64Array) -> Verdict:
+    """Compare two spaces on the same queries.
+
+    Args:
+        before: the space there was.
+        after: the one that was learnt.
+        clusters: who took each test item's photo, or the like: they are drawn together for the intervals.
+    """
+    asked = clusters[after.ranked.asked]
+    names = metric_names(K)
+    compared = [
+        _compared(name, before.ranked.values[:, [place]], after.ranked.values[:, [place]], asked)
+        for place, name in enumerate(names)
+    ]
+    if before.by_vote is not None and after.by_vote is not None:
+        compared += [
+            _compared(
+                f"top-{top} by {VOTERS} neighbours",
+                before.by_vote[:, [place]],
+                after.by_vote[:, [place]],
+                clusters,
+            )
+            for place, top in enumerate(TOPS)
+        ]
+    if after.by_head is not None:
+        heads = estimates(after.by_head, clusters, Resampling())
+        compared += [
+            Compared(f"top-{top} by the classifier", None, value, None)
+            for top, value in zip(TOPS, heads, strict=True)
+        ]
+    return Verdict(tuple(compared), before.spread, after.spread, _objections(compared, before, after))
+
+
+def _compared(name: str, before: Values, after: Values, clusters: Int64Array) -> Compared:
+    both = np.concatenate([before, after, after - before], axis=1)
+    return Compared(name, *estimates(both, clusters, Resampling()))
+
+
+def _objections(compared: list[Compared], before: Evidence, after: Evidence) -> tuple[str, ...]:
+    found = {figure.name: figure for figure in compared}
+    gain = found["mAP@R"].change
+    first = found["precision@1"]
+    said = []
+    if gain is not None and gain.value <= 0:
+        said.append(f"mAP@R did not rise ({gain.value:+.3f})")
+    elif gain is not None and gain.low is not None and gain.low <= 0:
+        said.append(f"the rise of mAP@R by {gain.value:.3f} may be chance (from {gain.low:+.3f})")
+    if first.before is not None and first.after.value < first.before.value:
+        said.append(f"precision@1 fell from {first.before.value:.3f} to {first.after.value:.3f}")
+    return (*said, *collapse(before.spread, after.spread))
+
+
+def collapse(before: Spread, after: Spread) -> tuple[str, ...]:
+    """Say in words whether the items have fallen together; nothing if they have not."""
+    said = []
+    if after.distinct < (1.0 - DISTINCT_LOSS) * before.distinct:
+        said.append(
+            f"the neighbours became fewer: {after.distinct:,} different ones, not {before.distinct:,}"
+        )
+    if after.mean_cosine > max(before.mean_cosine, 0.9):
+        said.append(f"all items became alike: mean cosine {after.mean_cosine:.2f}")
+    return tuple(said)
+
+
+def _among_themselves(vectors: Float32Array, targets: Int64Array, most: int | None) -> Task:
+    rows = np.arange(len(vectors), dtype=np.int64)
+    if most is not None and len(rows) > most:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:most])
+    return Task(vectors, targets, vectors[rows], targets[rows], rows)
+
+
+def _tops(scores: Float32Array, targets: Int64Array) -> Values:
+    """Whether the right class is among the first 1, 3, 5; equal scores stand in the order of the classes."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = order == targets[:, None]
+    return np.stack([hits[:, :top].any(axis=1) for top in TOPS], axis=1).astype(np.float64)
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody watches."""

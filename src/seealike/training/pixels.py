@@ -1,0 +1,69 @@
+"""The pictures of a lesson, decoded once and kept as bytes in a file that the system pages in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.catalog.pipeline import DECODE_BATCH, default_workers
+from seealike.errors import PictureError, StorageError
+from seealike.images import DecodePool, DecodeTask
+from seealike.types import Progress
+
+if TYPE_CHECKING:
+    from seealike.types import PixelArray, Preprocessing
+
+
+@contextmanager
+def decoded(
+    paths: Sequence[str], preprocessing: Preprocessing, folder: str, told: Callable[[Progress], None]
+) -> Iterator[PixelArray]:
+    """Decode pictures into one array, in a file of ``folder`` that is gone afterwards.
+
+    Raises:
+        PictureError: one of them cannot be read any more.
+        StorageError: there is no room for them.
+
+    Shapes: the array is (n, crop_px, crop_px, 3) uint8, RGB.
+    """
+    side = preprocessing.crop_px
+    path = os.path.join(folder, f"pixels-{side}.bin")
+    shape = (max(1, len(paths)), side, side, 3)
+    _check_room(folder, shape[0] * side * side * 3)
+    pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
+    try:
+        _fill(pixels, paths, preprocessing, told)
+        yield pixels[: len(paths)]
+    finally:
+        del pixels
+        with contextlib.suppress(OSError):  # Windows keeps it while somebody looks at it
+            os.unlink(path)
+
+
+def _check_room(folder: str, needed: int) -> None:
+    """Refuse what does not fit: a mapped file on a full disk would end the process."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StorageError(
+            folder, f"the decoded pictures need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
+        )
+
+
+def _fill(
+    pixels: PixelArray, paths: Sequence[str], preprocessing: Preprocessing, told: Callable[[Progress], None]
+) -> None:
+    workers, done = default_workers(), 0
+    with DecodePool(preprocessing, workers=workers, batch_size=DECODE_BATCH, buffers=2 * workers + 2) as pool:
+        for batch in pool.decode(DecodeTask(number, path) for number, path in enumerate(paths)):
+            for failure in batch.failures:
+                raise PictureError(paths[failure.token], failure.reason, failure.detail)
+            pixels[[picture.token for picture in batch.pictures]] = batch.pixels
+            batch.release()
+            done += len(batch.pictures)
+            told(Progress(f"decode at {preprocessing.crop_px} px", done, len(paths)))

@@ -1,0 +1,189 @@
+"""One training from a catalogue to an encoder: read, divide, teach, judge, and write it if it is better."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.encoders import EncoderCard, InputForm, write_card
+from seealike.evaluation.embedding import own_spec
+from seealike.store import FileSystem
+from seealike.training.checkpoint import Checkpoint
+from seealike.training.embed import embed_items
+from seealike.training.judge import gather, judge, with_head
+from seealike.training.lesson import Lesson, read_lesson
+from seealike.training.options import Method, Recipe, TrainOptions
+from seealike.training.report import TrainReport
+from seealike.training.split import Split, split
+from seealike.training.torch_extra import require
+from seealike.types import Progress
+
+if TYPE_CHECKING:
+    from seealike.catalog import Catalog
+    from seealike.training.loop import Point
+    from seealike.training.taught import Taught
+    from seealike.types import Int64Array
+
+FOLDER = "training"
+_PARITY_SAMPLE = 32
+_LEAST_KNOWN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Ears:
+    """Who wants to know how far the work is, and of every pass."""
+
+    progress: Callable[[Progress], None]
+    passed: Callable[[Point], None] | None
+
+    def hear_pass(self, point: Point) -> None:
+        if self.passed is not None:
+            self.passed(point)
+
+
+def train(
+    catalog: Catalog,
+    output: str,
+    options: TrainOptions,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    passed: Callable[[Point], None] | None = None,
+) -> TrainReport:
+    """Teach a catalogue's encoder what its owner calls alike.
+
+    The encoder is written to ``output`` with its card beside it, but only if it is better on items that it
+    has not seen. The catalogue stays as it is. A training that was interrupted goes on from its last pass.
+
+    Args:
+        catalog: whose items, vectors and labels are learnt from.
+        output: the ONNX file.
+        options: what to learn, and how.
+        progress: hears how far the work is.
+        passed: hears of every pass.
+
+    Raises:
+        MissingExtraError: torch or another optional package is not installed.
+        UsageError: the labels or the division make no training possible.
+        EncoderError: the encoder cannot be built on.
+        StorageError: the disk refused.
+    """
+    require(*(("timm",) if options.recipe.method is Method.FULL else ()))
+    start = time.monotonic()
+    lesson = read_lesson(catalog, options.labelling, options.splitting)
+    parts = split(lesson, options.splitting.column, options.recipe.seed)
+    folder = options.work_dir or os.path.join(catalog.path, FOLDER)
+    mark = fingerprint(lesson, parts, options, own_spec(catalog))
+    checkpoint = Checkpoint(os.path.join(folder, mark[:16]), mark)
+    told = progress or _silent
+    taught = _teach(own_spec(catalog), lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
+    known = voters(lesson, parts)
+    targets = lesson.targets[parts.test]
+    before = gather(
+        lesson.vectors[parts.test], targets, None if known is None else (lesson.vectors[parts.train], known)
+    )
+    after = gather(taught.vectors, targets, None if known is None else (taught.voters, known))
+    if known is not None:
+        after = with_head(after, taught.scores, targets)
+    verdict = judge(before, after, lesson.units[parts.test])
+    written = output if verdict.better or options.keep_anyway else None
+    parity = _write(taught, options.name, lesson, parts, written, told)
+    if written is not None:
+        checkpoint.remove()
+    return TrainReport(
+        options=options,
+        lesson=lesson,
+        split=parts,
+        base=catalog.encoder.name,
+        curve=taught.outcome.curve,
+        best_epoch=taught.outcome.best_point.epoch,
+        resumed=taught.outcome.resumed,
+        start_score=taught.start_score,
+        before=before,
+        after=after,
+        verdict=verdict,
+        train_s=taught.train_s,
+        took_s=time.monotonic() - start,
+        parity=parity,
+        encoder=written,
+        dimension=taught.vectors.shape[1],
+    )
+
+
+def _teach(
+    spec: str, lesson: Lesson, parts: Split, recipe: Recipe, keeper: Checkpoint, ears: _Ears
+) -> Taught:
+    if recipe.method is Method.HEAD:
+        from seealike.training.teach_head import teach_head
+
+        return teach_head(lesson, parts, spec, recipe, keeper, ears.hear_pass)
+    from seealike.training.teach_full import teach_full
+
+    return teach_full(lesson, parts, recipe, keeper, ears.progress, ears.hear_pass)
+
+
+def voters(lesson: Lesson, parts: Split) -> Int64Array | None:
+    """The training items' classes, where the test items' classes are among them; None where most are not."""
+    classes = lesson.targets[parts.train]
+    known = np.isin(lesson.targets[parts.test], classes).mean()
+    return classes if known >= _LEAST_KNOWN else None
+
+
+def fingerprint(lesson: Lesson, parts: Split, options: TrainOptions, spec: str) -> str:
+    """Name everything that the weights depend on: another training must not go on from them."""
+    digest = hashlib.sha256()
+    facts = {"recipe": asdict(options.recipe), "spec": spec, "classes": lesson.classes}
+    digest.update(json.dumps(facts, sort_keys=True).encode())
+    for item in lesson.items:
+        digest.update(f"{item.id}\0".encode("utf-8", "surrogatepass"))
+    for rows in (lesson.targets, lesson.vectors, parts.train, parts.validation, parts.test):
+        digest.update(np.ascontiguousarray(rows).tobytes())
+    return digest.hexdigest()
+
+
+def _write(
+    taught: Taught,
+    name: str,
+    lesson: Lesson,
+    parts: Split,
+    output: str | None,
+    told: Callable[[Progress], None],
+) -> float | None:
+    """Write the encoder, and compare the file's vectors of some test items with the network's.
+
+    Returns:
+        The smallest cosine; None where no encoder is written or none of the pictures is there.
+    """
+    if output is None:
+        return None
+    card = EncoderCard(
+        name=name,
+        preprocessing=taught.preprocessing,
+        layer="embedding",
+        pooling="none",
+        input=InputForm.PICTURES,
+        licence=taught.licence,
+        source=taught.source,
+    )
+    path = os.path.abspath(output)
+    FileSystem().write(path, taught.model)
+    write_card(path, card)
+    rows = parts.test[:_PARITY_SAMPLE]
+    sample = [lesson.items[row] for row in rows]
+    if not all(item.path and os.path.isfile(item.path) for item in sample):
+        return None
+    vectors, places = embed_items(sample, f"onnx:{path}", _silent)
+    told(Progress("check the file", len(places), len(sample)))
+    if not places:
+        return None
+    return float((vectors * taught.vectors[places]).sum(axis=1).min())
+
+
+def _silent(_: Progress) -> None:
+    """Progress nobody watches."""

@@ -1,0 +1,106 @@
+"""The page with before and after, from a report made by hand."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import numpy as np
+from tests.lessons import lesson
+
+from seealike.evaluation.metrics import metric_names
+from seealike.training.chart import curve_chart
+from seealike.training.judge import K, gather, judge, with_head
+from seealike.training.loop import Point
+from seealike.training.options import Labelling, TrainOptions
+from seealike.training.page import QUERIES, chosen_queries, train_page
+from seealike.training.report import TrainReport
+from seealike.training.split import split
+
+CURVE = (Point(1, 2.0, 0.4), Point(2, 1.0, 0.7), Point(3, 0.5, 0.6))
+
+
+def report(*, name: str = "class") -> TrainReport:
+    """A training of 240 items, whose embedding shows the classes better than the vectors do."""
+    made = lesson(np.arange(240) % 4, np.arange(240) // 4)
+    made = replace(made, classes=tuple(f"{name} {n}" for n in range(4)))
+    parts = split(made, None, 0)
+    targets = made.targets[parts.test]
+    rng = np.random.default_rng(0)
+    after = 3 * np.eye(8)[targets] + rng.normal(size=(len(targets), 8))
+    after = (after / np.linalg.norm(after, axis=1, keepdims=True)).astype(np.float32)
+    found = gather(made.vectors[parts.test], targets, (made.vectors[parts.train], made.targets[parts.train]))
+    then = with_head(replace(found, ranked=gather(after, targets, None).ranked), after, targets)
+    return TrainReport(
+        options=TrainOptions(Labelling("kind")),
+        lesson=made,
+        split=parts,
+        base="the-base",
+        curve=CURVE,
+        best_epoch=2,
+        resumed=0,
+        start_score=0.3,
+        before=found,
+        after=then,
+        verdict=judge(found, then, made.units[parts.test]),
+        train_s=12.0,
+        took_s=14.0,
+        parity=1.0,
+        encoder="new.onnx",
+        dimension=8,
+    )
+
+
+def no_picture(path: str, side_px: int) -> bytes:
+    raise AssertionError("the items have no files")
+
+
+def test_the_queries_that_improved_most_come_first_and_then_those_that_worsened() -> None:
+    made = report()
+    place = metric_names(K).index(f"precision@{K}")
+    change = made.after.ranked.values[:, place] - made.before.ranked.values[:, place]
+    chosen = chosen_queries(made)
+    assert len(set(chosen)) == len(chosen) <= QUERIES
+    improved = [row for row in chosen if change[row] > 0]
+    assert chosen[: len(improved)] == improved
+    assert all(change[row] < 0 for row in chosen[len(improved) :])
+    assert change[chosen[0]] == change.max()
+
+
+def test_the_page_says_every_figure_before_and_after_and_loads_nothing() -> None:
+    made = report()
+    html = train_page(made, no_picture)
+    for figure in made.verdict.compared:
+        assert figure.name in html
+        assert f"{figure.after.value:.3f}" in html
+        assert figure.change is None or f"{figure.change.value:+.3f}" in html
+    assert "no person is on both sides" in html
+    assert "seealike reindex --encoder onnx:new.onnx".replace(" ", "</span> <span>") in html
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
+    assert "<script" not in html
+
+
+def test_names_are_escaped() -> None:
+    html = train_page(report(name="<b>&"), no_picture)
+    assert "<b>&" not in html
+    assert "&lt;b&gt;&amp; 1" in html
+
+
+def test_the_curve_has_a_point_for_the_start_and_for_every_pass_and_marks_the_best() -> None:
+    root = ET.fromstring(curve_chart(CURVE, 2, 0.3))
+    points = [tuple(map(float, pair.split(","))) for pair in root.find("polyline").get("points").split()]  # type: ignore[union-attr]
+    heights = [y for _, y in points]
+    assert len(points) == 4
+    # Higher scores stand higher, and equal differences are equally far apart.
+    slopes = np.diff(heights) / np.diff([0.3, 0.4, 0.7, 0.6])
+    assert np.allclose(slopes, slopes[0], rtol=0.02)
+    assert slopes[0] < 0
+    circle = root.find("circle")
+    assert circle is not None
+    assert (float(circle.get("cx", 0)), float(circle.get("cy", 0))) == points[2]
+    assert "0.700 after pass 2" in root.get("aria-label", "")
+
+
+def test_a_curve_that_does_not_move_can_be_drawn() -> None:
+    assert "nan" not in curve_chart((Point(1, 1.0, 0.5),), 1, 0.5)

@@ -13,7 +13,19 @@ from pathlib import Path
 
 from benchmarks.report import Row, machine, table
 
-NAMES = ("quality", "indexing", "memory", "idle", "cold", "search", "threshold")
+NAMES = (
+    "quality",
+    "indexing",
+    "memory",
+    "idle",
+    "cold",
+    "search",
+    "threshold",
+    "timm_models",
+    "map_page",
+    "training",
+    "recipes",
+)
 WORK = Path(".bench")
 
 

@@ -66,7 +66,7 @@ def rows(data: Path, work: Path) -> list[Row]:
                 found.append(Row(rival, "-"))
             else:
                 tuned.append(_tuned(rival, queries[:TUNED_ON], truth, (RECALL, reached)))
-        # Never the same library twice in a row: its second answer would find the first one's data in the cache.
+        # Never the same library twice in a row: the second answer would find the data in the cache.
         contestants += [contestant for both in zip(*tuned, strict=True) for contestant in both]
         medians = _interleaved(contestants, queries[:TIMED])
     own = medians[0]
@@ -110,7 +110,7 @@ def _recall(ask: Callable[[Float32Array], Sequence[int]], queries: Float32Array,
 def _tuned(
     rival: Rival, queries: Float32Array, truth: Int64Array, wanted: Sequence[float]
 ) -> list[Contestant]:
-    """The rival with the least effort that reaches each of these recalls, ascending, or else with its greatest."""
+    """The rival with the least effort that reaches each of these recalls, ascending, or its greatest."""
     found: list[Contestant] = []
     for effort in rival.efforts:
         reached = _recall(lambda query, effort=effort: rival.ask(query, effort), queries, truth)  # type: ignore[misc]

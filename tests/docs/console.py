@@ -53,8 +53,9 @@ def commands(text: str) -> Iterator[Typed]:
 class Reader:
     """Somebody who follows a page inside a folder and types everything it says."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], timeout_s: float = TIMEOUT_S) -> None:
         self._folder = folder
+        self._timeout_s = timeout_s
         self._environment = environment
         self._names: dict[str, object] = {"__name__": "__main__"}
 
@@ -92,7 +93,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
-            timeout=TIMEOUT_S,
+            timeout=self._timeout_s,
             check=False,
         )
         return done.returncode, done.stdout

@@ -12,7 +12,21 @@ from seealike._version import __version__
 from seealike.cli.echo import echo
 from seealike.errors import SeealikeError, UnknownItemError, UsageError
 
-COMMANDS = ("demo", "index", "search", "recommend", "info", "verify", "rm", "encoders")
+COMMANDS = (
+    "demo",
+    "index",
+    "search",
+    "recommend",
+    "info",
+    "verify",
+    "rm",
+    "encoders",
+    "reindex",
+    "eval",
+    "compare",
+    "map",
+    "train",
+)
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130

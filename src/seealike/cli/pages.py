@@ -18,9 +18,10 @@ THUMBNAIL_PX = 240
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The pictures that were asked with: names, and paths or encoded bytes where there are any."""
+    """What was asked with: pictures' names, and paths or encoded bytes where there are any; or words."""
 
     pictures: tuple[tuple[str, str | bytes | None], ...]
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ def _queries(catalog: Catalog, query: Query) -> Iterator[GalleryPicture]:
             detail=os.path.dirname(name) if is_file else "",
             thumbnail=_thumbnail(catalog, picture),
         )
+    if query.words:
+        yield GalleryPicture(id=query.words, words=query.words)
 
 
 def _hits(catalog: Catalog, hits: Sequence[Hit], with_picture: int) -> Iterator[GalleryPicture]:

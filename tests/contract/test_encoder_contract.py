@@ -52,6 +52,10 @@ class Unscaled(FakeEncoder):
 
 
 class Shuffled(FakeEncoder):
+    def encode(self, pixels: PixelArray) -> Float32Array:
+        self._check(pixels)
+        return self._project(pixels)
+
     def submit(self, pixels: PixelArray) -> Future[Float32Array]:
         return super().submit(pixels[::-1])
 

@@ -81,7 +81,7 @@ def test_the_quickest_batch_is_taken_and_a_larger_one_only_if_it_gains(
         ([(16, 100.0), (32, 90.0)], 16),
         ([], 1),
     ):
-        monkeypatch.setattr(TorchEncoder, "_rates", lambda _self, given=rates: iter(given))
+        monkeypatch.setattr(module, "_rates", lambda *_, given=rates: iter(given))
         encoder = made(tmp_path, batch_size=None)
         assert encoder.batch_size == best
         encoder.close()

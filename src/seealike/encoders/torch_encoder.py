@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import queue
 import sys
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seealike.encoders.models import EncoderMode
+from seealike.encoders.slots import SlotEncoder, unit_norm
 from seealike.encoders.timm_export import cosines
 from seealike.encoders.timm_features import trial_pictures
 from seealike.errors import EncoderError, MissingExtraError
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from seealike.encoders.spec import EncoderSpec
     from seealike.encoders.timm_model import TimmModel
     from seealike.protocols import Encoder
-    from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
 _CUDA = "cuda"
 _BATCH_SIZES = (16, 32, 64, 128, 256)
@@ -74,7 +71,7 @@ def has_cuda_driver() -> bool:
     return answered and count.value > 0
 
 
-class TorchEncoder:
+class TorchEncoder(SlotEncoder["_Slot"]):
     """A network in torch on one device.
 
     A batch has a slot while it is under way: page-locked memory both ways and a stream of its own, so one
@@ -89,121 +86,55 @@ class TorchEncoder:
         Raises:
             EncoderError: torch cannot run it there.
         """
-        self._identity = model.identity
         self._device = device
-        self._closed = False
         try:
             self._network, self.precision = _on_device(model, device)
-            self._batch_size = batch_size or self._quickest()
-            slots = [_slot(device, self._batch_size, model.identity) for _ in range(_SLOTS)]
+            size = batch_size or _quickest(self._network, device, model.identity)
+            slots = [_slot(device, size, model.identity) for _ in range(_SLOTS)]
         except (RuntimeError, MemoryError) as exc:
-            raise EncoderError(f"torch cannot run {self._identity.name} on {device}: {_said(exc)}") from exc
-        # The slots that are free; after close() only None, which tells everybody who waits for one.
-        self._idle: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
-        for slot in slots:
-            self._idle.put(slot)
-        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="seealike-torch")
+            raise EncoderError(f"torch cannot run {model.identity.name} on {device}: {_said(exc)}") from exc
+        super().__init__(model.identity, size, slots, self._encoded)
 
-    @property
-    def identity(self) -> EncoderIdentity:
-        """The embedding space's name."""
-        return self._identity
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How pictures must be prepared."""
-        return self._identity.preprocessing
-
-    @property
-    def batch_size(self) -> int:
-        """The number of pictures that are computed at once."""
-        return self._batch_size
-
-    @property
-    def concurrency(self) -> int:
-        """The number of batches that can be under way."""
-        return _SLOTS
-
-    def encode(self, pixels: PixelArray) -> Float32Array:
-        """Encode any number of pictures, now."""
-        self._check(pixels)
-        step = self._batch_size
-        futures = [self.submit(pixels[start : start + step]) for start in range(0, len(pixels), step)]
-        vectors = [future.result() for future in futures]
-        return np.concatenate(vectors) if vectors else np.empty((0, self._identity.dimension), np.float32)
-
-    def submit(self, pixels: PixelArray) -> Future[Float32Array]:
-        """Start to encode at most ``batch_size`` pictures."""
-        self._check(pixels)
-        if len(pixels) > self._batch_size:
-            raise EncoderError(f"at most {self._batch_size} pictures fit into one batch, not {len(pixels)}")
-        slot = self._idle.get()
-        if slot is None:
-            self._idle.put(None)
-            raise EncoderError("the encoder is closed")
+    def _encoded(self, slot: _Slot, pixels: PixelArray) -> Float32Array:
         try:
-            return self._threads.submit(self._infer, slot, pixels)
-        except RuntimeError as exc:
-            self._idle.put(slot)
-            raise EncoderError("the encoder is closed") from exc
+            return unit_norm(_features(self._network, slot, pixels))
+        except (RuntimeError, MemoryError) as exc:
+            raise EncoderError(f"torch could not run the encoder: {_said(exc)}") from exc
 
-    def close(self) -> None:
-        """Wait for what is under way, then release the device's memory."""
-        if self._closed:
-            return
-        self._closed = True
-        self._threads.shutdown(wait=True)
-        while not self._idle.empty():
-            self._idle.get_nowait()
-        self._idle.put(None)
+    def _release(self) -> None:
+        """Give the device's memory back."""
         del self._network
         if self._device == _CUDA:
             import torch
 
             torch.cuda.empty_cache()
 
-    def _check(self, pixels: PixelArray) -> None:
-        side = self._identity.preprocessing.crop_px
-        if self._closed:
-            raise EncoderError("the encoder is closed")
-        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
-            raise EncoderError(
-                f"{self._identity.name} takes uint8 pictures of shape (n, {side}, {side}, 3), "
-                f"not {pixels.dtype} of shape {pixels.shape}"
-            )
 
-    def _infer(self, slot: _Slot, pixels: PixelArray) -> Float32Array:
+def _quickest(network: torch.nn.Module, device: str, identity: EncoderIdentity) -> int:
+    """Try the batch sizes, the small ones first, until a larger one is no longer worth it."""
+    best, best_rate = 1, 0.0
+    for size, rate in _rates(network, device, identity):
+        if rate < best_rate * _GAIN:
+            break
+        best, best_rate = size, rate
+    return best
+
+
+def _rates(network: torch.nn.Module, device: str, identity: EncoderIdentity) -> Iterator[tuple[int, float]]:
+    """Images/s of every batch size that fits into the device's memory."""
+    import torch
+
+    for size in _BATCH_SIZES:
         try:
-            return _unit_norm(_features(self._network, slot, pixels))
-        except (RuntimeError, MemoryError) as exc:
-            raise EncoderError(f"torch could not run the encoder: {_said(exc)}") from exc
-        finally:
-            self._idle.put(slot)
-
-    def _quickest(self) -> int:
-        """Try the batch sizes, the small ones first, until a larger one is no longer worth it."""
-        best, best_rate = 1, 0.0
-        for size, rate in self._rates():
-            if rate < best_rate * _GAIN:
-                break
-            best, best_rate = size, rate
-        return best
-
-    def _rates(self) -> Iterator[tuple[int, float]]:
-        """Images/s of every batch size that fits into the device's memory."""
-        import torch
-
-        for size in _BATCH_SIZES:
-            try:
-                slot = _slot(self._device, size, self._identity)
-                pictures = trial_pictures(size, self._identity.preprocessing.crop_px)
-                _features(self._network, slot, pictures)  # the first run plans, and is not measured
-                started = time.perf_counter()
-                for _ in range(_TRIALS):
-                    _features(self._network, slot, pictures)
-            except torch.cuda.OutOfMemoryError:
-                return
-            yield size, _TRIALS * size / (time.perf_counter() - started)
+            slot = _slot(device, size, identity)
+            pictures = trial_pictures(size, identity.preprocessing.crop_px)
+            _features(network, slot, pictures)  # the first run plans, and is not measured
+            started = time.perf_counter()
+            for _ in range(_TRIALS):
+                _features(network, slot, pictures)
+        except torch.cuda.OutOfMemoryError:
+            return
+        yield size, _TRIALS * size / (time.perf_counter() - started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +199,6 @@ def _on_device(model: TimmModel, device: str) -> tuple[torch.nn.Module, str]:
         if cosines(wanted, _features(narrow, slot, pictures)).min() >= _LEAST_COSINE:
             return narrow, str(kind).removeprefix("torch.")
     return network, "float32"
-
-
-def _unit_norm(features: Float32Array) -> Float32Array:
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    if not np.all(np.isfinite(norms) & (norms > 0)):
-        raise EncoderError("the encoder returned a vector that has no direction: not finite, or zero")
-    features /= norms
-    return features
 
 
 def _said(exc: BaseException) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,11 +13,12 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import spaces
+from seealike.catalog import reindexing, spaces
 from seealike.catalog.reindexing import reindex
 from seealike.catalog.spaces import in_space
-from seealike.errors import CatalogError, LostItemsError, SeealikeError, StorageError
-from seealike.store import FileSystem, SqliteStore, read_manifest
+from seealike.errors import CatalogBusyError, CatalogError, LostItemsError, SeealikeError, StorageError
+from seealike.store import FileSystem, SqliteStore, WriterLock, read_manifest, schema
+from seealike.store import sqlite as sqlite_store
 from seealike.testing import FakeEncoder
 from seealike.types import Progress
 
@@ -116,7 +119,7 @@ def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog,
         assert moved.verify().ok
     names = {name for name in os.listdir(catalog.path) if name.endswith(".sqlite")}
     assert names == {read_manifest(catalog.path).database}
-    assert not os.listdir(Path(catalog.path) / spaces.SPACES)
+    assert not [path for path in (Path(catalog.path) / spaces.SPACES).iterdir() if path.is_dir()]
 
 
 def test_reindex_to_the_same_encoder_does_nothing(catalog: seealike.Catalog) -> None:
@@ -225,4 +228,93 @@ def test_a_lost_manifest_after_a_succession_is_salvaged(catalog: seealike.Catalo
     assert verify(catalog.path, repair=True).ok
     store = SqliteStore(catalog.path)
     assert (store.identity.dimension, store.encoder_spec, store.state().count) == (24, spec, 9)
+    store.close()
+
+
+def test_what_another_reindex_and_index_did_meanwhile_is_not_undone(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog.close()
+    real, calls = WriterLock, []
+
+    class Late(real):  # type: ignore[misc, valid-type]
+        """Just before the swap, somebody else moves the catalogue and changes it."""
+
+        def acquire(self, wait_s: float) -> None:
+            calls.append(wait_s)
+            if len(calls) == 1:
+                reindex(catalog.path, "test-fake:40")
+                write_pictures(tmp_path / "photos", range(40, 42))
+                (tmp_path / "photos" / "000.jpg").unlink()
+                with seealike.open(catalog.path) as other:
+                    other.index(tmp_path / "photos")
+            super().acquire(wait_s)
+
+    monkeypatch.setattr(reindexing, "WriterLock", Late)
+    assert reindex(catalog.path, NEW).swapped
+    with seealike.open(catalog.path) as found:
+        assert found.encoder.dimension == 24
+        ids = [item.id for item in found.items()]
+        assert {"040.jpg", "041.jpg", "by hand"} < set(ids)
+        assert "000.jpg" not in ids
+        assert found.verify().ok
+
+
+def test_an_item_whose_file_went_away_for_good_does_not_keep_another_pictures_vector(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    with in_space(catalog, NEW):
+        pass
+    catalog.add("003.jpg", (tmp_path / "elsewhere" / "020.jpg").read_bytes())
+    with pytest.raises(LostItemsError, match=r"'003\.jpg' \(it was added without a file"):
+        reindex(catalog.path, NEW)
+    report = reindex(catalog.path, NEW, drop_lost=True)
+    assert [row.id for row in report.lost] == ["003.jpg"]
+    with seealike.open(catalog.path) as moved:
+        assert "003.jpg" not in moved
+        assert len(moved) == 8
+
+
+def test_a_catalogue_without_a_source_gets_none(tmp_path: Path) -> None:
+    picture = write_pictures(tmp_path, range(1))[0]
+    with seealike.create(tmp_path / "catalog", encoder=OLD) as made:
+        made.add("a", picture)
+    reindex(tmp_path / "catalog", NEW)
+    with seealike.open(tmp_path / "catalog") as moved:
+        assert moved.info().source is None
+        assert [item.path for item in moved.items()] == [str(picture)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open database cannot be renamed there anyway")
+def test_a_space_that_is_being_read_with_a_log_is_not_taken_over_in_part(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "wal_is_safe", lambda _: True)
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.2)
+    with in_space(catalog, NEW) as space:
+        space_file = Path(space.path) / "catalog.sqlite"
+        reader = sqlite3.connect(space_file, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM items").fetchone()
+        assert Path(f"{space_file}-wal").exists()
+    with pytest.raises(CatalogBusyError):
+        reindex(catalog.path, NEW)
+    reader.close()
+    assert reindex(catalog.path, NEW).swapped
+    with seealike.open(catalog.path) as moved:
+        assert len(moved) == 9
+        assert moved.verify().ok
+
+
+def test_opening_while_another_process_swaps_finds_one_or_the_other(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = read_manifest(catalog.path)
+    reindex(catalog.path, NEW)
+    answers = iter([old])
+    monkeypatch.setattr(
+        sqlite_store, "read_manifest", lambda directory: next(answers, None) or read_manifest(directory)
+    )
+    store = SqliteStore(catalog.path)
+    assert store.identity.dimension == 24
     store.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seealike.catalog.facade import Catalog
@@ -13,7 +14,10 @@ from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of
 from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
-from seealike.types import EncoderIdentity, PathInput, Skipped
+from seealike.types import EncoderIdentity, PathInput, Skipped, SkipReason
+
+WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
+LAST_WAIT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def reindex(
     *,
     drop_lost: bool = False,
     workers: int | None = None,
-    wait_s: float = 0.0,
+    wait_s: float = WAIT_S,
     progress: ProgressCallback | None = None,
     files: FileSystem | None = None,
 ) -> ReindexReport:
@@ -57,33 +61,34 @@ def reindex(
     started = time.perf_counter()
     with open(path) as catalog:
         before, after = catalog.encoder, identity_of(encoder)
-        if before == after:
-            took_s = time.perf_counter() - started
-            return ReindexReport(len(catalog), before, after, (), catalog.generation, took_s, swapped=False)
-        with in_space(catalog, encoder, progress=progress, workers=workers):
-            pass  # the long part, while others may still write
-        lock = WriterLock(catalog.path)
-        lock.acquire(wait_s)
-        try:
-            lost = _swap(catalog, encoder, drop_lost=drop_lost, files=files or FileSystem())
-        finally:
-            lock.release()
-        directory = catalog.path
-    with open(directory, encoder=encoder) as moved:
+        if before != after:
+            with in_space(catalog, encoder, progress=progress, workers=workers):
+                pass  # the long part, while others may still write
+    lost: tuple[Skipped, ...] = ()
+    swapped = False
+    lock = WriterLock(catalog.path)
+    lock.acquire(wait_s)
+    try:
+        with open(path) as catalog:  # anew: meanwhile it may have changed, or moved to yet another encoder
+            if catalog.encoder != after:
+                lost = _swap(catalog, encoder, drop_lost=drop_lost, files=files or FileSystem())
+                swapped = True
+    finally:
+        lock.release()
+    with open(path, encoder=encoder) as moved:
         took_s = time.perf_counter() - started
-        return ReindexReport(len(moved), before, after, lost, moved.generation, took_s, swapped=True)
+        return ReindexReport(len(moved), before, after, lost, moved.generation, took_s, swapped)
 
 
 def _swap(catalog: Catalog, encoder: str, *, drop_lost: bool, files: FileSystem) -> tuple[Skipped, ...]:
     """Encode what has come since, and let the space take the catalogue's place."""
-    identity = identity_of(encoder)
-    place = space_path(catalog, identity)
+    place = space_path(catalog, identity_of(encoder))
     with in_space(catalog, encoder) as space:
-        lost = tuple(row for row in space.skipped() if row.id in catalog)
+        lost = tuple(_lost(catalog, space))
     if lost and not drop_lost:
         raise LostItemsError(catalog.path, lost)
     guard = WriterLock(place)
-    guard.acquire(0.0)
+    guard.acquire(LAST_WAIT_S)
     try:
         old, new = SqliteStore(catalog.path), SqliteStore(place)
         try:
@@ -96,3 +101,14 @@ def _swap(catalog: Catalog, encoder: str, *, drop_lost: bool, files: FileSystem)
         guard.release()
     shutil.rmtree(place, ignore_errors=True)
     return lost
+
+
+def _lost(catalog: Catalog, space: Catalog) -> Iterator[Skipped]:
+    """The items that are not in the space, each with the reason why."""
+    there = {item.id for item in space.items()}
+    reasons = {row.id: row for row in space.skipped()}
+    detail = "it was added without a file, so there is nothing to encode again"
+    for item in catalog.items():
+        if item.id not in there:
+            unknown = Skipped(item.id, item.path or "", SkipReason.UNREADABLE, detail)
+            yield reasons.get(item.id, unknown)

@@ -22,10 +22,11 @@ from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of
 from seealike.errors import DamagedCatalogError, EncoderMismatchError
 from seealike.protocols import Source
-from seealike.store import SqliteStore, disinherit, is_catalog
+from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
 from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem
 
 SPACES = "spaces"
+OPENING_WAIT_S = 30.0
 _KEPT_OF_NAME = 40
 
 
@@ -40,11 +41,12 @@ class ItemSource:
         self.label = info.source or catalog.path
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
-        """Yield every item whose picture is still a file, and the others as skipped."""
+        """Yield every item whose picture is a file, and those whose file is gone as skipped.
+
+        Items that were added without a file are left out: there is nothing to encode again.
+        """
         for item in self._catalog.items():
             if item.path is None:
-                detail = "it was added without a file, so there is nothing to encode again"
-                yield Skipped(item.id, "", SkipReason.UNREADABLE, detail)
                 continue
             try:
                 status = os.stat(item.path)
@@ -66,8 +68,8 @@ def in_space(
 ) -> Iterator[Catalog]:
     """The items of ``catalog`` embedded by another encoder, up to date; the second time at once.
 
-    Items whose pictures cannot be read any more are missing; ``skipped()`` of the result lists them. With the
-    catalogue's own encoder, it is the catalogue itself.
+    Items whose pictures cannot be read any more are missing; ``skipped()`` of the result lists them. So are
+    those that were added without a file. With the catalogue's own encoder, it is the catalogue itself.
 
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
@@ -78,7 +80,15 @@ def in_space(
     if identity == catalog.encoder:
         yield catalog
         return
-    with _opened(space_path(catalog, identity), encoder) as space:
+    folder = os.path.join(catalog.path, SPACES)
+    FileSystem().make_directory(folder)
+    opening = WriterLock(folder)  # one process makes a space, or makes it anew, while others wait
+    opening.acquire(OPENING_WAIT_S)
+    try:
+        opened = _opened(space_path(catalog, identity), encoder)
+    finally:
+        opening.release()
+    with opened as space:
         source: Source = ItemSource(catalog)
         space.index(source, options=IndexOptions(prune_missing=True, workers=workers), progress=progress)
         yield space

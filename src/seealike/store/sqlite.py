@@ -53,14 +53,24 @@ class SqliteStore:
             NoCatalogError, DamagedCatalogError, NewerFormatError: see ``read_manifest``.
         """
         self.directory = directory
+        self._guard = threading.Lock()
+        self._known_state: tuple[int, State] | None = None
         manifest = read_manifest(directory)
-        self.database_path = os.path.join(directory, manifest.database)
+        while True:
+            try:
+                self._open(manifest)
+                break
+            except DamagedCatalogError:
+                before, manifest = manifest, read_manifest(directory)
+                if manifest.catalog_id == before.catalog_id:  # it did not move to another database meanwhile
+                    raise
+
+    def _open(self, manifest: Manifest) -> None:
+        self.database_path = os.path.join(self.directory, manifest.database)
         self.identity = manifest.encoder
         self.encoder_spec = manifest.encoder_spec
         if not os.path.isfile(self.database_path):
-            raise DamagedCatalogError(directory, self.database_path, "missing")
-        self._guard = threading.Lock()
-        self._known_state: tuple[int, State] | None = None
+            raise DamagedCatalogError(self.directory, self.database_path, "missing")
         self._connection = schema.connect(self.database_path)
         try:
             self._check_birth(manifest)

@@ -12,9 +12,11 @@ import os
 import shutil
 from dataclasses import replace
 
+from seealike.errors import CatalogBusyError
+from seealike.store import schema
 from seealike.store.files import FileSystem
 from seealike.store.lock import WriterLock
-from seealike.store.manifest import databases_in, read_manifest, write_manifest
+from seealike.store.manifest import MANIFEST_NAME, databases_in, read_manifest, write_manifest
 from seealike.store.records import SKIPPED_COLUMNS
 from seealike.store.sqlite import SqliteStore
 from seealike.store.writer import Change, StoreWriter
@@ -38,7 +40,7 @@ def inherit(old: SqliteStore, successor: SqliteStore) -> None:
         connection.close()
 
     def apply(change: Change) -> None:
-        change.source = state.source
+        change.source, change.clear_source = state.source, state.source is None
         change.least_generation = state.generation + 1
         for item in filter(None, map(successor.item, by_hand)):
             change.update(replace(item, managed=False))
@@ -77,19 +79,22 @@ def disinherit(successor: SqliteStore) -> None:
 def succeed(directory: str, successor: str, files: FileSystem) -> None:
     """Make the successor's database that of the catalogue in ``directory``.
 
-    Nobody has the successor open, and the caller holds the writer locks of both. The successor's own
-    directory stays, for the caller to remove.
+    The caller holds the writer locks of both. The successor's own directory is no catalogue any more; the
+    caller removes it.
 
     Raises:
+        CatalogBusyError: somebody reads the successor, so that part of it may be in its log.
         StorageError: the disk refused; the catalogue is as it was.
     """
     manifest = read_manifest(successor)
+    _into_one_file(successor, os.path.join(successor, manifest.database))
     name = f"catalog-{manifest.catalog_id[:16]}.sqlite"
     for entry in os.listdir(successor):
         if entry.startswith("ann-"):
             _second_name(os.path.join(successor, entry), os.path.join(directory, entry), files)
     _second_name(os.path.join(successor, manifest.database), os.path.join(directory, name), files)
     write_manifest(files, directory, replace(manifest, database=name))
+    files.remove(os.path.join(successor, MANIFEST_NAME))  # or a late writer would write into both
     remove_other_databases(directory, files)
 
 
@@ -103,6 +108,20 @@ def remove_other_databases(directory: str, files: FileSystem) -> None:
         if name != current:
             for suffix in ("", *_SIDE_FILES):
                 files.remove(os.path.join(directory, name + suffix))
+
+
+def _into_one_file(directory: str, database: str) -> None:
+    """Bring everything that is committed into the database's own file."""
+    connection = schema.connect(database)
+    try:
+        with schema.translated(database):
+            mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+    except CatalogBusyError:
+        mode = "busy"
+    finally:
+        connection.close()
+    if mode != "delete":
+        raise CatalogBusyError(directory, "a process that reads it")
 
 
 def _second_name(path: str, other: str, files: FileSystem) -> None:

@@ -103,6 +103,7 @@ class Change:
         self._skip_sum = 0
         self._changed = False
         self.source: SourceRecord | None = None
+        self.clear_source = False
         self.least_generation = 0
 
     def __enter__(self) -> Self:
@@ -215,8 +216,8 @@ class Change:
 
     def _finish(self) -> None:
         state = read_state(self._connection)
-        new_source = self.source not in (None, state.source)
-        if not (self._changed or new_source or self.least_generation > state.generation):
+        source = None if self.clear_source else self.source or state.source
+        if not (self._changed or source != state.source or self.least_generation > state.generation):
             return  # the same as before: readers need not look again
         state = replace(
             state,
@@ -227,7 +228,7 @@ class Change:
             item_sum=state.item_sum + self._item_sum,
             skipped=state.skipped + self._skipped,
             skip_sum=state.skip_sum + self._skip_sum,
-            source=self.source or state.source,
+            source=source,
         )
         schema.put_state(self._connection, "catalog", state.to_json())
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import DEFAULT_ENCODER
-from seealike.catalog.reindexing import ReindexReport, reindex
+from seealike.catalog.reindexing import WAIT_S, ReindexReport, reindex
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options
 from seealike.cli.locate import existing_catalog
@@ -24,6 +24,15 @@ from seealike.errors import UsageError
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]"
 )
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=WAIT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait this long at the end if another process is writing.",
+)
 @format_option("How to print what was done.")
 @quiet_option
 def command(
@@ -34,6 +43,7 @@ def command(
     weights: str | None,
     drop_lost: bool,
     workers: int | None,
+    wait_s: float,
     form: str,
     quiet: bool,
 ) -> None:
@@ -51,7 +61,7 @@ def command(
         raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
     path = existing_catalog(catalog)
     with progress_printer(quiet) as progress:
-        report = reindex(path, asked, drop_lost=drop_lost, workers=workers, progress=progress)
+        report = reindex(path, asked, drop_lost=drop_lost, workers=workers, wait_s=wait_s, progress=progress)
     if form == "json":
         click.echo(json.dumps({**asdict(report), "catalog": path, "lost": [row.id for row in report.lost]}))
     elif not quiet:

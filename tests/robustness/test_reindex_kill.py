@@ -1,0 +1,102 @@
+"""A process that moves a catalogue to and fro is killed at random moments: the catalogue is always whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.pictures import write_pictures
+
+import seealike
+from seealike.catalog.reindexing import reindex
+from seealike.testing import FakeEncoder
+
+pytestmark = [
+    pytest.mark.heavy,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here"),
+]
+KILLS = 60
+ITEMS = 24
+SPECS = ("test-fake:16", "test-fake:24")
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from seealike.catalog.reindexing import reindex
+print("ready", flush=True)
+while True:
+    for spec in {specs}:
+        reindex(sys.argv[1], spec)
+        print("moved", flush=True)
+"""
+PLUGIN = """
+from seealike.testing import FakeEncoder
+
+def fake(argument):
+    return FakeEncoder(dimension=int(argument))
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An installed package that brings the encoder ``test-fake:DIMENSION``, for the child too."""
+    folder = tmp_path / "site"
+    info = folder / "test_fake-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: test-fake\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[seealike.encoders]\ntest-fake = kill_plugin:fake\n")
+    (folder / "kill_plugin.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path, site: Path) -> None:
+    seed = int(os.environ.get("SEEALIKE_SEED", time.time_ns() % 2**32))
+    print(f"SEEALIKE_SEED={seed}")
+    rng = random.Random(seed)
+    write_pictures(tmp_path / "photos", range(ITEMS))
+    path = tmp_path / "catalog"
+    wanted = {}
+    for spec in SPECS:
+        dimension = int(spec.partition(":")[2])
+        with seealike.create(
+            tmp_path / f"fresh-{dimension}", encoder=FakeEncoder(dimension=dimension)
+        ) as one:
+            one.index(tmp_path / "photos")
+            wanted[dimension] = one.vectors()
+    with seealike.create(path, encoder=SPECS[0]) as catalog:
+        catalog.index(tmp_path / "photos")
+    seen = set()
+    for number in range(KILLS):
+        moved = kill_after(path, site, rng.uniform(0.0, 1.5))
+        with seealike.open(path) as found:
+            ids, vectors = found.vectors()
+            dimension = found.encoder.dimension
+            assert ids == wanted[dimension][0], (seed, number)
+            np.testing.assert_array_equal(vectors, wanted[dimension][1])
+            assert found.verify().ok, (seed, number)
+            seen.add((dimension, moved))
+    assert {dimension for dimension, _ in seen} == {16, 24}
+    reindex(path, SPECS[0])
+    with seealike.open(path) as found:
+        again = found.index(tmp_path / "photos")
+        assert (again.unchanged, again.added) == (ITEMS, 0)
+    assert len([name for name in os.listdir(path) if name.endswith(".sqlite")]) == 1
+
+
+def kill_after(path: Path, site: Path, delay_s: float) -> bool:
+    """Start a child, kill it so long after it is ready; whether it had finished a move."""
+    command = [sys.executable, "-c", CHILD.format(specs=repr(SPECS)), str(path), str(site)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(delay_s)
+        child.kill()
+        return b"moved" in child.stdout.read()

@@ -6,11 +6,14 @@ No published weights are at hand: what is checked is the loading, the tokenizing
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import subprocess
 import sys
 import unicodedata
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +21,7 @@ import numpy as np
 import pytest
 from tests.pictures import write_pictures
 
-from seealike.encoders import EncoderMode, load_encoder, load_text_encoder, parse_spec, record_for
+from seealike.encoders import EncoderMode, digests, load_encoder, load_text_encoder, parse_spec, record_for
 from seealike.encoders.text_card import Cleaning, TextCard
 from seealike.encoders.text_tokenizer import TextTokenizer
 from seealike.errors import EncoderError, UnknownNameError, UsageError
@@ -265,13 +268,99 @@ assert load_text_encoder({clip[0]!r}, cache_dir={cache!r}).encode_texts(["a cat"
 
 
 def test_the_identity_names_the_weights_and_not_the_exported_file(clip: Made, cache: str) -> None:
-    from hashlib import sha256
-
     record = record_for(parse_spec(clip[0]), cache)
     assert record is not None
     weights = Path(clip[0].partition("weights=")[2])
     assert record.identity.weights_sha256 == sha256(weights.read_bytes()).hexdigest()
     assert record.identity.name == "open_clip:tiny"
+
+
+def test_another_activation_is_another_space_though_the_weights_are_the_same(
+    tmp_path: Path, cache: str
+) -> None:
+    identities = []
+    for quick in (False, True, False):
+        folder = tmp_path / str(quick)
+        made(folder, {**CLIP_CONFIG, "quick_gelu": quick}, {})
+        record = record_for(parse_spec(f"open_clip:tiny?weights={folder}/weights.pt"), cache)
+        assert record is not None
+        identities.append(record.identity)
+    assert identities[0].weights_sha256 == identities[1].weights_sha256
+    assert re.fullmatch("image_embeds [0-9a-f]{8}", identities[0].layer)
+    assert identities[0] == identities[2] != identities[1]
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("pictures.onnx", "flipped"),
+        ("text.onnx", "flipped"),
+        ("text.onnx", "gone"),
+        ("tokenizer.json", "flipped"),
+        ("export.note", "gone"),
+    ],
+)
+def test_a_damaged_pair_is_exported_anew(file: str, damage: str, tmp_path: Path) -> None:
+    made(tmp_path, CLIP_CONFIG, {})
+    spec, cache = parse_spec(f"open_clip:tiny?weights={tmp_path}/weights.pt"), str(tmp_path / "cache")
+    first = record_for(spec, cache)
+    assert first is not None
+    path = Path(first.file).with_name(file)
+    before = path.read_bytes()
+    if damage == "flipped":
+        path.write_bytes(before[:90] + bytes([before[90] ^ 128]) + before[91:])
+    else:
+        path.unlink()
+    second = record_for(spec, cache)
+    assert second is not None
+    assert second.identity == first.identity
+    assert sha256(Path(second.file).read_bytes()).hexdigest() == second.weights_sha256
+    encoder = load_text_encoder(str(spec), cache_dir=cache)
+    assert encoder is not None
+    encoder.close()
+    assert path.stat().st_size == len(before)
+    assert not list(Path(cache).rglob("*.tmp"))
+
+
+def test_once_exported_a_pair_needs_its_weights_no_more_and_hashes_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, CLIP_CONFIG, {})
+    text, cache = f"open_clip:tiny?weights={tmp_path}/weights.pt", str(tmp_path / "cache")
+    first = record_for(parse_spec(text), cache)
+    assert first is not None
+    for path in (tmp_path / "weights.pt", *tmp_path.glob("*.json"), *Path(first.file).parent.iterdir()):
+        os.utime(path, ns=(0, 10**18))
+    assert record_for(parse_spec(text), cache) == first
+    with monkeypatch.context() as patched:
+        patched.setattr(digests, "file_sha256", None)
+        assert record_for(parse_spec(text), cache) == first
+    (tmp_path / "weights.pt").unlink()
+    (tmp_path / "open_clip_config.json").unlink()
+    assert record_for(parse_spec(text), cache) == first
+    padded = record_for(parse_spec(text + "&fit=pad"), cache)
+    assert padded is not None
+    assert (padded.file, padded.preprocessing.fit) == (first.file, Fit.PAD)
+    for other in (text + "&norm=half", text.replace("tiny", "small")):
+        with pytest.raises(EncoderError, match=r"the weights .*weights\.pt cannot be read: No such file"):
+            record_for(parse_spec(other), cache)
+
+
+def test_a_tower_that_bfloat16_changes_runs_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seealike.encoders import _runtime, open_clip_export
+
+    monkeypatch.setattr(_runtime, "fastest_precision", lambda _: "bf16")
+    for cosine in (0.99, 0.9999):
+        monkeypatch.setattr(
+            open_clip_export, "_cosine", lambda *asked, given=cosine: given if asked[3] == "bf16" else 1.0
+        )
+        made(tmp_path / str(cosine), CLIP_CONFIG, {})
+        spec = parse_spec(f"open_clip:tiny?weights={tmp_path}/{cosine}/weights.pt")
+        record = record_for(spec, str(tmp_path / str(cosine) / "cache"))
+        assert record is not None
+        assert record.precise == (cosine < 0.999)
 
 
 def test_other_weights_of_the_same_name_are_another_space(tmp_path: Path, cache: str) -> None:
@@ -321,6 +410,7 @@ def test_models_of_another_kind_are_refused_with_a_reason(tmp_path: Path, cache:
         ({"text_cfg": {"hf_model_name": "roberta-base"}}, "package transformers"),
         ({"multimodal_cfg": {}}, "CoCa"),
         ({"vision_cfg": {**VISION, "width": "wide"}}, "cannot make"),
+        ({"vision_cfg": {**VISION, "timm_model_name": "hf-hub:some/body"}}, "elsewhere, which is refused"),
         ({"vision_cfg": {**VISION, "layers": 3}}, "it lacks visual.transformer.resblocks.2"),
     ):
         folder = tmp_path / said.split()[0]

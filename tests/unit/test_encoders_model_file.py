@@ -49,6 +49,30 @@ def test_every_file_that_a_model_refers_to_is_found_wherever_it_says_so() -> Non
     assert external_files("m.onnx", model_with(initializers=[], constants=[], branches=[])) == ()
 
 
+def test_files_of_sparse_weights_and_of_functions_are_found() -> None:
+    sparse = onnx.SparseTensorProto(values=outside("w", "values.bin"), indices=outside("i", "places.bin"))
+    constant = helper.make_node("Constant", [], ["s"])
+    constant.attribute.append(
+        onnx.AttributeProto(name="sparse_value", type=onnx.AttributeProto.SPARSE_TENSOR, sparse_tensor=sparse)
+    )
+    inner = helper.make_node("Constant", [], ["y"], value=outside("in", "function.bin"))
+    function = helper.make_function("own", "F", [], ["y"], [inner], [helper.make_opsetid("", 17)])
+    alone = helper.make_model(helper.make_graph([constant], "sparse", [], []))
+    assert external_files("m.onnx", alone.SerializeToString()) == ("places.bin", "values.bin")
+    weights = helper.make_model(helper.make_graph([], "sparse", [], [], sparse_initializer=[sparse]))
+    assert external_files("m.onnx", weights.SerializeToString()) == ("places.bin", "values.bin")
+    of_functions = helper.make_model(helper.make_graph([], "empty", [], []), functions=[function])
+    assert external_files("m.onnx", of_functions.SerializeToString()) == ("function.bin",)
+
+
+@pytest.mark.parametrize("place", [b"\xff.bin", b"a\0.bin", b"a\nb.b"])
+def test_a_place_that_is_no_text_is_refused(place: bytes) -> None:
+    data = model_with(initializers=["x" * len(place)], constants=[], branches=[])
+    with pytest.raises(EncoderError, match="whose name is no text") as caught:
+        external_files("m.onnx", data.replace(b"x" * len(place), place))
+    assert "\n" not in str(caught.value)
+
+
 def test_the_digest_is_the_files_own_where_it_is_alone(tmp_path: Path) -> None:
     path = save_model(tmp_path / "made.onnx")
     found = read_model_file(str(path))

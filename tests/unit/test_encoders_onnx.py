@@ -119,7 +119,7 @@ def test_without_card_and_options_the_graph_decides_and_the_rest_is_usual_and_sa
     assert fixed.preprocessing.mean == pytest.approx(IMAGENET.mean)
     assert fixed.preprocessing.std == pytest.approx(IMAGENET.std)
     assert fixed.assumed == ("norm=imagenet", "layer=features")
-    assert fixed.name == "onnx:fixed"
+    assert fixed.name == f"onnx:{fixed.weights_sha256[:8]}"
     free = record(save_model(tmp_path / "free.onnx"), "")
     assert (free.preprocessing.resize_px, free.preprocessing.crop_px) == (256, 224)
     assert free.assumed == ("size=224", "norm=imagenet", "layer=features")
@@ -178,7 +178,7 @@ def test_the_cards_output_and_pooling_are_used_where_the_graph_is_not_cut_yet(tm
     pixels = sample_pixels(4, SIDE_PX)
     expected = expected_vectors(path, Form(), pixels, made.preprocessing, "map", Pooling.MAX)
     np.testing.assert_allclose(vectors(made, pixels), expected, atol=3e-6)
-    assert (made.layer, made.pooling) == ("the best layer", "max")
+    assert (made.layer, made.pooling) == ("map", "max")
     write_card(str(path), card(output="map"))
     with pytest.raises(EncoderError, match="needs pooling, and the card says 'attention'"):
         record(path, "")
@@ -218,11 +218,38 @@ def test_other_weights_in_the_file_beside_are_another_identity(tmp_path: Path) -
     assert record(path).size_bytes == path.stat().st_size + weights.stat().st_size
 
 
-def test_a_moved_file_has_the_same_identity(tmp_path: Path) -> None:
+def test_a_moved_and_renamed_file_has_the_same_identity(tmp_path: Path) -> None:
     path = save_model(tmp_path / "made.onnx")
     before = record(path).identity
     (tmp_path / "elsewhere").mkdir()
-    assert record(path.rename(tmp_path / "elsewhere" / "made.onnx")).identity == before
+    assert record(path.rename(tmp_path / "elsewhere" / "other.onnx")).identity == before
+
+
+def test_another_output_in_the_card_is_another_identity(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "made.onnx")
+    identities = set()
+    for output in (None, "map", "positive"):
+        write_card(str(path), card(output=output, pooling="avg"))
+        identities.add(record(path, "").identity)
+    assert len(identities) == 3
+
+
+def test_a_normalisation_is_rounded_so_that_it_is_the_same_however_it_is_said(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "made.onnx")
+    assert record(path, f"size={SIDE_PX}&norm=imagenet").preprocessing == IMAGENET
+
+
+def test_a_card_can_say_that_bfloat16_is_not_for_the_model(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "made.onnx")
+    for precise in (True, False):
+        write_card(str(path), card(precise=precise))
+        assert record(path, "").precise is precise
+    write_card(str(path), card(precise=True))
+    encoder = OpenVinoEncoder(
+        record(path, ""), mode=EncoderMode.LATENCY, cache=BlobCache(os.environ["SEEALIKE_CACHE"])
+    )
+    assert encoder.precision == "f32"
+    encoder.close()
 
 
 def test_what_the_graph_says_is_kept_and_a_damaged_note_of_it_is_made_again(tmp_path: Path) -> None:

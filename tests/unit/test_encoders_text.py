@@ -149,6 +149,10 @@ def _broken_model(pair: Pair) -> None:
     pair.text.write_bytes(b"no model")
 
 
+def _nested_card(pair: Pair) -> None:
+    pair.text.with_suffix(".json").write_text("[" * 100_000)
+
+
 def _another_model(pair: Pair) -> None:
     shutil.copyfile(pair.pictures, pair.text)
 
@@ -165,6 +169,11 @@ def _another_model(pair: Pair) -> None:
         (lambda pair: pair.rewrite_card(context_length=0), "context_length is a number from 1"),
         (lambda pair: pair.rewrite_card(pad_id=-1), "pad_id is a number from 0, not -1"),
         (lambda pair: pair.rewrite_card(cleaning="upper"), "one of none, spaces, lower, canonical"),
+        (lambda pair: pair.rewrite_card(cleaning=[]), "one of none, spaces, lower, canonical"),
+        (lambda pair: pair.rewrite_card(cleaning={"a": 1}), "one of none, spaces, lower, canonical"),
+        (lambda pair: pair.rewrite_card(tokenizer="x" * 10_000 + "/"), "same folder, not 'x{50,100}$"),
+        (_nested_card, "words.json cannot be read"),
+        (lambda pair: pair.rewrite_card(output="x" * 1_000_000), "words.json cannot be read"),
         (lambda pair: pair.rewrite_card(bos=3), "unknown field 'bos'; known: begin_id"),
         (lambda pair: pair.rewrite_card(tokenizer="../tokenizer.json"), "a file in the same folder"),
         (lambda pair: pair.rewrite_card(context_length=2), "puts 2 pieces around a text"),

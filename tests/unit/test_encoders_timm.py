@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.pictures import write_pictures
 from tests.timm_weights import save_made
 
-from seealike.encoders import timm_export
+from seealike.encoders import digests, timm_export
 from seealike.encoders.models import EncoderMode
 from seealike.encoders.spec import parse_spec
 from seealike.encoders.timm import layer_names, load, timm_record
@@ -104,6 +108,20 @@ def test_an_export_is_a_model_file_with_its_card(weights: Path, tmp_path: Path) 
 
 
 @pytest.mark.torch
+def test_the_card_says_whether_bfloat16_is_not_for_the_model(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seealike.encoders.card import read_card
+
+    for agrees in (True, False):
+        monkeypatch.setattr(timm_export, "_agrees_in_fastest", lambda *_, given=agrees: given)
+        record = record_of(f"timm:{NAME}?weights={weights}", tmp_path / str(agrees))
+        card = read_card(record.file)
+        assert card is not None
+        assert card.precise == record.precise == (not agrees)
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize(
     "other", ["&layer=layer3", "&pool=gem", "&size=128", "&resize=300", "&fit=pad", "&norm=imagenet"]
 )
@@ -118,7 +136,9 @@ def test_whatever_matters_is_another_export_and_another_space(
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("damage", ["cut model", "no model", "no card", "cut note", "odd note"])
+@pytest.mark.parametrize(
+    "damage", ["flipped model", "cut model", "no model", "no card", "cut note", "odd note"]
+)
 def test_a_damaged_export_is_made_anew(damage: str, weights: Path, tmp_path: Path) -> None:
     text = f"timm:{NAME}?weights={weights}"
     first = record_of(text, tmp_path)
@@ -127,6 +147,8 @@ def test_a_damaged_export_is_made_anew(damage: str, weights: Path, tmp_path: Pat
     before = model.read_bytes()
     if damage == "cut model":
         model.write_bytes(before[:1000])
+    elif damage == "flipped model":
+        model.write_bytes(before[:1000] + bytes([before[1000] ^ 4]) + before[1001:])
     elif damage == "no model":
         model.unlink()
     elif damage == "no card":
@@ -136,6 +158,69 @@ def test_a_damaged_export_is_made_anew(damage: str, weights: Path, tmp_path: Pat
     second = record_of(text, tmp_path)
     assert second.identity == first.identity
     assert Path(second.file).stat().st_size == second.size_bytes == len(before)
+    assert hashlib.sha256(Path(second.file).read_bytes()).hexdigest() == second.weights_sha256
+
+
+@pytest.mark.torch
+def test_an_export_that_rots_unnoticed_is_deleted_when_it_is_compiled_and_made_anew(
+    weights: Path, tmp_path: Path
+) -> None:
+    from seealike.encoders import load_encoder
+
+    text = f"timm:{NAME}?weights={weights}"
+    model = Path(record_of(text, tmp_path).file)
+    os.utime(model, ns=(0, 10**18))
+    record_of(text, tmp_path)
+    before = model.read_bytes()
+    model.write_bytes(before[:1000] + bytes([before[1000] ^ 4]) + before[1001:])
+    os.utime(model, ns=(0, 10**18))
+    with pytest.raises(EncoderError, match="was damaged and is deleted now; run this again"):
+        load_encoder(text, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
+    assert not model.exists()
+    load_encoder(text, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY).close()
+    assert len(model.read_bytes()) == len(before)
+
+
+@pytest.mark.torch
+def test_once_exported_a_model_needs_its_weights_no_more_and_hashes_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save_made(NAME, tmp_path)
+    os.utime(file, ns=(0, 10**18))
+    text = f"timm:{NAME}?weights={file}"
+    first = record_of(text, tmp_path / "cache")
+    for path in (tmp_path / "cache").rglob("*.onnx"):
+        os.utime(path, ns=(0, 10**18))
+    record_of(text, tmp_path / "cache")
+    with monkeypatch.context() as patched:
+        patched.setattr(digests, "file_sha256", None)
+        assert record_of(text, tmp_path / "cache") == first
+    file.unlink()
+    assert record_of(text, tmp_path / "cache") == first
+    shutil.rmtree(tmp_path / "cache" / "exports")
+    with pytest.raises(EncoderError, match="cannot be read: No such file"):
+        record_of(text, tmp_path / "cache")
+
+
+@pytest.mark.torch
+def test_a_catalogue_whose_weights_have_moved_says_how_to_name_their_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import seealike
+
+    monkeypatch.setenv("SEEALIKE_CACHE", str(tmp_path / "cache"))
+    file = save_made(NAME, tmp_path)
+    (picture,) = write_pictures(tmp_path / "photos", range(1))
+    with seealike.create(tmp_path / "made", encoder=f"timm:{NAME}?weights={file}&layer=layer3") as catalog:
+        catalog.index(tmp_path / "photos")
+    moved = file.rename(tmp_path / "moved.safetensors")
+    shutil.rmtree(tmp_path / "cache")
+    told = rf"--encoder 'timm:{NAME}\?layer=layer3&weights=NEWPLACE'$"
+    with seealike.open(tmp_path / "made") as catalog, pytest.raises(EncoderError, match=told):
+        catalog.search(picture, k=1)
+    asked = f"timm:{NAME}?layer=layer3&weights={moved}"
+    with seealike.open(tmp_path / "made", encoder=asked) as catalog:
+        assert catalog.search(picture, k=1)[0].id == picture.name
 
 
 @pytest.mark.torch

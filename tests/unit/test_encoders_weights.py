@@ -3,6 +3,8 @@
 # ruff: noqa: ANN401 - torch is not there for the type checker
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pickle
 from pathlib import Path
@@ -165,6 +167,29 @@ def test_a_damaged_file_is_one_line(kind: str, damage: str, tmp_path: Path) -> N
     file = tmp_path / f"damaged.{kind}"
     file.write_bytes(damaged)
     assert "damaged" in refusal(file, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pth", "legacy", "safetensors"])
+def test_whatever_the_first_bytes_are_is_weights_or_one_line(kind: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    from seealike.encoders.weights import read_weights
+
+    state, whole = {"a.weight": torch.ones(3, 2), "a.bias": torch.zeros(3)}, io.BytesIO()
+    if kind == "safetensors":
+        whole.write(save(state))
+    else:
+        torch.save(state, whole, _use_new_zipfile_serialization=kind == "pth")
+    data, file = whole.getvalue(), tmp_path / "fuzzed.pth"
+    draw = np.random.default_rng(7)
+    for number in range(600):
+        fuzzed = bytearray(data if number % 3 else draw.bytes(64))
+        for _ in range(1 + number % 4):
+            fuzzed[draw.integers(0, min(len(fuzzed), 400))] = draw.integers(0, 256)
+        file.write_bytes(fuzzed if number % 5 else b"\x80\x02" + bytes(fuzzed))
+        with contextlib.suppress(EncoderError):
+            assert read_weights(str(file))
 
 
 @pytest.mark.parametrize("thing", [[1, 2], {}, {"epoch": 3}, {"state_dict": {"a": "b"}}, "text"])

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +87,12 @@ class EncoderAtHand:
             raise EncoderError(
                 f"the model file {file} that {self._directory} was made with is not there; {self._remedy()}"
             )
-        return load_encoder(str(self._spec), mode=mode)
+        try:
+            return load_encoder(str(self._spec), mode=mode)
+        except EncoderError as exc:
+            if self._spec.weights is None or os.path.exists(self._spec.weights):
+                raise
+            raise EncoderError(f"{exc}; {self._remedy()}") from exc
 
     def _known(self) -> EncoderIdentity | None:
         """The identity of an encoder that is known by name and was asked for by nothing else."""
@@ -98,9 +104,12 @@ class EncoderAtHand:
         return self._spec.target if self._spec.scheme == ONNX else str(self._spec)
 
     def _remedy(self) -> str:
-        if self._spec.scheme != ONNX:
-            return "use the version it was made with, or index anew into another --catalog"
-        return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+        if self._spec.scheme == ONNX:
+            return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+        if self._spec.weights is not None:
+            moved = replace(self._spec, weights="NEWPLACE")
+            return f"if its weights lie elsewhere now, say so: --encoder '{moved}'"
+        return "use the version it was made with, or index anew into another --catalog"
 
 
 class PictureEncoder:

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -174,6 +174,12 @@ def _from_cache(core: openvino.Core, blob: bytes | None, plan: _Plan) -> openvin
 
 def _compiled(core: openvino.Core, record: EncoderRecord, plan: _Plan) -> openvino.CompiledModel:
     file = read_model_file(record.file)
+    if file.sha256 != record.weights_sha256 and record.origin_sha256 is not None:
+        with suppress(OSError):
+            os.unlink(record.file)
+        raise EncoderError(
+            f"the export of {record.name} was damaged and is deleted now; run this again, and it is made anew"
+        )
     if file.sha256 != record.weights_sha256:
         raise EncoderError(f"{record.file} is damaged: it is not the model {record.name}; install it again")
     try:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import os
-import tempfile
+import secrets
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from seealike.types import Fit, Preprocessing
 
 CARD_FORMAT = 1
 _FORMAT_KEY = "encoder_card"
+_MAY_LACK = {"output", "text", "precise"}
 _MOST_BYTES = 1_000_000
 
 
@@ -48,6 +49,7 @@ class EncoderCard:
         licence: of the weights.
         source: where the weights come from.
         text: the file beside it that holds the text tower, if there is one.
+        precise: bfloat16 changes its vectors too much, so it is not used.
     """
 
     name: str
@@ -59,6 +61,7 @@ class EncoderCard:
     licence: str = "unknown"
     source: str = ""
     text: str | None = None
+    precise: bool = False
 
 
 def card_path(onnx_path: str) -> str:
@@ -76,10 +79,13 @@ def write_card(onnx_path: str, card: EncoderCard) -> None:
     content = json.dumps({_FORMAT_KEY: CARD_FORMAT, **asdict(card)}, indent=2) + "\n"
     _parsed(path, content)
     try:
-        handle, aside = tempfile.mkstemp(suffix=".tmp", dir=os.path.dirname(path) or ".")
+        # Not by tempfile: its files are for their owner alone, and others may run the model.
+        aside = os.path.join(os.path.dirname(path), f".writing-{secrets.token_hex(8)}.tmp")
         try:
-            with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            with open(aside, "x", encoding="utf-8", newline="\n") as file:
                 file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(aside, path)
         except OSError:
             with contextlib.suppress(OSError):
@@ -125,15 +131,16 @@ def _card(content: object) -> EncoderCard:
     found: dict[str, object] = {**content}
     if found.pop(_FORMAT_KEY) != CARD_FORMAT:
         raise _WrongError(f'this seealike reads "{_FORMAT_KEY}": {CARD_FORMAT}')
-    _check_keys(
-        found, EncoderCard, optional={field.name for field in fields(EncoderCard) if field.default is None}
-    )
+    _check_keys(found, EncoderCard, optional=_MAY_LACK)
     preprocessing = found["preprocessing"]
     if not isinstance(preprocessing, dict):
         raise _WrongError("preprocessing is no JSON object")
     text = _optional_text(found, "text")
     if text is not None and (os.path.basename(text) != text or text in (".", "..")):
         raise _WrongError("text is not the name of a file beside it")
+    precise = found.get("precise", False)
+    if not isinstance(precise, bool):
+        raise _WrongError("precise is neither true nor false")
     return EncoderCard(
         name=_text(found, "name"),
         preprocessing=_preprocessing(preprocessing),
@@ -144,6 +151,7 @@ def _card(content: object) -> EncoderCard:
         licence=_text(found, "licence"),
         source=_text(found, "source", empty=True),
         text=text,
+        precise=precise,
     )
 
 
@@ -207,7 +215,10 @@ def _triple(found: dict[str, object], key: str) -> tuple[float, float, float]:
     value = found[key]
     if not isinstance(value, list) or len(value) != 3:
         raise _WrongError(f"{key} is not three numbers")
-    if not all(type(number) in (int, float) and math.isfinite(number) for number in value):
+    try:
+        red, green, blue = (float(number) if type(number) in (int, float) else math.nan for number in value)
+    except OverflowError as exc:  # a whole number of hundreds of digits
+        raise _WrongError(f"{key} is not three numbers") from exc
+    if not all(map(math.isfinite, (red, green, blue))):
         raise _WrongError(f"{key} is not three numbers")
-    red, green, blue = map(float, value)
     return red, green, blue

@@ -17,13 +17,16 @@ _CHUNK_BYTES = 1 << 20
 _DEEPEST = 32
 # Message -> field number -> the message in it. Only the way to the names of files is listed.
 _WAYS = {
-    "model": {7: "graph"},
-    "graph": {1: "node", 5: "tensor"},
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {13: "entry"},
 }
 _KEY, _VALUE = 1, 2
+_REPLACED = "\ufffd"  # what is put where bytes are no UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,15 @@ def external_files(path: str, data: bytes) -> tuple[str, ...]:
     """Return the names of the files of weights that a model refers to, sorted.
 
     Raises:
-        EncoderError: one of them is not beside the model.
+        EncoderError: one of them is not beside the model, or its name is no text.
     """
     try:
-        names = {os.path.normpath(name) for name in _locations(memoryview(data), "model", 0)}
+        found = set(_locations(memoryview(data), "model", 0))
     except (IndexError, ValueError, RecursionError):
         return ()  # no ONNX: that is for the runtime to say
+    names = {os.path.normpath(place.decode(errors="replace")) for place in found}
+    if any(letter < " " or letter == _REPLACED for name in names for letter in name):
+        raise EncoderError(f"{path} keeps weights in a file whose name is no text; export it again")
     for name in names:
         if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir:
             raise EncoderError(f"{path} keeps weights in {name}, which is not beside it; export it again")
@@ -92,7 +98,7 @@ def _digest_of(path: str, name: str) -> tuple[bytes, int]:
     return digest.digest(), size
 
 
-def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
+def _locations(message: memoryview, kind: str, depth: int) -> Iterator[bytes]:
     """Yield every place of external data in a message."""
     if depth > _DEEPEST:
         raise ValueError("nested too deep")
@@ -102,7 +108,7 @@ def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
         if inner == "entry":
             entry = dict(_fields(body))
             if bytes(entry.get(_KEY, b"")) == b"location":
-                yield bytes(entry.get(_VALUE, b"")).decode()
+                yield bytes(entry.get(_VALUE, b""))
         elif inner:
             yield from _locations(body, inner, depth + 1)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from seealike.encoders.card import EncoderCard, InputForm, read_card
 from seealike.encoders.model_file import ModelFile, read_model_file
 from seealike.encoders.models import EncoderRecord
-from seealike.encoders.spec import NORMALISATIONS, Normalisation, Pooling
+from seealike.encoders.spec import NORMALISATIONS, ONNX, Normalisation, Pooling, on_bytes
 from seealike.errors import EncoderError, UsageError
 from seealike.types import Fit, Preprocessing
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 USUAL_SIDE_PX = 224
 USUAL_NORMALISATION = "imagenet"
 _USUAL_MARGIN = 8 / 7  # 224 px are cut out of 256
-_LEVELS = 255.0
+_NAME_DIGITS = 8  # of the digest that names a file without a card: its own name may change
 _FACTS_FORMAT = 1  # of what is kept about a graph; grows when ``_Facts`` changes
 
 
@@ -85,6 +85,7 @@ def adjusted_record(known: EncoderRecord, spec: EncoderSpec, cache_dir: str | No
         output=known.output,
         licence=known.licence,
         source=known.source,
+        precise=known.precise,
     )
     return _record(read_model_file(known.file), card, spec, cache_dir)
 
@@ -127,7 +128,7 @@ def _record(
         pooling = card.pooling
     beside = os.path.dirname(model.path)
     return EncoderRecord(
-        name=card.name if card else f"onnx:{os.path.splitext(os.path.basename(model.path))[0]}",
+        name=card.name if card else f"{ONNX}:{model.sha256[:_NAME_DIGITS]}",
         file=model.path,
         licence=card.licence if card else "unknown",
         source=(card.source if card else "") or model.path,
@@ -135,7 +136,7 @@ def _record(
         dimension=facts.dimension,
         weights_sha256=model.sha256,
         preprocessing=_preprocessing(spec, card.preprocessing if card else None, facts),
-        layer=facts.output if own_layer or card is None else card.layer,
+        layer=facts.output if own_layer or card is None or card.output else card.layer,
         pooling=pooling,
         input=facts.form,
         output=facts.output or None,
@@ -143,6 +144,7 @@ def _record(
         batch_size=facts.batch_size,
         text=spec.text or (os.path.join(beside, card.text) if card and card.text else None),
         assumed=_assumed(spec, card, facts),
+        precise=card.precise if card else False,
     )
 
 
@@ -176,13 +178,7 @@ def _preprocessing(spec: EncoderSpec, base: Preprocessing | None, facts: _Facts)
 
 
 def _normalised(preprocessing: Preprocessing, norm: Normalisation) -> Preprocessing:
-    (r, g, b), (u, v, w) = norm.mean, norm.std
-    return replace(
-        preprocessing,
-        mean=(r * _LEVELS, g * _LEVELS, b * _LEVELS),
-        std=(u * _LEVELS, v * _LEVELS, w * _LEVELS),
-        bgr=norm.bgr,
-    )
+    return replace(preprocessing, mean=on_bytes(norm.mean), std=on_bytes(norm.std), bgr=norm.bgr)
 
 
 def _assumed(spec: EncoderSpec, card: EncoderCard | None, facts: _Facts) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import warnings
@@ -12,10 +13,12 @@ import numpy as np
 
 from seealike.encoders.card import EncoderCard, InputForm, write_card
 from seealike.encoders.model_file import read_model_file
-from seealike.encoders.open_clip import CONFIG_FILE, ORIGIN_FILE, PICTURES_FILE, TEXT_FILE
+from seealike.encoders.open_clip import CONFIG_FILE, PICTURES_FILE, TEXT_FILE
 from seealike.encoders.open_clip_tokenizer import write_tokenizer
-from seealike.encoders.spec import NORMALISATIONS, OPEN_CLIP, Normalisation
+from seealike.encoders.parity import LEAST_COSINE, LEAST_COSINE_FASTEST, cosines
+from seealike.encoders.spec import NORMALISATIONS, OPEN_CLIP, Normalisation, on_bytes
 from seealike.encoders.text_card import write_text_card
+from seealike.encoders.timm_features import trial_pictures
 from seealike.encoders.weights import file_sha256, given_weights, load_weights, read_weights
 from seealike.errors import EncoderError, MissingExtraError, UnknownNameError, UsageError
 from seealike.types import Fit, Preprocessing
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+    from seealike.encoders._runtime import Precision
     from seealike.encoders.open_clip import OpenClipModel
     from seealike.encoders.weights import State, WeightsFile
     from seealike.types import Float32Array
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 _FITS = {"shortest": Fit.CROP, "squash": Fit.SQUASH, "longest": Fit.PAD}
 _PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 _OPSET = 17
-_LEAST_COSINE = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,19 @@ class OpenClipConfig:
     preprocess: dict[str, object]
 
     @property
+    def digest(self) -> str:
+        """Names the architecture: the same weights with another activation are another space."""
+        return hashlib.sha256(json.dumps(self.model, sort_keys=True, default=str).encode()).hexdigest()[:8]
+
+    @property
     def text(self) -> dict[str, object]:
         """The part about the text tower."""
         found = self.model.get("text_cfg")
         return found if isinstance(found, dict) else {}
 
 
-def export_pair(model: OpenClipModel, folder: str) -> None:
-    """Write both towers, their cards and the tokenizer into ``folder``.
+def export_pair(model: OpenClipModel, folder: str) -> str:
+    """Write both towers, their cards and the tokenizer into ``folder``; return the SHA-256 of the weights.
 
     Raises:
         MissingExtraError: torch or open_clip is not installed.
@@ -63,7 +71,7 @@ def export_pair(model: OpenClipModel, folder: str) -> None:
         raise MissingExtraError(f"{OPEN_CLIP}:{model.name}", "clip") from exc
     config = _config(model)
     _check_text_tower(model, config)
-    weights = model.weights or _downloaded(model)
+    weights = given_weights(model.weights.path) if model.weights else _downloaded(model)
     text_card = write_tokenizer(model, config.text, folder)
     network = _network(model, config)
     load_weights(
@@ -75,21 +83,21 @@ def export_pair(model: OpenClipModel, folder: str) -> None:
     )
     preprocessing = _preprocessing(model, config, network)
     pictures, text = (os.path.join(folder, file) for file in (PICTURES_FILE, TEXT_FILE))
-    _export_towers(network, preprocessing, text_card.context_length, (pictures, text))
+    precise = _export_towers(network, preprocessing, text_card.context_length, (pictures, text))
     card = EncoderCard(
         name=f"{OPEN_CLIP}:{model.spec.target}",
         preprocessing=preprocessing,
-        layer="image_embeds",
+        layer=f"image_embeds {config.digest}",
         pooling="none",
         input=InputForm.PICTURES,
         licence=weights.licence,
         source=weights.source,
         text=TEXT_FILE,
+        precise=precise,
     )
     write_card(pictures, card)
     write_text_card(text, replace(text_card, pictures_sha256=file_sha256(pictures)))
-    with open(os.path.join(folder, ORIGIN_FILE), "w", encoding="ascii") as file:
-        file.write(f"{weights.sha256}\n")
+    return weights.sha256
 
 
 def _config(model: OpenClipModel) -> OpenClipConfig:
@@ -171,6 +179,10 @@ def _network(model: OpenClipModel, config: OpenClipConfig) -> torch.nn.Module:
     settings = {key: value for key, value in config.model.items() if key != "custom_text"}
     vision = settings.get("vision_cfg")
     if isinstance(vision, dict):
+        if ":" in str(vision.get("timm_model_name")):  # as hf-hub:..., which timm would fetch
+            raise EncoderError(
+                f"the configuration of {model.name} names a picture tower elsewhere, which is refused"
+            )
         settings["vision_cfg"] = {**vision, "timm_model_pretrained": False}
     kind = CustomTextCLIP if config.model.get("custom_text") else CLIP
     try:
@@ -214,8 +226,8 @@ def _preprocessing(model: OpenClipModel, config: OpenClipConfig, network: torch.
     return Preprocessing(
         resize_px=height,
         crop_px=height,
-        mean=_on_255(norm.mean),
-        std=_on_255(norm.std),
+        mean=on_bytes(norm.mean),
+        std=on_bytes(norm.std),
         interpolation="bilinear" if stated.get("interpolation") == "bilinear" else "bicubic",
         fit=_FITS[str(mode)],
         bgr=norm.bgr,
@@ -229,14 +241,10 @@ def _triple(value: object, otherwise: tuple[float, float, float]) -> tuple[float
     return red, green, blue
 
 
-def _on_255(values: tuple[float, float, float]) -> tuple[float, float, float]:
-    red, green, blue = (255.0 * value for value in values)
-    return red, green, blue
-
-
 def _export_towers(
     network: torch.nn.Module, preprocessing: Preprocessing, context_length: int, files: tuple[str, str]
-) -> None:
+) -> bool:
+    """Write both towers; return whether the pictures' computes something else in bfloat16."""
     import torch
 
     class Pictures(torch.nn.Module):  # type: ignore[misc]
@@ -263,15 +271,16 @@ def _export_towers(
             return self.network.encode_text(input_ids)
 
     side = preprocessing.crop_px
-    pictures = torch.arange(2 * side * side * 3).remainder(251).to(torch.uint8).view(2, side, side, 3)
+    pictures = torch.from_numpy(trial_pictures(2, side))
     texts = torch.zeros((2, context_length), dtype=torch.int64)
     texts[:, : min(5, context_length)] = torch.arange(1, min(5, context_length) + 1)
-    _export(Pictures().eval(), pictures, ("pictures", "image_embeds"), files[0])
+    wanted = _export(Pictures().eval(), pictures, ("pictures", "image_embeds"), files[0])
     _export(Texts().eval(), texts, ("input_ids", "text_embeds"), files[1])
+    return not _agrees_in_fastest(files[0], pictures.numpy(), wanted)
 
 
-def _export(tower: torch.nn.Module, example: torch.Tensor, names: tuple[str, str], file: str) -> None:
-    """Write one tower, whose first axis stays open, and check that the file computes the same."""
+def _export(tower: torch.nn.Module, example: torch.Tensor, names: tuple[str, str], file: str) -> Float32Array:
+    """Write one tower, whose first axis stays open, and check it against what torch computes; return that."""
     import torch
 
     taken, given = names
@@ -280,7 +289,7 @@ def _export(tower: torch.nn.Module, example: torch.Tensor, names: tuple[str, str
     try:
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer: the check below decides
-            wanted = tower(example).numpy()
+            wanted: Float32Array = tower(example).numpy()
             torch.onnx.export(
                 tower,
                 (example,),
@@ -296,21 +305,32 @@ def _export(tower: torch.nn.Module, example: torch.Tensor, names: tuple[str, str
         raise EncoderError(f"torch cannot export {os.path.basename(file)}: {reason}") from exc
     finally:
         torch.backends.mha.set_fastpath_enabled(value=fast)
-    _check_parity(file, example.numpy(), wanted)
+    cosine = _cosine(file, example.numpy(), wanted, "f32")
+    if not cosine >= LEAST_COSINE:
+        raise EncoderError(f"the exported {os.path.basename(file)} is not the model (cosine {cosine:.4f})")
+    return wanted
 
 
-def _check_parity(file: str, example: npt.NDArray[np.generic], wanted: Float32Array) -> None:
+def _agrees_in_fastest(file: str, example: npt.NDArray[np.generic], wanted: Float32Array) -> bool:
+    """Whether a tower also computes that in the precision in which this CPU is quickest."""
+    import openvino
+
+    from seealike.encoders._runtime import fastest_precision
+
+    fastest = fastest_precision(openvino.Core())
+    return fastest == "f32" or _cosine(file, example, wanted, fastest) >= LEAST_COSINE_FASTEST
+
+
+def _cosine(file: str, example: npt.NDArray[np.generic], wanted: Float32Array, precision: Precision) -> float:
+    """The least cosine of what a tower's file computes with what torch does."""
     from seealike.encoders._runtime import read_model, reason_of
 
     model = read_model(read_model_file(file))
     import openvino
 
     try:
-        compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        found = np.asarray(compiled(example)[0], np.float64)
+        compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+        found = np.asarray(compiled(example)[0], np.float32)
     except RuntimeError as exc:
         raise EncoderError(f"OpenVINO cannot run {os.path.basename(file)}: {reason_of(exc)}") from exc
-    norms = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    cosine = float((np.einsum("nd,nd->n", found, wanted) / norms).min())
-    if not cosine >= _LEAST_COSINE:
-        raise EncoderError(f"the exported {os.path.basename(file)} is not the model (cosine {cosine:.4f})")
+    return float(cosines(found, wanted).min())

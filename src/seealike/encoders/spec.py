@@ -51,6 +51,12 @@ class Normalisation:
     bgr: bool = False
 
 
+def on_bytes(values: Triple) -> Triple:
+    """Numbers of the 0..1 scale on that of bytes, to six decimals: identities are compared by them."""
+    red, green, blue = (round(255.0 * value, 6) for value in values)
+    return red, green, blue
+
+
 NORMALISATIONS = {
     "imagenet": Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": Normalisation((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),

@@ -16,6 +16,7 @@ from enum import StrEnum
 from seealike.errors import EncoderError
 
 MAX_CONTEXT = 4096
+_MOST_BYTES = 1_000_000
 
 
 class Cleaning(StrEnum):
@@ -84,13 +85,13 @@ def read_text_card(onnx_path: str) -> TextCard:
     path = text_card_path(onnx_path)
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.load(file)
+            found = json.loads(file.read(_MOST_BYTES))
     except FileNotFoundError as exc:
         raise EncoderError(
             f"the text model {onnx_path} has no card; write {path} with at least "
             '{"context_length": 77} (docs/how-to/text-search.md)'
         ) from exc
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise EncoderError(f"the card {path} cannot be read: {exc}") from exc
     return _checked(path, found)
 
@@ -105,7 +106,7 @@ def _checked(path: str, found: object) -> TextCard:
         )
     for name, value in found.items():
         if problem := _problem(name, value):
-            raise EncoderError(f"the card {path} is wrong: {name} {problem}, not {value!r}")
+            raise EncoderError(f"the card {path} is wrong: {name} {problem}, not {value!r:.100}")
     if "context_length" not in found:
         raise EncoderError(f"the card {path} does not say the context_length")
     return TextCard(**{**found, "cleaning": Cleaning(found.get("cleaning", "none"))})
@@ -116,7 +117,9 @@ def _problem(name: str, value: object) -> str | None:
     if name == "context_length":
         return None if _is_count(value) and value else f"is a number from 1 to {MAX_CONTEXT}"
     if name == "cleaning":
-        return None if value in set(Cleaning) else f"is one of {', '.join(Cleaning)}"
+        return (
+            None if isinstance(value, str) and value in list(Cleaning) else f"is one of {', '.join(Cleaning)}"
+        )
     if name in ("begin_id", "end_id", "pad_id"):
         return None if _is_id(value) or (value is None and name != "pad_id") else "is a number from 0"
     if name == "tokenizer":

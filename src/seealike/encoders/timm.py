@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seealike.encoders.blobs import default_cache_dir
+from seealike.encoders.digests import last_sha256, remembered_sha256
 from seealike.encoders.timm_export import ExportCache, export_onnx
-from seealike.encoders.weights import file_sha256
 
 if TYPE_CHECKING:
     from seealike.encoders.models import EncoderMode, EncoderRecord
@@ -37,7 +37,7 @@ def timm_record(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecor
         MissingExtraError: torch or timm is not installed, and this model was not exported before.
         EncoderError: the weights are missing or do not fit, or the model cannot be exported.
     """
-    cache, key = _cache(cache_dir), _key(spec)
+    cache, key = _cache(cache_dir), _key(spec, cache_dir)
     found = cache.get(key)
     if found is not None:
         return found
@@ -54,7 +54,7 @@ def layer_names(spec: EncoderSpec, cache_dir: str | None = None) -> tuple[str, .
         UsageError, MissingExtraError, EncoderError: see :func:`timm_record`.
     """
     timm_record(spec, cache_dir)
-    return _cache(cache_dir).layers(_key(spec))
+    return _cache(cache_dir).layers(_key(spec, cache_dir))
 
 
 def load(spec: EncoderSpec, cache_dir: str | None, mode: EncoderMode) -> Encoder | None:  # noqa: ARG001
@@ -74,11 +74,18 @@ def _cache(cache_dir: str | None) -> ExportCache:
     return ExportCache(os.path.join(cache_dir or default_cache_dir(), EXPORTS))
 
 
-def _key(spec: EncoderSpec) -> str:
+def _key(spec: EncoderSpec, cache_dir: str | None) -> str:
     """Name an export by everything it depends on; the file of weights by its content."""
-    weights = f"sha256 {file_sha256(spec.weights)}" if spec.weights else "pretrained"
+    weights = f"sha256 {_digest(spec.weights, cache_dir)}" if spec.weights else "pretrained"
     facts = (_FORMAT, str(replace(spec, weights=None)), weights, _version("timm"))
     return f"{_plain(spec.target)}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:20]}"
+
+
+def _digest(weights: str, cache_dir: str | None) -> str:
+    """Of a file of weights; of one that is gone, what it was: its export still runs."""
+    folder = cache_dir or default_cache_dir()
+    known = None if os.path.exists(weights) else last_sha256(weights, folder)
+    return known or remembered_sha256(weights, folder)
 
 
 def _version(package: str) -> str | None:

@@ -1,8 +1,8 @@
 """Timm models as ONNX files, kept where the next start finds them without torch.
 
 A file is named after its content and never changes. The note that says which request it answers is written
-last, so that processes that export at once do no harm; a note that is cut, or whose file is gone, counts as
-absent.
+last, so that processes that export at once do no harm; a note that is cut, or whose file is gone or another
+one, counts as absent.
 """
 
 from __future__ import annotations
@@ -15,27 +15,25 @@ import os
 import tempfile
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.encoders.card import EncoderCard, InputForm, read_card, write_card
+from seealike.encoders.digests import remembered_sha256
 from seealike.encoders.models import EncoderRecord
+from seealike.encoders.parity import LEAST_COSINE, LEAST_COSINE_FASTEST, cosines
 from seealike.encoders.timm_features import trial_pictures
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from seealike.encoders._runtime import Precision
     from seealike.encoders.timm_model import TimmModel
     from seealike.types import Float32Array, PixelArray
 
-    Float64Array: TypeAlias = "npt.NDArray[np.float64]"
 
 _OPSET = 17
 _MOST_BYTES = 2_000_000_000  # an ONNX file in one piece is a protocol buffer, which ends at 2 GiB
-_LEAST_COSINE = 0.999
 _FAILURES = (RuntimeError, TypeError, ValueError, AttributeError, ImportError)
 _NOTE_FACTS = ("size_bytes", "dimension", "weights_sha256", "origin_sha256", "precise")
 
@@ -63,6 +61,8 @@ class ExportCache:
             path = os.path.join(self.directory, note["file"])
             card = read_card(path)
             if card is None or os.path.getsize(path) != note["size_bytes"]:
+                return None
+            if remembered_sha256(path, self.directory) != note["weights_sha256"]:
                 return None
             return _record(path, card, {name: note[name] for name in _NOTE_FACTS})
         except (OSError, ValueError, KeyError, TypeError, EncoderError):
@@ -94,6 +94,7 @@ class ExportCache:
             input=InputForm.PICTURES,
             licence=model.weights.licence,
             source=model.weights.source,
+            precise=export.precise,
         )
         facts = (len(data), identity.dimension, digest, identity.weights_sha256, export.precise)
         note = dict(zip(_NOTE_FACTS, facts, strict=True))
@@ -159,7 +160,8 @@ def export_onnx(model: TimmModel) -> Export:
     name = model.identity.name
     if size > _MOST_BYTES:
         raise EncoderError(
-            f"{name} has {size / 1e9:.1f} GB of weights, more than one ONNX file holds; it runs on CUDA only"
+            f"{name} has {size / 1e9:.1f} GB of weights, more than one ONNX file holds; "
+            "export it with its weights in a second file and use onnx:FILE, or choose a smaller model"
         )
     try:
         data = _traced(model)
@@ -234,7 +236,7 @@ def _agrees_in_fastest(model: TimmModel, data: bytes) -> bool:
     with torch.inference_mode():
         wanted: Float32Array = model.network(torch.from_numpy(pictures)).numpy()
     cosine = cosines(wanted, _answers(model, data, pictures, "f32")).min()
-    if not cosine >= _LEAST_COSINE:
+    if not cosine >= LEAST_COSINE:
         raise EncoderError(
             f"{model.identity.name} computes something else in OpenVINO than in torch (cosine {cosine:.4f}); "
             "choose another layer, or export it yourself and use onnx:FILE"
@@ -242,7 +244,7 @@ def _agrees_in_fastest(model: TimmModel, data: bytes) -> bool:
     fastest = fastest_precision(openvino.Core())
     if fastest == "f32":
         return True
-    return bool(cosines(wanted, _answers(model, data, pictures, fastest)).min() >= _LEAST_COSINE)
+    return bool(cosines(wanted, _answers(model, data, pictures, fastest)).min() >= LEAST_COSINE_FASTEST)
 
 
 def _answers(model: TimmModel, data: bytes, pictures: PixelArray, precision: Precision) -> Float32Array:
@@ -256,14 +258,3 @@ def _answers(model: TimmModel, data: bytes, pictures: PixelArray, precision: Pre
         return np.array(compiled(pictures)[0], np.float32)
     except RuntimeError as exc:
         raise EncoderError(f"OpenVINO cannot run {model.identity.name}: {reason_of(exc)}") from exc
-
-
-def cosines(a: Float32Array, b: Float32Array) -> Float64Array:
-    """The cosine of every row of ``a`` (n, d) with the same row of ``b``; nan where one has no direction."""
-    if a.shape != b.shape:
-        return np.array([np.nan])
-    wide, other = a.astype(np.float64), b.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1) * np.linalg.norm(other, axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found: Float64Array = np.einsum("nd,nd->n", wide, other) / norms
-    return found

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seealike.encoders.models import EncoderMode
+from seealike.encoders.parity import LEAST_COSINE, cosines
 from seealike.encoders.slots import SlotEncoder, unit_norm
-from seealike.encoders.timm_export import cosines
 from seealike.encoders.timm_features import trial_pictures
 from seealike.errors import EncoderError, MissingExtraError
 
@@ -30,7 +31,6 @@ _BATCH_SIZES = (16, 32, 64, 128, 256)
 _GAIN = 1.05
 # One computes, one is on its way to the device, one comes back.
 _SLOTS = 3
-_LEAST_COSINE = 0.999
 _TRIALS = 4
 
 
@@ -42,8 +42,8 @@ def torch_encoder(spec: EncoderSpec, *, mode: EncoderMode) -> Encoder | None:
     Raises:
         UsageError, EncoderError: see :func:`seealike.encoders.timm_model.load_model`.
     """
-    if not has_cuda_driver():
-        return None
+    if not has_cuda_driver() or (spec.weights and not os.path.exists(spec.weights)):
+        return None  # without its weights, an earlier export may still run
     from seealike.encoders.timm_model import load_model, require_timm
 
     try:
@@ -196,7 +196,7 @@ def _on_device(model: TimmModel, device: str) -> tuple[torch.nn.Module, str]:
         narrow = copy.deepcopy(network)
         narrow.network.to(kind, memory_format=torch.channels_last)  # what normalises stays in full
         torch.cuda.synchronize()
-        if cosines(wanted, _features(narrow, slot, pictures)).min() >= _LEAST_COSINE:
+        if cosines(wanted, _features(narrow, slot, pictures)).min() >= LEAST_COSINE:
             return narrow, str(kind).removeprefix("torch.")
     return network, "float32"
 

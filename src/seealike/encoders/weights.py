@@ -6,6 +6,7 @@ A network is never left with a weight it was not given. Knows nothing of where f
 from __future__ import annotations
 
 import os
+import struct
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,11 @@ _WRAPPERS = ("state_dict", "model")
 _PREFIX = "module."
 _COUNTER = "num_batches_tracked"  # how long a batch norm was trained: old files lack it, and nothing uses it
 _LENGTH_BYTES = 8
+# What torch's reader raises of bytes that are no checkpoint: it checks few of them.
+_DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError, LookupError),
+    *(MemoryError, OSError, RuntimeError, TypeError, ValueError, struct.error),
+)
 
 
 def read_weights(path: str) -> State:
@@ -89,7 +95,7 @@ def _read_checkpoint(path: str) -> object:
                 "best as safetensors"
             ) from exc
         raise EncoderError(f"{path} is damaged, or neither safetensors nor a torch checkpoint") from exc
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, UnicodeError) as exc:
+    except _DAMAGE as exc:
         raise EncoderError(f"{path} is damaged, or neither safetensors nor a torch checkpoint") from exc
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -107,7 +108,7 @@ def _say_assumed(encoder: str) -> None:
     """Say what a new catalogue will take for granted about a model that comes without a record."""
     record = record_for(parse_spec(encoder))
     if record and record.assumed:
-        echo(f"{record.name}: taken for granted: {', '.join(record.assumed)}", err=True)
+        echo(f"{os.path.basename(record.file)}: taken for granted: {', '.join(record.assumed)}", err=True)
 
 
 def _counts(result: IndexReport) -> dict[str, object]:

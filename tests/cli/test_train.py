@@ -70,6 +70,7 @@ def test_one_of_label_and_group_must_be_given(typed: Call, arguments: tuple[str,
         ),
         (("--label", "shape", "--loss", "hinge"), "hinge"),
         (("--label", "shape", "--dimension", "1"), "--dimension"),
+        (("--label", "shape", "-o", "products.json"), "call it products.json.onnx"),
     ],
 )
 @pytest.mark.usefixtures("extra_is_there")
@@ -88,3 +89,14 @@ def test_too_few_items_to_judge_are_refused(typed: Call) -> None:
     code, _, err = typed("--label", "shape", "--split-by", "person")
     assert code == 2
     assert "too few to tell anything" in err
+
+
+@pytest.mark.usefixtures("extra_is_there")
+def test_a_table_with_the_cards_name_is_left_alone(typed: Call, tmp_path: Path) -> None:
+    table = tmp_path / "products.json"
+    table.write_text("[]", "utf-8")
+    code, _, err = typed("--label", "shape", "-o", str(tmp_path / "products.onnx"))
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "choose another --output" in err
+    assert table.read_text("utf-8") == "[]"

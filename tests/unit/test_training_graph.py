@@ -113,3 +113,61 @@ def test_a_file_that_is_no_model_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"no model at all")
     with pytest.raises(EncoderError, match="cannot be built on"):
         base_model(small_record(tmp_path, file=str(path)))
+
+
+def test_a_head_may_stand_behind_a_head_and_so_on(tmp_path: Path) -> None:
+    pixels = sample_pixels(3, SIDE)
+    features, model = POOLS[Pooling.AVG](bent(pixels, HOW)), base_model(small_record(tmp_path))
+    for dimension in (5, 6, 3):
+        head = made_head(features.shape[1], dimension=dimension)
+        features, model = by_numpy(features, head), joined(model, head)
+        np.testing.assert_allclose(answers(model, pixels), features, atol=5e-5)
+
+
+def test_a_base_whose_names_look_like_ours_is_pooled_and_fed_all_the_same(tmp_path: Path) -> None:
+    record = small_record(tmp_path)
+    model = onnx.load(record.file)
+    for prefix in ("seealike.pool", "seealike.pictures", "seealike.pictures2"):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(1, np.float32), f"{prefix}.mean"))
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "seealike.pool.pooled"
+    onnx.save(model, record.file)
+    pixels = sample_pixels(2, SIDE)
+    features = POOLS[Pooling.AVG](bent(pixels, HOW))
+    head = made_head(4)
+    found = answers(joined(base_model(record), head), pixels)
+    np.testing.assert_allclose(found, by_numpy(features, head), atol=2e-5)
+
+
+def test_a_model_that_takes_no_head_is_one_line(tmp_path: Path) -> None:
+    model = base_model(small_record(tmp_path))
+    model.opset_import[0].version = 7  # before Erf was known
+    with pytest.raises(EncoderError, match="no head can be joined") as caught:
+        joined(model, made_head(4))
+    assert "\n" not in str(caught.value)
+
+
+def shapeless(folder: Path, *, said: tuple[int | str, ...] | None) -> EncoderRecord:
+    """A model whose output a foreign operation makes: its shape is what the file says, if anything."""
+    node = helper.make_node("Tokens", ["x"], ["y"], domain="somebody.else")
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])
+    end = helper.make_tensor_value_info("y", TensorProto.FLOAT, said)
+    graph = helper.make_graph([node], "foreign", [given], [end])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("somebody.else", 1)]
+    path = folder / "foreign.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), str(path))
+    return small_record(folder, file=str(path), output="y")
+
+
+def test_what_no_shape_is_known_of_is_not_pooled_over_a_guessed_axis(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="does not say whether 'y' is tokens or a map") as caught:
+        base_model(shapeless(tmp_path, said=None))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("said", "turned"), [(("n", 5, 7), True), (("n", 5, 7, 7), False)])
+def test_the_shape_that_the_file_states_says_what_is_pooled(
+    said: tuple[int | str, ...], turned: bool, tmp_path: Path
+) -> None:
+    kinds = [node.op_type for node in base_model(shapeless(tmp_path, said=said)).graph.node]
+    assert kinds[-2:] == ["GlobalAveragePool", "Flatten"]
+    assert (kinds[-3] == "Transpose") is turned

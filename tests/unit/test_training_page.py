@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from tests.lessons import lesson
 
+from seealike.cli.train_report import summary
 from seealike.evaluation.metrics import metric_names
 from seealike.training.chart import curve_chart
 from seealike.training.judge import K, gather, judge, with_head
@@ -17,6 +18,7 @@ from seealike.training.options import Labelling, TrainOptions
 from seealike.training.page import QUERIES, chosen_queries, train_page
 from seealike.training.report import TrainReport
 from seealike.training.split import split
+from seealike.training.trial import Parity
 
 CURVE = (Point(1, 2.0, 0.4), Point(2, 1.0, 0.7), Point(3, 0.5, 0.6))
 
@@ -46,7 +48,8 @@ def report(*, name: str = "class") -> TrainReport:
         verdict=judge(found, then, made.units[parts.test]),
         train_s=12.0,
         took_s=14.0,
-        parity=1.0,
+        parity=Parity(1.0, None),
+        precise=False,
         encoder="new.onnx",
         dimension=8,
     )
@@ -104,3 +107,16 @@ def test_the_curve_has_a_point_for_the_start_and_for_every_pass_and_marks_the_be
 
 def test_a_curve_that_does_not_move_can_be_drawn() -> None:
     assert "nan" not in curve_chart((Point(1, 1.0, 0.5),), 1, 0.5)
+
+
+def test_the_summary_says_how_well_file_and_network_agree_and_in_which_precision_it_runs() -> None:
+    def said(parity: Parity, *, precise: bool) -> str:
+        return list(summary(replace(report(), parity=parity, precise=precise)))[-1]
+
+    agree = "the file and the network agree: cosine 0.9999 at least in float32"
+    assert said(Parity(0.9999, None), precise=False) == agree
+    assert said(Parity(0.9999, 0.995), precise=False) == f"{agree}, 0.9950 in bfloat16, in which it runs here"
+    assert (
+        said(Parity(0.9999, 0.95), precise=True) == f"{agree}, but 0.9500 in bfloat16, so it runs in float32"
+    )
+    assert not any("agree" in line for line in summary(replace(report(), parity=None)))

@@ -16,7 +16,7 @@ from seealike.gallery.text import duration
 
 if TYPE_CHECKING:
     from seealike.evaluation import Estimate
-    from seealike.training import Compared, Point, TrainReport
+    from seealike.training import Compared, Parity, Point, TrainReport
 
 
 @contextmanager
@@ -92,7 +92,17 @@ def summary(report: TrainReport) -> Iterator[str]:
         f"{report.train_s:.0f} s, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
     )
     if report.parity is not None:
-        yield f"the file and the network agree: cosine {report.parity:.4f} at least"
+        yield agreement(report.parity, precise=report.precise)
+
+
+def agreement(parity: Parity, *, precise: bool) -> str:
+    """How well the file and the network agree, in one line."""
+    said = f"the file and the network agree: cosine {parity.float32:.4f} at least in float32"
+    if parity.fastest is not None and precise:
+        return f"{said}, but {parity.fastest:.4f} in bfloat16, so it runs in float32"
+    if parity.fastest is not None:
+        return f"{said}, {parity.fastest:.4f} in bfloat16, in which it runs here"
+    return said
 
 
 def _row(figure: Compared) -> tuple[str, ...]:
@@ -141,6 +151,7 @@ def print_json_report(report: TrainReport) -> None:
             "resumed": report.resumed,
             "start_score": report.start_score,
             "parity": report.parity,
+            "precise": report.precise,
             "train_s": report.train_s,
             "took_s": report.took_s,
         }

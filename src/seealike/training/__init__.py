@@ -9,12 +9,14 @@ from seealike.training.options import Labelling, Loss, Method, Recipe, Splitting
 from seealike.training.plan import plan_for
 from seealike.training.report import TrainReport
 from seealike.training.run import train
+from seealike.training.trial import Parity
 
 __all__ = [
     "Compared",
     "Labelling",
     "Loss",
     "Method",
+    "Parity",
     "Point",
     "Recipe",
     "Splitting",

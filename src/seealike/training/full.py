@@ -43,7 +43,7 @@ SEEN_SIDE = 0.8
 """Parts cut out are shown at this share of the side: things then look as large as whole pictures show them
 later (Touvron et al. 2019, "Fixing the train-test resolution discrepancy"), and a pass takes less time."""
 _EVAL_BATCH = 64
-_AVERAGE, _NOW = "average.", "now."
+_AVERAGE, _NOW, _SCALER = "average.", "now.", "scaler."
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,10 @@ class FullTrainee:
         return self._score(vectors, self._validation.targets)
 
     def state(self) -> Tensors:
-        """Weights as they are and averaged, and what the optimiser remembers."""
+        """Weights as they are and averaged, what the optimiser remembers, and how gradients are scaled."""
         found = {f"{_AVERAGE}{name}": value.clone() for name, value in self._average.items()}
         found |= {f"{_NOW}{name}": value for name, value in self._now().items()}
+        found |= self._precision.state(_SCALER)
         return {**found, **optimiser_tensors("optimiser.", self._optimiser)}
 
     def load(self, state: Tensors) -> None:
@@ -140,6 +141,7 @@ class FullTrainee:
             name.removeprefix(_AVERAGE): v for name, v in here.items() if name.startswith(_AVERAGE)
         }
         load_optimiser("optimiser.", self._optimiser, here)
+        self._precision.load(_SCALER, state)
 
     def weights(self) -> Tensors:
         """The averaged weights."""

@@ -15,12 +15,12 @@ from seealike.encoders.spec import Pooling
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import onnx
 
     from seealike.types import Float32Array, Preprocessing
 
-OUTPUT = "seealike.embedding"
-PIXELS = "seealike.pixels"
 EPSILON = 1e-5
 _TINY = 1e-12
 _GEM_EXPONENT, _GEM_LEAST = 3.0, 1e-6
@@ -85,8 +85,8 @@ def base_model(record: EncoderRecord) -> onnx.ModelProto:
         if record.output is not None:
             model = _cut(model, record.output)
     except (OSError, DecodeError, ValueError) as exc:
-        raise EncoderError(f"{record.file} cannot be built on: {' '.join(str(exc).split())[:160]}") from exc
-    model = _pooled(model, record.pool)
+        raise EncoderError(f"{record.file} cannot be built on: {_one_line(exc)}") from exc
+    model = _pooled(model, record)
     if record.input is InputForm.TENSOR:
         _put_pictures_in_front(model, record.preprocessing)
     return model
@@ -95,7 +95,10 @@ def base_model(record: EncoderRecord) -> onnx.ModelProto:
 def joined(model: onnx.ModelProto, head: HeadWeights) -> onnx.ModelProto:
     """The model with a head behind its features; returns embeddings of unit norm.
 
-    The features are brought to unit norm first, as the head knew them.
+    The features are brought to unit norm first, as the head knew them. The model may have a head already.
+
+    Raises:
+        EncoderError: no valid model comes of it.
 
     Shapes: the model returns (n, d), the result (n, e).
     """
@@ -103,7 +106,7 @@ def joined(model: onnx.ModelProto, head: HeadWeights) -> onnx.ModelProto:
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    chain = _Chain("seealike.head")
+    chain = _Chain(_unused(model, "seealike.head"))
     width, dimension = head.first.shape[1], head.second.shape[0]
     x = chain.unit(result.graph.output[0].name, width)
     share = chain.constant(np.full((width, 1), 1.0 / width, np.float32))
@@ -119,10 +122,39 @@ def joined(model: onnx.ModelProto, head: HeadWeights) -> onnx.ModelProto:
     x = chain.node("Mul", x, chain.node("Add", bend, chain.constant(1.0)))
     x = chain.node("MatMul", x, chain.constant(0.5 * head.second.T.copy()))
     x = chain.node("Add", x, chain.constant(head.second_bias))
-    chain.unit(x, dimension, OUTPUT)
-    _append(result, chain, OUTPUT, dimension)
-    onnx.checker.check_model(result, full_check=False)
+    _append(result, chain, chain.unit(x, dimension, f"{chain.prefix}.embedding"), dimension)
+    try:
+        onnx.checker.check_model(result, full_check=False)
+    except onnx.checker.ValidationError as exc:
+        raise EncoderError(f"no head can be joined to the encoder: {_one_line(exc)}") from exc
     return result
+
+
+def _unused(model: onnx.ModelProto, prefix: str) -> str:
+    """``prefix``, with a number behind it where names of the model begin so already."""
+    taken = {".".join(name.split(".")[:2]) for name in _names(model.graph)}
+    found, number = prefix, 1
+    while found in taken:
+        number += 1
+        found = f"{prefix}{number}"
+    return found
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Every name in a graph, and in the graphs inside its nodes."""
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield node.name
+        yield from node.input
+        yield from node.output
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from _names(inner)
+
+
+def _one_line(exc: BaseException) -> str:
+    return " ".join(str(exc).split())[:160]
 
 
 def _append(model: onnx.ModelProto, chain: _Chain, output: str, dimension: int | None) -> None:
@@ -140,12 +172,15 @@ def _cut(model: onnx.ModelProto, output: str) -> onnx.ModelProto:
     Raises:
         ValueError: there is no such tensor.
     """
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, ValueInfoProto, helper
 
     if not any(output in node.output for node in model.graph.node):
         raise ValueError(f"it has no tensor {output}")
+    end = ValueInfoProto()
+    said = next((v for v in (*model.graph.output, *model.graph.value_info) if v.name == output), None)
+    end.CopyFrom(said or helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
     del model.graph.output[:]
-    model.graph.output.append(helper.make_tensor_value_info(output, TensorProto.FLOAT, None))
+    model.graph.output.append(end)
     drop_unused(model)
     return model
 
@@ -164,13 +199,14 @@ def drop_unused(model: onnx.ModelProto) -> None:
     model.graph.initializer.extend(constants)
 
 
-def _pooled(model: onnx.ModelProto, pool: Pooling) -> onnx.ModelProto:
+def _pooled(model: onnx.ModelProto, record: EncoderRecord) -> onnx.ModelProto:
     """The model with its output pooled to (n, d), in place; see ``Pooling``."""
+    pool = record.pool
     if pool is Pooling.NONE:
         return model
-    chain = _Chain("seealike.pool")
+    chain = _Chain(_unused(model, "seealike.pool"))
     x = model.graph.output[0].name
-    if pool is not Pooling.FLATTEN and _rank(model) == 3:
+    if pool is not Pooling.FLATTEN and _has_tokens(model, record):
         x = chain.node("Transpose", x, perm=[0, 2, 1])
     if pool is Pooling.GEM:
         x = chain.node("Max", x, chain.constant(_GEM_LEAST))
@@ -179,15 +215,25 @@ def _pooled(model: onnx.ModelProto, pool: Pooling) -> onnx.ModelProto:
         x = chain.node("GlobalMaxPool" if pool is Pooling.MAX else "GlobalAveragePool", x)
     if pool is Pooling.GEM:
         x = chain.node("Pow", x, chain.constant(1 / _GEM_EXPONENT))
-    _append(model, chain, chain.node("Flatten", x, output="seealike.pooled"), None)
+    _append(model, chain, chain.node("Flatten", x, output=f"{chain.prefix}.pooled"), None)
     return model
 
 
-def _rank(model: onnx.ModelProto) -> int:
+def _has_tokens(model: onnx.ModelProto, record: EncoderRecord) -> bool:
+    """Whether the output is (n, tokens, d), not (n, c, h, w).
+
+    Raises:
+        EncoderError: it is neither, or the file does not say: pooled over the wrong axis it would be noise.
+    """
     from onnx import shape_inference
 
-    inferred = shape_inference.infer_shapes(model).graph.output[0]
-    return len(inferred.type.tensor_type.shape.dim)
+    rank = len(shape_inference.infer_shapes(model).graph.output[0].type.tensor_type.shape.dim)
+    if rank not in (3, 4):
+        raise EncoderError(
+            f"{record.file} does not say whether {model.graph.output[0].name!r} is tokens or a map, so it "
+            "cannot be built on; export it with its shapes, or with its features pooled"
+        )
+    return rank == 3
 
 
 def _put_pictures_in_front(model: onnx.ModelProto, preprocessing: Preprocessing) -> None:
@@ -197,25 +243,30 @@ def _put_pictures_in_front(model: onnx.ModelProto, preprocessing: Preprocessing)
     constants = {constant.name for constant in model.graph.initializer}
     given = next(value for value in model.graph.input if value.name not in constants)
     order = [2, 1, 0] if preprocessing.bgr else [0, 1, 2]
+    prefix = _unused(model, "seealike.pictures")
+    pixels, levels, planes, ordered, centred, places, mean, scale = (
+        f"{prefix}.{name}"
+        for name in ("pixels", "levels", "planes", "ordered", "centred", "order", "mean", "scale")
+    )
     parts = {
-        "seealike.mean": np.array(preprocessing.mean, np.float32)[order].reshape(3, 1, 1),
-        "seealike.scale": (1 / np.array(preprocessing.std, np.float32))[order].reshape(3, 1, 1),
+        mean: np.array(preprocessing.mean, np.float32)[order].reshape(3, 1, 1),
+        scale: (1 / np.array(preprocessing.std, np.float32))[order].reshape(3, 1, 1),
     }
     steps = [
-        helper.make_node("Cast", [PIXELS], ["seealike.levels"], to=TensorProto.FLOAT),
-        helper.make_node("Transpose", ["seealike.levels"], ["seealike.planes"], perm=[0, 3, 1, 2]),
-        helper.make_node("Gather", ["seealike.planes", "seealike.order"], ["seealike.ordered"], axis=1),
-        helper.make_node("Sub", ["seealike.ordered", "seealike.mean"], ["seealike.centred"]),
-        helper.make_node("Mul", ["seealike.centred", "seealike.scale"], [given.name]),
+        helper.make_node("Cast", [pixels], [levels], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", [levels], [planes], perm=[0, 3, 1, 2]),
+        helper.make_node("Gather", [planes, places], [ordered], axis=1),
+        helper.make_node("Sub", [ordered, mean], [centred]),
+        helper.make_node("Mul", [centred, scale], [given.name]),
     ]
     others = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*steps, *others])
-    model.graph.initializer.append(numpy_helper.from_array(np.array(order, np.int64), "seealike.order"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(order, np.int64), places))
     model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in parts.items())
     side = preprocessing.crop_px
     batch = given.type.tensor_type.shape.dim[0]
     first: int | str = batch.dim_value or batch.dim_param or "n"
-    pixels = helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, [first, side, side, 3])
+    taken = helper.make_tensor_value_info(pixels, TensorProto.UINT8, [first, side, side, 3])
     model.graph.input.remove(given)
-    model.graph.input.insert(0, pixels)
+    model.graph.input.insert(0, taken)

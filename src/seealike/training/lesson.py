@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.labels import GROUP, labels_of, numbered
 from seealike.errors import UsageError
-from seealike.evaluation.labels import GROUP, labels_of, numbered
 from seealike.training.options import Labelling, Splitting
 
 if TYPE_CHECKING:

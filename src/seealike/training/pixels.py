@@ -46,6 +46,20 @@ def decoded(
             os.unlink(path)
 
 
+def readable(paths: Sequence[str], preprocessing: Preprocessing) -> PixelArray:
+    """Those of a few pictures that can be read. Shapes: the result is (n, crop_px, crop_px, 3) uint8, RGB."""
+    side = preprocessing.crop_px
+    found: dict[int, PixelArray] = {}
+    with DecodePool(preprocessing, workers=1, batch_size=DECODE_BATCH, buffers=4) as pool:
+        for batch in pool.decode(DecodeTask(number, path) for number, path in enumerate(paths)):
+            found |= {
+                picture.token: pixels.copy()
+                for picture, pixels in zip(batch.pictures, batch.pixels, strict=True)
+            }
+            batch.release()
+    return np.array([found[number] for number in sorted(found)], np.uint8).reshape(-1, side, side, 3)
+
+
 def _check_room(folder: str, needed: int) -> None:
     """Refuse what does not fit: a mapped file on a full disk would end the process."""
     free = shutil.disk_usage(folder).free

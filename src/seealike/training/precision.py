@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+    from seealike.training.loop import Tensors
+
 
 class Precision:
     """A type for the network's arithmetic; weights stay float32."""
@@ -29,6 +31,20 @@ class Precision:
             return nullcontext()
         context: AbstractContextManager[object] = torch.autocast(self._device.type, self.dtype)
         return context
+
+    def state(self, prefix: str) -> Tensors:
+        """How much gradients are scaled up by now, and since when."""
+        import torch
+
+        facts = self._scaler.state_dict()
+        return {f"{prefix}{name}": torch.tensor(value, dtype=torch.float64) for name, value in facts.items()}
+
+    def load(self, prefix: str, state: Tensors) -> None:
+        """Go back to what ``state`` returned."""
+        facts = self._scaler.state_dict()
+        here = {name: state[f"{prefix}{name}"] for name in facts if f"{prefix}{name}" in state}
+        if here:
+            self._scaler.load_state_dict({n: type(facts[n])(value.item()) for n, value in here.items()})
 
     def step(self, loss: torch.Tensor, optimiser: torch.optim.Optimizer) -> None:
         """Send a loss back, and take one step."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seealike.training.loop import Point
     from seealike.training.options import TrainOptions
     from seealike.training.split import Split
+    from seealike.training.trial import Parity
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class TrainReport:
         verdict: the comparison.
         train_s: seconds spent on training, measuring not counted.
         took_s: seconds in all.
-        parity: the smallest cosine between the network and the ONNX file, on some test pictures.
+        parity: how well the network and the ONNX file agree; None where none was written.
+        precise: whether the file is run in float32 only.
         encoder: the ONNX file; None where none was written.
         dimension: of the new embedding.
     """
@@ -49,6 +51,7 @@ class TrainReport:
     verdict: Verdict
     train_s: float
     took_s: float
-    parity: float | None
+    parity: Parity | None
+    precise: bool
     encoder: str | None
     dimension: int

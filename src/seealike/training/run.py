@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import EncoderCard, InputForm, write_card
+from seealike.errors import EncoderMismatchError
 from seealike.evaluation.embedding import own_spec
-from seealike.store import FileSystem
 from seealike.training.checkpoint import Checkpoint
-from seealike.training.embed import embed_items
 from seealike.training.judge import gather, judge, with_head
 from seealike.training.lesson import Lesson, read_lesson
 from seealike.training.options import Method, Recipe, TrainOptions
 from seealike.training.report import TrainReport
 from seealike.training.split import Split, split
 from seealike.training.torch_extra import require
+from seealike.training.writing import check_output, write_encoder
 from seealike.types import Progress
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from seealike.types import Int64Array
 
 FOLDER = "training"
-_PARITY_SAMPLE = 32
 _LEAST_KNOWN = 0.5
 
 
@@ -59,7 +57,8 @@ def train(
     """Teach a catalogue's encoder what its owner calls alike.
 
     The encoder is written to ``output`` with its card beside it, but only if it is better on items that it
-    has not seen. The catalogue stays as it is. A training that was interrupted goes on from its last pass.
+    has not seen, and only if the file computes what was learnt. The catalogue stays as it is. A training that
+    was interrupted goes on from its last pass.
 
     Args:
         catalog: whose items, vectors and labels are learnt from.
@@ -70,19 +69,21 @@ def train(
 
     Raises:
         MissingExtraError: torch or another optional package is not installed.
-        UsageError: the labels or the division make no training possible.
+        UsageError: the labels or the division make no training possible, or ``output`` is in use.
+        EncoderMismatchError: the catalogue's encoder is not what it was.
         EncoderError: the encoder cannot be built on.
         StorageError: the disk refused.
     """
     require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
+    check_output(catalog, output)
     lesson = read_lesson(catalog, options.labelling, options.splitting)
     parts = split(lesson, options.splitting.column, options.recipe.seed)
     folder = options.work_dir or os.path.join(catalog.path, FOLDER)
     mark = fingerprint(lesson, parts, options, own_spec(catalog))
     checkpoint = Checkpoint(os.path.join(folder, mark[:16]), mark)
     told = progress or _silent
-    taught = _teach(own_spec(catalog), lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
+    taught = _teach(catalog, lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
     known = voters(lesson, parts)
     targets = lesson.targets[parts.test]
     before = gather(
@@ -93,9 +94,8 @@ def train(
         after = with_head(after, taught.scores, targets)
     verdict = judge(before, after, lesson.units[parts.test])
     written = output if verdict.better or options.keep_anyway else None
-    parity = _write(taught, options.name, lesson, parts, written, told)
-    if written is not None:
-        checkpoint.remove()
+    parity, precise = (None, False) if written is None else write_encoder(written, taught, options.name)
+    checkpoint.remove()
     return TrainReport(
         options=options,
         lesson=lesson,
@@ -111,17 +111,22 @@ def train(
         train_s=taught.train_s,
         took_s=time.monotonic() - start,
         parity=parity,
+        precise=precise,
         encoder=written,
         dimension=taught.vectors.shape[1],
     )
 
 
 def _teach(
-    spec: str, lesson: Lesson, parts: Split, recipe: Recipe, keeper: Checkpoint, ears: _Ears
+    catalog: Catalog, lesson: Lesson, parts: Split, recipe: Recipe, keeper: Checkpoint, ears: _Ears
 ) -> Taught:
     if recipe.method is Method.HEAD:
-        from seealike.training.teach_head import teach_head
+        from seealike.training.teach_head import base_record, teach_head
 
+        spec = own_spec(catalog)
+        found = base_record(spec).identity
+        if found != catalog.encoder:  # its vectors would teach a head for another encoder
+            raise EncoderMismatchError(catalog.path, catalog.encoder.name, found.name)
         return teach_head(lesson, parts, spec, recipe, keeper, ears.hear_pass)
     from seealike.training.teach_full import teach_full
 
@@ -145,44 +150,6 @@ def fingerprint(lesson: Lesson, parts: Split, options: TrainOptions, spec: str) 
     for rows in (lesson.targets, lesson.vectors, parts.train, parts.validation, parts.test):
         digest.update(np.ascontiguousarray(rows).tobytes())
     return digest.hexdigest()
-
-
-def _write(
-    taught: Taught,
-    name: str,
-    lesson: Lesson,
-    parts: Split,
-    output: str | None,
-    told: Callable[[Progress], None],
-) -> float | None:
-    """Write the encoder, and compare the file's vectors of some test items with the network's.
-
-    Returns:
-        The smallest cosine; None where no encoder is written or none of the pictures is there.
-    """
-    if output is None:
-        return None
-    card = EncoderCard(
-        name=name,
-        preprocessing=taught.preprocessing,
-        layer="embedding",
-        pooling="none",
-        input=InputForm.PICTURES,
-        licence=taught.licence,
-        source=taught.source,
-    )
-    path = os.path.abspath(output)
-    FileSystem().write(path, taught.model)
-    write_card(path, card)
-    rows = parts.test[:_PARITY_SAMPLE]
-    sample = [lesson.items[row] for row in rows]
-    if not all(item.path and os.path.isfile(item.path) for item in sample):
-        return None
-    vectors, places = embed_items(sample, f"onnx:{path}", _silent)
-    told(Progress("check the file", len(places), len(sample)))
-    if not places:
-        return None
-    return float((vectors * taught.vectors[places]).sum(axis=1).min())
 
 
 def _silent(_: Progress) -> None:

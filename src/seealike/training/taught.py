@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from seealike.training.loop import Outcome
+    from seealike.training.trial import Trial
     from seealike.types import Float32Array, Preprocessing
 
 
@@ -25,6 +28,8 @@ class Taught:
         scores: how much each test item belongs to each class, by the classification head.
         start_score: the validation mAP@R of the encoder before.
         train_s: seconds spent on training.
+        trial: what the file must compute.
+        precise: bfloat16 is known to change the encoder's vectors too much.
 
     Shapes: voters is (n, e), vectors (q, e), scores (q, c).
     """
@@ -39,3 +44,5 @@ class Taught:
     scores: Float32Array
     start_score: float
     train_s: float
+    trial: Callable[[], Trial]
+    precise: bool

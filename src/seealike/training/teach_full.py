@@ -18,6 +18,7 @@ from seealike.training.pixels import decoded
 from seealike.training.plan import plan_for
 from seealike.training.taught import Taught
 from seealike.training.teach_head import head_weights
+from seealike.training.trial import Trial, filled_up
 from seealike.training.trunk import LITE0, open_trunk
 from seealike.types import Fit
 
@@ -73,8 +74,12 @@ def teach_full(
         train_s = time.monotonic() - start
         voters, vectors = trainee.embedded(train.prepared), trainee.embedded(test.prepared)
         scores = trainee.class_scores(test.prepared)
+        pictures = filled_up(test.prepared, how.crop_px)
+        said = trainee.embedded(pictures)
+        trial = Trial(pictures, said, judged=said)
         trunk.network.cpu()
-        model = joined(trunk.export(), head_weights(trainee.network))
+        exported = trunk.export()
+        model = joined(exported.model, head_weights(trainee.network))
     return Taught(
         outcome=outcome,
         model=model.SerializeToString(deterministic=True),
@@ -86,6 +91,8 @@ def teach_full(
         scores=scores,
         start_score=map_at_r(lesson.vectors[parts.validation], lesson.targets[parts.validation]),
         train_s=train_s,
+        trial=lambda: trial,
+        precise=exported.precise,
     )
 
 

@@ -13,9 +13,11 @@ from seealike.training import head
 from seealike.training.graph import HeadWeights, base_model, joined
 from seealike.training.judge import map_at_r
 from seealike.training.loop import fit
+from seealike.training.pixels import readable
 from seealike.training.plan import plan_for
 from seealike.training.taught import Taught
 from seealike.training.threads import threads_for
+from seealike.training.trial import MOST, Trial, filled_up, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +67,14 @@ def teach_head(
         outcome = fit(trainee, plan_for(recipe), keeper, told)
     trainee.use(outcome.best)
     train_s = time.monotonic() - start
+
+    def trial() -> Trial:
+        paths = [lesson.items[row].path for row in parts.test[:MOST]]
+        pictures = readable([path for path in paths if path], record.preprocessing)
+        pictures = filled_up(pictures, record.preprocessing.crop_px)
+        exact, usual = run(record, pictures, "f32")[0], run(record, pictures)[0]
+        return Trial(pictures, head.embedded(trainee.network, exact), head.embedded(trainee.network, usual))
+
     validation = _examples(lesson, parts.validation)
     return Taught(
         outcome=outcome,
@@ -77,6 +87,8 @@ def teach_head(
         scores=head.class_scores(trainee.network, trainee.objective, lesson.vectors[parts.test]),
         start_score=map_at_r(validation.vectors, validation.targets),
         train_s=train_s,
+        trial=trial,
+        precise=record.precise,
     )
 
 

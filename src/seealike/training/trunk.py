@@ -23,6 +23,14 @@ _PATHS = 0.1  # how often a residual branch is skipped while it learns (Huang et
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """An ONNX graph. ``precise``: bfloat16 changes what it computes too much."""
+
+    model: onnx.ModelProto
+    precise: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Trunk:
     """A network that is trained whole.
 
@@ -43,7 +51,7 @@ class Trunk:
     parts: tuple[torch.nn.Module, ...]
     preprocessing: Preprocessing
     features: int
-    export: Callable[[], onnx.ModelProto]
+    export: Callable[[], Exported]
     licence: str
     source: str
     name: str
@@ -90,7 +98,7 @@ def _lite0_trunk(sample: Callable[[Preprocessing], PixelArray]) -> Trunk:
         parts=(network.conv_stem, network.bn1, *network.blocks, network.conv_head, network.bn2),
         preprocessing=how,
         features=record.dimension,
-        export=lambda: lite0.folded_into(network, model),
+        export=lambda: Exported(lite0.folded_into(network, model), precise=record.precise),
         licence=record.licence,
         source=record.source,
         name=record.name,
@@ -108,13 +116,18 @@ def _timm_trunk(backbone: str) -> Trunk:
     if spec.layer is not None:
         raise UsageError(f"{backbone}: a network is trained whole; leave layer= out")
     wrapper = model.network
+
+    def export() -> Exported:
+        exported = export_onnx(model)
+        return Exported(onnx.load_from_string(exported.data), exported.precise)
+
     return Trunk(
         network=wrapper,
         run=lambda pictures: wrapper(pictures.permute(0, 2, 3, 1)),
         parts=_parts(wrapper.network),
         preprocessing=model.identity.preprocessing,
         features=model.identity.dimension,
-        export=lambda: onnx.load_from_string(export_onnx(model).data),
+        export=export,
         licence=model.weights.licence,
         source=model.weights.source,
         name=model.identity.name,

@@ -152,4 +152,4 @@ def command(
     print_json_report(report) if form == "json" else print_report(report)
     if report.encoder is None:
         reasons = "; ".join(report.verdict.objections)
-        raise SeealikeError(f"no encoder was written: {reasons}; --keep-anyway writes it all the same")
+        raise SeealikeError(f"no encoder was written: {reasons}; to have it all the same, add --keep-anyway")

@@ -1,0 +1,215 @@
+"""Where a new encoder may not be written, and that it comes with its card or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seealike
+from seealike.catalog import Catalog
+from seealike.encoders import (
+    EncoderCard,
+    EncoderRecord,
+    InputForm,
+    card_path,
+    read_card,
+    record_of,
+    write_card,
+)
+from seealike.errors import EncoderError, StorageError, UsageError
+from seealike.store import FileSystem, Manifest, write_manifest
+from seealike.testing import sample_pixels
+from seealike.training import writing
+from seealike.training.loop import Outcome, Point
+from seealike.training.taught import Taught
+from seealike.training.trial import Parity, Trial, run
+from seealike.training.writing import check_output, write_encoder
+
+BASE = record_of("efficientnet-lite0")
+CARD = EncoderCard("made", BASE.preprocessing, "conv_head", "avg", InputForm.PICTURES)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """A catalogue that runs on a model file of its owner's, ``own.onnx``."""
+    shutil.copy(BASE.file, tmp_path / "own.onnx")
+    write_card(str(tmp_path / "own.onnx"), CARD)
+    with seealike.create(tmp_path / "shop.catalog", encoder=f"onnx:{tmp_path / 'own.onnx'}") as made:
+        yield made
+
+
+def refused(catalog: Catalog, output: object, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        check_output(catalog, str(output))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_new_name_and_an_encoder_that_nobody_uses_may_be_written(catalog: Catalog, tmp_path: Path) -> None:
+    check_output(catalog, str(tmp_path / "new.onnx"))
+    shutil.copy(BASE.file, tmp_path / "old.onnx")
+    write_card(str(tmp_path / "old.onnx"), CARD)
+    check_output(catalog, str(tmp_path / "old.onnx"))
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoder.bin", "encoder.json"])
+def test_what_is_no_onnx_file_is_refused(catalog: Catalog, name: str, tmp_path: Path) -> None:
+    refused(catalog, tmp_path / name, f"call it .*{name}.onnx")
+
+
+def test_the_catalogues_own_encoder_is_not_written_over(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused(catalog, tmp_path / "own.onnx", "own.onnx is the encoder of this catalogue")
+    monkeypatch.chdir(tmp_path)
+    refused(catalog, "own.onnx", "is the encoder of this catalogue")
+    os.link("own.onnx", "again.onnx")
+    refused(catalog, "again.onnx", "is the encoder of this catalogue")
+    Path("own.onnx").unlink()  # its vectors are there still, and it may come back
+    refused(catalog, "own.onnx", "is the encoder of this catalogue")
+
+
+def test_the_card_of_the_catalogues_own_encoder_is_not_written_over(tmp_path: Path) -> None:
+    shutil.copy(BASE.file, tmp_path / "own.bin")
+    write_card(str(tmp_path / "own.bin"), CARD)
+    with seealike.create(tmp_path / "shop.catalog", encoder=f"onnx:{tmp_path / 'own.bin'}") as made:
+        refused(made, tmp_path / "own.onnx", "is the encoder of this catalogue")
+
+
+def test_the_encoder_of_a_space_is_not_written_over(catalog: Catalog, tmp_path: Path) -> None:
+    for name, spec in (("kept", f"onnx:{tmp_path / 'other.onnx'}"), ("named", "efficientnet-lite0")):
+        place = Path(catalog.path, "spaces", name)
+        place.mkdir(parents=True)
+        write_manifest(FileSystem(), str(place), Manifest(catalog.encoder, encoder_spec=spec))
+    broken = Path(catalog.path, "spaces", "broken")
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{}", "utf-8")
+    refused(catalog, tmp_path / "other.onnx", "is the encoder of the space .*kept")
+    check_output(catalog, str(tmp_path / "new.onnx"))
+
+
+def test_a_json_file_that_is_no_card_is_not_written_over(catalog: Catalog, tmp_path: Path) -> None:
+    table = tmp_path / "products.json"
+    table.write_text('[{"id": 1}]', "utf-8")
+    refused(catalog, tmp_path / "products.onnx", "products.json, which is none")
+    assert table.read_text("utf-8") == '[{"id": 1}]'
+
+
+def test_a_folder_and_one_that_is_not_there_are_refused(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "folder.onnx").mkdir()
+    refused(catalog, tmp_path / "folder.onnx", "is there and no file")
+    refused(catalog, tmp_path / "nowhere" / "new.onnx", "there is no folder")
+
+
+def taught(vectors: np.ndarray, *, precise: bool = False) -> Taught:
+    """The bundled model as if it had been learnt, with what it is said to compute."""
+    none = np.empty((0, 1280), np.float32)
+    return Taught(
+        outcome=Outcome((Point(1, 0.0, 0.0),), {}, 0),
+        model=Path(BASE.file).read_bytes(),
+        preprocessing=BASE.preprocessing,
+        licence="MIT",
+        source="here",
+        voters=none,
+        vectors=none,
+        scores=none,
+        start_score=0.0,
+        train_s=0.0,
+        trial=lambda: Trial(PIXELS, vectors, vectors),
+        precise=precise,
+    )
+
+
+PIXELS = sample_pixels(3, 224)
+
+
+@pytest.fixture(scope="module")
+def vectors() -> np.ndarray:
+    return run(BASE, PIXELS, "f32")[0]
+
+
+def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_path: Path) -> None:
+    output = tmp_path / "new.onnx"
+    parity, precise = write_encoder(str(output), taught(vectors), "learnt")
+    assert parity.float32 > 0.9999
+    assert not precise
+    assert output.read_bytes() == Path(BASE.file).read_bytes()
+    assert read_card(str(output)) == replace(
+        CARD, name="learnt", layer="embedding", pooling="none", licence="MIT", source="here"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "new.onnx"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_others_may_read_both_files_as_the_umask_says(vectors: np.ndarray, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_encoder(str(tmp_path / "new.onnx"), taught(vectors), "learnt")
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [0o640, 0o640]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_file_that_computes_something_else_is_not_written(
+    there: bool, vectors: np.ndarray, tmp_path: Path
+) -> None:
+    output = tmp_path / "new.onnx"
+    if there:
+        output.write_bytes(b"the old one")
+        write_card(str(output), CARD)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(EncoderError, match="does not compute what was learnt"):
+        write_encoder(str(output), taught(np.roll(vectors, 1, axis=0)), "learnt")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_base_that_keeps_off_bfloat16_keeps_its_heads_off_it(vectors: np.ndarray, tmp_path: Path) -> None:
+    output = str(tmp_path / "new.onnx")
+    parity, precise = write_encoder(output, taught(vectors, precise=True), "learnt")
+    card = read_card(output)
+    assert card is not None
+    assert (card.precise, precise, parity.fastest) == (True, True, None)
+
+
+def test_an_encoder_that_bfloat16_turns_too_far_keeps_off_it(
+    vectors: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measured(record: EncoderRecord, trial: Trial) -> Parity:
+        return Parity(1.0, 0.97)
+
+    monkeypatch.setattr(writing, "compared", measured)
+    output = str(tmp_path / "new.onnx")
+    assert write_encoder(output, taught(vectors), "learnt") == (Parity(1.0, 0.97), True)
+    card = read_card(output)
+    assert card is not None
+    assert card.precise
+
+
+@pytest.mark.parametrize("renames", [0, 1])
+def test_whenever_the_disk_refuses_no_card_is_beside_another_model(
+    renames: int, vectors: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "new.onnx"
+    output.write_bytes(b"the old one")
+    write_card(str(output), CARD)
+    rename = FileSystem.rename
+    done: list[str] = []
+
+    def refusing(self: FileSystem, source: str, target: str) -> None:
+        if len(done) == renames:
+            raise StorageError(target, "no")
+        done.append(target)
+        rename(self, source, target)
+
+    monkeypatch.setattr(FileSystem, "rename", refusing)
+    with pytest.raises(StorageError):
+        write_encoder(str(output), taught(vectors), "learnt")
+    assert not output.exists()
+    assert os.path.isfile(card_path(str(output)))
+    assert [path.name for path in tmp_path.iterdir()] == ["new.json"]

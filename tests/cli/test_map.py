@@ -67,8 +67,8 @@ def test_without_a_name_the_page_is_map_html_and_points_may_go_alone(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("--label", "colour"), 2, "unknown label 'colour'; known: folder, group, prefix"),
-        (("--label", "group"), 2, "empty for every item"),
+        (("--label", "colour"), 2, "unknown label 'colour'; known: folder, prefix"),
+        (("--label", "group"), 2, "unknown label 'group'; known: folder, prefix"),
         (("--png-pictures",), 2, "--png-pictures goes with --png"),
         (("-o", "no/such/map.html"), 2, "there is no folder"),
         (("--sample", "0"), 2, "0 is not in the range"),

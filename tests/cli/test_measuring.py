@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.pictures import picture
+from tests.made_models import save_model
+from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.cli.main import run
@@ -82,6 +83,46 @@ def test_compare_prints_one_table_and_writes_one_page(
     means = [float(by_name[name, "mAP@R"]["value"]) for name in ("efficientnet-lite0", OTHER)]
     assert difference == pytest.approx(means[1] - means[0], abs=2e-6)
     assert "Which encoder sees best?" in page.read_text("utf-8")
+
+
+def test_the_catalogues_encoder_is_named_at_its_new_place(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEALIKE_CACHE", str(tmp_path / "cache"))
+    model = save_model(tmp_path / "model.onnx")
+    write_pictures(tmp_path / "photos", range(6))
+    spec = f"onnx:{model}?size=16&norm=half&layer=map&pool=max"
+    photos, elsewhere = str(tmp_path / "photos"), tmp_path / "elsewhere.onnx"
+    assert run(["index", photos, "--encoder", spec, "--quiet"]) == 0
+    few = ["-C", photos, "--sample", "2", "--quiet"]
+    before = [["eval", *few], ["compare", OTHER, *few, "--time", "off"]]
+    assert [run([*command, "--format", "csv"]) for command in before] == [0, 0]
+    wanted = capfd.readouterr().out
+    model.rename(elsewhere)
+    (tmp_path / "photos" / ".seealike" / "measured.json").unlink()  # what was remembered
+    for command in before:
+        assert run(command) == 1
+        said = capfd.readouterr().err
+        assert f"the model file {model} that" in said
+        assert said.endswith("if it lies elsewhere now, say so: --encoder onnx:FILE\n")
+        moved = [*command, "--encoder", f"onnx:{elsewhere}", "--format", "csv"]
+        assert run(moved) == 0
+        assert capfd.readouterr().out.replace("elsewhere.onnx", "model.onnx") in wanted
+    assert run(["map", *few[:2], "-o", str(tmp_path / "map.html"), "--quiet"]) in (0, 1)  # needs no encoder
+    assert "model file" not in capfd.readouterr().err
+
+
+def test_a_label_to_ignore_that_nothing_has_is_said_once_on_stderr(
+    photos: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["-C", str(photos), "--label", "folder", "--ignore-label", "corner", "--ignore-label", "cornre"]
+    for command in (["eval"], ["compare", OTHER, "--time", "off"]):
+        assert run([*command, *asked, "--format", "json"]) == 0
+        shown = capfd.readouterr()
+        assert shown.err == "--ignore-label: no item has the label 'cornre'\n"
+        json.loads(shown.out)
+        assert run([*command, *asked, "--quiet"]) == 0
+        assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

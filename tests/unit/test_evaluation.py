@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from tests.pictures import picture
 
 import seealike
+from seealike.catalog import ann
 from seealike.errors import SourceError, UnknownNameError, UsageError
 from seealike.evaluation import (
     Condition,
@@ -22,7 +24,9 @@ from seealike.evaluation import (
     parse_condition,
     query_values,
 )
+from seealike.evaluation.evaluate import approximate_recall
 from seealike.testing import FakeEncoder
+from seealike.types import Float32Array, Int64Array
 
 KINDS = ("round", "square", "corner")
 FEW = Resampling(rounds=50)
@@ -237,15 +241,55 @@ def test_pictures_that_are_gone_leave_nothing_to_copy(tmp_path: Path) -> None:
             evaluate(catalog, encoder=FakeEncoder())
 
 
-@pytest.mark.parametrize("text", ["split", "=test", ""])
-def test_a_condition_is_a_column_an_equals_sign_and_a_value(text: str) -> None:
-    with pytest.raises(UsageError, match="no COLUMN=VALUE"):
-        parse_condition(text)
+def test_a_label_to_ignore_that_nothing_has_is_named(shop: seealike.Catalog) -> None:
+    options = EvalOptions(label="season", ignore_labels=("not sure", " Not sure ", "sumer"), resampling=FEW)
+    found = labelled(shop, options)
+    assert found.unmatched == ("not sure", "sumer")
+    assert found.ignored == 2  # spaces around do not count
 
 
-def test_a_condition_compares_as_people_write_values() -> None:
-    item = seealike.Item("a", None, None, {"kids": True, "price": 3, "size": None}, 1, 1)
-    assert Condition("kids", "true").holds(item)
-    assert Condition("price", "3").holds(item)
-    assert Condition("size", "").holds(item)
-    assert not Condition("price", "3.0").holds(item)
+class Counted(np.ndarray[tuple[int, int], np.dtype[np.float32]]):
+    """Vectors that notice how many rows of them are copied."""
+
+    rows_copied = 0
+
+    def __getitem__(self, key: Int64Array) -> Float32Array:  # type: ignore[override]
+        taken: Float32Array = np.asarray(self)[key]
+        if taken.base is None:
+            Counted.rows_copied += len(taken)
+        return taken
+
+
+@pytest.mark.parametrize(
+    ("options", "copied"),
+    [
+        (EvalOptions(label="folder"), 0),
+        (EvalOptions(label="season", ignore_labels=("Not sure",), max_queries=0), 22),
+        (EvalOptions(label="season", ignore_labels=("Not sure",), max_queries=5), 22 + 5),
+        (EvalOptions(label="season", query_where=(Condition("split", "test"),)), 24),
+    ],
+)
+def test_no_more_than_one_copy_of_the_vectors_is_made(
+    shop: seealike.Catalog, options: EvalOptions, copied: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids, vectors = shop.vectors()
+    monkeypatch.setattr(seealike.Catalog, "vectors", lambda _: (ids, vectors.view(Counted)))
+    monkeypatch.setattr(Counted, "rows_copied", 0)
+    found = labelled(shop, replace(options, resampling=FEW))
+    assert found.queries > 0
+    assert Counted.rows_copied == copied
+
+
+def test_approximate_search_is_measured_without_a_check_of_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ann, "THRESHOLD", 20)
+    for number in range(30):
+        picture(number).save(tmp_path / f"{'ab'[number % 2]}{number}.png")
+    with seealike.create(tmp_path / "catalog", encoder=FakeEncoder()) as catalog:
+        assert approximate_recall(catalog) == (None, 0)
+        catalog.index(tmp_path)
+        checked = catalog.verify(sample=200)
+        monkeypatch.setattr(seealike.Catalog, "verify", None)
+        report = evaluate(catalog, EvalOptions(label="prefix", resampling=FEW))
+    assert (report.ann_recall_at_10, report.ann_sample) == (checked.recall_at_10, 30)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from seealike.evaluation import (
     Timing,
     compare,
     evaluate,
+    speed,
 )
 from seealike.evaluation.contest import most_contested, overlaps
 from seealike.evaluation.measuring import Measured, _copies_key
@@ -150,6 +154,34 @@ def test_what_an_encoder_costs_is_measured_once(
     again = compare(catalog, [OTHER], replace(timed, timing=Timing.AGAIN)).encoders[0].cost
     assert again.query_ms != cost.query_ms
     assert compare(catalog, [OTHER], timed).encoders[0].cost == again
+
+
+def test_what_is_slow_only_the_first_time_is_in_no_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, asked = [0.0], Counter[str]()
+
+    def search(path: str) -> None:
+        asked[path] += 1
+        clock[0] += 0.004 if asked[path] > 1 else 0.4 if len(asked) == 1 else 0.05  # read from the disk
+
+    items = [Item(str(number), f"{number}.jpg", None, {}, 1, 1) for number in range(60)]
+    space = SimpleNamespace(items=lambda: iter(items), search=search)
+    monkeypatch.setattr("seealike.evaluation.speed.time.perf_counter", lambda: clock[0])
+    assert speed._query_ms(cast("seealike.Catalog", space)) == pytest.approx(4.0)
+    assert set(asked.values()) == {1 + speed.ROUNDS}
+    assert len(asked) == speed.PICTURES
+
+
+def test_a_slow_encoder_is_not_asked_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def search(_: str) -> None:
+        clock[0] += 0.5
+
+    items = [Item(str(number), f"{number}.jpg", None, {}, 1, 1) for number in range(60)]
+    space = SimpleNamespace(items=lambda: iter(items), search=search)
+    monkeypatch.setattr("seealike.evaluation.speed.time.perf_counter", lambda: clock[0])
+    assert speed._query_ms(cast("seealike.Catalog", space)) == pytest.approx(500)
+    assert clock[0] <= 10
 
 
 def test_items_that_an_encoder_lacks_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from tests.pictures import write_pictures
 
 import seealike
 from seealike.errors import UsageError
-from seealike.maps import MapOptions, TilesOptions, make_map, make_tiles
+from seealike.maps import MapOptions, TilesOptions, make_map, make_tiles, making
 from seealike.maps.tiles import spread_order
 from seealike.testing import FakeEncoder
-from seealike.types import Progress
+from seealike.types import Float32Array, Progress
 
 
 @pytest.fixture
@@ -51,6 +51,25 @@ def test_a_sample_is_drawn_by_seed(catalog: seealike.Catalog) -> None:
     assert one.ids == two.ids != three.ids
     assert list(one.ids) == sorted(one.ids)
     assert np.array_equal(one.positions, two.positions)
+
+
+def test_of_a_sample_only_its_own_vectors_are_read_and_its_labels_are_right(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with catalog:
+        ids, vectors = catalog.vectors()
+        folders = {item.id: Path(item.path or "").parent.name for item in catalog.items()}
+        seen: list[Float32Array] = []
+
+        def noted(points: Float32Array) -> Float32Array:
+            seen.append(points)
+            return points
+
+        monkeypatch.setattr(making, "reduced", noted)
+        monkeypatch.setattr(seealike.Catalog, "vectors", None)
+        made = make_map(catalog, MapOptions(sample=9, label="folder"))
+    assert made.labels == tuple(folders[item_id] for item_id in made.ids)
+    assert np.array_equal(seen[0], vectors[[ids.index(item_id) for item_id in made.ids]])
 
 
 @pytest.mark.parametrize("options", [MapOptions(sample=0), MapOptions(clusters=0), MapOptions(seed=-1)])

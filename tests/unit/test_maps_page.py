@@ -13,14 +13,11 @@ import pytest
 from PIL import Image
 from tests.maps import HOSTILE, Page, drawn_map, drawn_tiles
 
-from seealike.errors import UnknownNameError, UsageError
 from seealike.maps import Tiles, map_csv, render_map_page
 from seealike.maps.colours import COLOURS, palette
 from seealike.maps.kinds import NONE, kinds_of
-from seealike.maps.labels import labels_of
 from seealike.maps.page import CHUNK
 from seealike.maps.tiles import spread_order
-from seealike.types import Item, Metadata
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 50])
@@ -114,27 +111,6 @@ def test_colours_can_be_told_apart(dark: bool) -> None:
     gaps = np.abs(channels[:, None] - channels[None]).sum(axis=-1) + 999 * np.eye(COLOURS)
     assert gaps.min() > 20
     assert gaps[:12, :12].min() > 40
-
-
-def item(name: str, metadata: Metadata | None = None, group: str | None = None) -> Item:
-    return Item(name, f"/photos/{name}", group, metadata or {}, 10, 10)
-
-
-def test_a_label_is_a_column_a_folder_a_group_or_the_beginning_of_a_name() -> None:
-    items = [
-        item("shoes/camper12.jpg", {"price": 12.0, "sold": True}, "S1"),
-        item("bags/7.jpg", {"price": None}),
-    ]
-    assert labels_of(items, "price") == ["12", None]
-    assert labels_of(items, "sold") == ["true", None]
-    assert labels_of(items, "folder") == ["shoes", "bags"]
-    assert labels_of(items, "group") == ["S1", None]
-    assert labels_of(items, "prefix") == ["camper", None]
-    assert labels_of([], "anything") == []
-    with pytest.raises(UnknownNameError, match="known: price, sold, folder, group, prefix"):
-        labels_of(items, "colour")
-    with pytest.raises(UsageError, match="empty for every item"):
-        labels_of(items[1:], "price")
 
 
 @pytest.mark.parametrize("n", [0, 1, 3, 60])

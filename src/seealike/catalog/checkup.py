@@ -59,6 +59,19 @@ def verify(store: SqliteStore, searcher: Searcher, sample: int) -> VerifyReport:
     return VerifyReport(store.state().count, tuple(findings), recall, measured)
 
 
+def ann_recall(directory: str, sample: int) -> tuple[float | None, int]:
+    """Recall@10 of approximate search in a catalogue, and on how many items; ``None``, 0: it is exact.
+
+    Unlike ``verify`` it looks for no damage; a sample's neighbours are all that is compared.
+    """
+    store = SqliteStore(directory)
+    try:
+        searcher = Searcher(store, store.identity.dimension, lambda record: ann.load(directory, record))
+        return _measured_recall(store, searcher, sample)
+    finally:
+        store.close()
+
+
 def repair(
     store: SqliteStore, searcher: Searcher, writer: StoreWriter, files: FileSystem, sample: int
 ) -> VerifyReport:

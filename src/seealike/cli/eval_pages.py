@@ -1,8 +1,9 @@
-"""Pages of the commands that measure, written whole or not at all."""
+"""What the commands that measure write beside their figures: pages, whole or not at all, and a warning."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from seealike.catalog import Catalog
 from seealike.cli.echo import echo
@@ -27,6 +28,12 @@ def write_compare_page(path: str, catalog: Catalog, report: CompareReport, *, qu
         StorageError: the disk refused.
     """
     _write(path, compare_page(report, catalog.thumbnail), quiet=quiet)
+
+
+def warn_of_unmatched(labels: Sequence[str], *, quiet: bool) -> None:
+    """Say which labels to ignore nothing has; they may be misspelt."""
+    if labels and not quiet:
+        echo(f"--ignore-label: no item has the label {' or '.join(map(repr, labels))}", err=True)
 
 
 def _write(path: str, page: GalleryPage, *, quiet: bool) -> None:

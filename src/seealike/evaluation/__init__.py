@@ -3,12 +3,12 @@
 An application over the facade: it knows catalogues and encoders, and nothing of how they are stored.
 """
 
+from seealike.catalog.labels import Condition, parse_condition
 from seealike.evaluation.bootstrap import Estimate, Resampling
 from seealike.evaluation.compare import CompareOptions, compare
 from seealike.evaluation.compare_page import compare_page, cost_cells, decisive, shown_metrics
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.evaluate import evaluate
-from seealike.evaluation.labels import Condition, parse_condition
 from seealike.evaluation.metrics import metric_names, query_values
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.page import eval_page

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from seealike.catalog import Catalog
+from seealike.catalog.opening import placed_spec
 from seealike.encoders import identity_of
 from seealike.errors import UsageError
 from seealike.evaluation.bootstrap import Resampling, estimates
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.contest import mean_overlap, most_contested
 from seealike.evaluation.embedding import Told, own_spec
-from seealike.evaluation.evaluate import items_with_vectors, rows_of, silent
+from seealike.evaluation.evaluate import silent
 from seealike.evaluation.labelled import nothing_to_find
 from seealike.evaluation.measuring import Measured, by_copies, by_label
 from seealike.evaluation.names import short_names
 from seealike.evaluation.options import EvalOptions
+from seealike.evaluation.placed import Placed, placed
 from seealike.evaluation.selection import Selection, check_options, narrowed, sampled, select
 from seealike.evaluation.speed import Cost, Timing, cost_of
 from seealike.evaluation.words import remarks_on
@@ -53,6 +55,7 @@ def compare(
     *,
     progress: Told | None = None,
     spaces: Spaces | None = None,
+    encoder: str | None = None,
 ) -> CompareReport:
     """Compare encoders on the items of a catalogue, the same queries for all of them.
 
@@ -65,18 +68,23 @@ def compare(
         options: what to measure.
         progress: told how far each stage is.
         spaces: opens the items in another encoder's space (default: ``seealike.catalog.spaces.in_space``).
+        encoder: where the model of the catalogue's own encoder lies now, ``onnx:FILE``, if it has been moved.
 
     Raises:
         UsageError: there is nothing to compare, or the options do not go together.
         UnknownNameError: there is no such encoder, or no item has such a label.
     """
     started = time.perf_counter()
-    specs = _checked(catalog, encoders, options)
+    own = own_spec(catalog) if encoder is None else placed_spec(catalog.path, encoder)
+    specs = _checked(catalog, encoders, own, options)
     told = progress or silent
     if spaces is None:
-        _check_encoders(catalog, specs)
+        _check_encoders(specs, own)
     with ExitStack() as stack:
-        opened = [stack.enter_context(_space(catalog, spec, told, spaces or _in_space)) for spec in specs]
+        opened = [
+            catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, told))
+            for spec in specs
+        ]
         ground = _ground(catalog, opened, options.measure)
         measured = [
             _measured(space, spec, ground, options.measure, told)
@@ -99,6 +107,7 @@ def compare(
         encoders=results,
         contested=_contested(ground, measured, options.show),
         took_s=time.perf_counter() - started,
+        unmatched=() if ground.chosen is None else ground.chosen.unmatched,
     )
 
 
@@ -119,12 +128,12 @@ class _Ground:
         return self.items if self.chosen is None else self.chosen.queries
 
 
-def _checked(catalog: Catalog, encoders: Sequence[str], options: CompareOptions) -> list[str]:
+def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: CompareOptions) -> list[str]:
     check_options(options.measure)
     if options.measure.queries is not None:
         raise UsageError("encoders are compared on queries of the catalogue; use --query-where COLUMN=VALUE")
-    specs = list(dict.fromkeys(encoders))
-    own = own_spec(catalog)
+    then = own_spec(catalog)
+    specs = list(dict.fromkeys(own if spec == then else spec for spec in encoders))
     if len(specs) == 1 and specs != [own]:
         specs.insert(0, own)
     if len(specs) < 2:
@@ -134,9 +143,8 @@ def _checked(catalog: Catalog, encoders: Sequence[str], options: CompareOptions)
     return specs
 
 
-def _check_encoders(catalog: Catalog, specs: Sequence[str]) -> None:
+def _check_encoders(specs: Sequence[str], own: str) -> None:
     """Refuse an encoder that cannot be used before the items are embedded by the others."""
-    own = own_spec(catalog)
     for spec in specs:
         if spec != own:
             identity_of(spec)
@@ -148,10 +156,6 @@ def _in_space(catalog: Catalog, spec: str, told: Told) -> Iterator[Catalog]:
 
     with in_space(catalog, spec, progress=told) as space:
         yield space
-
-
-def _space(catalog: Catalog, spec: str, told: Told, spaces: Spaces) -> AbstractContextManager[Catalog]:
-    return nullcontext(catalog) if spec == own_spec(catalog) else spaces(catalog, spec, told)
 
 
 def _ground(catalog: Catalog, spaces: Sequence[Catalog], options: EvalOptions) -> _Ground:
@@ -166,13 +170,13 @@ def _ground(catalog: Catalog, spaces: Sequence[Catalog], options: EvalOptions) -
 
 
 def _measured(space: Catalog, spec: str, ground: _Ground, options: EvalOptions, told: Told) -> Measured:
-    items, vectors = items_with_vectors(space)
-    vectors = vectors[rows_of(items, ground.items)]
+    everything = placed(space)
     if ground.chosen is None:
+        kept = Placed(ground.items, everything.of(ground.items))
+        del everything
         rows = sampled(len(ground.items), options.max_queries, options.resampling.seed)
-        return by_copies(space, spec, ground.items, vectors, rows, options, told)
-    searched, asking = (vectors[rows_of(ground.items, part)] for part in (ground.searched, ground.asking))
-    found = by_label(ground.chosen, searched, asking, options.k, told)
+        return by_copies(space, spec, kept, rows, options, told)
+    found = by_label(ground.chosen, *everything.asked(ground.chosen), options.k, told)
     if not len(found.asked):
         raise UsageError(nothing_to_find(options.label or "", ground.chosen))
     return found

@@ -68,6 +68,7 @@ class CompareReport:
         encoders: in the order they were asked for.
         contested: the queries that the encoders disagree about most, the most contested first.
         took_s: how long all of it took.
+        unmatched: labels to ignore that no item has.
     """
 
     catalog: str
@@ -80,3 +81,4 @@ class CompareReport:
     encoders: tuple[EncoderResult, ...]
     contested: tuple[Contested, ...]
     took_s: float
+    unmatched: tuple[str, ...] = ()

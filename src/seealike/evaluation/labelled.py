@@ -83,6 +83,7 @@ def label_report(label: str, labelled: Labelled, how: Resampling) -> LabelReport
         metrics=dict(zip(metric_names(labelled.k), found, strict=True)),
         classes=_classes(labelled, confusions),
         confusions=tuple(_with_examples(labelled, pair) for pair in confusions[:CONFUSIONS]),
+        unmatched=chosen.unmatched,
     )
 
 

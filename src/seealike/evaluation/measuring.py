@@ -15,6 +15,7 @@ from seealike.evaluation.embedding import Told
 from seealike.evaluation.memo import Memo
 from seealike.evaluation.metrics import Values, metric_names
 from seealike.evaluation.options import EvalOptions
+from seealike.evaluation.placed import Placed
 from seealike.evaluation.ranking import nearest, ranked
 from seealike.evaluation.selection import Selection
 from seealike.types import Float32Array, Int64Array, Item, Progress
@@ -59,16 +60,16 @@ def by_label(chosen: Selection, items: Float32Array, queries: Float32Array, k: i
 def by_copies(
     space: Catalog,
     spec: str,
-    items: Sequence[Item],
-    vectors: Float32Array,
+    everything: Placed,
     rows: Int64Array,
     options: EvalOptions,
     told: Told,
 ) -> Measured:
     """Whether copies find their originals, and the neighbours of the items in ``rows``.
 
-    The copies' ranks are remembered beside the space. Shapes: vectors is (n, d), one row an item.
+    The copies' ranks are remembered beside the space.
     """
+    items, vectors = everything.items, everything.vectors
     places, scores = nearest(vectors[rows], vectors, rows, options.k, _comparing(told))
     memo, key = Memo(space.path), _copies_key(space, items, options)
     kept = memo.get("copies", key)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from seealike.catalog.labels import Condition
 from seealike.evaluation.bootstrap import Resampling
-from seealike.evaluation.labels import Condition
 from seealike.types import PathInput
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seealike.catalog.labels import GROUP, labels_of, numbered, read, text_of
 from seealike.errors import UsageError
-from seealike.evaluation.labels import GROUP, labels_of, numbered, read, text_of
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.ranking import Task
 from seealike.types import Float32Array, Int64Array, Item
@@ -33,6 +33,7 @@ class Selection:
         unlabelled: how many items were left out because they have no label.
         ignored: how many were left out because their label is no class.
         could_ask: how many queries there were before sampling.
+        unmatched: labels to ignore that nothing has.
     """
 
     items: list[Item]
@@ -49,6 +50,7 @@ class Selection:
     unlabelled: int
     ignored: int
     could_ask: int
+    unmatched: tuple[str, ...]
 
     def task(self, items: Float32Array, queries: Float32Array) -> Task:
         """What to rank. Shapes: items is (n, d), queries (q, d), in the order of this selection."""
@@ -101,10 +103,12 @@ def select(
         UnknownNameError: no item has such a label.
         UsageError: there is nothing to ask or nothing to search.
     """
+    ignore = tuple(map(text_of, options.ignore_labels))
     known = labels_of(items, label)
-    kept, labels, unlabelled, ignored = _classes(items, known, options.ignore_labels)
+    theirs = [] if outside is None else labels_of(outside, label)
+    kept, labels, unlabelled, ignored = _classes(items, known, ignore)
     if outside is not None:
-        asking, asking_labels, *_ = _classes(outside, labels_of(outside, label), options.ignore_labels)
+        asking, asking_labels, *_ = _classes(outside, theirs, ignore)
         searched, searched_labels = kept, labels
         own = np.full(len(asking), -1, dtype=np.int64)
     elif options.query_where:
@@ -136,6 +140,7 @@ def select(
         unlabelled,
         ignored,
         could_ask,
+        tuple(sorted({*ignore} - {*known, *theirs})),
     )
 
 

@@ -89,6 +89,7 @@ class LabelReport:
         metrics: every metric with its interval.
         classes: every class, the worst mAP@R first.
         confusions: the most frequent ones first.
+        unmatched: labels to ignore that nothing has: misspelt, perhaps.
     """
 
     label: str
@@ -104,6 +105,7 @@ class LabelReport:
     metrics: dict[str, Estimate]
     classes: tuple[ClassResult, ...]
     confusions: tuple[Confusion, ...]
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

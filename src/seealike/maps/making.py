@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from seealike.catalog.labels import labels_of
+from seealike.catalog.sampling import sampled_vectors
 from seealike.errors import UsageError
 from seealike.maps.clusters import cluster
-from seealike.maps.labels import labels_of
 from seealike.maps.layout import lay_out
 from seealike.maps.reduction import reduced
 from seealike.maps.value import Map, MapOptions
@@ -17,9 +18,10 @@ from seealike.types import Progress
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
-    from seealike.types import Float32Array, Int64Array
+    from seealike.types import Float32Array, Int64Array, Item
 
 ProgressCall: TypeAlias = Callable[[Progress], None]
+_Drawn: TypeAlias = tuple[str | None, str | None]  # path and label
 
 
 def _silent(_: Progress) -> None:
@@ -40,26 +42,23 @@ def make_map(
     _check(options)
     report = progress or _silent
     report(Progress("read", 0, None))
-    items = list(catalog.items())
-    labels = labels_of(items, options.label) if options.label is not None else ()
-    ids, vectors = catalog.vectors()
-    by_id = {item.id: place for place, item in enumerate(items)}
-    rows = _sample([row for row, item_id in enumerate(ids) if item_id in by_id], options)
-    kept = [by_id[ids[row]] for row in rows]
-    report(Progress("read", len(rows), len(rows)))
-    flat = reduced(vectors[rows] if len(rows) < len(vectors) else vectors)
+    drawn, total = _drawn(catalog, options)
+    ids, vectors = sampled_vectors(catalog, list(drawn))
+    kept = [drawn[item_id] for item_id in ids]
+    report(Progress("read", len(ids), len(ids)))
+    flat = reduced(vectors)
     del vectors
     positions = lay_out(flat, options, report)
-    report(Progress("cluster", 0, len(rows)))
+    report(Progress("cluster", 0, len(ids)))
     groups = cluster(flat, options.clusters, options.seed)
-    report(Progress("cluster", len(rows), len(rows)))
+    report(Progress("cluster", len(ids), len(ids)))
     return Map(
-        ids=tuple(items[place].id for place in kept),
+        ids=tuple(ids),
         positions=_centred(positions),
         clusters=groups,
-        labels=tuple(labels[place] for place in kept) if labels else (),
-        paths=tuple(items[place].path for place in kept),
-        total=len(items),
+        labels=tuple(label for _, label in kept) if options.label is not None else (),
+        paths=tuple(path for path, _ in kept),
+        total=total,
         encoder=catalog.encoder.name,
         options=options,
     )
@@ -74,12 +73,33 @@ def _check(options: MapOptions) -> None:
         raise UsageError(f"a seed is a number from 0 to {2**32 - 1}, not {options.seed}")
 
 
-def _sample(rows: list[int], options: MapOptions) -> Int64Array:
+def _drawn(catalog: Catalog, options: MapOptions) -> tuple[dict[str, _Drawn], int]:
+    """Path and label of the items to lay out, by id and in id order, and how many items there are.
+
+    The others are read as well, for a label may be theirs alone, but not kept.
+    """
+    noted: list[tuple[int, Item]] = []
+    passing = _noted(catalog.items(), set(_sample(len(catalog), options).tolist()), noted)
+    if options.label is None:
+        total = sum(1 for _ in passing)
+        return {item.id: (item.path, None) for _, item in noted}, total
+    labels = labels_of(passing, options.label)
+    return {item.id: (item.path, labels[row]) for row, item in noted}, len(labels)
+
+
+def _noted(items: Iterable[Item], rows: set[int], noted: list[tuple[int, Item]]) -> Iterator[Item]:
+    """Pass items on, and keep those of some rows."""
+    for row, item in enumerate(items):
+        if row in rows:
+            noted.append((row, item))
+        yield item
+
+
+def _sample(count: int, options: MapOptions) -> Int64Array:
     """The rows to lay out, in order: all, or as many as asked for, drawn at random."""
-    every = np.array(rows, dtype=np.int64)
-    if len(every) <= options.sample:
-        return every
-    drawn = np.random.default_rng(options.seed).choice(every, options.sample, replace=False, shuffle=False)
+    if count <= options.sample:
+        return np.arange(count, dtype=np.int64)
+    drawn = np.random.default_rng(options.seed).choice(count, options.sample, replace=False, shuffle=False)
     return np.sort(drawn)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import seealike
+from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, output_file, quiet_option
@@ -14,6 +15,7 @@ from seealike.cli.progress import progress_printer
 @click.command(name="compare")
 @click.argument("encoders", metavar="ENCODER...", nargs=-1, required=True)
 @catalog_option
+@place_option
 @eval_options
 @click.option(
     "--show",
@@ -49,6 +51,7 @@ from seealike.cli.progress import progress_printer
 def command(
     encoders: tuple[str, ...],
     catalog: str | None,
+    encoder: str | None,
     label: str | None,
     ignore: tuple[str, ...],
     only: tuple[str, ...],
@@ -76,6 +79,7 @@ def command(
     seealike compare onnx:model.onnx --format json
     """
     from seealike.cli.compare_report import print_rows, print_table
+    from seealike.cli.eval_pages import warn_of_unmatched, write_compare_page
     from seealike.cli.tables import print_json
     from seealike.evaluation import CompareOptions, EvalOptions, Resampling, Timing, compare, parse_condition
 
@@ -91,11 +95,10 @@ def command(
         resampling=Resampling(seed=seed),
     )
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
-    with seealike.open(existing_catalog(catalog)) as opened:
+    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
         with progress_printer(quiet) as progress:
-            report = compare(opened, encoders, wanted, progress=progress)
+            report = compare(opened, encoders, wanted, progress=progress, encoder=encoder)
+        warn_of_unmatched(report.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
         if page:
-            from seealike.cli.eval_pages import write_compare_page
-
             write_compare_page(page, opened, report, quiet=quiet)

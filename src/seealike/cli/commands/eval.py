@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import seealike
+from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, output_file, quiet_option
@@ -13,6 +14,7 @@ from seealike.cli.progress import progress_printer
 
 @click.command(name="eval")
 @catalog_option
+@place_option
 @eval_options
 @click.option(
     "--queries",
@@ -37,6 +39,7 @@ from seealike.cli.progress import progress_printer
 @quiet_option
 def command(
     catalog: str | None,
+    encoder: str | None,
     label: str | None,
     ignore: tuple[str, ...],
     only: tuple[str, ...],
@@ -64,6 +67,7 @@ def command(
     seealike eval --label category --query-where split=test
     seealike eval --label category --queries snapshots.csv
     """
+    from seealike.cli.eval_pages import warn_of_unmatched, write_eval_page
     from seealike.cli.eval_report import print_rows, print_table
     from seealike.cli.tables import print_json
     from seealike.evaluation import EvalOptions, Resampling, evaluate, parse_condition
@@ -81,11 +85,11 @@ def command(
         sample=sample,
         resampling=Resampling(seed=seed),
     )
-    with seealike.open(existing_catalog(catalog)) as opened:
+    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
         with progress_printer(quiet) as progress:
-            report = evaluate(opened, options, progress=progress)
+            report = evaluate(opened, options, progress=progress, encoder=encoder)
+        if report.labels is not None:
+            warn_of_unmatched(report.labels.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
         if page:
-            from seealike.cli.eval_pages import write_eval_page
-
             write_eval_page(page, opened, report, quiet=quiet)

@@ -1,4 +1,7 @@
-"""What an item is, according to its owner: a column, its folder, its group, or how its file's name begins."""
+"""What an item is, according to its owner: a column, its folder, its group, or how its file's name begins.
+
+All that sorts items by what they are called reads them here, so that one name is one class everywhere.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from seealike.types import Int64Array, Item, MetadataValue
 
 FOLDER, GROUP, PREFIX = "folder", "group", "prefix"
 _BEGINNING = re.compile(r"[^\W\d_]+")
+_EXACT = 2**53  # whole numbers below are written out; floats above skip some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Condition:
 
     def holds(self, item: Item) -> bool:
         """Whether it does."""
-        return text_of(read(self.column)(item)) == self.value
+        return text_of(read(self.column)(item)) == text_of(self.value)
 
     def __str__(self) -> str:
         """As it was typed."""
@@ -59,32 +63,46 @@ def read(column: str) -> Callable[[Item], MetadataValue]:
 
 
 def labels_of(items: Iterable[Item], column: str) -> list[str | None]:
-    """The label of every item, ``None`` where it has none (or an empty one).
+    """The label of every item, ``None`` where it has none (or an empty one). Goes through the items once.
 
     Raises:
-        UnknownNameError: no item has one; the error lists what there is.
+        UnknownNameError: there is no such label; the error lists what there is.
+        UsageError: it is empty for every item.
     """
-    rows = list(items)
     value = read(column)
-    found = [text_of(value(item)) or None for item in rows]
-    if rows and not any(found):
-        raise UnknownNameError("label", column, choices(rows))
+    columns: dict[str, None] = {}
+    shared: dict[str, str] = {}  # a text is kept once, however many items say it
+    found: list[str | None] = []
+    grouped = False
+    for item in items:
+        columns.update(dict.fromkeys(item.metadata))
+        grouped = grouped or bool(item.group)
+        text = text_of(value(item))
+        found.append(shared.setdefault(text, text) or None)
+    if found and not any(shared):  # no text but the empty one
+        _refuse(column, [*columns, FOLDER, *[GROUP] * grouped, PREFIX])
     return found
 
 
-def choices(items: Sequence[Item]) -> list[str]:
-    """What could be a label of these items: names of columns, and the special ones."""
-    columns = dict.fromkeys(name for item in items for name in item.metadata)
-    return [*columns, FOLDER, *([GROUP] if any(item.group for item in items) else []), PREFIX]
+def _refuse(column: str, known: Sequence[str]) -> None:
+    """Say why no item has this label."""
+    if column in known:
+        raise UsageError(f"the label {column!r} is empty for every item; name another by --label")
+    raise UnknownNameError("label", column, known)
 
 
 def text_of(value: MetadataValue) -> str:
-    """A value of the metadata as people write it; nothing is an empty text."""
+    """A value of the metadata as people write it: ``12`` for 12.0, ``true`` for True; nothing is empty.
+
+    Different numbers have different texts. Spaces around a text do not count.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
+    return str(value).strip().encode("utf-8", "backslashreplace").decode()
 
 
 def numbered(values: Sequence[str | None]) -> tuple[list[str], Int64Array]:
@@ -94,12 +112,15 @@ def numbered(values: Sequence[str | None]) -> tuple[list[str], Int64Array]:
     return names, np.array([-1 if v is None else number[v] for v in values], dtype=np.int64)
 
 
-def _folder(item: Item) -> str | None:
-    path = item.path if item.path is not None else item.id
-    return os.path.basename(os.path.dirname(path)) or None
+def _folder(item: Item) -> str:
+    return _place(item).rpartition("/")[0].rpartition("/")[2]
 
 
-def _prefix(item: Item) -> str | None:
-    name = os.path.basename(item.path if item.path is not None else item.id)
-    beginning = _BEGINNING.match(name)
-    return beginning[0] if beginning else None
+def _prefix(item: Item) -> str:
+    beginning = _BEGINNING.match(_place(item).rpartition("/")[2])
+    return beginning[0] if beginning else ""
+
+
+def _place(item: Item) -> str:
+    """Where the picture lies, with ``/``; the id where no file is known."""
+    return item.path.replace(os.sep, "/") if item.path is not None else item.id

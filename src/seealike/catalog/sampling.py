@@ -1,0 +1,65 @@
+"""Vectors of some items: for those who need a sample of a catalogue that is too large to load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import CatalogBusyError, CatalogError
+from seealike.indexes.scoring import unit_rows
+from seealike.recommend import ATTEMPTS
+from seealike.store import SqliteStore
+
+if TYPE_CHECKING:
+    from seealike.catalog.facade import Catalog
+    from seealike.types import Float32Array, Int64Array
+
+BLOCK = 4096
+
+
+def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Float32Array]:
+    """Those of ``ids`` that are items, in that order, and their vectors, all of one generation.
+
+    Only these vectors are read, in blocks; nothing but the result is as large as the sample.
+
+    Args:
+        catalog: the catalogue; it is only read.
+        ids: the items, each once.
+
+    Shapes: the array is (m, d), one row an item. Units: rows have norm 1.
+
+    Raises:
+        CatalogBusyError: it changes faster than it can be read.
+        CatalogError: it has moved to another encoder since it was opened.
+    """
+    store = SqliteStore(catalog.path)  # a connection of its own: it may be asked from another thread
+    try:
+        if store.identity != catalog.encoder:
+            what = "has moved to another encoder since it was opened; open it again"
+            raise CatalogError(catalog.path, f"{catalog.path} {what}")
+        for _ in range(ATTEMPTS):
+            generation = store.state().generation
+            items = [item for item in map(store.item, ids) if item is not None]
+            rows = _rows(store, np.fromiter((item.key for item in items), np.int64, len(items)))
+            if store.state().generation == generation:
+                if rows is None:
+                    raise store.damaged("items without a vector")
+                return [item.id for item in items], rows
+    finally:
+        store.close()
+    raise CatalogBusyError(catalog.path, "a process that changes it faster than it can be read")
+
+
+def _rows(store: SqliteStore, keys: Int64Array) -> Float32Array | None:
+    """The unit vectors of ``keys``, each in its place; ``None`` where one is missing by now."""
+    rows = np.empty((len(keys), store.identity.dimension), dtype=np.float32)
+    order = np.argsort(keys)  # as they lie on the disk
+    for start in range(0, len(order), BLOCK):
+        places = order[start : start + BLOCK]
+        found, vectors = store.vectors_of(keys[places].tolist())
+        if not np.array_equal(found, keys[places]):
+            return None
+        rows[places] = unit_rows(vectors)
+    return rows

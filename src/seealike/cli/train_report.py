@@ -89,7 +89,7 @@ def summary(report: TrainReport) -> Iterator[str]:
     resumed = f", {report.resumed} of them before" if report.resumed else ""
     yield (
         f"{report.options.recipe.method} on {report.base}: {len(report.curve)} passes{resumed} in "
-        f"{report.train_s:.0f} s, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
+        f"{duration(report.train_s)}, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
     )
     if report.parity is not None:
         yield agreement(report.parity, precise=report.precise)

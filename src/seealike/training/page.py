@@ -22,7 +22,7 @@ from seealike.gallery import (
     Mark,
     render_gallery,
 )
-from seealike.gallery.text import escaped
+from seealike.gallery.text import duration, escaped
 from seealike.training.chart import curve_chart
 from seealike.training.judge import K
 
@@ -114,7 +114,7 @@ def _facts(report: TrainReport) -> tuple[Fact, ...]:
     found += [
         Fact(f"{figure.after.value:.1%}", "the right class is among the first three") for figure in tops
     ]
-    found.append(Fact(f"{report.train_s:.0f} s", f"of training, {len(report.curve)} passes"))
+    found.append(Fact(duration(report.train_s), f"of training, {len(report.curve)} passes"))
     return tuple(found)
 
 

@@ -286,6 +286,28 @@ def test_a_catalogue_of_the_first_format_is_read(directory: str) -> None:
     store.close()
 
 
+def test_rows_whose_checksum_is_lost_can_be_removed(directory: str, writer: StoreWriter) -> None:
+    """A flipped bit in a page can make every column of its rows NULL."""
+    writer.add([item("a", 1), item("b", 2)], [Skipped("s", "s.jpg", SkipReason.CORRUPT, "detail")])
+    path = os.path.join(directory, DATABASE_NAME)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA writable_schema=ON")
+        loose = "replace(replace(sql, 'crc INTEGER NOT NULL', 'crc INTEGER'), 'STRICT', '')"
+        connection.execute(f"UPDATE sqlite_schema SET sql={loose}")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE items SET crc=NULL WHERE key=2")
+        connection.execute("UPDATE skipped SET crc=NULL")
+    damaged = StoreWriter(path)
+    damaged.rewrite(lambda change: change.remove_keys([2]))
+    damaged.rewrite(lambda change: change.unskip([("s", b"s.jpg")]))
+    damaged.recount()
+    damaged.close()
+    store = SqliteStore(directory)
+    assert [found.id for found in store.items()] == ["a"]
+    assert store.skipped() == []
+    store.close()
+
+
 def test_a_missing_database_is_named(directory: str) -> None:
     os.unlink(os.path.join(directory, DATABASE_NAME))
     with pytest.raises(DamagedCatalogError, match=r"catalog\.sqlite is damaged \(missing\)"):

@@ -200,7 +200,7 @@ class Change:
             self._connection.execute(f"DELETE FROM skipped {where}", (*name, origin))
             self._skipped -= 1
             self._changed = True
-            self._skip_sum -= crc
+            self._skip_sum -= _whole(crc)
 
     def _delete(self, key: int) -> None:
         self._changed = True
@@ -212,7 +212,7 @@ class Change:
 
     def _checksum_of(self, key: int) -> int:
         row = self._connection.execute("SELECT crc FROM items WHERE key=?", (key,)).fetchone()
-        return int(row[0]) if row is not None else 0
+        return _whole(row[0]) if row is not None else 0
 
     def _finish(self) -> None:
         state = read_state(self._connection)
@@ -231,6 +231,11 @@ class Change:
             source=source,
         )
         schema.put_state(self._connection, "catalog", state.to_json())
+
+
+def _whole(checksum: object) -> int:
+    """The checksum of a row; what damage has made of it counts as none, and repair counts anew."""
+    return checksum if isinstance(checksum, int) else 0
 
 
 def counted(connection: sqlite3.Connection, state: State) -> State:

@@ -47,12 +47,12 @@ def output_file(_: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-def format_option(purpose: str) -> Callable[[Function], Function]:
-    """``--format table|json``, for commands that report something other than hits."""
+def format_option(purpose: str, *more: str) -> Callable[[Function], Function]:
+    """``--format table|json`` and what ``more`` there is, for commands that report other things than hits."""
     return click.option(
         "--format",
         "form",
-        type=click.Choice(["table", "json"]),
+        type=click.Choice(["table", "json", *more]),
         default="table",
         show_default=True,
         help=purpose,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seealike.encoders.card import InputForm
-from seealike.encoders.spec import Pooling
+from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = tuple[int | None, ...]
 """The length of every axis, None where the graph leaves it open."""
-
-_GEM_EXPONENT = 3.0
-_GEM_LEAST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +185,9 @@ def pooled(model: openvino.Model, pool: Pooling) -> openvino.Model:
     elif pool is Pooling.AVG:
         node = ops.reduce_mean(x, axes, keep_dims=False)
     else:
-        raised = ops.power(ops.maximum(x, np.float32(_GEM_LEAST)), np.float32(_GEM_EXPONENT))
+        raised = ops.power(ops.maximum(x, np.float32(GEM_LEAST)), np.float32(GEM_EXPONENT))
         mean = ops.reduce_mean(raised, axes, keep_dims=False)
-        node = ops.power(mean, np.float32(1 / _GEM_EXPONENT))
+        node = ops.power(mean, np.float32(1 / GEM_EXPONENT))
     return openvino.Model([ops.result(node)], model.get_parameters(), "pooled")
 
 

@@ -28,6 +28,10 @@ MAX_SIDE_PX = 4096
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
 
+# Of the generalised mean, wherever it is computed; what is smaller than the second counts as that.
+GEM_EXPONENT, GEM_LEAST = 3.0, 1e-6
+
+
 class Pooling(StrEnum):
     """How a map of features (n, c, h, w) becomes one vector a picture.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders.spec import Pooling
+from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PENULTIMATE, OWN_POOLING = "penultimate", "own"
 FEATURES = "forward_features"
-GEM_EXPONENT, GEM_LEAST = 3.0, 1e-6
 
 
 class _FoundError(Exception):

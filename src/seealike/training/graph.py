@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.encoders import EncoderRecord, InputForm
-from seealike.encoders.spec import Pooling
+from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-5
 _TINY = 1e-12
-_GEM_EXPONENT, _GEM_LEAST = 3.0, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +208,12 @@ def _pooled(model: onnx.ModelProto, record: EncoderRecord) -> onnx.ModelProto:
     if pool is not Pooling.FLATTEN and _has_tokens(model, record):
         x = chain.node("Transpose", x, perm=[0, 2, 1])
     if pool is Pooling.GEM:
-        x = chain.node("Max", x, chain.constant(_GEM_LEAST))
-        x = chain.node("Pow", x, chain.constant(_GEM_EXPONENT))
+        x = chain.node("Max", x, chain.constant(GEM_LEAST))
+        x = chain.node("Pow", x, chain.constant(GEM_EXPONENT))
     if pool is not Pooling.FLATTEN:
         x = chain.node("GlobalMaxPool" if pool is Pooling.MAX else "GlobalAveragePool", x)
     if pool is Pooling.GEM:
-        x = chain.node("Pow", x, chain.constant(1 / _GEM_EXPONENT))
+        x = chain.node("Pow", x, chain.constant(1 / GEM_EXPONENT))
     _append(model, chain, chain.node("Flatten", x, output=f"{chain.prefix}.pooled"), None)
     return model
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.encoders import EncoderMode, EncoderRecord
+from seealike.encoders.parity import LEAST_COSINE, LEAST_COSINE_FASTEST
 from seealike.errors import EncoderError
 from seealike.testing import sample_pixels
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from seealike.types import Float32Array, PixelArray
 
 MOST, FEWEST = 32, 8
-LEAST_COSINE, LEAST_COSINE_FASTEST = 0.999, 0.99
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import seealike
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, output_file, quiet_option
+from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 
 
@@ -33,14 +33,7 @@ from seealike.cli.progress import progress_printer
     show_default=True,
     help="Measure images/s and ms a query once and remember them, again, or not.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to print the figures.",
-)
+@format_option("How to print the figures.", "csv")
 @click.option(
     "--page",
     metavar="FILE.html",

@@ -8,7 +8,7 @@ import seealike
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, output_file, quiet_option
+from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 
 
@@ -22,14 +22,7 @@ from seealike.cli.progress import progress_printer
     help="A folder or table of pictures from outside that are the queries.",
 )
 @click.option("--copies", is_flag=True, help="With --label: also look for disturbed copies.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to print the figures.",
-)
+@format_option("How to print the figures.", "csv")
 @click.option(
     "--page",
     metavar="FILE.html",

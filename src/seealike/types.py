@@ -167,10 +167,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one ``index`` run did, or with ``dry_run`` would do. All but ``skipped`` are counts.
+    """What one ``index`` run did, or with ``dry_run`` would do.
 
-    ``missing`` items are known to the catalogue but gone from the source, and were kept because so
-    many are gone that the source looks unmounted (see ``prune_missing``).
+    Counts of items, but for ``offered``, which is of the files (or rows) that the source has, usable or not.
+    ``missing`` items are known to the catalogue but gone from the source, and were kept because so many were
+    gone at once that the source looked unmounted (see ``prune_missing``). ``skipped_by_reason`` counts all
+    skipped files; ``skipped`` holds the first 10,000 of them, in the order of their ids.
     """
 
     added: int
@@ -179,7 +181,19 @@ class IndexReport:
     removed: int
     unchanged: int
     missing: int
+    offered: int
     skipped: tuple[Skipped, ...]
+    skipped_by_reason: Mapping[SkipReason, int]
     generation: int
     took_s: float
     dry_run: bool = False
+
+    @property
+    def skipped_count(self) -> int:
+        """How many files were skipped."""
+        return sum(self.skipped_by_reason.values())
+
+    @property
+    def usable(self) -> int:
+        """How many of the source's pictures are in the catalogue."""
+        return self.added + self.updated + self.moved + self.unchanged

@@ -1,9 +1,8 @@
-"""The shape of the code: short modules, short functions, few parameters, a docstring in every module."""
+"""The shape of the code: short functions, few parameters, a docstring in every module."""
 
 from __future__ import annotations
 
 import ast
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "src" / "seealike"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [path.relative_to(PACKAGE).as_posix() for path in MODULES]
-LINES, MEDIAN_LINES, STATEMENTS, PARAMETERS = 400, 130, 40, 7
+STATEMENTS, PARAMETERS = 40, 7
 FORBIDDEN_NAMES = {"utils.py", "util.py", "helpers.py", "misc.py", "common.py"}
 
 
@@ -35,16 +34,9 @@ def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_a_module_is_short_and_says_what_it_is_for(path: Path) -> None:
-    text = path.read_text("utf-8")
-    assert len(text.splitlines()) < LINES
-    assert ast.get_docstring(ast.parse(text))
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
     assert path.name not in FORBIDDEN_NAMES
-
-
-def test_the_median_module_is_near_a_hundred_lines() -> None:
-    lengths = [len(path.read_text("utf-8").splitlines()) for path in MODULES]
-    assert statistics.median(length for length in lengths if length > 5) <= MEDIAN_LINES
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

@@ -26,8 +26,7 @@ from tests.pictures import picture
 import seealike
 from seealike import IndexOptions, SearchOptions
 from seealike.catalog import ann
-from seealike.catalog.sync import MISSING_SHARE
-from seealike.errors import UnknownItemError
+from seealike.errors import SourceError, UnknownItemError
 from seealike.images import prepare
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Hit, PixelArray
@@ -36,6 +35,7 @@ ANN_THRESHOLD = 4
 TOLERANCE = 2e-6  # scores are rounded to six decimals
 BROKEN = -1
 FILES = ("a.png", "b.png", "c d.png", "sub/a.png", "sub/é.png", "sub/deep/" + "z" * 100 + ".png")
+FOLDERS = ("photos", "more")
 HAND_IDS = ("a.png", "by hand", 'it\'s "odd"', "two\nlines", "nul\0inside", "ünï", "sub/a.png")
 NUMBERS = st.integers(0, 6)  # few different pictures, so that there are ties
 DAYS = 86_400 * 10**9
@@ -73,22 +73,33 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An item of the model: which picture; and the file it is kept equal to, unless it was added by hand."""
+    """An item of the model: which picture, and the folder it belongs to, unless it was added by hand."""
 
     number: int
-    file: File | None
+    folder: str | None
+
+
+class Folder:
+    """A source as its owner sees it, and what the documentation says the catalogue remembers of it.
+
+    ``missing``: items that it does not have any more were kept, and it has not been whole since.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, File] = {}
+        self.skipped: dict[str, File | None] = {}  # None: another has its id
+        self.missing = False
+        self.known = False
 
 
 class CatalogMachine(RuleBasedStateMachine):
-    """The catalogue and its folder on one side, two dictionaries on the other."""
+    """The catalogue and its folders on one side, dictionaries on the other."""
 
     def __init__(self) -> None:
         super().__init__()
         self.base = Path(tempfile.mkdtemp(prefix="machine-"))
-        self.folder = self.base / "photos"
-        self.files: dict[str, File] = {}
+        self.folders = {name: Folder() for name in FOLDERS}
         self.items: dict[str, Known] = {}
-        self.skipped: dict[str, File | None] = {}  # None: its id is that of an item added by hand
         self.clock = 0
         self.threshold, ann.THRESHOLD = ann.THRESHOLD, ANN_THRESHOLD
         self.encoder = FakeEncoder()
@@ -100,16 +111,21 @@ class CatalogMachine(RuleBasedStateMachine):
         ann.THRESHOLD = self.threshold
         shutil.rmtree(self.base)
 
-    # -- the folder ----------------------------------------------------------------------------------
+    # -- the folders ---------------------------------------------------------------------------------
 
     @initialize(names=st.lists(st.sampled_from(FILES), min_size=1, unique=True), number=NUMBERS)
     def some_files(self, names: list[str], number: int) -> None:
-        for name in names:
-            self.write(name, number)
+        for folder in FOLDERS:
+            for name in names:
+                self.write(folder, name, number)
 
-    @rule(name=st.sampled_from(FILES), number=st.one_of(NUMBERS, NUMBERS, st.just(BROKEN)))
-    def write(self, name: str, number: int) -> None:
-        path = self.folder / name
+    @rule(
+        folder=st.sampled_from(FOLDERS),
+        name=st.sampled_from(FILES),
+        number=st.one_of(NUMBERS, NUMBERS, st.just(BROKEN)),
+    )
+    def write(self, folder: str, name: str, number: int) -> None:
+        path = self.base / folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if number == BROKEN:
             path.write_bytes(b"no picture")
@@ -117,67 +133,115 @@ class CatalogMachine(RuleBasedStateMachine):
             path.write_bytes(FILE_CONTENTS[number])
         self.clock += 1
         os.utime(path, ns=(self.clock * DAYS, self.clock * DAYS))
-        self.files[name] = File(number, self.clock)
+        self.folders[folder].files[name] = File(number, self.clock)
 
-    @precondition(lambda self: len(self.files) > 1)
-    @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(sorted(self.files)))
-        (self.folder / name).unlink()
-        del self.files[name]
+    @rule(folder=st.sampled_from(FOLDERS), data=st.data())
+    def delete(self, folder: str, data: st.DataObject) -> None:
+        files = self.folders[folder].files
+        names = data.draw(st.lists(st.sampled_from(sorted(files)), unique=True)) if files else []
+        for name in names:
+            (self.base / folder / name).unlink()
+            del files[name]
 
-    @rule(data=st.data(), name=st.sampled_from(FILES))
-    def rename(self, data: st.DataObject, name: str) -> None:
-        old = data.draw(st.sampled_from(sorted(self.files)))
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / old).replace(self.folder / name)
-        self.files[name] = self.files.pop(old)
+    @rule(folder=st.sampled_from(FOLDERS), data=st.data(), name=st.sampled_from(FILES))
+    def a_disk_is_away_for_a_while(self, folder: str, data: st.DataObject, name: str) -> None:
+        """Everything but one file is gone, seen by a run, and comes back but for some."""
+        self.write(folder, name, 0)
+        before = dict(self.folders[folder].files)
+        for one in sorted(before.keys() - {name}):
+            (self.base / folder / one).unlink()
+            del self.folders[folder].files[one]
+        self.index(folder, prune=False, before=False)
+        for one in data.draw(
+            st.lists(st.sampled_from(sorted(before)), unique=True, min_size=len(before) // 2)
+        ):
+            self.write(folder, one, before[one].number)
+        self.index(folder, prune=False, before=False)
 
-    @rule(prune=st.booleans(), before=st.booleans())
-    def index(self, prune: bool, before: bool) -> None:
+    @rule(folder=st.sampled_from(FOLDERS), data=st.data(), name=st.sampled_from(FILES))
+    def rename(self, folder: str, data: st.DataObject, name: str) -> None:
+        files = self.folders[folder].files
+        if not files:
+            return
+        old = data.draw(st.sampled_from(sorted(files)))
+        (self.base / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.base / folder / old).replace(self.base / folder / name)
+        files[name] = files.pop(old)
+
+    @rule(folder=st.sampled_from(FOLDERS), prune=st.booleans(), before=st.booleans())
+    def index(self, folder: str, prune: bool, before: bool) -> None:
         if before:
-            self.catalog.index(self.folder, options=IndexOptions(dry_run=True))
+            self.catalog.index(self.base / folder, options=IndexOptions(dry_run=True))
             self.everything_is_as_in_the_model()
-        report = self.catalog.index(self.folder, options=IndexOptions(workers=1, prune_missing=prune))
-        expected = self.index_the_model(prune=prune)
+        options = IndexOptions(workers=1, prune_missing=prune)
+        report = self.catalog.index(self.base / folder, options=options)
+        expected = self.index_the_model(folder, prune=prune)
         assert (report.added, report.moved, report.removed, report.missing) == expected
 
-    def index_the_model(self, *, prune: bool) -> tuple[int, int, int, int]:
-        """Counts of added, moved, removed and missing items."""
-        taken = {name for name in self.files if name in self.items and self.items[name].file is None}
-        offered = {
-            name: file
-            for name, file in self.files.items()
-            if name not in taken and self.skipped.get(name) != file
+    @precondition(lambda self: any(folder.known for folder in self.folders.values()))
+    @rule()
+    def index_all(self) -> None:
+        report = self.catalog.index(options=IndexOptions(workers=1))
+        order = [source.place for source in self.catalog.sources()]
+        expected = [self.index_the_model(os.path.basename(place), prune=False) for place in order]
+        counts = (report.added, report.moved, report.removed, report.missing)
+        assert counts == tuple(map(sum, zip(*expected, strict=True)))
+
+    @rule(name=st.sampled_from(FOLDERS))
+    def forget(self, name: str) -> None:
+        folder = self.folders[name]
+        if not folder.known:
+            with pytest.raises(SourceError):
+                self.catalog.forget(self.base / name)
+            return
+        ours = [item_id for item_id, known in self.items.items() if known.folder == name]
+        assert self.catalog.forget(self.base / name) == len(ours)
+        for item_id in ours:
+            del self.items[item_id]
+        folder.known, folder.missing, folder.skipped = False, False, {}
+
+    def index_the_model(self, name: str, *, prune: bool) -> tuple[int, int, int, int]:
+        """Counts of added, moved, removed and missing items.
+
+        From the documentation: items belong to their source, an id to who had it first. What the source does
+        not have any more goes, unless more than half of its items would go at once, or some are missing since
+        a run before: then nothing of it goes until all are back, or somebody says so.
+        """
+        folder, files = self.folders[name], self.folders[name].files
+        folder.known = True
+        taken = {one for one in files if one in self.items and self.items[one].folder != name}
+        usable = {
+            one: file for one, file in files.items() if one not in taken and folder.skipped.get(one) != file
         }
-        new = {name for name in offered if name not in self.items}
-        managed = [name for name, known in self.items.items() if known.file is not None]
-        gone = sorted(name for name in managed if name not in self.files)
+        new = {one for one in usable if one not in self.items}
+        ours = [one for one, known in self.items.items() if known.folder == name]
+        gone = sorted(one for one in ours if one not in files)
         moved = 0
-        for name in sorted(new):
-            source = next((old for old in gone if self.items[old].number == offered[name].number), None)
-            if source is not None:
-                gone.remove(source)
-                del self.items[source]
+        for one in sorted(new):
+            before = next((old for old in gone if self.items[old].number == usable[one].number), None)
+            if before is not None:
+                gone.remove(before)
+                del self.items[before]
                 moved += 1
-        kept = len(gone) > MISSING_SHARE * len(managed) and not prune
-        for name in [] if kept else gone:
-            del self.items[name]
-        removed = 0 if kept else len(gone)
-        self.skipped = {
-            name: file
-            for name, file in self.skipped.items()
-            if file is not None and self.files.get(name) == file
+        stays = not prune and bool(gone) and (folder.missing or 2 * len(gone) > len(ours))
+        folder.missing = stays
+        for one in [] if stays else gone:
+            del self.items[one]
+        removed = 0 if stays else len(gone)
+        folder.skipped = {
+            one: file
+            for one, file in folder.skipped.items()
+            if file is not None and files.get(one) == file and one not in taken
         }
-        self.skipped.update(dict.fromkeys(taken))
-        for name, file in offered.items():
+        folder.skipped.update(dict.fromkeys(taken))
+        for one, file in usable.items():
             if file.number == BROKEN:
-                removed += self.items.pop(name, None) is not None
-                self.skipped[name] = file
+                removed += self.items.pop(one, None) is not None
+                folder.skipped[one] = file
             else:
-                self.items[name] = Known(file.number, file)
-        good = sum(1 for name in new if offered[name].number != BROKEN)
-        return good - moved, moved, removed, len(gone) if kept else 0
+                self.items[one] = Known(file.number, name)
+        good = sum(1 for one in new if usable[one].number != BROKEN)
+        return good - moved, moved, removed, len(gone) if stays else 0
 
     # -- by hand -------------------------------------------------------------------------------------
 
@@ -226,7 +290,16 @@ class CatalogMachine(RuleBasedStateMachine):
         ids = sorted(self.items)
         assert len(self.catalog) == len(ids)
         assert [item.id for item in self.catalog.items()] == ids
-        assert sorted(row.id for row in self.catalog.skipped()) == sorted(self.skipped)
+        skipped = sorted(row.path for row in self.catalog.skipped())
+        assert skipped == sorted(
+            str(self.base / name / one) for name, folder in self.folders.items() for one in folder.skipped
+        )
+        for name, folder in self.folders.items():
+            listed = [source for source in self.catalog.sources() if source.place == str(self.base / name)]
+            ours = sum(1 for known in self.items.values() if known.folder == name)
+            assert [(source.items, bool(source.missing)) for source in listed] == (
+                [(ours, folder.missing)] if folder.known else []
+            )
         found, vectors = self.catalog.vectors()
         assert found == ids
         if ids:

@@ -108,7 +108,7 @@ def new_item(item_id: str, what: Entry) -> NewItem:
         metadata_json="{}",
         width_px=3,
         height_px=4,
-        managed=True,
+        source=1,
         vector=what.vector,
     )
 
@@ -129,7 +129,15 @@ def add(ids: Iterable[str], version: int = 0, skipped: Iterable[str] = ()) -> St
 
     def act(teller: Teller) -> None:
         rows = [Skipped(name, f"{name}.jpg", SkipReason.CORRUPT, "no picture", 1, 2) for name in refused]
-        teller.writer.add([new_item(item_id, what) for item_id, what in entries.items()], rows)
+        items = [new_item(item_id, what) for item_id, what in entries.items()]
+
+        def apply(change: Change) -> None:
+            change.remove_ids([*entries, *refused])
+            change.insert(items)
+            change.skip(1, rows, "decode")
+            change.unskip(1, [(item.id, item.path) for item in items])
+
+        teller.writer.rewrite(apply)
 
     def change(known: Known) -> Known:
         still = (known.skipped | frozenset(refused)) - frozenset(entries)
@@ -163,7 +171,7 @@ def move(names: Mapping[str, str], source: str) -> Step:
                 if item is None:  # moved already, by an attempt that was refused at the last moment
                     continue
                 change.update(replace(item, id=new, path=f"{new}.jpg".encode(), group="moved"))
-            change.source = SourceRecord(source, "/" + source)
+            change.put_source(SourceRecord(1, source, "/" + source))
 
         teller.writer.rewrite(apply)
 
@@ -263,8 +271,8 @@ def observed(directory: str) -> Known:
                 ann = file.read()
         return Known(
             items,
-            frozenset(row.id for row in store.skipped()),
-            state.source.label if state.source else None,
+            frozenset(row.id for _, row in store.skipped()),
+            state.sources[0].label if state.sources else None,
             ann,
         )
     finally:

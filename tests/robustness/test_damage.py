@@ -102,7 +102,7 @@ def ask_search(catalog: Catalog, ids: Sequence[str]) -> object:
 
 def ask_info(catalog: Catalog, ids: Sequence[str]) -> object:
     info = catalog.info()
-    return info.items, info.skipped, dict(info.skipped_by_reason), info.source_root, info.encoder
+    return info.items, info.skipped, dict(info.skipped_by_reason), info.sources, info.encoder
 
 
 QUESTIONS: dict[str, Callable[[Catalog, Sequence[str]], object]] = {

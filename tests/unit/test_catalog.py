@@ -156,17 +156,6 @@ def test_a_table_that_repeats_itself_is_indexed_once(catalog: seealike.Catalog, 
     assert generations[1] == generations[2]
 
 
-def test_items_kept_from_another_source_keep_their_files(catalog: seealike.Catalog, tmp_path: Path) -> None:
-    write_pictures(tmp_path / "one", range(4))
-    write_pictures(tmp_path / "two", range(10, 12))
-    catalog.index(tmp_path / "one")
-    assert counts(catalog.index(tmp_path / "two")) == {"added": 2, "missing": 4}
-    assert sorted(item.path or "" for item in catalog.items()) == sorted(
-        str(path) for folder in ("one", "two") for path in (tmp_path / folder).iterdir()
-    )
-    assert counts(catalog.index(tmp_path / "one")) == {"unchanged": 4, "removed": 2}
-
-
 @pytest.mark.parametrize(
     ("item_id", "group", "metadata"),
     [

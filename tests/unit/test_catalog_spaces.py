@@ -111,7 +111,7 @@ def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog,
         assert moved.generation > generation
         assert moved.skipped() == catalog.skipped()
         np.testing.assert_array_equal(moved.vectors()[1], wanted[1])
-        assert (moved.info().source, moved.info().source_root) == (info.source, info.source_root)
+        assert moved.sources() == info.sources
         again = moved.index(tmp_path / "photos")
         assert (again.unchanged, again.added, again.updated, again.removed) == (8, 0, 0, 0)
         assert "by hand" in moved
@@ -281,7 +281,7 @@ def test_a_catalogue_without_a_source_gets_none(tmp_path: Path) -> None:
         made.add("a", picture)
     reindex(tmp_path / "catalog", NEW)
     with seealike.open(tmp_path / "catalog") as moved:
-        assert moved.info().source is None
+        assert moved.sources() == ()
         assert [item.path for item in moved.items()] == [str(picture)]
 
 

@@ -72,7 +72,17 @@ def writer(store: SqliteStore) -> Iterator[StoreWriter]:
 
 def item(item_id: str, number: int = 0, path: bytes | None = b"x.jpg") -> NewItem:
     vector = np.arange(number, number + 8).astype(np.float16).tobytes()
-    return NewItem(item_id, path, 10, 20, b"\0" * 32, "group", '{"a":1}', 3, 4, True, vector)
+    return NewItem(item_id, path, 10, 20, b"\0" * 32, "group", '{"a":1}', 3, 4, 1, vector)
+
+
+def skip(writer: StoreWriter, row: Skipped) -> None:
+    """List a file as ``index`` does: the item that it may have had goes."""
+
+    def apply(change: Change) -> None:
+        change.remove_ids([row.id])
+        change.skip(1, [row], "decode")
+
+    writer.rewrite(apply)
 
 
 def ids(store: SqliteStore) -> list[str]:
@@ -105,12 +115,13 @@ def test_listing_in_small_blocks_gives_the_same(store: SqliteStore, writer: Stor
 @pytest.mark.skipif(os.name == "nt", reason="there are no such names")
 def test_paths_that_are_no_utf8_come_back(store: SqliteStore, writer: StoreWriter) -> None:
     path = os.fsdecode(b"caf\xe9/\xff.jpg")
-    writer.add([item("a", path=os.fsencode(path))], [Skipped("b", path, SkipReason.CORRUPT, "de\udcfftail")])
+    writer.add([item("a", path=os.fsencode(path))])
+    skip(writer, Skipped("b", path, SkipReason.CORRUPT, "de\udcfftail"))
     found = store.item("a")
     assert found is not None
     assert found.path == b"caf\xe9/\xff.jpg"
     (skipped,) = store.skipped()
-    assert skipped == Skipped("b", path, SkipReason.CORRUPT, "de\\udcfftail")
+    assert skipped == (1, Skipped("b", path, SkipReason.CORRUPT, "de\\udcfftail"))
 
 
 def test_an_id_that_is_no_text_is_unknown(store: SqliteStore) -> None:
@@ -140,37 +151,40 @@ def test_removing_counts_what_existed(store: SqliteStore, writer: StoreWriter) -
     assert ids(store) == ["a"]
 
 
-def test_a_skipped_file_loses_its_item_and_an_added_one_its_entry(
-    store: SqliteStore, writer: StoreWriter
-) -> None:
-    writer.add([item("a", path=b"a.jpg")])
-    writer.add([], [Skipped("a", "a.jpg", SkipReason.TRUNCATED, "cut")])
-    assert (ids(store), [row.id for row in store.skipped()]) == ([], ["a"])
+def test_a_file_taken_off_the_skipped_list_is_listed_no_more(store: SqliteStore, writer: StoreWriter) -> None:
+    skip(writer, Skipped("a", "a.jpg", SkipReason.TRUNCATED, "cut"))
+    assert [(source, row.id) for source, row in store.skipped()] == [(1, "a")]
     assert store.skip_counts() == {SkipReason.TRUNCATED: 1}
-    writer.add([item("a", path=b"a.jpg")])
-    assert (ids(store), store.skipped()) == (["a"], [])
+    for source, origin, left in ((2, None, 1), (1, "scan", 1), (1, "decode", 0)):  # the others leave it there
+        writer.rewrite(
+            lambda change, source=source, origin=origin: change.unskip(  # type: ignore[misc]
+                source, [("a", b"a.jpg")], origin=origin
+            )
+        )
+        assert len(store.skipped()) == left
 
 
 def test_a_file_skipped_again_for_another_reason_is_listed_once(
     store: SqliteStore, writer: StoreWriter
 ) -> None:
     for reason in (SkipReason.CORRUPT, SkipReason.EMPTY_FILE):
-        writer.add([], [Skipped("a", "a.jpg", reason, "", 1, 2)])
-    assert store.skipped() == [Skipped("a", "a.jpg", SkipReason.EMPTY_FILE, "", 1, 2)]
+        skip(writer, Skipped("a", "a.jpg", reason, "", 1, 2))
+    assert store.skipped() == [(1, Skipped("a", "a.jpg", SkipReason.EMPTY_FILE, "", 1, 2))]
 
 
 def test_a_change_that_is_broken_off_leaves_everything_as_it_was(
     store: SqliteStore, writer: StoreWriter
 ) -> None:
-    writer.add([item("a", 1)], [Skipped("s", "s.jpg", SkipReason.CORRUPT, "")])
+    writer.add([item("a", 1)])
+    skip(writer, Skipped("s", "s.jpg", SkipReason.CORRUPT, ""))
     before = (store.state(), ids(store), store.skipped())
 
     def apply(change: Change) -> None:
         change.remove_ids(["a"])
         change.insert([item("b")])
-        change.skip([Skipped("c", "c.jpg", SkipReason.CORRUPT, "")], "scan")
-        change.unskip([("s", b"s.jpg")])
-        change.source = SourceRecord("x", "/x")
+        change.skip(1, [Skipped("c", "c.jpg", SkipReason.CORRUPT, "")], "scan")
+        change.unskip(1, [("s", b"s.jpg")])
+        change.put_source(SourceRecord(1, "x", "/x"))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -199,13 +213,16 @@ def test_an_updated_item_keeps_key_and_vector(store: SqliteStore, writer: StoreW
     assert store.vectors_of([known.key])[1].tobytes() == item("a", 1).vector
 
 
-def test_the_source_and_the_derived_file_are_remembered(store: SqliteStore, writer: StoreWriter) -> None:
-    source = SourceRecord("photos/", "/albums/photos", "..")
-    writer.set_source(source)
+def test_the_sources_and_the_derived_file_are_remembered(store: SqliteStore, writer: StoreWriter) -> None:
+    sources = (
+        SourceRecord(1, "photos/", "/albums/photos", ".."),
+        SourceRecord(3, "more.csv", "/", missing=2),
+    )
+    writer.set_sources(sources)
     generation = store.state().generation
     writer.set_ann("a record\nof two lines")
     state = store.state()
-    assert (state.source, state.ann, state.generation) == (source, "a record\nof two lines", generation)
+    assert (state.sources, state.ann, state.generation) == (sources, "a record\nof two lines", generation)
 
 
 def test_a_reader_does_not_see_a_change_before_it_is_committed(
@@ -288,7 +305,8 @@ def test_a_catalogue_of_the_first_format_is_read(directory: str) -> None:
 
 def test_rows_whose_checksum_is_lost_can_be_removed(directory: str, writer: StoreWriter) -> None:
     """A flipped bit in a page can make every column of its rows NULL."""
-    writer.add([item("a", 1), item("b", 2)], [Skipped("s", "s.jpg", SkipReason.CORRUPT, "detail")])
+    writer.add([item("a", 1), item("b", 2)])
+    skip(writer, Skipped("s", "s.jpg", SkipReason.CORRUPT, "detail"))
     path = os.path.join(directory, DATABASE_NAME)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA writable_schema=ON")
@@ -299,7 +317,7 @@ def test_rows_whose_checksum_is_lost_can_be_removed(directory: str, writer: Stor
         connection.execute("UPDATE skipped SET crc=NULL")
     damaged = StoreWriter(path)
     damaged.rewrite(lambda change: change.remove_keys([2]))
-    damaged.rewrite(lambda change: change.unskip([("s", b"s.jpg")]))
+    damaged.rewrite(lambda change: change.unskip(1, [("s", b"s.jpg")]))
     damaged.recount()
     damaged.close()
     store = SqliteStore(directory)
@@ -339,9 +357,8 @@ def test_a_closed_store_says_so(directory: str) -> None:
 def test_whatever_is_not_as_it_was_written_is_named_by_whoever_reads_it(
     directory: str, writer: StoreWriter, statement: str, what: str
 ) -> None:
-    writer.add(
-        [item("a", 1), item("b", 2), item("d", 3)], [Skipped("s", "s.jpg", SkipReason.CORRUPT, "detail")]
-    )
+    writer.add([item("a", 1), item("b", 2), item("d", 3)])
+    skip(writer, Skipped("s", "s.jpg", SkipReason.CORRUPT, "detail"))
     connection = sqlite3.connect(os.path.join(directory, DATABASE_NAME))
     connection.execute(statement)
     connection.commit()

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seealike.store import FileSystem, NewItem, SqliteStore, Staging, StoreWriter
-from seealike.store.records import SkipOrigin
+from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, Staging, StoreWriter
+from seealike.store.records import BY_HAND, SkipOrigin
 from seealike.store.staging import TRANSIENT_REASONS
 from seealike.testing import FakeEncoder
 from seealike.types import Skipped, SkipReason, SourceItem
@@ -25,6 +25,7 @@ IDS = ("a.jpg", "b.jpg", "dir/c.jpg", "dir/d.jpg", "dir 2/e.jpg", "z")
 IDENTITY = FakeEncoder(dimension=4).identity
 REASONS = st.sampled_from([SkipReason.CORRUPT, SkipReason.UNREADABLE, SkipReason.OUTSIDE_ROOT])
 SMALL = st.integers(1, 2)
+OURS, OTHERS = 2, 1  # the numbers of the source that is scanned, and of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class File:
     mtime: int
     label: str
     content: int
-    managed: bool = True
+    source: int = OURS
 
     @property
     def sha256(self) -> bytes:
@@ -55,7 +56,9 @@ class Entry:
     origin: SkipOrigin
 
 
-FILES = st.builds(File, SMALL, SMALL, st.sampled_from("xy"), SMALL, st.booleans())
+FILES = st.builds(
+    File, SMALL, SMALL, st.sampled_from("xy"), SMALL, st.sampled_from((OURS, OURS, OTHERS, BY_HAND))
+)
 ENTRIES = st.builds(Entry, REASONS, SMALL, SMALL, st.sampled_from(("scan", "decode")))
 REFUSED = st.dictionaries(
     st.sampled_from(("dir", "q.jpg", *IDS)),
@@ -77,12 +80,12 @@ def staged(
             for name, entry in skips.items():
                 writer.rewrite(
                     lambda change, name=name, entry=entry: change.skip(  # type: ignore[misc]
-                        [skipped_row(name, entry, name)], entry.origin
+                        OURS, [skipped_row(name, entry, name)], entry.origin
                     )
                 )
             root = os.path.join(folder, "root")
             os.makedirs(os.path.join(root, "dir"))
-            staging = Staging(writer.connection, store.database_path, root)
+            staging = Staging(writer.connection, store.database_path, SourceRecord(OURS, "ours", root))
             entries: list[SourceItem | Skipped] = [
                 *(
                     SourceItem(name, os.path.join(root, name), f.size, f.mtime, f.label)
@@ -108,7 +111,7 @@ def row(name: str, file: File) -> NewItem:
         "{}",
         1,
         1,
-        file.managed,
+        file.source,
         bytes(8),
     )
 
@@ -128,8 +131,8 @@ def test_the_difference_is_what_plain_dictionaries_say(
     items: dict[str, File], skips: dict[str, Entry], scan: dict[str, File], refused: dict[str, Entry]
 ) -> None:
     refused = {name: entry for name, entry in refused.items() if name not in scan}
-    by_hand = {name for name in scan if name in items and not items[name].managed}
-    offered, scan = scan, {name: file for name, file in scan.items() if name not in by_hand}
+    taken = {name for name in scan if name in items and items[name].source != OURS}
+    offered, scan = scan, {name: file for name, file in scan.items() if name not in taken}
     still = {
         name
         for name, file in scan.items()
@@ -145,12 +148,12 @@ def test_the_difference_is_what_plain_dictionaries_say(
     new = sorted(scan.keys() - items.keys() - still)
     unread = refused.get("dir")
     hidden = ("dir/",) if unread is not None and unread.reason is SkipReason.UNREADABLE else ()
-    managed = [name for name, file in items.items() if file.managed]
-    gone = sorted(name for name in managed if name not in scan and not name.startswith(hidden))
+    ours = [name for name, file in items.items() if file.source == OURS]
+    gone = sorted(name for name in ours if name not in scan and not name.startswith(hidden))
     stale = sorted(
         name
         for name, entry in skips.items()
-        if name not in still and (entry.origin == "decode" or (name not in refused and name not in by_hand))
+        if name not in still and (entry.origin == "decode" or (name not in refused and name not in taken))
     )
     anew = {
         name
@@ -158,14 +161,15 @@ def test_the_difference_is_what_plain_dictionaries_say(
         if name not in skips
         or (skips[name].reason, skips[name].size, skips[name].mtime)
         != (entry.reason, entry.size, entry.mtime)
-    } | by_hand
+    } | taken
 
     with staged(items, skips, offered, refused) as staging:
         diff = staging.diff()
-        assert (diff.managed, diff.gone) == (len(managed), len(gone))
+        assert (diff.offered, diff.refused) == (len(scan), len(refused.keys() | taken))
+        assert (diff.looked_for, diff.gone) == (len(known) + len(gone), len(gone))
         assert (diff.unchanged, diff.relabelled) == (len(same) - len(relabelled), len(relabelled))
         assert diff.to_read == len(changed) + len(new)
-        assert staging.gone_ids() == gone
+        assert list(staging.gone_ids()) == gone
         assert sorted(staged.id for staged, _ in staging.relabelled()) == relabelled
         found = list(staging.to_read())
         assert [(one.id, one.known is not None) for one in found] == [
@@ -191,7 +195,7 @@ def check_moves(staging: Staging, gone: dict[str, File], new: dict[str, File]) -
     left = {name: file.sha256 for name, file in gone.items() if name not in {old for old, _ in moves}}
     unclaimed = [file.sha256 for name, file in new.items() if name not in {target for _, target in moves}]
     assert not set(left.values()) & set(unclaimed)
-    assert staging.gone_ids() == sorted(left)
+    assert list(staging.gone_ids()) == sorted(left)
     read = {one.id for one in staging.to_read() if one.known is None}
     assert read == new.keys() - {target for _, target in moves}
 
@@ -200,7 +204,7 @@ def test_staging_twice_on_one_connection_starts_anew(tmp_path: Path) -> None:
     store = SqliteStore.create(str(tmp_path / "c"), IDENTITY, FileSystem())
     writer = StoreWriter(store.database_path)
     for _ in range(2):
-        staging = Staging(writer.connection, store.database_path, ROOT)
+        staging = Staging(writer.connection, store.database_path, SourceRecord(OURS, "ours", ROOT))
         list(staging.load([SourceItem("a", os.path.join(ROOT, "a"), 1, 1)]))
         assert staging.diff().to_read == 1
     writer.close()
@@ -212,7 +216,7 @@ def test_paths_are_stored_relative_to_the_root_byte_for_byte(tmp_path: Path) -> 
     store = SqliteStore.create(str(tmp_path / "c"), IDENTITY, FileSystem())
     writer = StoreWriter(store.database_path)
     for root in ("/photos", "/photos/", "/"):
-        staging = Staging(writer.connection, store.database_path, root)
+        staging = Staging(writer.connection, store.database_path, SourceRecord(OURS, "ours", root))
         for name in (b"a.jpg", b"caf\xe9/\xff.jpg", b"photosx"):
             path = os.path.join(root, os.fsdecode(name))
             assert staging.relative(path) == name

@@ -8,6 +8,7 @@ from seealike.catalog.options import (
     Finding,
     IndexOptions,
     SearchOptions,
+    SourceInfo,
     VerifyReport,
 )
 from seealike.catalog.reindexing import ReindexReport, reindex
@@ -22,6 +23,7 @@ __all__ = [
     "IndexOptions",
     "ReindexReport",
     "SearchOptions",
+    "SourceInfo",
     "VerifyReport",
     "check_source",
     "create",

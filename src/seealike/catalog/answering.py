@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from seealike.catalog import checkup
+from seealike.catalog.known_sources import absolute_paths
 from seealike.catalog.options import SearchOptions
 from seealike.catalog.pictures import encoded_unit
 from seealike.errors import CatalogBusyError, UnknownItemError, UsageError
 from seealike.indexes.scoring import unit_rows
-from seealike.recommend import ATTEMPTS, Ranked, Searcher, StaleViewError, Wanted, hits, keys_needed
+from seealike.recommend import ATTEMPTS, ItemRow, Ranked, Searcher, StaleViewError, Wanted, hits, keys_needed
 from seealike.store import SqliteStore, StoredItem
 from seealike.types import Float32Array, Hit, Int64Array, Item
 
@@ -38,19 +37,9 @@ def stored_item(store: SqliteStore, item_id: str) -> StoredItem:
     return item
 
 
-def absolute_path(store: SqliteStore) -> Callable[[bytes | None], str | None]:
-    """What turns stored paths into absolute ones."""
-    root = checkup.source_root(store.directory, store.state())
-
-    def absolute(path: bytes | None) -> str | None:
-        return None if path is None else os.path.join(root, os.fsdecode(path))
-
-    return absolute
-
-
-def public_item(item: StoredItem, absolute: Callable[[bytes | None], str | None]) -> Item:
+def public_item(item: StoredItem, absolute: Callable[[ItemRow], str | None]) -> Item:
     """An item as callers see it."""
-    return Item(item.id, absolute(item.path), item.group, item.metadata, item.width_px, item.height_px)
+    return Item(item.id, absolute(item), item.group, item.metadata, item.width_px, item.height_px)
 
 
 def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
@@ -133,7 +122,7 @@ def answer(
                 part = queries[start : start + QUERY_BATCH]
                 ranked += searcher.rank(view, part, k + spare, exact=options.exact)
             rows = store.items_of(keys_needed(ranked))
-            absolute = absolute_path(store)
+            absolute = absolute_paths(store)
             return [
                 hits(row, wanted, set(keys), rows, absolute)
                 for row, keys in zip(ranked, excluded, strict=True)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from seealike.catalog import ann
-from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, VerifyReport
+from seealike.catalog.known_sources import known_sources
+from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
 from seealike.errors import DamagedCatalogError
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, State, StoredItem, StoreWriter, schema
@@ -20,30 +21,39 @@ from seealike.types import Float32Array
 RECALL_K = 10
 
 
-def source_root(directory: str, state: State) -> str:
-    """The folder that stored paths are relative to, also after the catalogue moved along with it."""
-    if state.source is None:
-        return os.path.abspath(directory)
-    if state.source.relative_root is not None:
-        return os.path.normpath(os.path.join(os.path.abspath(directory), state.source.relative_root))
-    return state.source.root
-
-
 def describe(store: SqliteStore) -> CatalogInfo:
     """Gather what ``info`` tells; reads no vectors."""
     state = store.state()
     reasons = store.skip_counts()
+    sources = described_sources(store)
     return CatalogInfo(
         path=store.directory,
         items=state.count,
         skipped=sum(reasons.values()),
         generation=state.generation,
         encoder=store.identity,
-        source=state.source.label if state.source else None,
-        source_root=source_root(store.directory, state) if state.source else None,
+        sources=sources,
+        by_hand=state.count - sum(source.items for source in sources),
         size_bytes=_directory_size(store.directory),
         ann=_ann_info(store, state),
         skipped_by_reason=reasons,
+    )
+
+
+def described_sources(store: SqliteStore) -> tuple[SourceInfo, ...]:
+    """The sources, in the order in which they came, with counts."""
+    items, skipped = store.counts_by_source(), store.skipped_by_source()
+    return tuple(
+        SourceInfo(
+            label=source.label,
+            place=source.spec,
+            root=source.root,
+            prefix=source.prefix,
+            items=items.get(source.number, 0),
+            skipped=skipped.get(source.number, 0),
+            missing=source.missing,
+        )
+        for source in known_sources(store.directory, store.state())
     )
 
 
@@ -81,8 +91,8 @@ def repair(
     for finding, keys in list(_row_findings(store)):
         writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
         findings.append(Finding(finding.file, finding.what, repaired=True))
-    for finding, name in _bad_skips(store):
-        writer.rewrite(lambda change, name=name: change.unskip([name]))  # type: ignore[misc]
+    for finding, (source, *name) in _bad_skips(store):
+        writer.rewrite(lambda change, source=source, name=name: change.unskip(source, [name]))  # type: ignore[misc]
         findings.append(Finding(finding.file, finding.what, repaired=True))
     writer.recount()
     broken = _ann_findings(store)
@@ -139,16 +149,16 @@ def _bad_rows(
         yield Finding(path, f"{found} where {state.count} and {state.skipped} were written, or others"), []
 
 
-def _bad_skips(store: SqliteStore) -> list[tuple[Finding, tuple[str, bytes]]]:
+def _bad_skips(store: SqliteStore) -> list[tuple[Finding, tuple[int, str, bytes]]]:
     """Rows of the skipped list that are not what was written, with the names to take off it."""
     connection = schema.connect(store.database_path)
     try:
         with schema.translated(store.database_path):
-            rows = connection.execute(f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path").fetchall()
+            rows = connection.execute(f"SELECT {SKIPPED_COLUMNS} FROM skipped").fetchall()
     finally:
         connection.close()
     return [
-        (Finding(store.database_path, f"checksum of the skipped file {row[0]!r}"), (row[0], row[1]))
+        (Finding(store.database_path, f"checksum of the skipped file {row[1]!r}"), row[:3])
         for row in rows
         if skipped_checksum(row[:-1]) != row[-1]
     ]

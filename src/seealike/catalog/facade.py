@@ -14,7 +14,6 @@ import numpy as np
 
 from seealike.catalog import ann, checkup, lists
 from seealike.catalog.answering import (
-    absolute_path,
     all_vectors,
     answer,
     check_k,
@@ -22,7 +21,15 @@ from seealike.catalog.answering import (
     stored_item,
     vectors_of_ids,
 )
-from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, VerifyReport
+from seealike.catalog.known_sources import (
+    absolute_paths,
+    asked_source,
+    forget_source,
+    index_all,
+    known_sources,
+    named_source,
+)
+from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, SourceInfo, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
 from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
@@ -32,7 +39,6 @@ from seealike.errors import UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
 from seealike.recommend import LoadedAnn, Searcher, SimilarList, taste_query
-from seealike.sources import open_source
 from seealike.store import (
     FileSystem,
     NewItem,
@@ -41,7 +47,7 @@ from seealike.store import (
     WriterLock,
     remove_other_databases,
 )
-from seealike.store.records import checked_text, metadata_to_json
+from seealike.store.records import BY_HAND, checked_text, metadata_to_json
 from seealike.types import (
     EncoderIdentity,
     Float32Array,
@@ -137,19 +143,24 @@ class Catalog:
         Raises:
             UnknownItemError: there is none.
         """
-        return public_item(stored_item(self._store, item_id), absolute_path(self._store))
+        return public_item(stored_item(self._store, item_id), absolute_paths(self._store))
 
     def items(self) -> Iterator[Item]:
         """Every item, in id order."""
-        absolute = absolute_path(self._store)
+        absolute = absolute_paths(self._store)
         return (public_item(item, absolute) for item in self._store.items())
 
     def skipped(self) -> list[Skipped]:
-        """Every file of the source that is not in the catalogue, with the reason."""
-        absolute = absolute_path(self._store)
+        """Every file of the sources that is not in the catalogue, with the reason."""
+        roots = {source.number: source.root for source in known_sources(self.path, self._store.state())}
         return [
-            replace(row, path=absolute(os.fsencode(row.path)) or row.path) for row in self._store.skipped()
+            replace(row, path=os.path.join(roots.get(number, self.path), row.path))
+            for number, row in self._store.skipped()
         ]
+
+    def sources(self) -> tuple[SourceInfo, ...]:
+        """The sources that the catalogue is kept equal to, in the order in which they came."""
+        return checkup.described_sources(self._store)
 
     def vectors(self) -> tuple[list[str], Float32Array]:
         """All ids, in id order, and their vectors, one row each.
@@ -179,21 +190,27 @@ class Catalog:
 
     def index(
         self,
-        source: PathInput | Source,
+        source: PathInput | Source | None = None,
         *,
         options: IndexOptions = IndexOptions(),
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
-        """Make the catalogue equal to its source: a folder, a glob pattern or a table.
+        """Make the catalogue equal to a source: a folder, a glob pattern or a table; or to all that it has.
 
+        A catalogue may have any number of sources. Each has items of its own: no other source's are touched.
         May be interrupted at any moment; what was committed stays, and the next call goes on.
 
         Raises:
-            SourceError: the source cannot be read.
+            SourceError: a source cannot be read; of several, the others are up to date then.
             CatalogBusyError: another process is writing.
             StorageError: the disk refused.
         """
-        opened = open_source(source, root=options.root) if isinstance(source, str | os.PathLike) else source
+        known = known_sources(self.path, self._store.state())
+        if source is None:
+            return index_all(
+                known, lambda place: self.index(place, options=options, progress=progress), options
+            )
+        opened = asked_source(source, options.root, known)
         report_progress = progress or _silent
         if options.dry_run:
             writer = StoreWriter(self._store.database_path)
@@ -209,6 +226,21 @@ class Catalog:
                 report = job.run(open_pipeline)
             ann.refresh(self._store, writer, self._files, report_progress)
             return report
+
+    def forget(self, source: PathInput) -> int:
+        """Drop a source, its items and its skipped files. No picture is deleted. The number of items removed.
+
+        Args:
+            source: the folder, pattern or table, or the name that ``sources()`` gives.
+
+        Raises:
+            SourceError: the catalogue has no such source.
+        """
+        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+            record = named_source(source, known_sources(self.path, self._store.state()))
+            removed = forget_source(self._store, writer, record.number)
+            ann.refresh(self._store, writer, self._files, _silent)
+            return removed
 
     def add(
         self, item_id: str, image: ImageInput, *, group: str | None = None, metadata: Metadata | None = None
@@ -237,7 +269,7 @@ class Catalog:
             metadata_json=metadata_json,
             width_px=prepared.width_px,
             height_px=prepared.height_px,
-            managed=False,
+            source=BY_HAND,
             vector=vector.astype(np.float16).tobytes(),
         )
         with self._writer(SMALL_CHANGE_WAIT_S) as writer:

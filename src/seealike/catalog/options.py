@@ -7,20 +7,27 @@ from dataclasses import dataclass, field
 
 from seealike.types import EncoderIdentity, Metric, PathInput, SkipReason
 
+SKIPPED_REPORTED = (
+    10_000  # skipped files that a report lists; all are counted, and in the catalogue's own list
+)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
     """How ``Catalog.index`` works.
 
     Args:
-        root: for tables, the folder that paths are relative to (default: the table's own).
+        root: for tables, the folder that paths are relative to (default: as before, or the table's own).
+        prefix: what the source's ids begin with, to tell them from those of other sources (default: as at the
+            last run, or nothing).
         dry_run: only say what would be done.
-        prune_missing: remove items even when most of the catalogue is gone from the source.
+        prune_missing: remove items even when most of the source's are gone, or some were missing before.
         workers: decoding processes (default: one a core).
         wait_s: how long to wait for another writer before giving up.
     """
 
     root: PathInput | None = None
+    prefix: str | None = None
     dry_run: bool = False
     prune_missing: bool = False
     workers: int | None = None
@@ -54,16 +61,38 @@ class AnnInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """One of the sources that a catalogue is kept equal to.
+
+    Args:
+        label: how it was named.
+        place: the folder, pattern or table, absolute; empty where it was an object or is not known.
+        root: the folder that its paths lie in.
+        prefix: what the ids of its items begin with.
+        items, skipped: how many it has.
+        missing: how many items it did not offer any more at the last run, which were kept.
+    """
+
+    label: str
+    place: str
+    root: str
+    prefix: str
+    items: int
+    skipped: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogInfo:
-    """What ``info`` tells about a catalogue. ``skipped`` counts files by reason."""
+    """What ``info`` tells about a catalogue. ``by_hand`` items were added by calls and have no source."""
 
     path: str
     items: int
     skipped: int
     generation: int
     encoder: EncoderIdentity
-    source: str | None
-    source_root: str | None
+    sources: tuple[SourceInfo, ...]
+    by_hand: int
     size_bytes: int
     ann: AnnInfo
     skipped_by_reason: Mapping[SkipReason, int] = field(default_factory=dict)

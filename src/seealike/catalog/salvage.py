@@ -21,7 +21,7 @@ from seealike.store import (
     read_manifest,
 )
 from seealike.store.manifest import Manifest, birth_from_json, databases_in
-from seealike.store.records import ITEM_COLUMNS, is_whole_text, is_whole_vector
+from seealike.store.records import is_whole_text, is_whole_vector
 
 BATCH = 500
 FAR_KEY = 1 << 27
@@ -50,8 +50,8 @@ def salvage(directory: str, files: FileSystem) -> None:
                 batch = []
         writer.add(batch)
         state = _state(path)
-        if state is not None and state.source is not None:
-            writer.set_source(state.source)
+        if state is not None and state.sources:
+            writer.set_sources(state.sources)
     finally:
         writer.close()
         store.close()
@@ -149,7 +149,7 @@ def _keys(connection: sqlite3.Connection, last_key: int) -> Iterable[int]:
 
 def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | None:
     try:
-        row = connection.execute(f"SELECT {ITEM_COLUMNS} FROM items WHERE key=?", (key,)).fetchone()
+        row = connection.execute("SELECT * FROM items WHERE key=?", (key,)).fetchone()  # of any format
         vector = connection.execute("SELECT data, crc FROM vectors WHERE key=?", (key,)).fetchone()
     except (sqlite3.Error, UnicodeDecodeError):
         return None

@@ -33,12 +33,13 @@ _KEPT_OF_NAME = 40
 class ItemSource:
     """A catalogue's own items as a source: with the ids, groups and metadata they have there."""
 
+    label = "the items of a catalogue"
+    number = 1  # it is a space's only source
+
     def __init__(self, catalog: Catalog) -> None:
         """Nothing is read yet."""
-        info = catalog.info()
         self._catalog = catalog
-        self.root = info.source_root or os.path.abspath(catalog.path)
-        self.label = info.source or catalog.path
+        self.root = os.path.abspath(os.sep)  # the items of several sources may lie anywhere
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
         """Yield every item whose picture is a file, and those whose file is gone as skipped.
@@ -107,7 +108,8 @@ def _opened(path: str, encoder: str) -> Catalog:
         try:
             store = SqliteStore(path)
             try:
-                disinherit(store)
+                if any(source.label != ItemSource.label for source in store.state().sources):
+                    disinherit(store, ItemSource.number)
             finally:
                 store.close()
             return open(path, encoder=encoder)

@@ -6,32 +6,37 @@ and does what is left.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 import numpy as np
 
-from seealike.catalog.options import IndexOptions
-from seealike.catalog.pipeline import BATCHES_HELD, submitted
+from seealike.catalog.known_sources import (
+    AskedSource,
+    found_again,
+    known_sources,
+    recorded,
+)
+from seealike.catalog.moves import digests
+from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
+from seealike.catalog.pipeline import BATCHES_HELD, default_workers, submitted
 from seealike.errors import EncoderError
 from seealike.images import DecodedBatch, DecodedPicture, DecodePool, DecodeTask
-from seealike.protocols import Encoder, Source
+from seealike.protocols import Encoder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
 from seealike.store.staging import TRANSIENT_REASONS, ScanDiff, StagedItem
 from seealike.store.writer import Change
-from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason
+from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason, SourceItem
 
 ProgressCallback = Callable[[Progress], None]
 COMMIT_ITEMS = 512
 COMMIT_S = 2.0
 MISSING_SHARE = 0.5
-_HASH_BLOCK = 1 << 20
 
 
 @dataclass(slots=True)
@@ -58,23 +63,25 @@ class _Pending:
 
 
 class SyncJob:
-    """One run of ``index``."""
+    """One run of ``index`` over one source."""
 
     def __init__(
         self,
         store: SqliteStore,
         writer: StoreWriter,
-        source: Source,
+        asked: AskedSource,
         options: IndexOptions,
         progress: ProgressCallback,
     ) -> None:
         """Nothing is read or written yet."""
         self._store = store
         self._writer = writer
-        self._source = source
+        self._asked = asked
         self._options = options
         self._progress = progress
-        self._staging = Staging(writer.connection, store.database_path, source.root)
+        self._old_root: str | None = None
+        self._source, self._known = self._recorded(asked)
+        self._staging = Staging(writer.connection, store.database_path, self._source)
         self._counts = _Counts()
         self._pending = _Pending()
         self._staged: dict[int, StagedItem] = {}
@@ -93,85 +100,102 @@ class SyncJob:
             StorageError: the disk refused; what was committed before stays.
         """
         started = time.perf_counter()
-        for count in self._staging.load(self._source.scan()):
+        for count in self._staging.load(self._entries()):
             self._progress(Progress("scan", count, None))
         self._find_moves()
         diff = self._staging.diff()
-        gone = self._settle_counts(diff)
+        self._settle_counts(diff)
         if self._options.dry_run:
-            return self._report(started, self._forecast(diff))
-        self._apply_known(gone)
+            self._foresee(diff)
+            return self._report(started, diff, self._foreseen_skips())
+        self._apply_known()
         self._total = diff.to_read - self._counts.moved
         if self._total:
             self._read_pictures(*open_pipeline())
-        return self._report(started, self._store.skipped())
+        skipped = (row for source, row in self._store.skipped() if source == self._source.number)
+        return self._report(started, diff, skipped)
 
     # -- comparing ---------------------------------------------------------------------------------
 
+    def _recorded(self, asked: AskedSource) -> tuple[SourceRecord, SourceRecord | None]:
+        """What is to be remembered of the source, and what was."""
+        directory, state = self._store.directory, self._store.state()
+        before = found_again(asked, known_sources(directory, state))
+        self._old_root = before.root if before else None
+        number = before.number if before else 1 + max((source.number for source in state.sources), default=0)
+        record = recorded(asked, directory, before, number)
+        if self._options.prefix is not None:
+            record = replace(record, prefix=self._options.prefix)
+        return record, state.source(number)
+
+    def _entries(self) -> Iterable[SourceItem | Skipped]:
+        entries, prefix = self._asked.source.scan(), self._source.prefix
+        return (replace(entry, id=prefix + entry.id) for entry in entries) if prefix else entries
+
     def _find_moves(self) -> None:
-        for staged in self._staging.move_candidates():
-            digest = _hash_file(staged.path)
+        total = self._staging.count_move_candidates()
+        workers = self._options.workers or default_workers()
+        pairs = digests(self._staging.move_candidates(), lambda staged: staged.path, workers)
+        for done, (staged, digest) in enumerate(pairs, 1):
             if digest is not None:
                 self._staging.claim_move(staged, digest)
+            self._progress(Progress("compare", done, total))
 
-    def _settle_counts(self, diff: ScanDiff) -> list[str]:
-        gone = self._staging.gone_ids()
-        self._counts.moved = diff.gone - len(gone)
+    def _settle_counts(self, diff: ScanDiff) -> None:
+        """Decide what becomes of the items that are gone: they go, or all of them stay."""
+        self._counts.moved = self._staging.count_moved()
         self._counts.unchanged = diff.unchanged
         self._counts.updated = diff.relabelled
-        if gone and len(gone) > MISSING_SHARE * diff.managed and not self._options.prune_missing:
-            self._counts.missing = len(gone)
-            return []
-        self._counts.removed = len(gone)
-        return gone
+        gone = diff.gone - self._counts.moved
+        many = gone > MISSING_SHARE * diff.looked_for
+        if gone and (many or self._source.missing) and not self._options.prune_missing:
+            self._counts.missing = gone
+        else:
+            self._counts.removed = gone
+        self._source = replace(self._source, missing=self._counts.missing)
 
-    def _forecast(self, diff: ScanDiff) -> list[Skipped]:
+    def _foresee(self, diff: ScanDiff) -> None:
+        """Count what a run would do, as far as that can be told without opening a picture."""
         changed = sum(1 for staged in self._staging.to_read() if staged.known)
         self._counts.updated += changed
         self._counts.added = diff.to_read - changed - self._counts.moved
-        stale = {(item_id, os.fsdecode(path)) for item_id, path in self._staging.stale_skips()}
-        kept = [row for row in self._store.skipped() if (row.id, row.path) not in stale]
-        return sorted({*kept, *self._staging.refused_anew()}, key=lambda row: (row.id, row.path))
 
-    def _apply_known(self, gone: list[str]) -> None:
-        """Everything that needs no picture, in one transaction; none at all where nothing changed."""
-        moves = self._staging.moves()
-        relabelled = self._staging.relabelled()
-        stale, refused = self._staging.stale_skips(), self._staging.refused_anew()
-        source = self._source_record()
-        known_source = self._store.state().source
-        stranded = self._stranded(known_source) if self._counts.missing else []
-        if not (moves or relabelled or gone or stale or refused or source != known_source):
-            return
+    def _foreseen_skips(self) -> Iterator[Skipped]:
+        number, stale = self._source.number, set(self._staging.stale_skips())
+        for source, row in self._store.skipped():
+            if source == number and (row.id, os.fsencode(row.path)) not in stale:
+                yield row
+        yield from self._staging.refused_anew()
 
-        def apply(change: Change) -> None:
-            change.remove_ids(gone)
-            for item in stranded:
-                change.update(item)
-            for staged, item in (*moves, *relabelled):
-                change.update(_as_staged(item, staged, self._staging.relative(staged.path)))
-            change.unskip(stale)
-            change.skip(refused, "scan")
-            change.source = source
+    def _apply_known(self) -> None:
+        """Everything that needs no picture; no transaction at all where nothing changed.
 
-        self._writer.rewrite(apply)
+        In small transactions: each leaves a catalogue that the next run can go on from.
+        """
+        number = self._source.number
+        if self._source != self._known:
+            self._writer.rewrite(lambda change: change.put_source(self._source))
+            if self._old_root not in (None, self._source.root):
+                self._writer.in_parts(self._staging.items(), self._rebase)
+        if self._counts.removed:
+            self._writer.in_parts(self._staging.gone_ids(), Change.remove_ids)
+        for pairs in (self._staging.moves(), self._staging.relabelled()):
+            self._writer.in_parts(pairs, self._update)
+        self._writer.in_parts(self._staging.stale_skips(), lambda change, rows: change.unskip(number, rows))
+        self._writer.in_parts(
+            self._staging.refused_anew(), lambda change, rows: change.skip(number, rows, "scan")
+        )
 
-    def _stranded(self, old: SourceRecord | None) -> list[StoredItem]:
-        """Items that stay although the source is another one now, with paths that still lead somewhere."""
-        if old is None or old.root == self._source.root:
-            return []
-        items = filter(None, map(self._store.item, self._staging.gone_ids()))
-        old_root = os.fsencode(old.root)
-        return [
-            replace(item, path=os.path.join(old_root, item.path)) for item in items if item.path is not None
-        ]
+    def _rebase(self, change: Change, items: list[StoredItem]) -> None:
+        """Keep paths leading where they led, now that they are relative to another root."""
+        for item in items:
+            if item.path is not None and self._old_root is not None:
+                path = os.path.join(self._old_root, os.fsdecode(item.path))
+                change.update(replace(item, path=self._staging.relative(path)))
 
-    def _source_record(self) -> SourceRecord:
-        root, directory = self._source.root, os.path.abspath(self._store.directory)
-        inside = os.path.commonpath([root, directory]) == root if _same_drive(root, directory) else False
-        relative = os.path.relpath(root, directory) if inside else None
-        label = os.fsencode(self._source.label).decode("utf-8", "backslashreplace")
-        return SourceRecord(label=label, root=root, relative_root=relative)
+    def _update(self, change: Change, pairs: list[tuple[StagedItem, StoredItem]]) -> None:
+        for staged, item in pairs:
+            change.update(_as_staged(item, staged, self._staging.relative(staged.path)))
 
     # -- reading pictures --------------------------------------------------------------------------
 
@@ -261,7 +285,7 @@ class SyncJob:
             metadata_json=staged.metadata_json,
             width_px=picture.width_px,
             height_px=picture.height_px,
-            managed=True,
+            source=self._source.number,
             vector=vector,
         )
 
@@ -292,16 +316,23 @@ class SyncJob:
             change.insert(pending.items)
             for item in pending.touched:
                 change.update(item)
-            change.unskip([(item.id, item.path) for item in pending.items], origin="decode")
-            change.unskip([(item.id, item.path) for item in pending.touched], origin="decode")
-            change.skip((*pending.skipped, *pending.kept), "decode")
+            number = self._source.number
+            change.unskip(number, [(item.id, item.path) for item in pending.items], origin="decode")
+            change.unskip(number, [(item.id, item.path) for item in pending.touched], origin="decode")
+            change.skip(number, (*pending.skipped, *pending.kept), "decode")
 
         self._writer.rewrite(apply)
         self._done += len(pending)
         self._progress(Progress("index", self._done, self._total))
 
-    def _report(self, started: float, skipped: list[Skipped]) -> IndexReport:
+    def _report(self, started: float, diff: ScanDiff, skipped: Iterable[Skipped]) -> IndexReport:
         counts = self._counts
+        reasons: Counter[SkipReason] = Counter()
+        first: list[Skipped] = []
+        for row in skipped:
+            reasons[row.reason] += 1
+            if len(first) < SKIPPED_REPORTED:
+                first.append(replace(row, path=os.path.join(self._source.root, row.path)))
         return IndexReport(
             added=counts.added,
             updated=counts.updated,
@@ -309,7 +340,9 @@ class SyncJob:
             removed=counts.removed,
             unchanged=counts.unchanged,
             missing=counts.missing,
-            skipped=tuple(replace(row, path=os.path.join(self._source.root, row.path)) for row in skipped),
+            offered=diff.offered + diff.refused,
+            skipped=tuple(sorted(first, key=attrgetter("id", "path"))),
+            skipped_by_reason=dict(sorted(reasons.items())),
             generation=self._store.state().generation,
             took_s=time.perf_counter() - started,
             dry_run=self._options.dry_run,
@@ -327,22 +360,3 @@ def _as_staged(item: StoredItem, staged: StagedItem, path: bytes) -> StoredItem:
         group=staged.group,
         metadata_json=staged.metadata_json,
     )
-
-
-def _same_drive(one: str, other: str) -> bool:
-    return os.path.splitdrive(one)[0].lower() == os.path.splitdrive(other)[0].lower()
-
-
-def _hash_file(path: str) -> bytes | None:
-    """SHA-256 of a regular file, or ``None`` where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            while block := file.read(_HASH_BLOCK):
-                digest.update(block)
-    except OSError:
-        return None
-    return digest.digest()

@@ -26,6 +26,10 @@ class ItemRow(Protocol):
         """The stored path."""
 
     @property
+    def source(self) -> int:
+        """The number of the source it belongs to."""
+
+    @property
     def group(self) -> str | None:
         """The caller's group."""
 
@@ -58,7 +62,7 @@ def hits(
     wanted: Wanted,
     exclude: Collection[int],
     rows: Mapping[int, ItemRow],
-    absolute: Callable[[bytes | None], str | None],
+    absolute: Callable[[ItemRow], str | None],
 ) -> list[Hit]:
     """The ``k`` best, highest score first, equal scores in id order.
 
@@ -74,7 +78,7 @@ def hits(
         pairs.append((-score, rows[key].id, rows[key]))
     pairs.sort(key=lambda pair: pair[:2])
     return [
-        Hit(id=row.id, score=-negated, path=absolute(row.path), group=row.group, metadata=row.metadata)
+        Hit(id=row.id, score=-negated, path=absolute(row), group=row.group, metadata=row.metadata)
         for negated, _, row in pairs[: wanted.k]
     ]
 

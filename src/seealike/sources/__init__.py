@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seealike.protocols import Source
     from seealike.types import PathInput
 
-__all__ = ["FolderSource", "GlobSource", "TableSource", "open_source"]
+__all__ = ["FolderSource", "GlobSource", "TableSource", "has_wildcard", "is_table_name", "open_source"]
 
 
 def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:

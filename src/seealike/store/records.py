@@ -18,15 +18,17 @@ from seealike.types import Metadata
 ItemRow = tuple[
     int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int, int
 ]
-ITEM_COLUMNS = "key, id, path, size, mtime, sha256, grp, metadata, width, height, managed, crc"
-SKIPPED_COLUMNS = "id, path, reason, detail, size, mtime, origin, crc"
+ITEM_COLUMNS = "key, id, path, size, mtime, sha256, grp, metadata, width, height, source, crc"
+SKIPPED_COLUMNS = "source, id, path, reason, detail, size, mtime, origin, crc"
+BY_HAND = 0  # the number of no source: such items are added and removed by calls alone
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFields:
     """What is known of a picture, whoever speaks of it.
 
-    ``path`` is relative to the source's root, or absolute, in file system bytes.
+    ``path`` is relative to the root of its source, or absolute, in file system bytes. ``source`` is the
+    number of the source that it belongs to, or ``BY_HAND``.
     """
 
     id: str
@@ -38,7 +40,7 @@ class ItemFields:
     metadata_json: str
     width_px: int
     height_px: int
-    managed: bool
+    source: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class StoredItem(ItemFields):
 
     def row(self) -> ItemRow:
         """The row with its checksum, in the order of ``ITEM_COLUMNS``."""
-        known = (self.key, *_values(self)[:-1], int(self.managed))
+        known = (self.key, *_values(self))
         return (*known, _checksum(known))
 
     @classmethod
@@ -63,7 +65,7 @@ class StoredItem(ItemFields):
         """The item, or ``None`` if the row is not what was written."""
         if _checksum(row[:-1]) != row[-1]:
             return None
-        return cls(*row[1:-2], managed=bool(row[-2]), key=row[0])
+        return cls(*row[1:-1], key=row[0])
 
     def with_vector(self, vector: bytes) -> NewItem:
         """The same item as a new one."""
@@ -86,11 +88,28 @@ _values = attrgetter(*(field.name for field in fields(ItemFields)))
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """Where the pictures come from. ``relative_root`` is relative to the catalogue's directory."""
+    """One of the sources that a catalogue is kept equal to.
 
+    Args:
+        number: what its items and skipped files are marked with; never ``BY_HAND``.
+        label: how people call it.
+        root: the folder that stored paths are relative to.
+        relative_root: the same, seen from the catalogue's directory, where that lies in it: so both may move.
+        spec: the folder, pattern or table, absolute; empty where it was an object, or is not known.
+        relative_spec: the same, relative to the catalogue's directory, where ``relative_root`` is given.
+        prefix: what the ids of its items begin with.
+        missing: how many items it did not offer at the last run and were kept all the same; while there are
+            any, none of its items is removed without being told to.
+    """
+
+    number: int
     label: str
     root: str
     relative_root: str | None = None
+    spec: str = ""
+    relative_spec: str | None = None
+    prefix: str = ""
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,7 @@ class State:
     item_sum: int = 0
     skipped: int = 0
     skip_sum: int = 0
-    source: SourceRecord | None = None
+    sources: tuple[SourceRecord, ...] = ()
     ann: str | None = None
 
     def to_json(self) -> str:
@@ -117,10 +136,17 @@ class State:
 
     @classmethod
     def from_json(cls, text: str) -> State:
-        """Read what ``to_json`` wrote."""
+        """Read what ``to_json`` wrote, also that of the first format, which knew one source."""
         fields = json.loads(text)
-        source = fields.pop("source")
-        return cls(source=SourceRecord(**source) if source else None, **fields)
+        if "source" in fields:
+            only = fields.pop("source")
+            fields["sources"] = [{"number": 1, **only}] if only else []
+        sources = tuple(SourceRecord(**source) for source in fields.pop("sources"))
+        return cls(sources=sources, **fields)
+
+    def source(self, number: int) -> SourceRecord | None:
+        """The source with this number, if there is one."""
+        return next((source for source in self.sources if source.number == number), None)
 
 
 SkipOrigin = Literal["scan", "decode"]

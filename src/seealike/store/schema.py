@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from seealike.errors import (
     CatalogBusyError,
@@ -14,14 +15,53 @@ from seealike.errors import (
     StorageError,
     UsageError,
 )
-from seealike.store.records import is_whole_text, text_checksum
+from seealike.store.records import (
+    SKIPPED_COLUMNS,
+    State,
+    is_whole_text,
+    skipped_checksum,
+    text_checksum,
+)
 
 APPLICATION_ID = 0x5345414C  # "SEAL"
 BUSY_TIMEOUT_S = 5.0
 OLDEST_SQLITE = (3, 37)  # the first with STRICT tables
 
+Migration = str | Callable[[sqlite3.Connection], None]
+
+
+def _several_sources(connection: sqlite3.Connection) -> None:
+    """Items and skipped files belong to one of several sources; until then there was one, now number 1.
+
+    What was ``managed`` by the one source is of number 1 now: the rows, and so their checksums, are the same.
+    """
+    connection.execute("ALTER TABLE items RENAME COLUMN managed TO source")
+    connection.execute("CREATE INDEX items_of_source ON items (source)")
+    connection.execute("ALTER TABLE skipped RENAME TO skipped_of_one")
+    connection.execute(
+        "CREATE TABLE skipped (source INTEGER NOT NULL, id TEXT NOT NULL, path BLOB NOT NULL, "
+        "reason TEXT NOT NULL, detail TEXT NOT NULL, size INTEGER, mtime INTEGER, origin TEXT NOT NULL, "
+        "crc INTEGER NOT NULL, PRIMARY KEY (source, id, path)) STRICT, WITHOUT ROWID"
+    )
+    change = 0
+    for row in connection.execute(
+        "SELECT id, path, reason, detail, size, mtime, origin, crc FROM skipped_of_one"
+    ):
+        whole = skipped_checksum(row[:-1]) == row[-1]
+        crc = skipped_checksum((1, *row[:-1])) if whole else row[-1]  # what is damaged stays so
+        change += crc - row[-1]
+        connection.execute(
+            f"INSERT INTO skipped ({SKIPPED_COLUMNS}) VALUES (1,?,?,?,?,?,?,?,?)", (*row[:-1], crc)
+        )
+    connection.execute("DROP TABLE skipped_of_one")
+    row = connection.execute("SELECT value, crc FROM state WHERE name='catalog'").fetchone()
+    if row is not None and is_whole_text(*row):
+        state = State.from_json(row[0])
+        put_state(connection, "catalog", replace(state, skip_sum=state.skip_sum + change).to_json())
+
+
 # One entry a format version; applied in order inside one transaction. Never edit a released entry.
-MIGRATIONS = (
+MIGRATIONS: tuple[Migration, ...] = (
     """
     CREATE TABLE items (
         key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -51,6 +91,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
     """,
+    _several_sources,
 )
 FORMAT_VERSION = len(MIGRATIONS)
 
@@ -184,9 +225,12 @@ def _migrate(connection: sqlite3.Connection, path: str, *, create: bool) -> None
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _version(connection, path, create=create)  # another process may have been quicker
-        for script in MIGRATIONS[version:]:
-            for statement in filter(str.strip, script.split(";")):
-                connection.execute(statement)
+        for migration in MIGRATIONS[version:]:
+            if isinstance(migration, str):
+                for statement in filter(str.strip, migration.split(";")):
+                    connection.execute(statement)
+            else:
+                migration(connection)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={FORMAT_VERSION}")
         put_state(connection, "format", str(FORMAT_VERSION))

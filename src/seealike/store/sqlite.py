@@ -283,30 +283,42 @@ class SqliteStore:
         """How many items have a greater key."""
         return int(self._fetch("SELECT count(*) FROM items WHERE key > ?", (key,))[0][0])
 
+    def counts_by_source(self) -> dict[int, int]:
+        """How many items each source has, by its number; reads an index only."""
+        return dict(self._fetch("SELECT source, count(*) FROM items GROUP BY source", ()))
+
+    def ids_of_source(self, number: int, most: int) -> list[str]:
+        """The ids of at most so many items of a source."""
+        return [row[0] for row in self._fetch("SELECT id FROM items WHERE source=? LIMIT ?", (number, most))]
+
+    def skipped_by_source(self) -> dict[int, int]:
+        """How many skipped files each source has, by its number."""
+        return dict(self._fetch("SELECT source, count(*) FROM skipped GROUP BY source", ()))
+
     # -- skipped files -----------------------------------------------------------------------------
 
-    def skipped(self) -> list[Skipped]:
-        """Every file that is not in the catalogue, ordered by id.
+    def skipped(self) -> list[tuple[int, Skipped]]:
+        """Every file that is not in the catalogue, after the number of its source; ordered by source and id.
+
+        Paths are relative to the source's root.
 
         Raises:
             DamagedCatalogError: an entry is not what was written, or is missing.
         """
         with self._snapshot() as state:
             rows = self._connection.execute(
-                f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY id, path"
+                f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY source, id, path"
             ).fetchall()
         for row in rows:
             if skipped_checksum(row[:-1]) != row[-1]:
-                raise self.damaged(f"checksum of the skipped file {row[0]!r}")
+                raise self.damaged(f"checksum of the skipped file {row[1]!r}")
         if (len(rows), sum(row[-1] for row in rows)) != (state.skipped, state.skip_sum):
             raise self.damaged(f"{len(rows)} skipped files where {state.skipped} were written")
-        return [
-            Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), row[3], row[4], row[5]) for row in rows
-        ]
+        return [(row[0], Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])) for row in rows]
 
     def skip_counts(self) -> dict[SkipReason, int]:
         """How many files were skipped for each reason that occurs."""
-        return dict(sorted(Counter(row.reason for row in self.skipped()).items()))
+        return dict(sorted(Counter(row.reason for _, row in self.skipped()).items()))
 
     # -- inside ------------------------------------------------------------------------------------
 

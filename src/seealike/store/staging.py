@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 from seealike.store import schema
-from seealike.store.records import ITEM_COLUMNS, StoredItem, checked_text, metadata_to_json
+from seealike.store.records import (
+    BY_HAND,
+    ITEM_COLUMNS,
+    SourceRecord,
+    StoredItem,
+    checked_text,
+    metadata_to_json,
+)
 from seealike.types import Skipped, SkipReason, SourceItem
 
 # Reasons that may be gone at the next run although the file's size and time are the same.
@@ -24,6 +31,8 @@ TRANSIENT_REASONS = (
     SkipReason.OUT_OF_MEMORY,
 )
 
+BLOCK = 1000  # rows held in memory at a time
+
 _TABLES = """
 CREATE TEMP TABLE scan (
     id TEXT PRIMARY KEY, path BLOB, size INTEGER, mtime INTEGER, grp TEXT, metadata TEXT
@@ -31,6 +40,7 @@ CREATE TEMP TABLE scan (
 CREATE TEMP TABLE refused (
     id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER, PRIMARY KEY (id, path)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE this (source INTEGER PRIMARY KEY);
 CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
 CREATE INDEX temp.gone_content ON gone (size, sha256);
@@ -52,30 +62,38 @@ class StagedItem:
 
 @dataclass(frozen=True, slots=True)
 class ScanDiff:
-    """Counts of what a run has to do."""
+    """Counts of what a run has to do.
 
+    ``offered`` pictures and ``refused`` entries are what the source has. ``looked_for`` are its items that
+    are offered or gone: all but those that nobody can look at now.
+    """
+
+    offered: int
+    refused: int
     unchanged: int
     relabelled: int
     gone: int
-    managed: int
+    looked_for: int
     to_read: int
 
 
 class Staging:
-    """One scan, staged beside the catalogue. Stored paths are relative to the source's root."""
+    """One scan of one source, staged beside the catalogue; no other source's items are looked at."""
 
-    def __init__(self, connection: sqlite3.Connection, database_path: str, root: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, database_path: str, source: SourceRecord) -> None:
         """Make the temporary tables; they vanish with the connection."""
         self._connection = connection
         self._path = database_path
-        self._root = root
-        self._prefix = root if root.endswith(os.sep) else root + os.sep
+        self._source = source
+        self._root = source.root
+        self._inside = self._root if self._root.endswith(os.sep) else self._root + os.sep
         with schema.translated(database_path):
             self._check_index()
-            for table in ("scan", "refused", "moved", "gone", "todo"):
+            for table in ("scan", "refused", "moved", "gone", "todo", "this"):
                 connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
+            connection.execute("INSERT INTO temp.this VALUES (?)", (source.number,))
 
     def load(self, entries: Iterable[SourceItem | Skipped], *, block: int = 5000) -> Iterator[int]:
         """Stage every entry; yields the number staged so far, now and then."""
@@ -101,11 +119,14 @@ class Staging:
             self._keep_unseen()
 
     def _refuse_taken_ids(self) -> None:
-        """An item added by hand keeps its id: ``index`` does not touch it."""
-        taken = "FROM temp.scan s JOIN items i ON i.id=s.id WHERE i.managed=0"
+        """An id belongs to whoever had it first: to a call that added it, or to another source."""
+        taken = "FROM temp.scan s JOIN items i ON i.id=s.id WHERE i.source<>(SELECT source FROM temp.this)"
+        detail = (
+            f"CASE i.source WHEN {BY_HAND} THEN 'an item added by hand has this id' "
+            "ELSE 'an item of another source has this id; --prefix tells them apart' END"
+        )
         self._connection.execute(
-            "INSERT OR IGNORE INTO temp.refused "
-            f"SELECT s.id, s.path, ?, 'an item added by hand has this id', s.size, s.mtime {taken}",
+            f"INSERT OR IGNORE INTO temp.refused SELECT s.id, s.path, ?, {detail}, s.size, s.mtime {taken}",
             (SkipReason.DUPLICATE_ID.value,),
         )
         self._connection.execute(f"DELETE FROM temp.scan WHERE id IN (SELECT s.id {taken})")
@@ -127,7 +148,7 @@ class Staging:
 
     def relative(self, path: str) -> bytes:
         """A path as it is stored: relative to the root where it lies in it, in file system bytes."""
-        return os.fsencode(path.removeprefix(self._prefix))
+        return os.fsencode(path.removeprefix(self._inside))
 
     def absolute(self, path: bytes) -> str:
         """The path a stored one stands for."""
@@ -136,18 +157,25 @@ class Staging:
     def diff(self) -> ScanDiff:
         """Count what there is to do."""
         return ScanDiff(
+            offered=self._count("SELECT count(*) FROM temp.scan"),
+            refused=self._count("SELECT count(*) FROM temp.refused"),
             unchanged=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND {_SAME_LABELS}"),
             relabelled=self._count(f"SELECT count(*) FROM {_UNCHANGED} AND NOT {_SAME_LABELS}"),
             gone=self._count("SELECT count(*) FROM temp.gone"),
-            managed=self._count("SELECT count(*) FROM items WHERE managed=1"),
+            looked_for=self._count(f"SELECT count(*) FROM {_JOINED}")
+            + self._count("SELECT count(*) FROM temp.gone"),
             to_read=self._count(f"SELECT count(*) FROM {_CHANGED}")
             + self._count(f"SELECT count(*) FROM {_NEW}"),
         )
 
     def move_candidates(self) -> Iterator[StagedItem]:
         """New files of the same size as a gone item: the only ones that can be moves."""
-        for row in self._rows(f"SELECT s.* FROM {_NEW} AND s.size IN (SELECT size FROM temp.gone)"):
+        for row in self._blocks(f"SELECT s.* FROM {_MOVABLE}", "s.id"):
             yield self._staged(row, None)
+
+    def count_move_candidates(self) -> int:
+        """How many there are."""
+        return self._count(f"SELECT count(*) FROM {_MOVABLE}")
 
     def claim_move(self, staged: StagedItem, sha256: bytes) -> None:
         """If a gone item has this content, the new file is that item under another name."""
@@ -158,25 +186,28 @@ class Staging:
                 (staged.id, staged.size_bytes, sha256),
             )
 
-    def moves(self) -> list[tuple[StagedItem, StoredItem]]:
+    def count_moved(self) -> int:
+        """How many moves have been decided so far."""
+        return self._count("SELECT count(*) FROM temp.moved")
+
+    def moves(self) -> Iterator[tuple[StagedItem, StoredItem]]:
         """The moves decided so far."""
-        rows = self._rows(
-            f"SELECT s.*, {_prefixed('i')} FROM temp.moved m "
-            "JOIN temp.scan s ON s.id=m.id JOIN items i ON i.id=m.old_id ORDER BY s.id"
-        )
-        pairs = [(self._staged(row[:6], None), StoredItem.from_row(row[6:])) for row in rows]
-        return [(staged, item) for staged, item in pairs if item is not None]
+        joined = "temp.moved m JOIN temp.scan s ON s.id=m.id JOIN items i ON i.id=m.old_id WHERE true"
+        return self._pairs(joined)
 
-    def relabelled(self) -> list[tuple[StagedItem, StoredItem]]:
+    def relabelled(self) -> Iterator[tuple[StagedItem, StoredItem]]:
         """Items whose picture is the same but whose group or metadata changed."""
-        rows = self._rows(f"SELECT s.*, {_prefixed('i')} FROM {_UNCHANGED} AND NOT {_SAME_LABELS}")
-        pairs = [(self._staged(row[:6], None), StoredItem.from_row(row[6:])) for row in rows]
-        return [(staged, item) for staged, item in pairs if item is not None]
+        return self._pairs(f"{_UNCHANGED} AND NOT {_SAME_LABELS}")
 
-    def gone_ids(self) -> list[str]:
+    def items(self) -> Iterator[StoredItem]:
+        """Every item of the source."""
+        statement = f"SELECT {_prefixed('i')} FROM items i WHERE {_ours('i')}"
+        return filter(None, (StoredItem.from_row(row) for row in self._blocks(statement, "i.key")))
+
+    def gone_ids(self) -> Iterator[str]:
         """Ids of items that the source no longer offers, moves left out."""
-        statement = "SELECT id FROM temp.gone WHERE id NOT IN (SELECT old_id FROM temp.moved) ORDER BY id"
-        return [row[0] for row in self._rows(statement)]
+        gone = "temp.gone g WHERE NOT EXISTS (SELECT 1 FROM temp.moved m WHERE m.old_id=g.id)"
+        return (row[0] for row in self._blocks(f"SELECT g.id FROM {gone}", "g.id"))
 
     def to_read(self) -> Iterator[StagedItem]:
         """Every picture to decode, changed ones first, in id order; fetched in blocks."""
@@ -200,22 +231,25 @@ class Staging:
             for row in rows:
                 yield self._staged(row[1:7], self._known(row[7]))
 
-    def stale_skips(self) -> list[tuple[str, bytes]]:
+    def stale_skips(self) -> Iterator[tuple[str, bytes]]:
         """Entries of the skipped list that no longer hold: their file is gone, changed, or refused anew."""
-        rows = self._rows(
-            "SELECT id, path FROM skipped WHERE "
-            f"(id, path) NOT IN (SELECT s.id, s.path FROM {_STILL_SKIPPED}) "
-            "AND (origin='decode' OR (id, path) NOT IN (SELECT id, path FROM temp.refused))"
+        stale = (
+            f"SELECT k.id, k.path FROM skipped k WHERE {_ours('k')} "
+            f"AND NOT EXISTS (SELECT 1 FROM temp.scan s WHERE {_STILL_SKIPPED}) AND (k.origin='decode' "
+            "OR NOT EXISTS (SELECT 1 FROM temp.refused r WHERE r.id=k.id AND r.path=k.path))"
         )
-        return [(row[0], row[1]) for row in rows]
+        return ((row[0], row[1]) for row in self._blocks(stale, "k.id, k.path", by=2))
 
-    def refused_anew(self) -> list[Skipped]:
+    def refused_anew(self) -> Iterator[Skipped]:
         """What the scan refused and the skipped list does not say yet."""
-        rows = self._rows(
-            "SELECT id, path, reason, detail, size, mtime FROM temp.refused "
-            "EXCEPT SELECT id, path, reason, detail, size, mtime FROM skipped"
+        columns = "r.id, r.path, r.reason, r.detail, r.size, r.mtime"
+        anew = (
+            f"SELECT {columns} FROM temp.refused r WHERE NOT EXISTS (SELECT 1 FROM skipped k WHERE "
+            f"{_ours('k')} AND k.id=r.id AND k.path=r.path AND k.reason=r.reason "
+            "AND k.detail=r.detail AND k.size IS r.size AND k.mtime IS r.mtime)"
         )
-        return [Skipped(r[0], os.fsdecode(r[1]), SkipReason(r[2]), r[3], r[4], r[5]) for r in rows]
+        for row in self._blocks(anew, "r.id, r.path", by=2):
+            yield Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), *row[3:6])
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -247,6 +281,23 @@ class Staging:
     def _count(self, statement: str) -> int:
         return int(self._rows(statement)[0][0])
 
+    def _pairs(self, joined: str) -> Iterator[tuple[StagedItem, StoredItem]]:
+        for row in self._blocks(f"SELECT s.*, {_prefixed('i')} FROM {joined}", "s.id"):
+            item = StoredItem.from_row(row[6:])
+            if item is not None:
+                yield self._staged(row[:6], None), item
+
+    def _blocks(self, statement: str, order: str, *, by: int = 1) -> Iterator[tuple]:  # type: ignore[type-arg]
+        """All rows of a statement in the order of its first ``by`` columns, which tell the rows apart.
+
+        Fetched in blocks, each by a statement of its own: what has been yielded may be changed meanwhile.
+        """
+        rows = self._rows(f"{statement} ORDER BY {order} LIMIT {BLOCK}")
+        after = f"{statement} AND ({order}) > ({','.join('?' * by)}) ORDER BY {order} LIMIT {BLOCK}"
+        while rows:
+            yield from rows
+            rows = self._rows(after, rows[-1][:by]) if len(rows) == BLOCK else []
+
     def _rows(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]
         with schema.translated(self._path):
             return self._connection.execute(statement, parameters).fetchall()
@@ -256,17 +307,21 @@ def _prefixed(alias: str) -> str:
     return ", ".join(f"{alias}.{name.strip()}" for name in ITEM_COLUMNS.split(","))
 
 
+def _ours(alias: str) -> str:
+    return f"{alias}.source=(SELECT source FROM temp.this)"
+
+
 _TRANSIENT = ", ".join(f"'{reason.value}'" for reason in TRANSIENT_REASONS)
 _JOINED = "temp.scan s JOIN items i ON i.id=s.id"
 _SAME_FILE = "i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
 _SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"
 _UNCHANGED = f"{_JOINED} WHERE {_SAME_FILE}"
 _STILL_SKIPPED = (
-    "temp.scan s JOIN skipped k ON k.id=s.id AND k.path=s.path "
-    "WHERE k.size IS s.size AND k.mtime IS s.mtime AND k.origin='decode' "
+    "k.id=s.id AND k.path=s.path AND k.size IS s.size AND k.mtime IS s.mtime AND k.origin='decode' "
     f"AND k.reason NOT IN ({_TRANSIENT})"
 )
-_NOT_STILL_SKIPPED = f"s.id NOT IN (SELECT s.id FROM {_STILL_SKIPPED})"
+_NOT_STILL_SKIPPED = f"NOT EXISTS (SELECT 1 FROM skipped k WHERE {_ours('k')} AND {_STILL_SKIPPED})"
 _CHANGED = f"{_JOINED} WHERE NOT ({_SAME_FILE}) AND {_NOT_STILL_SKIPPED}"
 _NEW = f"temp.scan s LEFT JOIN items i ON i.id=s.id WHERE i.key IS NULL AND {_NOT_STILL_SKIPPED}"
-_GONE = "items i LEFT JOIN temp.scan s ON s.id=i.id WHERE i.managed=1 AND s.id IS NULL"
+_MOVABLE = f"{_NEW} AND s.size IN (SELECT size FROM temp.gone)"
+_GONE = f"items i LEFT JOIN temp.scan s ON s.id=i.id WHERE {_ours('i')} AND s.id IS NULL"

@@ -28,11 +28,10 @@ _SIDE_FILES = ("-wal", "-shm", "-journal")
 def inherit(old: SqliteStore, successor: SqliteStore) -> None:
     """Give the successor what is the old catalogue's own, not its vectors'.
 
-    These are: where the pictures come from, which items were added by hand, which files were skipped, and a
-    generation that is greater than the old one. The caller holds the writer locks of both.
+    These are: where the pictures come from, which item belongs to which source, which files were skipped, and
+    a generation that is greater than the old one. The caller holds the writer locks of both.
     """
     state = old.state()
-    by_hand = [item.id for item in old.items() if not item.managed]
     connection = StoreWriter(old.database_path)
     try:
         skipped = connection.connection.execute(f"SELECT {SKIPPED_COLUMNS} FROM skipped").fetchall()
@@ -40,12 +39,16 @@ def inherit(old: SqliteStore, successor: SqliteStore) -> None:
         connection.close()
 
     def apply(change: Change) -> None:
-        change.source, change.clear_source = state.source, state.source is None
+        change.sources = state.sources
         change.least_generation = state.generation + 1
-        for item in filter(None, map(successor.item, by_hand)):
-            change.update(replace(item, managed=False))
-        for row in skipped:
-            change.skip([Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), *row[3:6])], row[6])
+        _forget_skips(successor, change)
+        for item in old.items():
+            known = successor.item(item.id)
+            if known is not None and (known.source, known.path) != (item.source, item.path):
+                change.update(replace(known, source=item.source, path=item.path))
+        for source, *row in skipped:
+            known_as = Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), *row[3:6])
+            change.skip(source, [known_as], row[6])
 
     writer = StoreWriter(successor.database_path)
     try:
@@ -54,15 +57,15 @@ def inherit(old: SqliteStore, successor: SqliteStore) -> None:
         writer.close()
 
 
-def disinherit(successor: SqliteStore) -> None:
-    """Undo ``inherit`` where no succession followed: every item is its source's again."""
-    by_hand = [item for item in successor.items() if not item.managed]
-    if not by_hand:
-        return
+def disinherit(successor: SqliteStore, number: int) -> None:
+    """Undo ``inherit`` where no succession followed: every item is of the one source ``number`` again."""
+    strangers = [item for item in successor.items() if item.source != number]
 
     def apply(change: Change) -> None:
-        for item in by_hand:
-            change.update(replace(item, managed=True))
+        change.sources = ()
+        _forget_skips(successor, change)
+        for item in strangers:
+            change.update(replace(item, source=number))
 
     lock = WriterLock(successor.directory)
     lock.acquire(0.0)
@@ -74,6 +77,11 @@ def disinherit(successor: SqliteStore) -> None:
             writer.close()
     finally:
         lock.release()
+
+
+def _forget_skips(store: SqliteStore, change: Change) -> None:
+    for source, row in store.skipped():
+        change.unskip(source, [(row.id, os.fsencode(row.path))])
 
 
 def succeed(directory: str, successor: str, files: FileSystem) -> None:

@@ -6,7 +6,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Self
+from itertools import islice
+from operator import attrgetter
+from typing import Self, TypeVar
 
 from seealike.store import schema
 from seealike.store.records import (
@@ -24,6 +26,10 @@ from seealike.store.records import (
 from seealike.types import Skipped
 
 WRITER_PATIENCE_MS = 60_000
+PART_ROWS = 1000  # in a transaction: where WAL is not safe, readers wait while one is written to the disk
+
+Row = TypeVar("Row")
+_NAMED = "source=? AND id=? AND path=?"
 _INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
 
 
@@ -41,18 +47,13 @@ class StoreWriter:
         """Close the connection."""
         self.connection.close()
 
-    def add(self, items: Sequence[NewItem], skipped: Sequence[Skipped] = ()) -> None:
-        """Add items, each replacing the one with its id, and list files that could not be added.
-
-        A file listed as skipped loses the item it may have had: the catalogue can no longer vouch for it.
-        """
-        if not items and not skipped:
+    def add(self, items: Sequence[NewItem]) -> None:
+        """Add items, each replacing the one with its id."""
+        if not items:
             return
         with self._change() as change:
-            change.remove_ids([*(item.id for item in items), *(row.id for row in skipped)])
+            change.remove_ids([item.id for item in items])
             change.insert(items)
-            change.skip(skipped, "decode")
-            change.unskip([(item.id, item.path) for item in items if item.path is not None])
 
     def remove(self, ids: Iterable[str]) -> int:
         """Remove the items with these ids; the number that existed."""
@@ -74,15 +75,22 @@ class StoreWriter:
                 true = replace(true, generation=state.generation + 1)
                 schema.put_state(self.connection, "catalog", true.to_json())
 
-    def set_source(self, source: SourceRecord) -> None:
+    def set_sources(self, sources: Sequence[SourceRecord]) -> None:
         """Record where the pictures come from."""
         with self._change() as change:
-            change.source = source
+            change.sources = tuple(sources)
 
     def rewrite(self, apply: Callable[[Change], None]) -> None:
         """Run several changes as one transaction."""
         with self._change() as change:
             apply(change)
+
+    def in_parts(self, rows: Iterable[Row], apply: Callable[[Change, list[Row]], object]) -> None:
+        """Apply a change to many rows in small transactions, so that no reader has to wait long for one."""
+        rows = iter(rows)
+        while part := list(islice(rows, PART_ROWS)):
+            with self._change() as change:
+                apply(change, part)
 
     def _change(self) -> Change:
         return Change(self.connection, self._path)
@@ -102,8 +110,7 @@ class Change:
         self._skipped = 0
         self._skip_sum = 0
         self._changed = False
-        self.source: SourceRecord | None = None
-        self.clear_source = False
+        self.sources: tuple[SourceRecord, ...] | None = None
         self.least_generation = 0
 
     def __enter__(self) -> Self:
@@ -162,10 +169,22 @@ class Change:
         self._item_sum += found * (row[-1] - before)
         self._changed = True
 
-    def skip(self, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
-        """List files as not indexed."""
+    def put_source(self, source: SourceRecord) -> None:
+        """Record a source, in place of the one with its number."""
+        known = self.sources if self.sources is not None else read_state(self._connection).sources
+        others = [other for other in known if other.number != source.number]
+        self.sources = tuple(sorted([*others, source], key=attrgetter("number")))
+
+    def drop_source(self, number: int) -> None:
+        """Forget a source that has no items."""
+        known = self.sources if self.sources is not None else read_state(self._connection).sources
+        self.sources = tuple(source for source in known if source.number != number)
+
+    def skip(self, source: int, skipped: Sequence[Skipped], origin: SkipOrigin) -> None:
+        """List files of a source as not indexed."""
         for row in skipped:
             fields = (
+                source,
                 row.id,
                 os.fsencode(row.path),
                 row.reason.value,
@@ -175,25 +194,27 @@ class Change:
                 origin,
             )
             crc = skipped_checksum(fields)
-            name = fields[:2]
-            known = self._connection.execute("SELECT crc FROM skipped WHERE id=? AND path=?", name).fetchone()
+            name = fields[:3]
+            known = self._connection.execute(f"SELECT crc FROM skipped WHERE {_NAMED}", name).fetchone()
             if known == (crc,):
                 continue
             self._unskip(name)
             self._connection.execute(
-                f"INSERT INTO skipped ({SKIPPED_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*fields, crc)
+                f"INSERT INTO skipped ({SKIPPED_COLUMNS}) VALUES ({','.join('?' * 9)})", (*fields, crc)
             )
             self._skipped += 1
             self._changed = True
             self._skip_sum += crc
 
-    def unskip(self, names: Iterable[tuple[str, bytes | None]], *, origin: SkipOrigin | None = None) -> None:
-        """Take files off the skipped list; only those that ``origin`` put there, if it is given."""
+    def unskip(
+        self, source: int, names: Iterable[tuple[str, bytes | None]], *, origin: SkipOrigin | None = None
+    ) -> None:
+        """Take files of a source off the skipped list; only those that ``origin`` put there, where given."""
         for name in names:
-            self._unskip(name, origin)
+            self._unskip((source, *name), origin)
 
-    def _unskip(self, name: tuple[str, bytes | None], origin: SkipOrigin | None = None) -> None:
-        where = "WHERE id=? AND path=? AND origin=coalesce(?, origin)"
+    def _unskip(self, name: tuple[int, str, bytes | None], origin: SkipOrigin | None = None) -> None:
+        where = f"WHERE {_NAMED} AND origin=coalesce(?, origin)"
         for (crc,) in self._connection.execute(
             f"SELECT crc FROM skipped {where}", (*name, origin)
         ).fetchall():
@@ -216,8 +237,8 @@ class Change:
 
     def _finish(self) -> None:
         state = read_state(self._connection)
-        source = None if self.clear_source else self.source or state.source
-        if not (self._changed or source != state.source or self.least_generation > state.generation):
+        sources = state.sources if self.sources is None else self.sources
+        if not (self._changed or sources != state.sources or self.least_generation > state.generation):
             return  # the same as before: readers need not look again
         state = replace(
             state,
@@ -228,7 +249,7 @@ class Change:
             item_sum=state.item_sum + self._item_sum,
             skipped=state.skipped + self._skipped,
             skip_sum=state.skip_sum + self._skip_sum,
-            source=source,
+            sources=sources,
         )
         schema.put_state(self._connection, "catalog", state.to_json())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
@@ -13,21 +12,25 @@ import click
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options
-from seealike.cli.locate import catalog_for_source
+from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
+from seealike.errors import SourceError
+from seealike.sources import is_table_name
 from seealike.store import FileSystem, is_catalog
 from seealike.types import IndexReport, Skipped
 
 
 @click.command(name="index")
-@click.argument("source")
+@click.argument("source", required=False)
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
 @click.option(
     "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
 )
+@click.option("--prefix", metavar="TEXT", help="What the ids of this source begin with, such as `summer/`.")
+@click.option("--forget", is_flag=True, help="Drop SOURCE and its items from the catalogue instead.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--prune-missing", is_flag=True, help="Remove items even if most of the source is gone.")
 @click.option(
@@ -50,13 +53,15 @@ from seealike.types import IndexReport, Skipped
 @format_option("How to print what was done.")
 @quiet_option
 def command(
-    source: str,
+    source: str | None,
     catalog: str | None,
     encoder: str | None,
     layer: str | None,
     pool: str | None,
     weights: str | None,
     root: str | None,
+    prefix: str | None,
+    forget: bool,
     dry_run: bool,
     prune_missing: bool,
     workers: int | None,
@@ -68,33 +73,81 @@ def command(
     """Make a catalogue equal to SOURCE: a folder, a quoted glob pattern, or a CSV, JSONL or Parquet table.
 
     New, changed, moved and removed pictures are found by themselves; run it again whenever the source has
-    changed. It may be interrupted at any moment and goes on from there.
+    changed. It may be interrupted at any moment and goes on from there. A catalogue may have several sources:
+    each has its own items, and without SOURCE all of them are brought up to date.
 
     \b
     seealike index photos/
     seealike index 'photos/**/*.jpg' --catalog jpegs.catalog
     seealike index products.csv --root /srv/images --report skipped.jsonl
+    seealike index winter/ -C shop.catalog --prefix winter/
+    seealike index -C shop.catalog
+    seealike index --forget winter/ -C shop.catalog
     seealike index photos/ --encoder 'onnx:model.onnx?size=320&norm=imagenet' --layer features --pool gem
     """
-    path = catalog_for_source(source, catalog)
-    options = IndexOptions(root, dry_run, prune_missing, workers, wait_s)
+    if forget:
+        _forget(source, catalog, form, quiet=quiet)
+        return
+    path = existing_catalog(catalog) if source is None else catalog_for_source(source, catalog)
+    options = IndexOptions(
+        root=root,
+        prefix=prefix,
+        dry_run=dry_run,
+        prune_missing=prune_missing,
+        workers=workers,
+        wait_s=wait_s,
+    )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     with _opened(source, path, asked, root, dry_run=dry_run) as opened:
         with progress_printer(quiet) as progress:
             result = opened.index(source, options=options, progress=progress)
         if report:
-            FileSystem().write(report, b"".join(map(_report_line, result.skipped)))
+            listed = len(result.skipped) == result.skipped_count or dry_run
+            rows = result.skipped if listed else opened.skipped()
+            FileSystem().write(report, b"".join(map(_report_line, rows)))
+            if len(rows) < result.skipped_count:
+                echo(f"{report}: the first {len(rows):,} of {result.skipped_count:,} files", err=True)
         if form == "json":
             click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
         elif not quiet:
-            _print(result, source, path, len(opened))
+            _print(result, source or "the sources", path, len(opened))
+    _refuse_nothing(result, source)
+
+
+def _forget(source: str | None, catalog: str | None, form: str, *, quiet: bool) -> None:
+    if source is None:
+        raise click.UsageError("say which source: seealike index --forget SOURCE")
+    path = catalog_for_source(source, catalog)
+    with open(path if is_catalog(path) else existing_catalog(catalog)) as opened:
+        removed = opened.forget(source)
+        if form == "json":
+            click.echo(json.dumps({"removed": removed, "catalog": opened.path}))
+        elif not quiet:
+            echo(f"{source} is forgotten: removed {removed:,} of its items; {len(opened):,} items left")
+
+
+def _refuse_nothing(result: IndexReport, source: str | None) -> None:
+    """Say why not one picture of a source that has files could be used.
+
+    Raises:
+        SourceError: that is so.
+    """
+    if not result.offered or result.usable:
+        return
+    first = next(iter(result.skipped), None)
+    why = f": the first is {first.id} ({first.reason.value}: {first.detail})" if first else ""
+    remedy = ""
+    if source is not None and is_table_name(source):
+        remedy = "; --root DIR names the folder that the paths are relative to"
+    name = source or "the sources"
+    raise SourceError(f"none of the {result.offered:,} files of {name} could be used{why}{remedy}")
 
 
 def _opened(
-    source: str, path: str, encoder: str | None, root: str | None, *, dry_run: bool
+    source: str | None, path: str, encoder: str | None, root: str | None, *, dry_run: bool
 ) -> AbstractContextManager[Catalog]:
     """The catalogue at ``path``; made if there is none, once the source has proved to be readable."""
-    if is_catalog(path):
+    if source is None or is_catalog(path):
         return open(path, encoder=encoder)
     check_source(source, root=root)
     if encoder:
@@ -113,8 +166,8 @@ def _say_assumed(encoder: str) -> None:
 
 def _counts(result: IndexReport) -> dict[str, object]:
     counts = {key: value for key, value in asdict(result).items() if key != "skipped"}
-    reasons = Counter(row.reason.value for row in result.skipped)
-    return {**counts, "skipped": len(result.skipped), "skipped_by_reason": dict(sorted(reasons.items()))}
+    reasons = {reason.value: count for reason, count in result.skipped_by_reason.items()}
+    return {**counts, "skipped": result.skipped_count, "skipped_by_reason": reasons}
 
 
 def _report_line(row: Skipped) -> bytes:
@@ -132,10 +185,10 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
     )
     names = ("added", "updated", "moved", "removed", "unchanged")
     counts = "  ".join(f"{name} {getattr(result, name):,}" for name in names)
-    echo(f"{'would be: ' if result.dry_run else ''}{counts}  skipped {len(result.skipped):,}")
-    if result.skipped:
-        reasons = Counter(row.reason.value for row in result.skipped)
-        listed = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+    echo(f"{'would be: ' if result.dry_run else ''}{counts}  skipped {result.skipped_count:,}")
+    if result.skipped_by_reason:
+        most = sorted(result.skipped_by_reason.items(), key=lambda pair: -pair[1])
+        listed = ", ".join(f"{reason.value} {count:,}" for reason, count in most)
         echo(f"skipped: {listed}; --report FILE.jsonl lists them")
     if result.missing:
         echo(

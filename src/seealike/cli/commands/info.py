@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 import seealike
-from seealike.catalog import CatalogInfo
+from seealike.catalog import CatalogInfo, SourceInfo
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, format_option
@@ -46,7 +46,6 @@ def _print(info: CatalogInfo) -> None:
     encoder = info.encoder
     lines = {
         "catalogue": info.path,
-        "source": info.source or "none",
         "items": f"{info.items:,}",
         "skipped": f"{info.skipped:,}",
         "generation": str(info.generation),
@@ -56,8 +55,18 @@ def _print(info: CatalogInfo) -> None:
     }
     for name, value in lines.items():
         echo(f"{name:<12}{value}")
+    for source in info.sources:
+        echo(f"{'source':<12}{_source_line(source)}")
+    if info.by_hand:
+        echo(f"{'by hand':<12}{info.by_hand:,} items")
     for reason, count in info.skipped_by_reason.items():
         echo(f"  {reason.value:<24}{count:,}")
+
+
+def _source_line(source: SourceInfo) -> str:
+    prefix = f", ids begin with {source.prefix}" if source.prefix else ""
+    missing = f", {source.missing:,} of them missing there and kept" if source.missing else ""
+    return f"{source.label}: {source.items:,} items{missing}, {source.skipped:,} skipped{prefix}"
 
 
 def _search_line(info: CatalogInfo) -> str:

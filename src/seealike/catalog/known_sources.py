@@ -1,0 +1,231 @@
+"""The sources a catalogue is kept equal to: found again, told apart, and resolved to places on the disk.
+
+A source that the catalogue lies in, or beside, may move together with it: then it is known by where it lies
+seen from the catalogue, otherwise by its absolute place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
+from seealike.errors import SourceError, UsageError
+from seealike.protocols import Source
+from seealike.sources import has_wildcard, is_table_name, open_source
+from seealike.store import SourceRecord, SqliteStore, State, StoreWriter
+from seealike.store.writer import PART_ROWS
+from seealike.types import IndexReport, SkipReason
+
+if TYPE_CHECKING:
+    from seealike.recommend import ItemRow
+    from seealike.types import PathInput
+
+_SUMMED = ("added", "updated", "moved", "removed", "unchanged", "missing", "offered")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedSource:
+    """A source as a caller names it, opened. ``spec`` is its absolute place, empty for an object."""
+
+    source: Source
+    spec: str = ""
+
+
+def resolved(record: SourceRecord, directory: str) -> SourceRecord:
+    """The record with its places as they are now, seen from the catalogue in ``directory``."""
+    if record.relative_root is None:
+        return record
+
+    def place(relative: str) -> str:
+        return os.path.normpath(os.path.join(os.path.abspath(directory), relative))
+
+    spec = place(record.relative_spec) if record.relative_spec is not None else record.spec
+    return replace(record, root=place(record.relative_root), spec=spec)
+
+
+def known_sources(directory: str, state: State) -> tuple[SourceRecord, ...]:
+    """All sources of the catalogue in ``directory``, their places as they are now."""
+    return tuple(resolved(record, directory) for record in state.sources)
+
+
+def absolute_paths(store: SqliteStore) -> Callable[[ItemRow], str | None]:
+    """What gives the absolute path of an item."""
+    roots = {record.number: record.root for record in known_sources(store.directory, store.state())}
+    otherwise = os.path.abspath(store.directory)
+
+    def absolute(row: ItemRow) -> str | None:
+        return (
+            None
+            if row.path is None
+            else os.path.join(roots.get(row.source, otherwise), os.fsdecode(row.path))
+        )
+
+    return absolute
+
+
+def asked_source(
+    source: PathInput | Source, root: PathInput | None, known: Sequence[SourceRecord]
+) -> AskedSource:
+    """Open what a caller names; a known source from the same root as before, unless one is given.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return AskedSource(source)
+    spec = absolute_spec(source)
+    before = next((record for record in known if _same_place(record.spec, spec)), None)
+    if before is None:
+        return AskedSource(open_source(source, root=root), spec)
+    return AskedSource(open_source(before.spec, root=before.root if root is None else root), before.spec)
+
+
+def absolute_spec(source: PathInput) -> str:
+    """The absolute place of a folder, table or pattern."""
+    named = os.fspath(source)
+    return os.path.abspath(named) if named else named
+
+
+def found_again(asked: AskedSource, known: Sequence[SourceRecord]) -> SourceRecord | None:
+    """The record of a source, if the catalogue knows it.
+
+    One that an early catalogue knows without its place is taken for the one with the same root or name.
+    """
+    for record in known:
+        if asked.spec and _same_place(record.spec, asked.spec):
+            return record
+    for record in known:
+        if record.spec:
+            continue
+        alike = (record.label == label_of(asked.source), record.root == asked.source.root)
+        if any(alike) if asked.spec else all(alike):
+            return record
+    return None
+
+
+def recorded(asked: AskedSource, directory: str, before: SourceRecord | None, number: int) -> SourceRecord:
+    """What the catalogue in ``directory`` is to remember of a source from now on."""
+    root, place = asked.source.root, os.path.abspath(directory)
+    inside = _holds(root, place)
+    relative_root = os.path.relpath(root, place) if inside else None
+    relative_spec = os.path.relpath(asked.spec, place) if inside and _holds(root, asked.spec) else None
+    return replace(
+        before or SourceRecord(number, "", ""),
+        label=before.label if before else label_of(asked.source),
+        root=root,
+        relative_root=relative_root,
+        spec=asked.spec,
+        relative_spec=relative_spec,
+    )
+
+
+def named_source(name: PathInput, known: Sequence[SourceRecord]) -> SourceRecord:
+    """The known source that people call ``name``: by its place, or by its label.
+
+    Raises:
+        SourceError: there is none, or several; the message lists them.
+    """
+    spec, label = absolute_spec(name), os.fspath(name)
+    labels = {label, label.rstrip("/" + os.sep) + "/"}
+    found = [record for record in known if _same_place(record.spec, spec)]
+    found = found or [record for record in known if record.label in labels]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(record.spec or record.label for record in known) or "it has none"
+    what = "several sources are" if found else "no source of the catalogue is"
+    raise SourceError(f"{what} called {label}; its sources: {listed}")
+
+
+def place_to_open(record: SourceRecord) -> str:
+    """What opens a known source again.
+
+    Raises:
+        SourceError: it was an object, or its place is not known.
+    """
+    if record.spec:
+        return record.spec
+    if record.label.endswith("/") and os.path.isdir(record.root):
+        return record.root
+    beside = os.path.join(record.root, os.path.basename(record.label))
+    if not has_wildcard(record.label) and is_table_name(beside) and os.path.isfile(beside):
+        return beside
+    raise SourceError(f"where the source {record.label} lies is not known; name it: `seealike index SOURCE`")
+
+
+def index_all(
+    sources: Sequence[SourceRecord], index: Callable[[str], IndexReport], options: IndexOptions
+) -> IndexReport:
+    """Run ``index`` on every source, also where one of them fails, and add the reports up.
+
+    Raises:
+        UsageError: there is none, or an option is meant for one of them only.
+        SourceError: one of them cannot be read; the others are up to date.
+    """
+    if not sources:
+        raise UsageError("the catalogue has no source yet; name one")
+    if options.root is not None or options.prefix is not None:
+        raise UsageError("a root or a prefix is for one source; name it")
+    reports: list[IndexReport] = []
+    failed: SourceError | None = None
+    for record in sources:
+        try:
+            reports.append(index(place_to_open(record)))
+        except SourceError as exc:
+            failed = failed or exc
+    if failed is not None:
+        raise failed
+    return summed(reports)
+
+
+def summed(reports: Sequence[IndexReport]) -> IndexReport:
+    """The reports of several sources as one."""
+    reasons: Counter[SkipReason] = Counter()
+    for report in reports:
+        reasons.update(report.skipped_by_reason)
+    skipped = [row for report in reports for row in report.skipped]
+    return IndexReport(
+        **{name: sum(getattr(report, name) for report in reports) for name in _SUMMED},
+        skipped=tuple(sorted(skipped, key=attrgetter("id", "path"))[:SKIPPED_REPORTED]),
+        skipped_by_reason=dict(sorted(reasons.items())),
+        generation=reports[-1].generation,
+        took_s=sum(report.took_s for report in reports),
+        dry_run=reports[-1].dry_run,
+    )
+
+
+def forget_source(store: SqliteStore, writer: StoreWriter, number: int) -> int:
+    """Remove a source with all that belongs to it, in small transactions; the number of items removed."""
+    removed = 0
+    while ids := store.ids_of_source(number, PART_ROWS):
+        writer.remove(ids)
+        removed += len(ids)
+    skips = ((row.id, os.fsencode(row.path)) for source, row in store.skipped() if source == number)
+    writer.in_parts(skips, lambda change, part: change.unskip(number, part))
+    writer.rewrite(lambda change: change.drop_source(number))
+    return removed
+
+
+def label_of(source: Source) -> str:
+    """How people call a source, as text that can be stored."""
+    return os.fsencode(source.label).decode("utf-8", "backslashreplace")
+
+
+def _same_place(one: str, other: str) -> bool:
+    return bool(one) and (one == other or os.path.realpath(one) == os.path.realpath(other))
+
+
+def _holds(root: str, place: str) -> bool:
+    """Whether ``place`` lies in ``root``, so that both may move together; what lies in ``/`` cannot."""
+    if not place:
+        return False
+    if (
+        os.path.dirname(root) == root
+        or os.path.splitdrive(root)[0].lower() != os.path.splitdrive(place)[0].lower()
+    ):
+        return False
+    return os.path.commonpath([root, place]) == root

@@ -243,3 +243,54 @@ def test_a_gallery_is_one_file_that_loads_nothing(typed: Call, indexed: Path, tm
     assert html.count("data:image/") >= 11
     assert 'src="http' not in html
     assert "one/001.jpg" in html
+
+
+def test_a_source_with_files_of_which_none_can_be_used_ends_with_one_and_the_first_reason(
+    typed: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "notes").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "notes" / name).write_text("no picture")
+    done = typed("index", tmp_path / "notes")
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert "none of the 2 files of" in line
+    assert "the first is a.txt (not_an_image: " in line
+    write_pictures(tmp_path / "images", range(2))
+    (tmp_path / "products.csv").write_text("path\n000.jpg\n001.jpg\n")
+    done = typed("index", tmp_path / "products.csv", "-C", tmp_path / "c")
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert "000.jpg" in line
+    assert "--root DIR" in line
+    done = typed("index", tmp_path / "products.csv", "-C", tmp_path / "c", "--root", tmp_path / "images")
+    assert done.code == 0
+    assert done.out.startswith("added 2 ")
+    (tmp_path / "empty").mkdir()
+    assert typed("index", tmp_path / "empty").code == 0  # it has no files: nothing is wrong with them
+
+
+def test_sources_are_added_brought_up_to_date_together_listed_and_forgotten(
+    typed: Call, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "one", range(3))
+    write_pictures(tmp_path / "two", range(3))
+    place = tmp_path / "c"
+    typed("index", tmp_path / "one", "-C", place, "-q")
+    assert typed("index", tmp_path / "two", "-C", place, "--prefix", "b/").out.startswith("added 3 ")
+    write_pictures(tmp_path / "two", range(3, 4))
+    assert typed("index", "-C", place).out.startswith("added 1  updated 0  moved 0  removed 0  unchanged 6 ")
+    listed = typed("info", "-C", place).out
+    assert f"{tmp_path / 'one'}/: 3 items" in listed
+    assert f"{tmp_path / 'two'}/: 4 items, 0 skipped, ids begin with b/" in listed
+    told = typed("info", "-C", place, "--format", "json").json()["sources"]
+    assert [(source["items"], source["prefix"]) for source in told] == [(3, ""), (4, "b/")]
+    shutil.rmtree(tmp_path / "one")
+    done = typed("index", "-C", place)
+    assert (done.code, "there is no" in done.err) == (1, True)
+    assert (
+        typed("index", "--forget", tmp_path / "one", "-C", place, "--format", "json").json()["removed"] == 3
+    )
+    assert typed("index", "-C", place).code == 0
+    assert typed("index", "--forget", tmp_path / "one", "-C", place).code == 1
+    assert typed("index", "--forget", "-C", place).code == 2

@@ -70,7 +70,19 @@ class _StubCatalog:
                     self.rows[row["id"]] = Item(
                         row["id"], path, row["group"] or None, {"name": row["name"]}, 400, 480
                     )
-        return IndexReport(len(self.rows), 0, 0, 0, 0, 0, tuple(self.left_out), 1, 2.0)
+        return IndexReport(
+            added=len(self.rows),
+            updated=0,
+            moved=0,
+            removed=0,
+            unchanged=0,
+            missing=0,
+            offered=len(self.rows) + len(self.left_out),
+            skipped=tuple(self.left_out),
+            skipped_by_reason={SkipReason.CORRUPT: len(self.left_out)},
+            generation=1,
+            took_s=2.0,
+        )
 
     def item(self, item_id: str) -> Item:
         if item_id not in self.rows:

@@ -159,8 +159,8 @@ def test_the_difference_is_what_plain_dictionaries_say(
         name
         for name, entry in refused.items()
         if name not in skips
-        or (skips[name].reason, skips[name].size, skips[name].mtime)
-        != (entry.reason, entry.size, entry.mtime)
+        or (skips[name].reason, skips[name].size, skips[name].mtime, skips[name].origin)
+        != (entry.reason, entry.size, entry.mtime, "scan")
     } | taken
 
     with staged(items, skips, offered, refused) as staging:

@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from seealike.errors import SourceError, UsageError
 from seealike.protocols import Source
 from seealike.sources import has_wildcard, is_table_name, open_source
 from seealike.store import SourceRecord, SqliteStore, State, StoreWriter
-from seealike.store.writer import PART_ROWS
+from seealike.store.writer import PART_EDITS, Change
 from seealike.types import IndexReport, SkipReason
 
 if TYPE_CHECKING:
@@ -201,11 +202,11 @@ def summed(reports: Sequence[IndexReport]) -> IndexReport:
 def forget_source(store: SqliteStore, writer: StoreWriter, number: int) -> int:
     """Remove a source with all that belongs to it, in small transactions; the number of items removed."""
     removed = 0
-    while ids := store.ids_of_source(number, PART_ROWS):
+    while ids := store.ids_of_source(number, PART_EDITS):
         writer.remove(ids)
         removed += len(ids)
     skips = ((row.id, os.fsencode(row.path)) for source, row in store.skipped() if source == number)
-    writer.in_parts(skips, lambda change, part: change.unskip(number, part))
+    writer.in_parts(partial(Change.unskip, source=number, names=[name]) for name in skips)
     writer.rewrite(lambda change: change.drop_source(number))
     return removed
 

@@ -12,6 +12,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from operator import attrgetter
 
 import numpy as np
@@ -30,7 +32,7 @@ from seealike.images import DecodedBatch, DecodedPicture, DecodePool, DecodeTask
 from seealike.protocols import Encoder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
 from seealike.store.staging import TRANSIENT_REASONS, ScanDiff, StagedItem
-from seealike.store.writer import Change
+from seealike.store.writer import Change, Edit
 from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason, SourceItem
 
 ProgressCallback = Callable[[Progress], None]
@@ -170,32 +172,31 @@ class SyncJob:
     def _apply_known(self) -> None:
         """Everything that needs no picture; no transaction at all where nothing changed.
 
-        In small transactions: each leaves a catalogue that the next run can go on from.
+        One transaction, or several small ones: each leaves a catalogue that the next run can go on from.
         """
-        number = self._source.number
+        self._writer.in_parts(self._known_changes())
+
+    def _known_changes(self) -> Iterator[Edit]:
+        number, staging = self._source.number, self._staging
         if self._source != self._known:
-            self._writer.rewrite(lambda change: change.put_source(self._source))
+            yield lambda change: change.put_source(self._source)
             if self._old_root not in (None, self._source.root):
-                self._writer.in_parts(self._staging.items(), self._rebase)
+                yield from map(self._rebased, staging.items())
         if self._counts.removed:
-            self._writer.in_parts(self._staging.gone_ids(), Change.remove_ids)
-        for pairs in (self._staging.moves(), self._staging.relabelled()):
-            self._writer.in_parts(pairs, self._update)
-        self._writer.in_parts(self._staging.stale_skips(), lambda change, rows: change.unskip(number, rows))
-        self._writer.in_parts(
-            self._staging.refused_anew(), lambda change, rows: change.skip(number, rows, "scan")
-        )
+            yield from (partial(Change.remove_ids, ids=[item_id]) for item_id in staging.gone_ids())
+        for staged, item in chain(staging.moves(), staging.relabelled()):
+            yield partial(Change.update, item=_as_staged(item, staged, staging.relative(staged.path)))
+        for name in staging.stale_skips():
+            yield partial(Change.unskip, source=number, names=[name])
+        for row in staging.refused_anew():
+            yield partial(Change.skip, source=number, skipped=[row], origin="scan")
 
-    def _rebase(self, change: Change, items: list[StoredItem]) -> None:
-        """Keep paths leading where they led, now that they are relative to another root."""
-        for item in items:
-            if item.path is not None and self._old_root is not None:
-                path = os.path.join(self._old_root, os.fsdecode(item.path))
-                change.update(replace(item, path=self._staging.relative(path)))
-
-    def _update(self, change: Change, pairs: list[tuple[StagedItem, StoredItem]]) -> None:
-        for staged, item in pairs:
-            change.update(_as_staged(item, staged, self._staging.relative(staged.path)))
+    def _rebased(self, item: StoredItem) -> Edit:
+        """What keeps a path leading where it led, now that it is relative to another root."""
+        if item.path is not None and self._old_root is not None:
+            path = os.path.join(self._old_root, os.fsdecode(item.path))
+            item = replace(item, path=self._staging.relative(path))
+        return partial(Change.update, item=item)
 
     # -- reading pictures --------------------------------------------------------------------------
 

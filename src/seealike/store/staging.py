@@ -246,7 +246,7 @@ class Staging:
         anew = (
             f"SELECT {columns} FROM temp.refused r WHERE NOT EXISTS (SELECT 1 FROM skipped k WHERE "
             f"{_ours('k')} AND k.id=r.id AND k.path=r.path AND k.reason=r.reason "
-            "AND k.detail=r.detail AND k.size IS r.size AND k.mtime IS r.mtime)"
+            "AND k.detail=r.detail AND k.size IS r.size AND k.mtime IS r.mtime AND k.origin='scan')"
         )
         for row in self._blocks(anew, "r.id, r.path", by=2):
             yield Skipped(row[0], os.fsdecode(row[1]), SkipReason(row[2]), *row[3:6])

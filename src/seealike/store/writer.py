@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from operator import attrgetter
-from typing import Self, TypeVar
+from typing import Self, TypeAlias
 
 from seealike.store import schema
 from seealike.store.records import (
@@ -26,9 +26,7 @@ from seealike.store.records import (
 from seealike.types import Skipped
 
 WRITER_PATIENCE_MS = 60_000
-PART_ROWS = 1000  # in a transaction: where WAL is not safe, readers wait while one is written to the disk
-
-Row = TypeVar("Row")
+PART_EDITS = 1000  # in a transaction: where WAL is not safe, readers wait while one is written to the disk
 _NAMED = "source=? AND id=? AND path=?"
 _INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
 
@@ -85,12 +83,13 @@ class StoreWriter:
         with self._change() as change:
             apply(change)
 
-    def in_parts(self, rows: Iterable[Row], apply: Callable[[Change, list[Row]], object]) -> None:
-        """Apply a change to many rows in small transactions, so that no reader has to wait long for one."""
-        rows = iter(rows)
-        while part := list(islice(rows, PART_ROWS)):
+    def in_parts(self, edits: Iterable[Edit]) -> None:
+        """Make many edits in small transactions, so that no reader has to wait long for one."""
+        edits = iter(edits)
+        while part := list(islice(edits, PART_EDITS)):
             with self._change() as change:
-                apply(change, part)
+                for edit in part:
+                    edit(change)
 
     def _change(self) -> Change:
         return Change(self.connection, self._path)
@@ -283,3 +282,6 @@ def read_state(connection: sqlite3.Connection) -> State:
     if row is None or not is_whole_text(*row):
         raise sqlite3.DatabaseError("checksum of the state")
     return State.from_json(row[0])
+
+
+Edit: TypeAlias = Callable[[Change], object]

@@ -30,7 +30,9 @@ class Source(Protocol):
         """Yield every picture on offer, and every entry that cannot be one, with its reason.
 
         No picture is opened. Ids are unique among the yielded items: a second use of an id is
-        yielded as ``Skipped`` with ``DUPLICATE_ID``.
+        yielded as ``Skipped`` with ``DUPLICATE_ID``. What could not be looked at, because of permissions
+        or a failing disk, is yielded as ``Unseen``: what the catalogue knows of it stays. Every ``path``
+        can be encoded by ``os.fsencode``.
 
         Raises:
             SourceError: the source as a whole cannot be read.

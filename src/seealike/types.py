@@ -134,6 +134,17 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Unseen(Skipped):
+    """What a source could not look at: it may be there as before, so an item known under this id stays.
+
+    Any other :class:`Skipped` of a source is a verdict: an item known under its id goes. ``below``: nothing
+    under this id could be looked at either, so items whose ids begin with it and a ``/`` stay as well.
+    """
+
+    below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One picture of a catalogue."""
 

@@ -67,6 +67,32 @@ def test_a_folder_whose_name_is_not_utf8_is_indexed_and_shown(
     assert "\x1b" not in stdout.text()
 
 
+def test_rows_that_no_file_can_have_are_listed_and_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path, range(1))
+    odd = [
+        {"path": "a\0b"},
+        {"path": "\ud800"},
+        {"path": "000.jpg", "id": "\udfff\x1b[31m\n", "\ud800": "\udc00"},
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in odd), encoding="utf-8")
+    stdout = Stdout(monkeypatch, "utf-8")
+    catalog, report = tmp_path / "catalog", tmp_path / "report.jsonl"
+    for _ in range(2):
+        assert run(["index", str(tmp_path / "t.jsonl"), "-C", str(catalog), "--report", str(report)]) == 0
+    assert run(["info", "--skipped", "-C", str(catalog)]) == 0
+    assert "1 items" in stdout.text()
+    assert "unreadable\ta\\x00b\tline 1: " in stdout.text()
+    assert "unreadable\t\\ud800\tline 2: " in stdout.text()
+    assert "\x1b" not in stdout.text()
+    rows = [json.loads(line) for line in report.read_text("utf-8").splitlines()]
+    assert {row["id"] for row in rows} == {"a\0b", "\\ud800"}
+    with seealike.open(catalog) as opened:
+        (item,) = opened.items()
+    assert (item.id, item.metadata) == ("\\udfff\x1b[31m\n", {"\\ud800": "\\udc00"})
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
 def test_lists_can_be_printed_in_any_encoding(
     odd: str, encoding: str, monkeypatch: pytest.MonkeyPatch

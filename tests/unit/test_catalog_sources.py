@@ -17,7 +17,7 @@ from seealike.catalog import known_sources
 from seealike.errors import SourceError, UsageError
 from seealike.store import SqliteStore, schema
 from seealike.testing import FakeEncoder
-from seealike.types import Progress, Skipped, SourceItem
+from seealike.types import Progress, Skipped, SourceItem, Unseen
 
 
 @pytest.fixture
@@ -138,7 +138,8 @@ def test_a_share_is_of_what_could_be_looked_for(catalog: seealike.Catalog, tmp_p
         root, label = str(tmp_path / "photos"), "shielded"
 
         def scan(self) -> Iterator[SourceItem | Skipped]:
-            yield Skipped("dir", str(tmp_path / "photos" / "dir"), SkipReason.UNREADABLE, "no permission")
+            path = str(tmp_path / "photos" / "dir")
+            yield Unseen("dir", path, SkipReason.UNREADABLE, "no permission", below=True)
 
     class Everything(Shielded):
         def scan(self) -> Iterator[SourceItem | Skipped]:

@@ -13,7 +13,7 @@ import pytest
 from seealike.errors import SourceError
 from seealike.protocols import Source
 from seealike.sources import FolderSource, GlobSource, TableSource, open_source
-from seealike.types import Skipped, SkipReason, SourceItem
+from seealike.types import Skipped, SkipReason, SourceItem, Unseen
 
 
 def put(path: Path | str, content: bytes = b"x") -> Path:
@@ -224,9 +224,31 @@ def test_folders_full_of_links_to_each_other_do_not_multiply(tmp_path: Path) -> 
 def test_a_link_to_nothing_is_reported(tmp_path: Path) -> None:
     link(tmp_path / "gone.jpg", "nowhere.jpg")
     (found,) = FolderSource(tmp_path).scan()
-    assert isinstance(found, Skipped)
+    assert type(found) is Skipped
     assert (found.id, found.reason) == ("gone.jpg", SkipReason.UNREADABLE)
     assert "link to nothing" in found.detail
+
+
+def test_a_link_that_cannot_be_followed_may_lead_to_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "real" / "a.jpg")
+    link(tmp_path / "album", "real")
+    stat = os.stat
+
+    def refusing(path: str, *, follow_symlinks: bool = True) -> os.stat_result:
+        if os.fspath(path).endswith("album"):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    for source in (FolderSource(tmp_path), GlobSource(tmp_path / "*" / "*.jpg")):
+        (found,) = (entry for entry in source.scan() if isinstance(entry, Skipped))
+        detail = "the link cannot be followed: permission denied"
+        path = str(tmp_path / "album")
+        assert found == Unseen("album", path, SkipReason.UNREADABLE, detail, below=True)
+    put(tmp_path / "b.jpg")
+    assert skipped(GlobSource(tmp_path / "*.jpg")) == {}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -236,8 +258,8 @@ def test_what_is_no_regular_file_is_reported_and_never_opened(tmp_path: Path) ->
     found = {entry.id: entry for entry in FolderSource(tmp_path).scan()}
     assert set(found) == {"pipe.jpg", "to-pipe.jpg"}
     for entry in found.values():
-        assert isinstance(entry, Skipped)
-        assert (entry.reason, entry.detail) == (SkipReason.UNREADABLE, "a named pipe, not a file")
+        assert type(entry) is Skipped
+        assert (entry.reason, entry.detail) == (SkipReason.NOT_AN_IMAGE, "a named pipe, not a file")
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no such sockets here")
@@ -245,7 +267,7 @@ def test_a_socket_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)  # the names of sockets must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("s.jpg")
-        assert skipped(FolderSource(".")) == {"s.jpg": SkipReason.UNREADABLE}
+        assert skipped(FolderSource(".")) == {"s.jpg": SkipReason.NOT_AN_IMAGE}
 
 
 @pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="the super-user reads everything")
@@ -273,8 +295,9 @@ def test_an_unreadable_folder_costs_only_itself(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "scandir", refusing)
     assert ids(FolderSource(tmp_path)) == ["a/1.jpg"]
     (found,) = (entry for entry in FolderSource(tmp_path).scan() if isinstance(entry, Skipped))
-    assert (found.id, found.reason) == ("locked", SkipReason.UNREADABLE)
-    assert found.detail == "the folder cannot be read: permission denied"
+    detail = "the folder cannot be read: permission denied"
+    path = str(tmp_path / "locked")
+    assert found == Unseen("locked", path, SkipReason.UNREADABLE, detail, below=True)
     with pytest.raises(SourceError, match="permission denied"):
         ids(FolderSource(tmp_path / "locked"))
 
@@ -289,8 +312,38 @@ def test_a_file_that_vanishes_while_scanning_is_reported(
     (tmp_path / "b.jpg").unlink()
     (found,) = scan
     if os.name != "nt":  # where the listing has told all already
-        assert isinstance(found, Skipped)
+        assert isinstance(found, Unseen)
         assert (found.id, found.reason) == ("b.jpg", SkipReason.UNREADABLE)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths are short there")
+def test_a_tree_deeper_than_any_path_is_walked_as_far_as_paths_reach(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("deep", dir_fd=here)
+        below = os.open("deep", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        first, *found = FolderSource(tmp_path).scan()
+        assert isinstance(first, SourceItem)
+        (last,) = found
+        assert isinstance(last, Unseen)
+        assert last.id.count("deep") > 700
+        assert "too long" in last.detail
+    finally:
+        shorten(tmp_path)
+
+
+def shorten(folder: Path) -> None:
+    """Remove folders that lie in each other; what removes trees by path cannot."""
+    while (folder / "deep").exists():
+        (folder / "deep").rename(folder / "old")
+        for inside in (folder / "old").iterdir():
+            inside.rename(folder / "deep")
+        (folder / "old").rmdir()
 
 
 def test_a_very_deep_tree_is_walked_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

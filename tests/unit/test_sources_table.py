@@ -9,14 +9,18 @@ import sys
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.tables import items, reports, scan, write_parquet
 
-from seealike.errors import MissingExtraError, SourceError
+from seealike.errors import SourceError
 from seealike.sources import TableSource, open_source
-from seealike.types import MetadataValue, Skipped, SkipReason, SourceItem
+from seealike.sources.rows import LONGEST_ROW
+from seealike.types import MetadataValue, Skipped, SkipReason, SourceItem, Unseen
 
-Found = list[SourceItem | Skipped]
+if TYPE_CHECKING:
+    pass
 
 
 @pytest.fixture
@@ -25,21 +29,6 @@ def shop(tmp_path: Path) -> Path:
     for name in ("a.jpg", "b.jpg", "c, d.jpg", "écharpe 围巾.jpg"):
         (tmp_path / "img" / name).write_bytes(name.encode())
     return tmp_path
-
-
-def scan(folder: Path, content: str | bytes, name: str = "t.csv", root: Path | None = None) -> Found:
-    raw = content.encode("utf-8") if isinstance(content, str) else content
-    (folder / name).write_bytes(raw)
-    return list(open_source(folder / name, root=root).scan())
-
-
-def items(found: Found) -> list[SourceItem]:
-    assert all(isinstance(entry, SourceItem) for entry in found), found
-    return [entry for entry in found if isinstance(entry, SourceItem)]
-
-
-def reports(found: Found) -> list[tuple[str, SkipReason, str]]:
-    return [(entry.id, entry.reason, entry.detail) for entry in found if isinstance(entry, Skipped)]
 
 
 def column(shop: Path, cells: Sequence[str]) -> list[MetadataValue]:
@@ -180,7 +169,7 @@ def test_rows_that_name_no_picture_are_reported_with_their_line(shop: Path) -> N
         ("t.csv:4", unreadable, "line 4: 5 cells, but the header has 3 columns"),
         ("t.csv:5", unreadable, "line 5: the path is empty"),
         ("t.csv:6", unreadable, "line 6: the id is empty, or neither text nor a whole number"),
-        ("5", unreadable, "line 7: no such file"),
+        ("5", unreadable, f'line 7: no such file: {shop}/img/"b.jpg'),
         ("t.csv:8", unreadable, "line 8: the quotes are out of order: ',' expected after '\"'"),
     ]
     assert [entry.path for entry in found if entry.id == "t.csv:4"] == [str(shop / "t.csv")]
@@ -252,14 +241,20 @@ def test_links_in_a_table_follow_the_same_rule(shop: Path) -> None:
 
 def test_rows_whose_file_cannot_be_one_are_reported(shop: Path) -> None:
     long_name = "n" * 300 + ".jpg"
-    found = scan(shop, f"path\nimg\nnone.jpg\nimg/a.jpg/x.jpg\nhttps://x.org/a.jpg\na\0b\n{long_name}\n")
-    assert all(reason is SkipReason.UNREADABLE for _, reason, _ in reports(found))
+    paths = ("img", "none.jpg", "img/a.jpg/x.jpg", "https://x.org/a.jpg", "img\\a.jpg", "a\0b", long_name)
+    found = scan(shop, "path\n" + "".join(f"{path}\n" for path in paths))
+    reasons = [reason for _, reason, _ in reports(found)]
+    assert reasons == [SkipReason.NOT_AN_IMAGE, *[SkipReason.UNREADABLE] * 6]
     details = [detail.split(": ", 1)[1] for _, _, detail in reports(found)]
     assert details[0] == "a folder, not a file"
-    assert details[1:3] == ["no such file"] * 2
+    assert details[1] == f"no such file: {shop / 'none.jpg'}"
+    assert details[2] == f"no such file: {shop / 'img' / 'a.jpg' / 'x.jpg'}"
     assert details[3] == "a web address, not a file"
-    assert "null" in details[4]
-    assert len(found) == len(details) == 6
+    if os.name != "nt":  # where it is a path like any other
+        assert details[4] == rf"no such file: {shop}/img\a.jpg (folders are separated by / here)"
+    assert "null" in details[5]
+    assert details[6].endswith(long_name)
+    assert not any(isinstance(entry, SourceItem | Unseen) for entry in found)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
@@ -282,6 +277,36 @@ def test_a_table_without_the_column_path_is_refused(shop: Path) -> None:
     for name, text in (("t.csv", "file, label"), ("t.parquet", "file, label"), ("t.jsonl", "'path'")):
         with pytest.raises(SourceError, match=text):
             list(open_source(shop / name).scan())
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.parquet"])
+def test_two_columns_of_one_name_are_refused_by_name(shop: Path, name: str) -> None:
+    if name == "t.parquet":
+        pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+        pq = pytest.importorskip("pyarrow.parquet")
+        columns = [pa.array(["img/a.jpg"]), pa.array([1]), pa.array(["2"])]
+        pq.write_table(pa.Table.from_arrays(columns, ["path", "price", "price"]), shop / name)
+    else:
+        (shop / name).write_text("path\tprice\tprice\nimg/a.jpg\t1\t2\n", encoding="utf-8")
+    with pytest.raises(SourceError) as refused:
+        open_source(shop / name)
+    assert str(refused.value) == f"{shop / name} has more than one column 'price'; rename all but one"
+
+
+def test_a_json_object_that_says_a_key_twice_is_no_row(shop: Path) -> None:
+    lines = [
+        '{"path": "img/a.jpg", "x": 1, "x": 1}',
+        '{"path": "img/a.jpg", "x": {"y": 1, "y": 2}}',
+        '{"path": "img/a.jpg", "path": "img/b.jpg"}',
+        '{"path": "img/b.jpg", "": 1, "": 2}',
+        '{"path": "img/a.jpg", "x": {"path": 1}}',
+    ]
+    found = scan(shop, "\n".join(lines), "t.jsonl")
+    assert [detail for _, _, detail in reports(found)] == [
+        f"line {number}: the key {name!r} occurs more than once"
+        for number, name in enumerate(("x", "y", "path", ""), 1)
+    ]
+    assert [entry.id for entry in found if isinstance(entry, SourceItem)] == ["img/a.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -375,66 +400,6 @@ def test_json_can_name_files_that_are_not_utf8_as_python_writes_them(shop: Path)
     assert second.metadata == {"x": "\\ud83d"}
 
 
-def write_parquet(path: Path, rows: list[dict[str, object]]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    pq.write_table(pa.Table.from_pylist(rows), path)
-
-
-def test_parquet_keeps_its_types(shop: Path) -> None:
-    pa = pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
-    pq = pytest.importorskip("pyarrow.parquet")
-    columns = {
-        "path": pa.array(["img/a.jpg", "img/b.jpg", None]),
-        "id": pa.array([1, 2, 3]),
-        "group": pa.array(["g", None, "g"]).dictionary_encode(),
-        "small": pa.array([1, 2, None], pa.int8()),
-        "unsigned": pa.array([2**64 - 1, 1, 1], pa.uint64()),
-        "half": pa.array([0.5, float("nan"), 1.0], pa.float16()),
-        "truth": pa.array([True, False, None]),
-        "tags": pa.array([["x", "y"], [], None]),
-        "day": pa.array([0, 1, 2], pa.date32()),
-        "moment": pa.array([1, 2, 3], pa.timestamp("ns")),
-        "bytes": pa.array([b"\xff", b"", b""]),
-        "picture": pa.array([{"bytes": b"\xff", "n": 1}] * 3),
-    }
-    pq.write_table(pa.table(columns), shop / "t.parquet")
-    found = list(open_source(shop / "t.parquet").scan())
-    first, second = (entry for entry in found if isinstance(entry, SourceItem))
-    assert (first.id, first.group, second.id, second.group) == ("1", "g", "2", None)
-    assert first.metadata == {
-        "small": 1,
-        "unsigned": str(2**64 - 1),
-        "half": 0.5,
-        "truth": True,
-        "tags": '["x", "y"]',
-        "day": "1970-01-01",
-        "moment": "1970-01-01 00:00:00.000000001",
-    }
-    assert [type(first.metadata[name]) for name in ("small", "half", "truth")] == [int, float, bool]
-    assert second.metadata["half"] is None
-    assert reports(found) == [("t.parquet:3", SkipReason.UNREADABLE, "row 3: the path is empty")]
-
-
-def test_a_damaged_parquet_file_is_refused(shop: Path) -> None:
-    pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
-    write_parquet(shop / "good.parquet", [{"path": f"img/{n}.jpg"} for n in range(5000)])
-    whole = (shop / "good.parquet").read_bytes()
-    for content in (b"", b"PAR1", whole[:-20], b"not parquet at all"):
-        with pytest.raises(SourceError, match="as Parquet"):
-            scan(shop, content, "bad.parquet")
-
-
-def test_parquet_without_its_extra_says_how_to_install_it(
-    shop: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (shop / "t.parquet").write_bytes(b"")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'seealike\[parquet\]'"):
-        open_source(shop / "t.parquet")
-
-
 def test_all_three_formats_say_the_same(shop: Path) -> None:
     pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
     rows: list[dict[str, object]] = [
@@ -457,11 +422,143 @@ def test_all_three_formats_say_the_same(shop: Path) -> None:
     assert reasons[0] == reasons[1] == reasons[2]
 
 
+LONG = "x" * LONGEST_ROW
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_a_row_longer_than_any_can_be_costs_only_itself(shop: Path, name: str) -> None:
+    rows: list[dict[str, object]] = [
+        {"path": "img/a.jpg", "x": "1"},
+        {"path": "img/b.jpg", "x": LONG},
+        {"path": "img/c, d.jpg", "x": "3"},
+    ]
+    if name == "t.csv":
+        with open(shop / name, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    elif name == "t.jsonl":
+        (shop / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    else:
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+        write_parquet(shop / name, rows)
+    found = list(open_source(shop / name).scan())
+    assert [entry.id for entry in found if isinstance(entry, SourceItem)] == ["img/a.jpg", "img/c, d.jpg"]
+    ((where, _, detail),) = reports(found)
+    assert where == {"t.csv": "t.csv:3", "t.jsonl": "t.jsonl:2", "t.parquet": "t.parquet:2"}[name]
+    assert detail.split(": ")[1] == "longer than 16 MiB"
+
+
+def test_a_quote_left_open_before_very_much_text_is_an_error_that_names_its_line(shop: Path) -> None:
+    table = 'path,x\nimg/a.jpg,1\n"img/b.jpg,2\n' + f"img/c.jpg,{'x' * 100_000}\n" * 200
+    with pytest.raises(SourceError, match="a quote that opens in line 3 is never closed"):
+        scan(shop, table)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_paths_and_ids_that_no_file_can_have_are_skipped(shop: Path, name: str) -> None:
+    odd = ["a\0b", "../a\0b", "\0"] + ["\ud800.jpg", "../\udfff", "\udc80\ud800"] * (name == "t.jsonl")
+    rows = [{"id": f"{number}{path}", "path": path} for number, path in enumerate(odd)]
+    rows += [{"id": rows[0]["id"], "path": "\0 again"}, {"id": "good", "path": "img/a.jpg"}]
+    if name == "t.csv":
+        text = "id,path\n" + "".join(f"{row['id']},{row['path']}\n" for row in rows)
+    else:
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    found = scan(shop, text, name)
+    assert [entry.id for entry in found if isinstance(entry, SourceItem)] == ["good"]
+    assert [reason for _, reason, _ in reports(found)] == [
+        *[SkipReason.UNREADABLE] * len(odd),
+        SkipReason.DUPLICATE_ID,
+    ]
+    for entry in found:
+        entry.id.encode("utf-8")
+        assert b"\0" not in os.fsencode(entry.path)
+
+
+def test_two_spellings_of_one_name_are_two_ids(shop: Path) -> None:
+    composed, decomposed = "img/\u00e9.jpg", "img/e\u0301.jpg"
+    (shop / composed).write_bytes(b"x")
+    found = scan(shop, f"path\n{composed}\n{decomposed}\n")
+    assert [entry.id for entry in found] == [composed, decomposed]
+    assert isinstance(found[0], SourceItem)
+    assert isinstance(found[1], SourceItem) is os.path.exists(shop / decomposed)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_a_table_that_is_written_to_while_it_is_read_is_refused(shop: Path, name: str) -> None:
+    rows: list[dict[str, object]] = [{"path": "img/a.jpg", "n": "1"}, {"path": "img/b.jpg", "n": "2"}]
+    if name == "t.parquet":
+        pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+        write_parquet(shop / name, rows)
+    elif name == "t.csv":
+        (shop / name).write_text("path,n\nimg/a.jpg,1\nimg/b.jpg,2\n", encoding="utf-8")
+    else:
+        (shop / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    scanning = open_source(shop / name).scan()
+    next(scanning)
+    (shop / "new").write_bytes((shop / name).read_bytes() + b"\n")
+    (shop / "new").replace(shop / name)
+    with pytest.raises(SourceError, match=r"changed while it was read; run again"):
+        list(scanning)
+
+
+def test_a_table_is_read_as_it_is_when_it_is_scanned(shop: Path) -> None:
+    (shop / "t.csv").write_text("path,price\nimg/a.jpg,1\n", encoding="utf-8")
+    source = open_source(shop / "t.csv")
+    (shop / "t.csv").write_text("price,path\n2,img/a.jpg\n", encoding="utf-8")
+    assert [dict(item.metadata) for item in items(list(source.scan()))] == [{"price": 2}]
+
+
+def test_pictures_whose_disk_goes_away_meanwhile_are_not_called_missing(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "disk").mkdir()
+    (shop / "t.csv").write_text("path\nnone.jpg\n", encoding="utf-8")
+    source = TableSource(shop / "t.csv", root=shop / "disk")
+    scanning = source.scan()
+    assert isinstance(next(scanning), Skipped)
+    (shop / "disk").rmdir()
+    with pytest.raises(SourceError, match=r"cannot read .* or the folder"):
+        list(scanning)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.parquet"])
+def test_a_table_that_is_a_pipe_is_refused_and_nobody_waits_for_it(shop: Path, name: str) -> None:
+    os.mkfifo(shop / name)
+    for made in (open_source, TableSource):
+        with pytest.raises(SourceError, match="is a named pipe, not a file"):
+            made(shop / name)
+    read, write = os.pipe()  # what <(command) gives
+    try:
+        with pytest.raises(SourceError, match="is a named pipe, not a file"):
+            open_source(f"/dev/fd/{read}")
+    finally:
+        os.close(read)
+        os.close(write)
+
+
 def test_a_scan_can_be_repeated_and_stopped_early(shop: Path) -> None:
     (shop / "t.csv").write_text("path\nimg/a.jpg\nimg/a.jpg\n", encoding="utf-8")
     source = open_source(shop / "t.csv")
     assert isinstance(next(source.scan()), SourceItem)
     assert list(source.scan()) == list(source.scan())
+
+
+def test_a_long_table_of_missing_files_needs_little_memory(shop: Path) -> None:
+    with open(shop / "long.csv", "w", encoding="utf-8") as file:
+        file.write("id,path,title\n")
+        file.writelines(
+            f"SKU-{number:08d},img/{number:08d}.jpg,some words about it\n" for number in range(30_000)
+        )
+    source = open_source(shop / "long.csv", root=shop / "img")
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in source.scan()) == 30_000
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 2_500_000
 
 
 def test_a_long_table_needs_little_memory(shop: Path) -> None:

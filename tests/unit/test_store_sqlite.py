@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -161,7 +162,38 @@ def test_a_file_taken_off_the_skipped_list_is_listed_no_more(store: SqliteStore,
                 source, [("a", b"a.jpg")], origin=origin
             )
         )
-        assert len(store.skipped()) == left
+        assert len(list(store.skipped())) == left
+
+
+def test_a_long_skipped_list_is_counted_and_read_without_being_held(
+    store: SqliteStore, writer: StoreWriter
+) -> None:
+    n = 50_000
+    reasons = (SkipReason.UNREADABLE, SkipReason.CORRUPT, SkipReason.UNREADABLE)
+    detail = "no such file: /a/place/where/nobody/has/been"
+    rows = [Skipped(f"{i:06}", f"img/{i:06}.jpg", reasons[i % 3], detail) for i in range(n)]
+    writer.rewrite(lambda change: change.skip(1, rows, "scan"))
+    tracemalloc.start()
+    try:
+        counts = store.skip_counts()
+        listed = sum(row.id == f"{i:06}" for i, (_, row) in enumerate(store.skipped()))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    expected = {reason: sum(reasons[i % 3] is reason for i in range(n)) for reason in set(reasons)}
+    assert (counts, listed) == (expected, n)
+    assert peak_bytes < 60 * n  # a row alone takes 500
+
+
+def test_reading_the_skipped_list_holds_nobody_up(store: SqliteStore, writer: StoreWriter) -> None:
+    names = [f"{number:02}" for number in range(10)]
+    for name in names:
+        skip(writer, Skipped(name, f"{name}.jpg", SkipReason.CORRUPT, ""))
+    reading = store.skipped(block=3)
+    assert [next(reading)[1].id for _ in range(3)] == names[:3]
+    writer.rewrite(lambda change: change.unskip(1, [("05", b"05.jpg")]))
+    skip(writer, Skipped("z", "z.jpg", SkipReason.CORRUPT, ""))
+    assert [row.id for _, row in reading] == [*names[3:5], *names[6:], "z"]
 
 
 def test_a_file_skipped_again_for_another_reason_is_listed_once(
@@ -169,7 +201,7 @@ def test_a_file_skipped_again_for_another_reason_is_listed_once(
 ) -> None:
     for reason in (SkipReason.CORRUPT, SkipReason.EMPTY_FILE):
         skip(writer, Skipped("a", "a.jpg", reason, "", 1, 2))
-    assert store.skipped() == [(1, Skipped("a", "a.jpg", SkipReason.EMPTY_FILE, "", 1, 2))]
+    assert list(store.skipped()) == [(1, Skipped("a", "a.jpg", SkipReason.EMPTY_FILE, "", 1, 2))]
 
 
 def test_a_change_that_is_broken_off_leaves_everything_as_it_was(
@@ -177,7 +209,7 @@ def test_a_change_that_is_broken_off_leaves_everything_as_it_was(
 ) -> None:
     writer.add([item("a", 1)])
     skip(writer, Skipped("s", "s.jpg", SkipReason.CORRUPT, ""))
-    before = (store.state(), ids(store), store.skipped())
+    before = (store.state(), ids(store), list(store.skipped()))
 
     def apply(change: Change) -> None:
         change.remove_ids(["a"])
@@ -189,7 +221,7 @@ def test_a_change_that_is_broken_off_leaves_everything_as_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         writer.rewrite(apply)
-    assert (store.state(), ids(store), store.skipped()) == before
+    assert (store.state(), ids(store), list(store.skipped())) == before
 
 
 def test_an_id_that_is_taken_refuses_the_whole_change(store: SqliteStore, writer: StoreWriter) -> None:
@@ -322,7 +354,7 @@ def test_rows_whose_checksum_is_lost_can_be_removed(directory: str, writer: Stor
     damaged.close()
     store = SqliteStore(directory)
     assert [found.id for found in store.items()] == ["a"]
-    assert store.skipped() == []
+    assert list(store.skipped()) == []
     store.close()
 
 
@@ -374,7 +406,7 @@ def read_all(directory: str) -> None:
     try:
         list(store.items())
         list(store.vector_blocks())
-        store.skipped()
+        list(store.skipped())
         store.state_and_keys()
     finally:
         store.close()

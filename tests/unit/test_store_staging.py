@@ -18,7 +18,7 @@ from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, Stagi
 from seealike.store.records import BY_HAND, SkipOrigin
 from seealike.store.staging import TRANSIENT_REASONS
 from seealike.testing import FakeEncoder
-from seealike.types import Skipped, SkipReason, SourceItem
+from seealike.types import Skipped, SkipReason, SourceItem, Unseen
 
 ROOT = os.path.abspath(os.sep + "photos")
 IDS = ("a.jpg", "b.jpg", "dir/c.jpg", "dir/d.jpg", "dir 2/e.jpg", "z")
@@ -48,12 +48,18 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the skipped list."""
+    """A row of the skipped list; ``unseen`` says whether a scan could not look at it, ``below`` nor in it."""
 
     reason: SkipReason
     size: int
     mtime: int
     origin: SkipOrigin
+    unseen: bool = False
+    below: bool = False
+
+    def hides(self, own_id: str, item_id: str) -> bool:
+        """Whether an item may be there as before although the scan did not offer it."""
+        return self.unseen and (item_id == own_id or (self.below and item_id.startswith(f"{own_id}/")))
 
 
 FILES = st.builds(
@@ -62,7 +68,7 @@ FILES = st.builds(
 ENTRIES = st.builds(Entry, REASONS, SMALL, SMALL, st.sampled_from(("scan", "decode")))
 REFUSED = st.dictionaries(
     st.sampled_from(("dir", "q.jpg", *IDS)),
-    st.builds(Entry, REASONS, SMALL, SMALL, st.just("scan")),
+    st.builds(Entry, REASONS, SMALL, SMALL, st.just("scan"), st.booleans(), st.booleans()),
     max_size=2,
 )
 
@@ -84,7 +90,6 @@ def staged(
                     )
                 )
             root = os.path.join(folder, "root")
-            os.makedirs(os.path.join(root, "dir"))
             staging = Staging(writer.connection, store.database_path, SourceRecord(OURS, "ours", root))
             entries: list[SourceItem | Skipped] = [
                 *(
@@ -117,7 +122,8 @@ def row(name: str, file: File) -> NewItem:
 
 
 def skipped_row(name: str, entry: Entry, path: str) -> Skipped:
-    return Skipped(name, path, entry.reason, "detail", entry.size, entry.mtime)
+    fields = (name, path, entry.reason, "detail", entry.size, entry.mtime)
+    return Unseen(*fields, below=entry.below) if entry.unseen else Skipped(*fields)
 
 
 @settings(max_examples=120, deadline=None)
@@ -146,10 +152,9 @@ def test_the_difference_is_what_plain_dictionaries_say(
     relabelled = sorted(name for name in same if items[name].label != scan[name].label)
     changed = sorted(known - same - still)
     new = sorted(scan.keys() - items.keys() - still)
-    unread = refused.get("dir")
-    hidden = ("dir/",) if unread is not None and unread.reason is SkipReason.UNREADABLE else ()
+    hidden = {name for name in items if any(entry.hides(own, name) for own, entry in refused.items())}
     ours = [name for name, file in items.items() if file.source == OURS]
-    gone = sorted(name for name in ours if name not in scan and not name.startswith(hidden))
+    gone = sorted(name for name in ours if name not in scan and name not in hidden)
     stale = sorted(
         name
         for name, entry in skips.items()

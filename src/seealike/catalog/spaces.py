@@ -23,7 +23,7 @@ from seealike.encoders import identity_of
 from seealike.errors import DamagedCatalogError, EncoderMismatchError
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
-from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem
+from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem, Unseen
 
 SPACES = "spaces"
 OPENING_WAIT_S = 30.0
@@ -52,7 +52,9 @@ class ItemSource:
             try:
                 status = os.stat(item.path)
             except OSError as exc:
-                yield Skipped(item.id, item.path, SkipReason.UNREADABLE, exc.strerror or str(exc))
+                gone = isinstance(exc, FileNotFoundError | NotADirectoryError)
+                refused = Skipped if gone else Unseen
+                yield refused(item.id, item.path, SkipReason.UNREADABLE, exc.strerror or str(exc))
                 continue
             yield SourceItem(
                 item.id, item.path, status.st_size, status.st_mtime_ns, item.group, dict(item.metadata)

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from seealike.errors import SourceError
-from seealike.sources.files import error_detail
+from seealike.sources.files import error_detail, kind_detail
 from seealike.sources.folder import FolderSource
 from seealike.sources.glob import GlobSource, has_wildcard
 from seealike.sources.ids import printable
@@ -57,5 +57,7 @@ def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:
         return FolderSource(named, root=root)
     if stat.S_ISREG(mode) and is_table_name(named):
         return TableSource(named, root=root)
+    if not stat.S_ISREG(mode):
+        raise SourceError(f"{label} is {kind_detail(mode)}; name a folder, or a table that is a file")
     known = ", ".join(TABLE_SUFFIXES)
     raise SourceError(f"{label} is neither a folder, nor a pattern, nor a table ({known})")

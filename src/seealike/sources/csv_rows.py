@@ -6,14 +6,24 @@ import csv
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from seealike.errors import SourceError
 from seealike.sources.columns import ColumnGuess, Converter
 from seealike.sources.files import error_detail
 from seealike.sources.ids import IdLedger, RepeatFinder
-from seealike.sources.rows import GROUP, ID, PATH, BadRow, Row, make_row
-from seealike.sources.utf8 import LONGEST_CELL, not_utf8_error
+from seealike.sources.rows import (
+    ID,
+    LONGEST_ROW,
+    PATH,
+    RESERVED,
+    TOO_LONG,
+    BadRow,
+    Row,
+    make_row,
+    repeated_name,
+)
+from seealike.sources.utf8 import not_utf8_error
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -22,6 +32,7 @@ _Record: TypeAlias = tuple[int, list[str] | str]
 """A record's first line, and its cells or what is wrong with it."""
 
 _BATCH = 1000
+_BATCH_CHARACTERS = 4 * 2**20
 _field_limit_lock = threading.Lock()
 
 
@@ -52,8 +63,7 @@ class CsvRows:
         return repeats.ledger(), self._rows(converters)
 
     def _metadata_columns(self) -> list[tuple[int, str]]:
-        reserved = {PATH, ID, GROUP, ""}
-        return [(position, name) for position, name in enumerate(self.columns) if name not in reserved]
+        return [(position, name) for position, name in enumerate(self.columns) if name not in RESERVED]
 
     def _rows(self, converters: list[tuple[int, str, Converter]]) -> Iterator[Row | BadRow]:
         for record in self._records():
@@ -92,9 +102,9 @@ def open_csv(path: str, label: str, delimiters: str) -> CsvRows:
         _, cells = next(read_records(path, label, delimiter), (0, "empty"))
         columns = [] if isinstance(cells, str) else [cell.strip() for cell in cells]
         if PATH in columns:
-            repeated = {name for name in columns if name and columns.count(name) > 1}
-            if repeated:
-                raise SourceError(f"{label} has more than one column {min(repeated)!r}; rename all but one")
+            repeated = repeated_name(filter(None, columns))
+            if repeated is not None:
+                raise SourceError(f"{label} has more than one column {repeated!r}; rename all but one")
             return CsvRows(path, label, delimiter, tuple(columns))
         found = max(found, columns, key=len)
     if not found:
@@ -110,8 +120,9 @@ def read_records(path: str, label: str, delimiter: str) -> Iterator[_Record]:
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            while batch := _next_records(reader, label):
+            lines = _Lines(stream)
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            while batch := _next_records(reader, lines, label):
                 yield from batch
     except UnicodeDecodeError as exc:
         raise not_utf8_error(path, label) from exc
@@ -119,24 +130,55 @@ def read_records(path: str, label: str, delimiter: str) -> Iterator[_Record]:
         raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
 
 
-def _next_records(reader: Reader, label: str) -> list[_Record]:
+class _TooLongError(Exception):
+    """A line or a record is longer than any row can be."""
+
+
+class _Lines:
+    """The lines of a file; ``record`` counts the characters since somebody set it to 0. No more are held."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.number = 0
+        self.record = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(LONGEST_ROW)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.record += len(line)
+        if self.record >= LONGEST_ROW:
+            while line and not line.endswith(("\n", "\r")):
+                line = self._stream.readline(LONGEST_ROW)
+            raise _TooLongError
+        return line
+
+
+def _next_records(reader: Reader, lines: _Lines, label: str) -> list[_Record]:
     """Read some records, with the csv module's limit on the length of a cell raised meanwhile.
 
     That limit is one for the whole process, so it is put back before anything else can run.
     """
     records: list[_Record] = []
+    characters = 0
     with _field_limit_lock:
-        limit_before = csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
+        limit_before = csv.field_size_limit(max(LONGEST_ROW, csv.field_size_limit()))
         try:
-            while len(records) < _BATCH:
-                number = reader.line_num + 1
+            while not records or (len(records) < _BATCH and characters < _BATCH_CHARACTERS):
+                number = lines.number + 1
+                lines.record = 0
                 try:
                     cells = next(reader)
-                except csv.Error as exc:
-                    records.append((number, _misquoted(exc, number, reader.line_num, label)))
+                except (csv.Error, _TooLongError) as exc:
+                    records.append((number, _misread(exc, number, lines.number, label)))
                 else:
                     if cells:
                         records.append((number, cells))
+                characters += lines.record
         except StopIteration:
             pass
         finally:
@@ -144,9 +186,11 @@ def _next_records(reader: Reader, label: str) -> list[_Record]:
     return records
 
 
-def _misquoted(error: csv.Error, first: int, last: int, label: str) -> str:
+def _misread(error: csv.Error | _TooLongError, first: int, last: int, label: str) -> str:
     """Return what is wrong with one record; raise where the rows behind it cannot be told either."""
-    if "field limit" in str(error) or "unexpected end" in str(error):
+    if first == last and isinstance(error, _TooLongError):
+        return TOO_LONG
+    if isinstance(error, _TooLongError) or "unexpected end" in str(error):
         raise SourceError(f"{label}: a quote that opens in line {first} is never closed") from error
     where = "" if first == last else f" (up to line {last})"
     return f"the quotes are out of order{where}: {error}"

@@ -5,12 +5,20 @@ Opens no file.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
 
 from seealike.errors import SourceError
 from seealike.sources.ids import printable
+
+_NOTHING_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+def nothing_there(error: OSError | ValueError) -> bool:
+    """Whether a refusal says that there is no such file, and not that nobody was let to look."""
+    return not isinstance(error, OSError) or error.errno in _NOTHING_THERE
 
 
 def error_detail(error: OSError | ValueError) -> str:

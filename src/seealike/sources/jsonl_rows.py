@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from seealike.errors import SourceError
 from seealike.sources.files import error_detail
 from seealike.sources.ids import IdLedger, RepeatFinder
-from seealike.sources.rows import GROUP, ID, PATH, BadRow, Row, clean, key_of, make_row
-from seealike.sources.utf8 import LONGEST_CELL, not_utf8_error
-
-_RESERVED = frozenset({PATH, ID, GROUP})
+from seealike.sources.rows import (
+    LONGEST_ROW,
+    PATH,
+    TOO_LONG,
+    BadRow,
+    Row,
+    key_of,
+    repeated_name,
+    typed_row,
+)
+from seealike.sources.utf8 import not_utf8_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +46,55 @@ class JsonlRows:
 
     def _rows(self) -> Iterator[Row | BadRow]:
         for number, cells in self._objects():
-            if isinstance(cells, str):
-                yield BadRow(number, cells)
-                continue
-            metadata = {
-                clean_name: clean(value)
-                for name, value in cells.items()
-                if name not in _RESERVED and (clean_name := str(clean(name)))
-            }
-            yield make_row(number, cells, metadata)
+            yield BadRow(number, cells) if isinstance(cells, str) else typed_row(number, cells)
 
     def _objects(self) -> Iterator[tuple[int, dict[str, object] | str]]:
         """Yield every line that is not blank: its number, and its object or what is wrong with it."""
         for number, line in enumerate(self._lines(), 1):
-            if not line or line.isspace():
-                continue
-            try:
-                found: object = json.loads(line, parse_constant=_undefined)
-            except (ValueError, RecursionError) as exc:
-                yield number, f"not JSON: {exc}"
-                continue
-            yield number, found if isinstance(found, dict) else "not a JSON object"
+            if line is None:
+                yield number, TOO_LONG
+            elif line and not line.isspace():
+                yield number, _object_in(line)
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self) -> Iterator[str | None]:
+        """Yield every line, or ``None`` for one that is too long to be a row."""
         try:
             with open(self.path, "rb") as stream:
-                number = 0
-                while line := stream.readline(LONGEST_CELL):
-                    number += 1
-                    if len(line) == LONGEST_CELL and not line.endswith(b"\n"):
-                        raise SourceError(f"{self.label}: line {number} is longer than {LONGEST_CELL} bytes")
-                    yield (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).decode("utf-8")
+                first = codecs.BOM_UTF8
+                while line := stream.readline(LONGEST_ROW):
+                    if len(line) < LONGEST_ROW or line.endswith(b"\n"):
+                        yield line.removeprefix(first).decode("utf-8")
+                    else:
+                        while line and not line.endswith(b"\n"):
+                            line = stream.readline(LONGEST_ROW)
+                        yield None
+                    first = b""
         except UnicodeDecodeError as exc:
             raise not_utf8_error(self.path, self.label) from exc
         except OSError as exc:
             raise SourceError(f"cannot read {self.label}: {error_detail(exc)}") from exc
+
+
+def _object_in(line: str) -> dict[str, object] | str:
+    """Return a line's JSON object, or what is wrong with it."""
+    try:
+        found: object = json.loads(line, parse_constant=_undefined, object_pairs_hook=_unambiguous)
+    except _RepeatedKeyError as exc:
+        return str(exc)
+    except (ValueError, RecursionError) as exc:
+        return f"not JSON: {exc}"
+    return found if isinstance(found, dict) else "not a JSON object"
+
+
+class _RepeatedKeyError(Exception):
+    """An object says two things of one key."""
+
+
+def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _RepeatedKeyError(f"the key {repeated_name(name for name, _ in pairs)!r} occurs more than once")
+    return made
 
 
 def _undefined(_: str) -> None:

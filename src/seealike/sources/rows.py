@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from numbers import Real
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from seealike.sources.ids import IdLedger, printable
 from seealike.types import Metadata, MetadataValue
 
 PATH, ID, GROUP = "path", "id", "group"
+RESERVED = frozenset({PATH, ID, GROUP, ""})
+"""Columns that are no metadata; one without a name is nothing."""
+
+LONGEST_ROW = 16 * 2**20
+"""Characters of a row (bytes of a JSON line); more is no row, and is not held in memory."""
+
+TOO_LONG = f"longer than {LONGEST_ROW >> 20} MiB"
 _INT64 = range(-(2**63), 2**63)
+_Json: TypeAlias = "MetadataValue | dict[str, _Json] | list[_Json]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,29 @@ def make_row(number: int, cells: Mapping[str, object], metadata: Metadata) -> Ro
     return Row(number, item_id, path, None if group in {None, ""} else str(group), metadata)
 
 
+def typed_row(number: int, cells: Mapping[str, object]) -> Row | BadRow:
+    """Return the row of cells that have types of their own."""
+    try:
+        metadata = {
+            text: clean(value)
+            for name, value in cells.items()
+            if name not in RESERVED and (text := printable(name))
+        }
+        return make_row(number, cells, metadata)
+    except (RecursionError, OverflowError) as exc:
+        return BadRow(number, f"a value cannot be kept: {exc}")
+
+
+def repeated_name(names: Iterable[str]) -> str | None:
+    """Return a column's name that occurs more than once, if there is one."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def key_of(cells: Mapping[str, object]) -> str:
     """Return a row's id as text, or an empty text where it has none that could be used."""
     value = cells[ID] if ID in cells else cells.get(PATH)
@@ -75,21 +108,37 @@ def key_of(cells: Mapping[str, object]) -> str:
 
 
 def clean(value: object) -> MetadataValue:
-    """Return a typed value as metadata: nested values as JSON text, NaN and infinity as ``None``."""
+    """Return a typed value as metadata: nested values as JSON text, NaN and infinity as ``None``.
+
+    A decimal number becomes the number that is written in the same digits, or text where there is none;
+    a length of time becomes seconds.
+    """
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        return printable(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, int):
         return value if value in _INT64 else str(value)
-    if isinstance(value, Real):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return printable(_as_json(value))
+    if isinstance(value, Real | Decimal):
+        return _fraction(value)
+    if isinstance(value, Mapping | list):
+        value = json.dumps(_jsonable(value), ensure_ascii=False, allow_nan=False)
+    return printable(str(value))
 
 
-def _as_json(value: object) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, default=str)
-    except (TypeError, ValueError):
-        return str(value)
+def _fraction(value: Real | Decimal) -> MetadataValue:
+    number = float(value)
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent >= 0:  # it has no decimal places
+            return clean(int(value))
+        return number if Decimal(repr(number)) == value else format(value, "f")
+    return number if math.isfinite(number) else None
+
+
+def _jsonable(value: object) -> _Json:
+    if isinstance(value, Mapping):
+        return {str(clean(name)): _jsonable(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_jsonable(held) for held in value]
+    return value if isinstance(value, int) else clean(value)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from seealike.errors import SourceError
 from seealike.sources.csv_rows import open_csv
-from seealike.sources.files import Boundary, error_detail, kind_detail
+from seealike.sources.files import Boundary, error_detail, kind_detail, nothing_there
 from seealike.sources.ids import printable
 from seealike.sources.jsonl_rows import JsonlRows
 from seealike.sources.parquet_rows import open_parquet
 from seealike.sources.rows import BadRow, Row, RowReader
-from seealike.types import Skipped, SkipReason, SourceItem
+from seealike.types import Skipped, SkipReason, SourceItem, Unseen
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
@@ -41,13 +41,19 @@ class TableSource:
         self._path = os.path.abspath(named)
         self._boundary = Boundary.around(os.path.dirname(self._path) if root is None else os.fspath(root))
         self.root = self._boundary.path
-        self._reader = _open_reader(self._path, self.label)
+        _open_reader(self._path, self.label)
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
-        """Yield the picture of every row; rows that name none as ``Skipped``, with their number."""
-        ledger, rows = self._reader.read()
+        """Yield the picture of every row; rows that name none as ``Skipped``, with their number.
+
+        Raises:
+            SourceError: the table cannot be read, or was written to meanwhile, or its root was unmounted.
+        """
+        before = self._as_it_stands()
+        reader = _open_reader(self._path, self.label)
+        ledger, rows = reader.read()
         finder = _PictureFinder(self._boundary)
-        unit, name = self._reader.unit, os.path.basename(self.label)
+        unit, name = reader.unit, os.path.basename(self.label)
         for row in rows:
             where = f"{unit} {row.number}"
             if isinstance(row, BadRow):
@@ -57,7 +63,18 @@ class TableSource:
                 yield finder.find(row, where)
             else:
                 detail = f"{where}: the id has been used by a row before"
-                yield Skipped(row.id, finder.absolute(row.path), SkipReason.DUPLICATE_ID, detail)
+                yield Skipped(row.id, finder.place(row.path), SkipReason.DUPLICATE_ID, detail)
+        if self._as_it_stands() != before:
+            raise SourceError(f"{self.label} or its folder changed while it was read; run again")
+
+    def _as_it_stands(self) -> tuple[int, int, int]:
+        """Return what changes when the table is written to, or the disk of its pictures goes away."""
+        try:
+            table, root = os.stat(self._path), os.stat(self.root)
+        except OSError as exc:
+            text = f"cannot read {self.label} or the folder {printable(self.root)}: {error_detail(exc)}"
+            raise SourceError(text) from exc
+        return table.st_size, table.st_mtime_ns, root.st_dev
 
 
 def is_table_name(path: str) -> bool:
@@ -67,6 +84,12 @@ def is_table_name(path: str) -> bool:
 
 def _open_reader(path: str, label: str) -> RowReader:
     suffix = os.path.splitext(path)[1].lower()
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as exc:
+        raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
+    if not stat.S_ISREG(mode):
+        raise SourceError(f"{label} is {kind_detail(mode)}; save the table as a file, for it is read twice")
     if suffix == ".csv":
         return open_csv(path, label, ",;\t")
     if suffix == ".tsv":
@@ -85,8 +108,16 @@ class _PictureFinder:
         self._boundary = boundary
         self._inside: dict[str, bool] = {}
 
-    def absolute(self, written: str) -> str:
-        """Return the absolute path of a path as written in the table."""
+    def place(self, written: str) -> str:
+        """Return the absolute path of a path as written, in characters that every path may have."""
+        path = self._absolute(written)
+        try:
+            os.fsencode(path)
+        except UnicodeEncodeError:
+            path = printable(path)
+        return path.replace("\0", "\\x00")
+
+    def _absolute(self, written: str) -> str:
         return os.path.normpath(os.path.join(self._boundary.path, written))
 
     def find(self, row: Row, where: str) -> SourceItem | Skipped:
@@ -101,18 +132,20 @@ class _PictureFinder:
                 if not self._boundary.holds(os.path.realpath(path)):
                     return self._outside(row, path, where)
         except (OSError, ValueError) as exc:
-            detail = f"{where}: {_missing_detail(row.path, exc)}"
-            return Skipped(row.id, self.absolute(row.path), SkipReason.UNREADABLE, detail)
+            place = self.place(row.path)
+            detail = f"{where}: {_missing_detail(row.path, place, exc)}"
+            refused = Skipped if nothing_there(exc) else Unseen
+            return refused(row.id, place, SkipReason.UNREADABLE, detail)
         if not stat.S_ISREG(status.st_mode):
             detail = f"{where}: {kind_detail(status.st_mode)}"
-            return Skipped(row.id, path, SkipReason.UNREADABLE, detail)
+            return Skipped(row.id, path, SkipReason.NOT_AN_IMAGE, detail)
         return SourceItem(row.id, path, status.st_size, status.st_mtime_ns, row.group, row.metadata)
 
     def _located(self, written: str) -> str:
         """Return the absolute path; ``..`` goes up from where a link leads, as in the file system."""
         if os.pardir in written.replace(os.sep, "/").split("/"):
             return os.path.realpath(os.path.join(self._boundary.path, written))
-        return self.absolute(written)
+        return self._absolute(written)
 
     def _is_inside(self, directory: str) -> bool:
         inside = self._inside.get(directory)
@@ -128,7 +161,12 @@ class _PictureFinder:
         return Skipped(row.id, path, SkipReason.OUTSIDE_ROOT, detail)
 
 
-def _missing_detail(written: str, error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return "a web address, not a file" if "://" in written else "no such file"
-    return error_detail(error)
+def _missing_detail(written: str, place: str, error: OSError | ValueError) -> str:
+    """Return why a picture is not there; the place tells a wrong ``--root`` at a glance."""
+    place = printable(place)
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"{error_detail(error)}: {place}"
+    if "://" in written:
+        return "a web address, not a file"
+    hint = " (folders are separated by / here)" if "\\" in written and os.sep == "/" else ""
+    return f"no such file: {place}{hint}"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from seealike.errors import SourceError
 
-LONGEST_CELL = 16 * 2**20
-"""Characters of a CSV cell, bytes of a JSON line; more is taken for a quote that was left open."""
-
 
 def not_utf8_error(path: str, label: str) -> SourceError:
     """Return the error that names the first line and byte of a file that are not UTF-8."""

@@ -16,9 +16,9 @@ from operator import attrgetter
 from typing import Protocol, TypeAlias
 
 from seealike.errors import SourceError
-from seealike.sources.files import Boundary, error_detail, is_below, kind_detail
+from seealike.sources.files import Boundary, error_detail, is_below, kind_detail, nothing_there
 from seealike.sources.ids import printable
-from seealike.types import Skipped, SkipReason, SourceItem
+from seealike.types import Skipped, SkipReason, SourceItem, Unseen
 
 State: TypeAlias = frozenset[int]
 _MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
@@ -69,6 +69,9 @@ class TreeWalk:
     followed where it leads back up to itself, nor inside a directory that was itself reached
     through a link: so a walk always ends, and what lies there has been offered under its own path.
     Directories that are seealike catalogues are left out.
+
+    What refuses to be looked at is ``Unseen`` with all below it, and so is what was there a moment ago and
+    is gone now: it may have been unmounted, and the next walk tells.
     """
 
     def __init__(self, boundary: Boundary, top: str, selection: Selection) -> None:
@@ -107,7 +110,7 @@ class TreeWalk:
                 else:
                     found = self._file(entry, directory, None)
             except OSError as exc:
-                found = _skipped(entry, directory, SkipReason.UNREADABLE, error_detail(exc))
+                found = _unseen(directory.prefix + entry.name, entry.path, error_detail(exc))
             if found is not None:
                 yield found
 
@@ -116,7 +119,7 @@ class TreeWalk:
             text = f"cannot read the folder {printable(directory.path)}: {error_detail(error)}"
             raise SourceError(text) from error
         detail = f"the folder cannot be read: {error_detail(error)}"
-        return Skipped(printable(directory.prefix[:-1]), directory.path, SkipReason.UNREADABLE, detail)
+        return _unseen(directory.prefix[:-1], directory.path, detail)
 
     def _descend(self, entry: os.DirEntry[str], directory: _Directory, below: list[_Directory]) -> None:
         state = self._selection.below(directory.state, entry.name)
@@ -131,7 +134,7 @@ class TreeWalk:
             return None
         status = found or entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
-            return _skipped(entry, directory, SkipReason.UNREADABLE, kind_detail(status.st_mode))
+            return _skipped(entry, directory, SkipReason.NOT_AN_IMAGE, kind_detail(status.st_mode))
         item_id = printable(directory.prefix + entry.name)
         if "\\" in item_id:  # only these can have been spelled alike by escaping
             if item_id in self._ambiguous:
@@ -151,6 +154,10 @@ class TreeWalk:
         try:
             status = os.stat(entry.path)
         except OSError as exc:
+            if not nothing_there(exc):
+                detail = f"the link cannot be followed: {error_detail(exc)}"
+                unwanted = state is None and not takes
+                return None if unwanted else _unseen(directory.prefix + entry.name, entry.path, detail)
             detail = f"a link to nothing: {error_detail(exc)}"
             return _skipped(entry, directory, SkipReason.UNREADABLE, detail) if takes else None
         is_directory = stat.S_ISDIR(status.st_mode)
@@ -179,6 +186,10 @@ class TreeWalk:
 
 def _skipped(entry: os.DirEntry[str], directory: _Directory, reason: SkipReason, detail: str) -> Skipped:
     return Skipped(printable(directory.prefix + entry.name), entry.path, reason, detail)
+
+
+def _unseen(name: str, path: str, detail: str) -> Unseen:
+    return Unseen(printable(name), path, SkipReason.UNREADABLE, detail, below=True)
 
 
 def _is_catalog(entries: list[os.DirEntry[str]]) -> bool:

@@ -209,4 +209,7 @@ def text_checksum(text: str) -> int:
 
 def _checksum(fields: tuple[object, ...]) -> int:
     """Over a canonical form: ``repr`` would depend on which characters a Python version can print."""
-    return zlib.crc32(json.dumps(fields, default=bytes.hex, separators=(",", ":")).encode())
+    return zlib.crc32(_canonical(fields).encode())
+
+
+_canonical = json.JSONEncoder(default=bytes.hex, separators=(",", ":")).encode

@@ -297,28 +297,42 @@ class SqliteStore:
 
     # -- skipped files -----------------------------------------------------------------------------
 
-    def skipped(self) -> list[tuple[int, Skipped]]:
+    def skipped(self, *, block: int = 2048) -> Iterator[tuple[int, Skipped]]:
         """Every file that is not in the catalogue, after the number of its source; ordered by source and id.
 
-        Paths are relative to the source's root.
+        Paths are relative to the source's root. Fetched in blocks.
 
         Raises:
             DamagedCatalogError: an entry is not what was written, or is missing.
         """
-        with self._snapshot() as state:
-            rows = self._connection.execute(
-                f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY source, id, path"
-            ).fetchall()
-        for row in rows:
-            if skipped_checksum(row[:-1]) != row[-1]:
-                raise self.damaged(f"checksum of the skipped file {row[1]!r}")
-        if (len(rows), sum(row[-1] for row in rows)) != (state.skipped, state.skip_sum):
-            raise self.damaged(f"{len(rows)} skipped files where {state.skipped} were written")
-        return [(row[0], Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])) for row in rows]
+        for row in self._skipped_rows(block):
+            yield row[0], Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])
 
     def skip_counts(self) -> dict[SkipReason, int]:
-        """How many files were skipped for each reason that occurs."""
-        return dict(sorted(Counter(row.reason for _, row in self.skipped()).items()))
+        """How many files were skipped for each reason that occurs; checks what :meth:`skipped` checks."""
+        counts = Counter(row[3] for row in self._skipped_rows())
+        return {SkipReason(reason): count for reason, count in sorted(counts.items())}
+
+    def _skipped_rows(self, block: int = 2048) -> Iterator[tuple]:  # type: ignore[type-arg]
+        before, found, skip_sum, last = self.state(), 0, 0, None
+        statement = (
+            f"SELECT {SKIPPED_COLUMNS} FROM skipped WHERE (source, id, path) > (?, ?, ?) "
+            "ORDER BY source, id, path LIMIT ?"
+        )
+        rows = self._fetch(statement, (-1, "", b"", block))
+        while rows:
+            for row in rows:
+                if skipped_checksum(row[:-1]) != row[-1]:
+                    raise self.damaged(f"checksum of the skipped file {row[1]!r}")
+                if last is not None and row[:3] <= last:
+                    raise self.damaged("the skipped files are not in order")
+                last, skip_sum = row[:3], skip_sum + row[-1]
+                yield row
+            found += len(rows)
+            rows = self._fetch(statement, (*rows[-1][:3], block))
+        after = self.state()
+        if after.generation == before.generation and (found, skip_sum) != (after.skipped, after.skip_sum):
+            raise self.damaged(f"{found} skipped files where {after.skipped} were written, or others")
 
     # -- inside ------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,7 +20,7 @@ from seealike.store.records import (
     checked_text,
     metadata_to_json,
 )
-from seealike.types import Skipped, SkipReason, SourceItem
+from seealike.types import Skipped, SkipReason, SourceItem, Unseen
 
 # Reasons that may be gone at the next run although the file's size and time are the same.
 TRANSIENT_REASONS = (
@@ -41,6 +40,7 @@ CREATE TEMP TABLE refused (
     id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER, PRIMARY KEY (id, path)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE this (source INTEGER PRIMARY KEY);
+CREATE TEMP TABLE unseen (id TEXT, below INTEGER);
 CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
 CREATE INDEX temp.gone_content ON gone (size, sha256);
@@ -89,7 +89,7 @@ class Staging:
         self._inside = self._root if self._root.endswith(os.sep) else self._root + os.sep
         with schema.translated(database_path):
             self._check_index()
-            for table in ("scan", "refused", "moved", "gone", "todo", "this"):
+            for table in ("scan", "refused", "unseen", "moved", "gone", "todo", "this"):
                 connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
@@ -109,6 +109,10 @@ class Staging:
                 self._connection.executemany(
                     "INSERT OR IGNORE INTO temp.refused VALUES (?, ?, ?, ?, ?, ?)",
                     [self._refused_row(entry) for entry in chunk if isinstance(entry, Skipped)],
+                )
+                self._connection.executemany(
+                    "INSERT INTO temp.unseen VALUES (?, ?)",
+                    [(entry.id, entry.below) for entry in chunk if isinstance(entry, Unseen)],
                 )
                 self._connection.execute("COMMIT")
             done += len(chunk)
@@ -133,18 +137,10 @@ class Staging:
 
     def _keep_unseen(self) -> None:
         """What could not be looked at is not gone: a file, or all that lies in a folder."""
-        unreadable = "SELECT id, path FROM temp.refused WHERE reason=?"
-        for item_id, path in self._rows(unreadable, (SkipReason.UNREADABLE.value,)):
-            try:
-                mode = os.lstat(self.absolute(path)).st_mode
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError:
-                mode = 0
-            self._connection.execute("DELETE FROM temp.gone WHERE id=?", (item_id,))
-            if stat.S_ISDIR(mode) or not mode:  # "0" is the character after "/"
-                bounds = (f"{item_id}/", f"{item_id}0")
-                self._connection.execute("DELETE FROM temp.gone WHERE id > ? AND id < ?", bounds)
+        self._connection.execute("DELETE FROM temp.gone WHERE id IN (SELECT id FROM temp.unseen)")
+        for (folder,) in self._rows("SELECT DISTINCT id FROM temp.unseen WHERE below"):
+            bounds = (f"{folder}/", f"{folder}0")  # "0" is the character after "/"
+            self._connection.execute("DELETE FROM temp.gone WHERE id > ? AND id < ?", bounds)
 
     def relative(self, path: str) -> bytes:
         """A path as it is stored: relative to the root where it lies in it, in file system bytes."""

@@ -80,7 +80,7 @@ def disinherit(successor: SqliteStore, number: int) -> None:
 
 
 def _forget_skips(store: SqliteStore, change: Change) -> None:
-    for source, row in store.skipped():
+    for source, row in list(store.skipped()):  # all of them before the first change: it may lock out readers
         change.unskip(source, [(row.id, os.fsencode(row.path))])
 
 

@@ -3,8 +3,8 @@
 What is here knows rows, bytes and durability; it does not know what a picture or a neighbour is.
 """
 
+from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.files import FileSystem
 from seealike.store.lock import WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, field
 
 from seealike._version import __version__
 from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError
+from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.files import FileSystem
 from seealike.store.records import text_checksum
 from seealike.types import EncoderIdentity, Fit, Preprocessing
 

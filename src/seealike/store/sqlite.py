@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from seealike.errors import CatalogError, CatalogExistsError, DamagedCatalogError
+from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
-from seealike.store.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,

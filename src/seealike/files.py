@@ -1,4 +1,4 @@
-"""Durable file writes: the only place that creates, renames or removes the catalogue's own files.
+"""Durable file writes: the one place that creates, renames or removes files which must survive a crash.
 
 A file is written under a temporary name in the same directory, flushed to the disk, renamed over its
 final name, and the directory is flushed too: after a crash there is the old file or the new one, whole.

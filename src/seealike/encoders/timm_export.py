@@ -132,6 +132,7 @@ def _record(path: str, card: EncoderCard, note: dict[str, object]) -> EncoderRec
         pooling=card.pooling,
         origin_sha256=str(origin),
         precise=bool(precise),
+        cached=True,
     )
 
 

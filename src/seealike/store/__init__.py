@@ -8,6 +8,7 @@ from seealike.store import schema
 from seealike.store.lock import WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,
+    ENCODERS_NAME,
     MANIFEST_NAME,
     Manifest,
     is_catalog,
@@ -22,6 +23,7 @@ from seealike.store.writer import StoreWriter
 
 __all__ = [
     "DATABASE_NAME",
+    "ENCODERS_NAME",
     "MANIFEST_NAME",
     "FileSystem",
     "Manifest",

@@ -21,6 +21,7 @@ from seealike.types import EncoderIdentity, Fit, Preprocessing
 
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
+ENCODERS_NAME = "encoders"  # the folder with the encoders that the catalogue has copies of
 MANIFEST_FORMAT = 2
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 

@@ -32,7 +32,6 @@ from seealike.protocols import Encoder
 from seealike.testing import FakeEncoder
 from seealike.types import Preprocessing
 
-pytest.importorskip("onnx", reason="the package onnx is not installed: no model can be made")
 OPTIONS = f"size={SIDE_PX}&norm=half"
 Answer = list[tuple[str, float]]
 

@@ -23,14 +23,22 @@ import seealike
 from seealike.catalog import IndexOptions, in_space, verify
 from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.reindexing import reindex
-from seealike.encoders import EncoderCard, InputForm, parse_spec, record_for, write_card
+from seealike.encoders import (
+    EncoderCard,
+    EncoderMode,
+    InputForm,
+    load_encoder,
+    parse_spec,
+    record_for,
+    write_card,
+)
 from seealike.encoders.spec import EncoderSpec
 from seealike.errors import CatalogExistsError, EncoderError, NoCatalogError, StorageError, UsageError
 from seealike.evaluation import CompareOptions, EvalOptions, compare, evaluate
 from seealike.files import FileSystem
 from seealike.protocols import Encoder
 from seealike.testing import FakeEncoder
-from seealike.types import Preprocessing
+from seealike.types import EncoderIdentity, Preprocessing
 
 OPTIONS = f"size={SIDE_PX}&norm=half"
 Answer = list[tuple[str, float]]
@@ -179,6 +187,35 @@ def test_an_export_of_a_timm_model_is_kept_under_the_digest_of_its_weights(
     with pytest.raises(EncoderError, match=r"is damaged \(checksum\); it was exported once"):
         answers(path, photos / "003.jpg")
     assert copy.exists(), "whoever only reads a catalogue removes nothing from it"
+
+
+@pytest.mark.parametrize("original", ["there", "gone", "another"])
+def test_on_a_device_of_torchs_the_original_of_a_copy_runs_where_it_is_there(
+    original: str, models: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = record_for(parse_spec(spec(models / "my.onnx")))
+    assert exported is not None
+    record = replace(exported, name="timm:resnet18", origin_sha256="ab" * 32)
+    monkeypatch.setattr("seealike.encoders.timm.timm_record", lambda *_: record)
+    path = made(tmp_path / "catalog", photos, "timm:resnet18")
+
+    class OnDevice(FakeEncoder):
+        @property
+        def identity(self) -> EncoderIdentity:
+            return replace(record.identity, layer="another") if original == "another" else record.identity
+
+    def load(asked: EncoderSpec, *_: object) -> Encoder:
+        assert asked == EncoderSpec("timm", "resnet18")
+        if original == "gone":
+            raise EncoderError("its weights cannot be downloaded")
+        return OnDevice()
+
+    monkeypatch.setattr("seealike.encoders.timm.load", load)
+    with seealike.open(path) as catalog:
+        encoder = load_encoder(catalog.placed_spec, mode=EncoderMode.LATENCY)
+    assert isinstance(encoder, OnDevice) == (original == "there")
+    assert encoder.identity == record.identity
+    encoder.close()
 
 
 def test_eval_and_compare_need_neither_model_file(models: Path, photos: Path, tmp_path: Path) -> None:

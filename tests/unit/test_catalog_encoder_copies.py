@@ -20,7 +20,8 @@ from tests.pictures import write_pictures
 from tests.text_towers import write_pair
 
 import seealike
-from seealike.catalog import IndexOptions, in_space, verify
+from seealike import store
+from seealike.catalog import IndexOptions, encoder_copies, in_space, verify
 from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.reindexing import reindex
 from seealike.encoders import (
@@ -37,6 +38,7 @@ from seealike.errors import CatalogExistsError, EncoderError, NoCatalogError, St
 from seealike.evaluation import CompareOptions, EvalOptions, compare, evaluate
 from seealike.files import FileSystem
 from seealike.protocols import Encoder
+from seealike.store import Manifest
 from seealike.testing import FakeEncoder
 from seealike.types import EncoderIdentity, Preprocessing
 
@@ -283,11 +285,34 @@ def test_a_copy_that_nothing_needs_any_more_is_removed_and_nothing_else(
     assert set(folders(path)) == {new, "0123"}
 
 
+def test_what_takes_the_catalogues_place_meanwhile_is_not_removed(
+    models: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(tmp_path / "catalog", photos, spec(models / "my.onnx"))
+    with seealike.open(path) as catalog, in_space(catalog, spec(models / "other.onnx")):
+        pass
+    real, calls = store.read_manifest, []
+
+    def read_manifest(directory: str) -> Manifest:
+        found = real(directory)
+        calls.append(directory)
+        if len(calls) == 1:  # another process swaps, after the first of several manifests was read
+            reindex(path, spec(models / "other.onnx"))
+        return found
+
+    monkeypatch.setattr(encoder_copies, "read_manifest", read_manifest)
+    EncoderCopies(str(path)).remove_unneeded()
+    shutil.rmtree(models)
+    assert answers(path, photos / "001.jpg")[0][0] == "001.jpg"
+    assert verify(path).ok
+
+
 def test_what_is_built_in_or_an_object_is_not_copied(photos: Path, tmp_path: Path) -> None:
     encoders: dict[str, str | Encoder] = {"bundled": "efficientnet-lite0", "object": FakeEncoder()}
     for name, encoder in encoders.items():
         with seealike.create(tmp_path / name, encoder=encoder) as catalog:
             catalog.index(photos)
+            catalog.index(photos, options=IndexOptions(link_encoder=True))
             assert catalog.info().encoder_place.state == "installed"
         assert not (tmp_path / name / "encoders").exists()
     made(tmp_path / "squashed", photos, "efficientnet-lite0?fit=squash")

@@ -23,7 +23,7 @@ from seealike.encoders.kept import (
     origin_of,
     read_kept,
 )
-from seealike.encoders.spec import ONNX, EncoderSpec
+from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec
 from seealike.errors import (
     CatalogError,
     EncoderError,
@@ -112,7 +112,7 @@ class EncoderCopies:
         if not broken:
             return []
         with contextlib.suppress(CatalogError, EncoderError):
-            self._make(identity, [remembered], link=False)
+            self._make(identity, [*self._links(identity), remembered], link=False)
         repaired = not self.findings(identity)
         return [replace(finding, repaired=repaired) for finding in broken]
 
@@ -120,7 +120,7 @@ class EncoderCopies:
         own = kept_spec(self._sets, identity)
         found = _at_hand(identity, [origin for origin in origins if origin != own])
         if found is None:
-            if link and not self.is_linked(identity):
+            if link and self._has_copy(identity):
                 raise EncoderError(
                     f"{origins[0]} is not at hand, so {self.directory} keeps its copy; if it lies elsewhere "
                     f"now, say so: --encoder {ONNX}:FILE"
@@ -173,17 +173,22 @@ class EncoderCopies:
             folder = os.path.dirname(kept.record.file)
             return EncoderPlace("copy", folder, sum(map(self._sets.size_bytes, kept.sets())))
         place = parse_spec(kept.spec if kept is not None else spec or identity.name)
-        file = place.target if place.scheme == ONNX else place.weights
-        return EncoderPlace("link", file) if file else EncoderPlace("installed", None)
+        if place.scheme not in (ONNX, TIMM, OPEN_CLIP, KEPT):
+            return EncoderPlace("installed", None)
+        return EncoderPlace("link", place.weights or place.target)
 
     def findings(self, identity: EncoderIdentity) -> list[Finding]:
         """What is wrong with the copy of an encoder, every byte of which is read."""
-        try:
-            kept = read_kept(self._sets, identity_key(identity))
-        except EncoderError:
-            return [Finding(self._sets.note_path(identity_key(identity)), "checksum")]
-        damages = [self._sets.damage(digests) for digests in (kept.sets() if kept is not None else [])]
-        return [Finding(*damage) for damage in damages if damage is not None]
+        key = identity_key(identity)
+        while True:
+            try:
+                kept = read_kept(self._sets, key)
+            except EncoderError:
+                return [Finding(self._sets.note_path(key), "checksum")]
+            damages = [self._sets.damage(digests) for digests in (kept.sets() if kept is not None else [])]
+            found = [Finding(*damage) for damage in damages if damage is not None]
+            if not found or self._noted(identity) == kept:  # else somebody gave it up meanwhile
+                return found
 
     def holds(self, finding: Finding) -> bool:
         """Whether a finding is about what is kept here."""
@@ -204,16 +209,20 @@ class EncoderCopies:
             return link is not False
         return not link and _at_hand(identity, [kept_spec(self._sets, identity)]) is not None
 
+    def _has_copy(self, identity: EncoderIdentity) -> bool:
+        kept = self._noted(identity)
+        return kept is not None and kept.record is not None
+
     def _links(self, identity: EncoderIdentity) -> list[EncoderSpec]:
         kept = self._noted(identity)
         return [] if kept is None else [parse_spec(kept.spec)]
 
     def _identities(self) -> Iterator[EncoderIdentity]:
-        yield read_manifest(self.directory).encoder
         folder = os.path.join(self.directory, SPACES)
         for name in os.listdir(folder) if os.path.isdir(folder) else ():
             if is_catalog(os.path.join(folder, name)):
                 yield read_manifest(os.path.join(folder, name)).encoder
+        yield read_manifest(self.directory).encoder  # last: a space may take the catalogue's place meanwhile
 
 
 def _at_hand(

@@ -88,8 +88,9 @@ class SourceInfo:
 class EncoderPlace:
     """Where a catalogue's encoder is.
 
-    ``state`` is ``copy`` (the catalogue's own, of ``size_bytes``), ``link`` (a file outside) or ``installed``
-    (it comes with seealike or another package, or is an object of yours; then there is no ``path``).
+    ``state`` is ``copy`` (the catalogue's own, of ``size_bytes``), ``link`` (a file outside, or the name of a
+    model in the cache) or ``installed`` (it comes with seealike or another package, or is an object of yours;
+    then there is no ``path``).
     """
 
     state: str

@@ -122,8 +122,8 @@ class EncoderCopies:
         if found is None:
             if link and self._has_copy(identity):
                 raise EncoderError(
-                    f"{origins[0]} is not at hand, so {self.directory} keeps its copy; if it lies elsewhere "
-                    f"now, say so: --encoder {ONNX}:FILE"
+                    f"{origins[0]} is gone, or another encoder now, so {self.directory} keeps its copy; if "
+                    f"it lies elsewhere now, say so: --encoder {ONNX}:FILE"
                 )
             return  # whoever needs it later is told the reason
         origin, record = found

@@ -134,8 +134,10 @@ class CatalogBusyError(CatalogError):
 class StorageError(CatalogError):
     """The file system refused an operation; the catalogue is as it was before."""
 
-    def __init__(self, path: str, cause: str) -> None:
-        super().__init__(path, f"cannot write {path}: {cause}; what was committed before is safe")
+    def __init__(self, path: str, cause: str, remedy: str = "") -> None:
+        self.cause = cause
+        message = f"cannot write {path}: {cause}; what was committed before is safe"
+        super().__init__(path, f"{message}; {remedy}" if remedy else message)
 
 
 class SourceError(SeealikeError):

@@ -64,6 +64,7 @@ METHODS = [
     "item",
     "items",
     "path",
+    "placed_spec",
     "recommend",
     "recommend_all",
     "remove",

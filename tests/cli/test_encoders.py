@@ -88,7 +88,7 @@ def test_what_a_new_catalogue_takes_for_granted_is_said(place: Path, typed: Call
 
 
 def test_a_model_that_has_been_moved_is_named_at_its_new_place(place: Path, typed: Call) -> None:
-    assert typed("index", "photos", "--encoder", SPEC, "--layer", "map", "--quiet")[0] == 0
+    assert typed("index", "photos", "--encoder", SPEC, "--layer", "map", "--link-encoder", "--quiet")[0] == 0
     old = place / "model.onnx"
     old.rename(place / "elsewhere.onnx")
     code, _, err = typed("search", "photos/001.jpg")
@@ -120,7 +120,7 @@ def test_a_model_that_has_been_moved_is_named_at_its_new_place(place: Path, type
 
 
 def test_a_model_that_has_changed_is_refused_where_it_is_needed(place: Path, typed: Call) -> None:
-    assert typed("index", "photos", "--encoder", SPEC, "--quiet")[0] == 0
+    assert typed("index", "photos", "--encoder", SPEC, "--link-encoder", "--quiet")[0] == 0
     save_model(place / "model.onnx", seed=1)
     code, _, err = typed("search", "photos/001.jpg")
     assert code == 1

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
-from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, StoreWriter, schema
+from seealike.filesets import FileSets
+from seealike.store import ENCODERS_NAME, FileSystem, NewItem, SourceRecord, SqliteStore, StoreWriter, schema
 from seealike.store.records import StoredItem
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
 from seealike.types import Skipped, SkipReason
 
+HERE = Path(__file__).resolve()
 DIMENSION = 256
 IDENTITY = FakeEncoder(dimension=DIMENSION).identity
 
@@ -30,12 +34,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What must be in the catalogue after a step. ``ann`` is the content of the derived file."""
+    """What must be in the catalogue after a step.
+
+    ``ann`` is the content of the derived file, ``encoders`` are the notes of encoders, each with its files.
+    """
 
     items: Mapping[str, Entry] = field(default_factory=dict)
     skipped: frozenset[str] = frozenset()
     source: str | None = None
     ann: bytes | None = None
+    encoders: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +222,20 @@ def forget() -> Step:
     return Step("forget", act, lambda known: replace(known, ann=None))
 
 
+def copy_encoder(*sources: Path) -> Step:
+    """Copy files and note what they are for, in place of the note that was there; then remove the rest."""
+    key = hashlib.sha256(b"an encoder").hexdigest()
+
+    def act(teller: Teller) -> None:
+        sets = FileSets(os.path.join(teller.directory, ENCODERS_NAME), teller.files)
+        digests = sets.keep({path.name: str(path) for path in sources})
+        sets.write_note(key, json.dumps(digests).encode())
+        sets.remove_all_but([key], [sets.place(digests)])
+
+    content = {path.name: path.read_bytes() for path in sources}
+    return Step("copy an encoder", act, lambda known: replace(known, encoders={key: content}))
+
+
 def _ids(start: int, end: int) -> list[str]:
     return [f"item {number}" for number in range(start, end)]
 
@@ -228,6 +250,8 @@ STORY = (
     derive(b"an index" * 2000),
     add(_ids(50, 58)),
     derive(b"another index" * 1500),
+    copy_encoder(HERE, HERE.with_name("victim.py")),
+    copy_encoder(HERE.with_name("victim.py")),
     remove(_ids(22, 40)),
     forget(),
     add(_ids(30, 34), version=2),
@@ -269,11 +293,24 @@ def observed(directory: str) -> Known:
         if state.ann is not None:
             with open(os.path.join(directory, state.ann), "rb") as file:
                 ann = file.read()
+        kept = _encoders(FileSets(os.path.join(directory, ENCODERS_NAME)))
         return Known(
             items,
             frozenset(row.id for _, row in store.skipped()),
             state.sources[0].label if state.sources else None,
             ann,
+            kept,
         )
     finally:
         store.close()
+
+
+def _encoders(sets: FileSets) -> dict[str, dict[str, bytes]]:
+    """Every note with the files it speaks of, which are all there and whole."""
+    found = {}
+    for key in sets.notes():
+        digests = json.loads(sets.note(key) or b"")
+        assert sets.damage(digests) is None
+        place = Path(sets.place(digests))
+        found[key] = {name: (place / name).read_bytes() for name in digests}
+    return found

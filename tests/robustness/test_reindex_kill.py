@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.made_models import SIDE_PX, save_model
 from tests.pictures import write_pictures
 
 import seealike
+from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.reindexing import reindex
 from seealike.testing import FakeEncoder
 
@@ -24,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here"),
 ]
 KILLS = 60
+KILLS_WITH_A_MODEL = 20
 ITEMS = 24
 SPECS = ("test-fake:16", "test-fake:24")
 CHILD = """
@@ -91,9 +95,41 @@ def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path
     assert len([name for name in os.listdir(path) if name.endswith(".sqlite")]) == 1
 
 
-def kill_after(path: Path, site: Path, delay_s: float) -> bool:
+def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path, site: Path) -> None:
+    seed = int(os.environ.get("SEEALIKE_SEED", time.time_ns() % 2**32))
+    print(f"SEEALIKE_SEED={seed}")
+    rng = random.Random(seed)
+    photos = write_pictures(tmp_path / "photos", range(ITEMS))
+    models = tmp_path / "models"
+    models.mkdir()
+    specs = tuple(
+        f"onnx:{save_model(models / f'{number}.onnx', seed=number)}?size={SIDE_PX}&norm=half"
+        for number in range(2)
+    )
+    path, seen = tmp_path / "catalog", set()
+    with seealike.create(path, encoder=specs[0]) as catalog:
+        catalog.index(tmp_path / "photos")
+    for number in range(KILLS_WITH_A_MODEL):
+        kill_after(path, site, rng.uniform(0.0, 6.0), specs)
+        hidden = models.rename(tmp_path / "hidden")
+        with seealike.open(path) as found:
+            assert found.search(photos[3], 1)[0].id == "003.jpg", (seed, number)
+            assert found.verify().ok, (seed, number)
+            assert found.info().encoder_place.state == "copy"
+            seen.add(found.encoder.weights_sha256)
+        hidden.rename(models)
+    assert len(seen) == 2
+    reindex(path, specs[0])
+    shutil.rmtree(path / SPACES, ignore_errors=True)  # where a half-made one may still need its encoder
+    with seealike.open(path) as found:
+        found.index(tmp_path / "photos")
+    kept = [entry.name for entry in (path / "encoders").iterdir() if entry.is_dir()]
+    assert len(kept) == 1, "nothing is left of what was interrupted"
+
+
+def kill_after(path: Path, site: Path, delay_s: float, specs: tuple[str, ...] = SPECS) -> bool:
     """Start a child, kill it so long after it is ready; whether it had finished a move."""
-    command = [sys.executable, "-c", CHILD.format(specs=repr(SPECS)), str(path), str(site)]
+    command = [sys.executable, "-c", CHILD.format(specs=repr(specs)), str(path), str(site)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"

@@ -13,8 +13,9 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import reindexing, spaces
-from seealike.catalog.reindexing import reindex
+from seealike.catalog import IndexOptions, reindexing
+from seealike.catalog.encoder_copies import SPACES
+from seealike.catalog.reindexing import move, reindex
 from seealike.catalog.spaces import in_space
 from seealike.errors import CatalogBusyError, CatalogError, LostItemsError, SeealikeError, StorageError
 from seealike.store import FileSystem, SqliteStore, WriterLock, read_manifest, schema
@@ -119,7 +120,7 @@ def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog,
         assert moved.verify().ok
     names = {name for name in os.listdir(catalog.path) if name.endswith(".sqlite")}
     assert names == {read_manifest(catalog.path).database}
-    assert not [path for path in (Path(catalog.path) / spaces.SPACES).iterdir() if path.is_dir()]
+    assert not [path for path in (Path(catalog.path) / SPACES).iterdir() if path.is_dir()]
 
 
 def test_reindex_to_the_same_encoder_does_nothing(catalog: seealike.Catalog) -> None:
@@ -198,7 +199,7 @@ def test_wherever_reindex_is_cut_off_the_catalogue_is_the_old_or_the_new_one(
             before = current.encoder.dimension
         target = NEW if before == 16 else OLD
         try:
-            reindex(catalog.path, target, files=files)
+            move(catalog.path, target, IndexOptions(), files=files)
         except SeealikeError:
             cut_off = True
         else:

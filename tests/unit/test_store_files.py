@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError, StorageError
+from seealike.files import TEMPORARY_PREFIX
 from seealike.store import MANIFEST_NAME, FileSystem, Manifest, read_manifest, write_manifest
-from seealike.store.files import TEMPORARY_PREFIX
 from seealike.store.records import text_checksum
 from seealike.testing import FakeEncoder
 

@@ -5,6 +5,7 @@ from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open
 from seealike.catalog.options import (
     AnnInfo,
     CatalogInfo,
+    EncoderPlace,
     Finding,
     IndexOptions,
     SearchOptions,
@@ -19,6 +20,7 @@ __all__ = [
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
+    "EncoderPlace",
     "Finding",
     "IndexOptions",
     "ReindexReport",

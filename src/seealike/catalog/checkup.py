@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from seealike.catalog import ann
+from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.known_sources import known_sources
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
+from seealike.catalog.pictures import remembered_spec
 from seealike.errors import DamagedCatalogError
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, State, StoredItem, StoreWriter, schema
@@ -36,6 +38,7 @@ def describe(store: SqliteStore) -> CatalogInfo:
         by_hand=state.count - sum(source.items for source in sources),
         size_bytes=_directory_size(store.directory),
         ann=_ann_info(store, state),
+        encoder_place=EncoderCopies(store.directory).place_of(store.identity, store.encoder_spec),
         skipped_by_reason=reasons,
     )
 
@@ -64,6 +67,7 @@ def verify(store: SqliteStore, searcher: Searcher, sample: int) -> VerifyReport:
         *(finding for finding, _ in _row_findings(store)),
         *(finding for finding, _ in _bad_skips(store)),
         *_ann_findings(store),
+        *EncoderCopies(store.directory).findings(store.identity),
     ]
     recall, measured = (None, 0) if findings else _measured_recall(store, searcher, sample)
     return VerifyReport(store.state().count, tuple(findings), recall, measured)
@@ -99,6 +103,9 @@ def repair(
     if broken:
         ann.drop(store, writer, files)
         findings += [Finding(finding.file, finding.what, repaired=True) for finding in broken]
+    copies = EncoderCopies(store.directory, files)
+    findings += copies.repair(store.identity, remembered_spec(store))
+    copies.remove_unneeded()
     ann.remove_orphans(store, files)
     ann.refresh(store, writer, files, lambda _: None)
     recall, measured = _measured_recall(store, searcher, sample)

@@ -107,6 +107,11 @@ class Catalog:
         return self._store.encoder_spec
 
     @property
+    def placed_spec(self) -> str:
+        """How its encoder is asked for where it is now: a copy of its own, or where it came from."""
+        return "" if self._encoder.given is not None else str(self._encoder.spec())
+
+    @property
     def generation(self) -> int:
         """Grows with every committed change."""
         return self._store.state().generation
@@ -204,6 +209,7 @@ class Catalog:
             SourceError: a source cannot be read; of several, the others are up to date then.
             CatalogBusyError: another process is writing.
             StorageError: the disk refused.
+            EncoderError: it is to be linked, and is not where it came from.
         """
         known = known_sources(self.path, self._store.state())
         if source is None:
@@ -221,6 +227,7 @@ class Catalog:
         with self._writer(options.wait_s) as writer:
             self._files.remove_leftovers(self.path)
             remove_other_databases(self.path, self._files)
+            self._encoder.keep(self._files, link=options.link_encoder)
             job = SyncJob(self._store, writer, opened, options, report_progress)
             with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)

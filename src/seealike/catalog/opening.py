@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
+from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, VerifyReport
 from seealike.catalog.pictures import described
 from seealike.catalog.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
+from seealike.encoders.kept import origin_of
 from seealike.errors import DamagedCatalogError, EncoderError, EncoderMismatchError, UsageError
 from seealike.protocols import Encoder
 from seealike.sources import open_source
@@ -23,7 +25,9 @@ from seealike.types import PathInput
 DEFAULT_ENCODER = "efficientnet-lite0"
 
 
-def create(path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER) -> Catalog:
+def create(
+    path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER, link_encoder: bool = False
+) -> Catalog:
     """Make an empty catalogue in a new or empty directory.
 
     Args:
@@ -31,11 +35,14 @@ def create(path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER) -> Cata
         encoder: the name of a known encoder, ``onnx:FILE``, ``timm:NAME`` or the name of an installed one,
             with options as in ``onnx:model.onnx?layer=..&pool=..``; or an object that implements
             ``seealike.protocols.Encoder``.
+        link_encoder: do without a copy of the encoder's files in the catalogue; it then needs them where they
+            are.
 
     Raises:
         CatalogExistsError: there is one already, or other files.
         UnknownNameError: there is no such encoder.
         EncoderError: it cannot be used.
+        StorageError: the disk refused, for instance because it has no room for the encoder's copy.
 
     Example:
         >>> import seealike
@@ -46,8 +53,17 @@ def create(path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER) -> Cata
     directory, files = os.path.abspath(path), FileSystem()
     if not isinstance(encoder, str):
         return Catalog(SqliteStore.create(directory, encoder.identity, files), encoder=encoder)
-    asked = str(parse_spec(encoder))
-    return Catalog(SqliteStore.create(directory, identity_of(asked), files, encoder_spec=asked))
+    asked = parse_spec(encoder)
+    identity, origin = identity_of(asked), origin_of(asked)
+    copies = EncoderCopies(directory, files)
+    store = SqliteStore.create(
+        directory,
+        identity,
+        files,
+        encoder_spec=str(origin),
+        prepare=lambda: copies.keep(identity, asked, origin, link=link_encoder),
+    )
+    return Catalog(store, encoder=asked)
 
 
 def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
@@ -57,7 +73,7 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
         path: the catalogue's directory.
         encoder: if given, the encoder that the catalogue must have been made with: its name, or where its
             model lies now (``onnx:FILE``; settings that are left out are those of the catalogue). Needed only
-            where it is an object of yours, or a model file has been moved.
+            where it is an object of yours, or a model file of which the catalogue has no copy has been moved.
 
     Raises:
         NoCatalogError: there is none.
@@ -119,7 +135,7 @@ def temporary(*, encoder: str = DEFAULT_ENCODER) -> Iterator[Catalog]:
     """An empty catalogue that is gone afterwards (what a dry run compares with where there is none yet)."""
     with (
         tempfile.TemporaryDirectory(prefix="seealike-") as folder,
-        create(folder, encoder=encoder) as catalog,
+        create(folder, encoder=encoder, link_encoder=True) as catalog,
     ):
         yield catalog
 
@@ -144,9 +160,10 @@ def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> Verif
     try:
         with open(directory) as catalog:
             report = catalog.verify(repair=repair, sample=sample)
-        if report.ok or not repair:
-            return report
-        findings += [finding for finding in report.findings if not finding.repaired]
+        left = [finding for finding in report.findings if not finding.repaired]
+        if not repair or all(map(EncoderCopies(directory).holds, left)):
+            return report  # a new database would not mend the copy of an encoder
+        findings += left
     except DamagedCatalogError as exc:
         findings.append(Finding(exc.file, exc.what))
         if not repair:

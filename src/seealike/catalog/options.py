@@ -24,6 +24,7 @@ class IndexOptions:
         prune_missing: remove items even when most of the source's are gone, or some were missing before.
         workers: decoding processes (default: one a core).
         wait_s: how long to wait for another writer before giving up.
+        link_encoder: whether to do without a copy of the encoder; None: as it was the last time.
     """
 
     root: PathInput | None = None
@@ -32,6 +33,7 @@ class IndexOptions:
     prune_missing: bool = False
     workers: int | None = None
     wait_s: float = 0.0
+    link_encoder: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,20 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderPlace:
+    """Where a catalogue's encoder is.
+
+    ``state`` is ``copy`` (the catalogue's own, of ``size_bytes``), ``link`` (a file outside, or the name of a
+    model in the cache) or ``installed`` (it comes with seealike or another package, or is an object of yours;
+    then there is no ``path``).
+    """
+
+    state: str
+    path: str | None
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogInfo:
     """What ``info`` tells about a catalogue. ``by_hand`` items were added by calls and have no source."""
 
@@ -95,6 +111,7 @@ class CatalogInfo:
     by_hand: int
     size_bytes: int
     ann: AnnInfo
+    encoder_place: EncoderPlace
     skipped_by_reason: Mapping[SkipReason, int] = field(default_factory=dict)
 
 

@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from seealike.encoders import EncoderMode, EncoderSpec, known_encoders, load_encoder, parse_spec
+from seealike.catalog.encoder_copies import EncoderCopies
+from seealike.encoders import (
+    EncoderMode,
+    EncoderSpec,
+    identity_of,
+    known_encoders,
+    load_encoder,
+    parse_spec,
+)
 from seealike.encoders.spec import ONNX
-from seealike.errors import EncoderError, EncoderMismatchError, PictureError, UsageError
+from seealike.errors import (
+    EncoderError,
+    EncoderMismatchError,
+    MissingExtraError,
+    PictureError,
+    SeealikeError,
+    UsageError,
+)
 from seealike.images import DecodedPixels, DecodePool, prepare
 from seealike.images.pillow import orientation_of
-from seealike.protocols import Encoder
-from seealike.store import SqliteStore
+from seealike.protocols import Encoder, TextEncoder
+from seealike.store import FileSystem, SqliteStore
 from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
 
 if TYPE_CHECKING:
     from PIL import Image
 
 QUERY_WORKERS = 1
+Loaded = TypeVar("Loaded", bound=Encoder | TextEncoder)
 
 
 class EncoderAtHand:
@@ -44,7 +60,8 @@ class EncoderAtHand:
         self.identity = store.identity
         self._directory = store.directory
         self._given = None if asked is None or isinstance(asked, EncoderSpec) else asked
-        self._spec = asked if isinstance(asked, EncoderSpec) else _spec_of(store)
+        self._asked = asked if isinstance(asked, EncoderSpec) else None
+        self._remembered = remembered_spec(store)
         at_hand = self._given.identity if self._given is not None else self._known()
         if at_hand not in (None, self.identity):
             raise EncoderMismatchError(store.directory, described(self.identity), described(at_hand))
@@ -54,10 +71,27 @@ class EncoderAtHand:
         """The object that its user made, if that is what it is."""
         return self._given
 
-    @property
     def spec(self) -> EncoderSpec:
-        """How it is asked for where it is no object."""
-        return self._spec
+        """How it is asked for where it is now, if it is no object: the first way by which it is found."""
+        places = self._places()
+        for place in places[:-1]:
+            with suppress(SeealikeError):
+                if identity_of(place) == self.identity:
+                    return place
+        return places[-1]
+
+    def keep(self, files: FileSystem, *, link: bool | None) -> None:
+        """See that the catalogue has its copy, or a note that none is wanted; remove those it had before.
+
+        The caller holds the writer lock.
+
+        Raises:
+            EncoderError, CatalogBusyError, StorageError: see ``EncoderCopies.keep``.
+        """
+        copies = EncoderCopies(self._directory, files)
+        if self._given is None:
+            copies.keep(self.identity, self._asked, self._remembered, link=link)
+        copies.remove_unneeded()
 
     @contextmanager
     def loaded(self, mode: EncoderMode) -> Iterator[Encoder]:
@@ -70,46 +104,67 @@ class EncoderAtHand:
         if self._given is not None:
             yield self._given
             return
-        encoder = self._load(mode)
+        encoder = self.first(lambda place: load_encoder(place, mode=mode))
+        if encoder is None:
+            raise EncoderError(f"{self._remembered} makes no encoder")
         try:
-            if encoder.identity != self.identity:
-                raise EncoderError(
-                    f"{self._described_spec()} is no longer what {self._directory} was made with "
-                    f"({described(self.identity)}, now {described(encoder.identity)}); {self._remedy()}"
-                )
             yield encoder
         finally:
             encoder.close()
 
-    def _load(self, mode: EncoderMode) -> Encoder:
-        file = self._spec.target
-        if self._spec.scheme == ONNX and not os.path.isfile(file):
+    def first(self, load: Callable[[EncoderSpec], Loaded | None]) -> Loaded | None:
+        """What ``load`` makes of the first place where the encoder is; None where it makes nothing of any.
+
+        Raises:
+            UnknownNameError, MissingExtraError, EncoderError: it is nowhere; the message says why.
+        """
+        problems: list[SeealikeError] = []
+        for place in self._places():
+            try:
+                found = self._loaded_from(place, load)
+            except (EncoderError, MissingExtraError) as exc:
+                problems.append(exc)
+                continue
+            if found is not None:
+                return found
+        if len(problems) > 1:
+            raise EncoderError("; ".join(map(str, problems))) from problems[-1]
+        if problems:
+            raise problems[0]
+        return None
+
+    def _loaded_from(self, place: EncoderSpec, load: Callable[[EncoderSpec], Loaded | None]) -> Loaded | None:
+        remedy = _remedy(place)
+        if place.scheme == ONNX and not os.path.isfile(place.target):
             raise EncoderError(
-                f"the model file {file} that {self._directory} was made with is not there; {self._remedy()}"
+                f"the model file {place.target} that {self._directory} was made with is not there; {remedy}"
             )
         try:
-            return load_encoder(str(self._spec), mode=mode)
+            encoder = load(place)
         except EncoderError as exc:
-            if self._spec.weights is None or os.path.exists(self._spec.weights):
+            if place.weights is None or os.path.exists(place.weights):
                 raise
-            raise EncoderError(f"{exc}; {self._remedy()}") from exc
+            raise EncoderError(f"{exc}; {remedy}") from exc
+        if encoder is None or encoder.identity == self.identity:
+            return encoder
+        now = described(encoder.identity)
+        encoder.close()
+        raise EncoderError(
+            f"{place.target if place.scheme == ONNX else place} is no longer what {self._directory} was made "
+            f"with ({described(self.identity)}, now {now}); {remedy}"
+        )
+
+    def _places(self) -> list[EncoderSpec]:
+        """Where to look for it: where it was said to be just now, in the catalogue, where it came from."""
+        asked = [] if self._asked is None else [self._asked]
+        copies = EncoderCopies(self._directory).places(self.identity)
+        return list(dict.fromkeys([*asked, *copies, self._remembered]))
 
     def _known(self) -> EncoderIdentity | None:
         """The identity of an encoder that is known by name and was asked for by nothing else."""
         known = {record.name: record.identity for record in known_encoders()}
-        plain = self._spec == EncoderSpec(self.identity.name)
+        plain = (self._asked or self._remembered) == EncoderSpec(self.identity.name)
         return known.get(self.identity.name) if plain else None
-
-    def _described_spec(self) -> str:
-        return self._spec.target if self._spec.scheme == ONNX else str(self._spec)
-
-    def _remedy(self) -> str:
-        if self._spec.scheme == ONNX:
-            return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
-        if self._spec.weights is not None:
-            moved = replace(self._spec, weights="NEWPLACE")
-            return f"if its weights lie elsewhere now, say so: --encoder '{moved}'"
-        return "use the version it was made with, or index anew into another --catalog"
 
 
 class PictureEncoder:
@@ -233,7 +288,16 @@ def encoded_unit(vectors: Float32Array) -> Float32Array:
     return np.asarray(vectors / norms, dtype=np.float32)
 
 
-def _spec_of(store: SqliteStore) -> EncoderSpec:
+def _remedy(place: EncoderSpec) -> str:
+    if place.scheme == ONNX:
+        return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+    if place.weights is not None:
+        moved = replace(place, weights="NEWPLACE")
+        return f"if its weights lie elsewhere now, say so: --encoder '{moved}'"
+    return "use the version it was made with, or index anew into another --catalog"
+
+
+def remembered_spec(store: SqliteStore) -> EncoderSpec:
     """How the catalogue's encoder was asked for; an object's name is tried where it was an object."""
     return parse_spec(store.encoder_spec) if store.encoder_spec else EncoderSpec(store.identity.name)
 

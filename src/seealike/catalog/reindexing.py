@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
-from seealike.catalog.spaces import in_space, space_path
+from seealike.catalog.options import IndexOptions
+from seealike.catalog.spaces import found_encoder, in_space, space_path
 from seealike.catalog.sync import ProgressCallback
-from seealike.encoders import identity_of
 from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
 from seealike.types import EncoderIdentity, PathInput, Skipped, SkipReason
@@ -43,47 +44,66 @@ def reindex(
     drop_lost: bool = False,
     workers: int | None = None,
     wait_s: float = WAIT_S,
+    link_encoder: bool | None = None,
     progress: ProgressCallback | None = None,
-    files: FileSystem | None = None,
 ) -> ReindexReport:
     """Give every item of a catalogue a vector of another encoder, and make it the catalogue's.
 
     The old vectors answer until the last step. May be interrupted at any moment: the next call goes on. Ids,
     metadata, groups, the list of skipped files and the source stay; the generation grows. A ``Catalog`` that
-    was opened before goes on with the old vectors until it is opened again.
+    was opened before goes on with the old vectors until it is opened again. ``link_encoder`` is as in
+    ``create``; None: as the catalogue has its encoder now.
 
     Raises:
         NoCatalogError: there is no catalogue.
         LostItemsError: some pictures cannot be read any more, and ``drop_lost`` was not given.
         CatalogBusyError: another process is writing.
+        StorageError: the disk refused; the catalogue is as it was.
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
     """
+    options = IndexOptions(workers=workers, wait_s=wait_s, link_encoder=link_encoder)
+    return move(path, encoder, options, files=FileSystem(), drop_lost=drop_lost, progress=progress)
+
+
+def move(
+    path: PathInput,
+    encoder: str,
+    options: IndexOptions,
+    *,
+    files: FileSystem,
+    drop_lost: bool = False,
+    progress: ProgressCallback | None = None,
+) -> ReindexReport:
+    """``reindex``, whose last steps are written by ``files``."""
     started = time.perf_counter()
     with open(path) as catalog:
-        before, after = catalog.encoder, identity_of(encoder)
+        before, (encoder, after) = catalog.encoder, found_encoder(catalog, encoder)
         if before != after:
-            with in_space(catalog, encoder, progress=progress, workers=workers):
+            with in_space(catalog, encoder, options, progress=progress):
                 pass  # the long part, while others may still write
     lost: tuple[Skipped, ...] = ()
     swapped = False
     lock = WriterLock(catalog.path)
-    lock.acquire(wait_s)
+    lock.acquire(options.wait_s)
     try:
         with open(path) as catalog:  # anew: meanwhile it may have changed, or moved to yet another encoder
             if catalog.encoder != after:
-                lost = _swap(catalog, encoder, drop_lost=drop_lost, files=files or FileSystem())
+                lost = _swap(catalog, encoder, options, drop_lost=drop_lost, files=files)
                 swapped = True
+        EncoderCopies(catalog.path, files).remove_unneeded()
     finally:
         lock.release()
-    with open(path, encoder=encoder) as moved:
+    with open(path) as moved:
         took_s = time.perf_counter() - started
         return ReindexReport(len(moved), before, after, lost, moved.generation, took_s, swapped)
 
 
-def _swap(catalog: Catalog, encoder: str, *, drop_lost: bool, files: FileSystem) -> tuple[Skipped, ...]:
+def _swap(
+    catalog: Catalog, encoder: str, options: IndexOptions, *, drop_lost: bool, files: FileSystem
+) -> tuple[Skipped, ...]:
     """Encode what has come since, and let the space take the catalogue's place."""
-    place = space_path(catalog, identity_of(encoder))
-    with in_space(catalog, encoder) as space:
+    place = space_path(catalog, found_encoder(catalog, encoder)[1])
+    with in_space(catalog, encoder, options) as space:
         lost = tuple(_lost(catalog, space))
     if lost and not drop_lost:
         raise LostItemsError(catalog.path, lost)

@@ -15,17 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from seealike.catalog.encoder_copies import NOT_AT_HAND, SPACES, EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
 from seealike.catalog.sync import ProgressCallback
-from seealike.encoders import identity_of
+from seealike.encoders import identity_of, parse_spec
 from seealike.errors import DamagedCatalogError, EncoderMismatchError
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
 from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem, Unseen
 
-SPACES = "spaces"
 OPENING_WAIT_S = 30.0
 _KEPT_OF_NAME = 40
 
@@ -65,36 +65,57 @@ class ItemSource:
 def in_space(
     catalog: Catalog,
     encoder: str,
+    options: IndexOptions = IndexOptions(),
     *,
     progress: ProgressCallback | None = None,
-    workers: int | None = None,
 ) -> Iterator[Catalog]:
     """The items of ``catalog`` embedded by another encoder, up to date; the second time at once.
 
     Items whose pictures cannot be read any more are missing; ``skipped()`` of the result lists them. So are
     those that were added without a file. With the catalogue's own encoder, it is the catalogue itself.
+    Of the ``options``, the workers count, and whether to do without a copy of the encoder (None: as the
+    catalogue has its own).
 
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
         CatalogBusyError: another process is filling this space.
         StorageError: the disk refused.
     """
-    identity = identity_of(encoder)
+    encoder, identity = found_encoder(catalog, encoder)
     if identity == catalog.encoder:
         yield catalog
         return
     folder = os.path.join(catalog.path, SPACES)
     FileSystem().make_directory(folder)
+    link = options.link_encoder
+    if link is None:
+        link = EncoderCopies(catalog.path).is_linked(catalog.encoder)
     opening = WriterLock(folder)  # one process makes a space, or makes it anew, while others wait
     opening.acquire(OPENING_WAIT_S)
     try:
-        opened = _opened(space_path(catalog, identity), encoder)
+        opened = _opened(space_path(catalog, identity), encoder, link_encoder=link)
     finally:
         opening.release()
     with opened as space:
         source: Source = ItemSource(catalog)
-        space.index(source, options=IndexOptions(prune_missing=True, workers=workers), progress=progress)
+        options = IndexOptions(prune_missing=True, workers=options.workers, link_encoder=link)
+        space.index(source, options=options, progress=progress)
         yield space
+
+
+def found_encoder(catalog: Catalog, encoder: str) -> tuple[str, EncoderIdentity]:
+    """How an encoder is asked for now, and which one it is; also one that only a copy is left of.
+
+    Raises:
+        UnknownNameError, UsageError, MissingExtraError, EncoderError: it cannot be used.
+    """
+    try:
+        return encoder, identity_of(encoder)
+    except NOT_AT_HAND:
+        copy = EncoderCopies(catalog.path).found(str(parse_spec(encoder)))
+        if copy is None:
+            raise
+        return str(copy), identity_of(copy)
 
 
 def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
@@ -104,7 +125,7 @@ def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
     return os.path.join(catalog.path, SPACES, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
 
 
-def _opened(path: str, encoder: str) -> Catalog:
+def _opened(path: str, encoder: str, *, link_encoder: bool) -> Catalog:
     """The space at ``path``; one that is damaged is made anew, for it is only a copy."""
     if is_catalog(path):
         try:
@@ -117,4 +138,4 @@ def _opened(path: str, encoder: str) -> Catalog:
             return open(path, encoder=encoder)
         except (DamagedCatalogError, EncoderMismatchError):
             shutil.rmtree(path, ignore_errors=True)
-    return create(path, encoder=encoder)
+    return create(path, encoder=encoder, link_encoder=link_encoder)

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from seealike.catalog.pictures import EncoderAtHand, described, encoded_unit
+from seealike.catalog.pictures import EncoderAtHand, encoded_unit
 from seealike.encoders import load_text_encoder
-from seealike.errors import EncoderError, UsageError
+from seealike.errors import UsageError
 from seealike.protocols import TextEncoder
 from seealike.types import Float32Array
 
@@ -52,13 +52,8 @@ class TextQueries:
         if given is not None:
             if isinstance(given, TextEncoder):
                 return given
-        elif (found := load_text_encoder(self._at_hand.spec)) is not None:
+        elif (found := self._at_hand.first(load_text_encoder)) is not None:
             self._open.callback(found.close)
-            if found.identity != self._at_hand.identity:
-                raise EncoderError(
-                    f"{self._at_hand.spec} is no longer what the catalogue was made with: "
-                    f"{described(self._at_hand.identity)}, now {described(found.identity)}"
-                )
             return found
         raise UsageError(
             f"the encoder {self._at_hand.identity.name} reads no text; those that do are open_clip:NAME and "

@@ -52,6 +52,15 @@ def place_option(function: Function) -> Function:
     )(function)
 
 
+def link_option(function: Function) -> Function:
+    """``--link-encoder``, for a command that gives a catalogue its encoder."""
+    return click.option(
+        "--link-encoder/--copy-encoder",
+        default=None,
+        help="Do without a copy of the encoder in the catalogue, or have one.  [default: as last time; copy]",
+    )(function)
+
+
 def asked_encoder(
     encoder: str | None, layer: str | None, pool: str | None, weights: str | None, default: str
 ) -> str | None:

@@ -174,7 +174,7 @@ def _from_cache(core: openvino.Core, blob: bytes | None, plan: _Plan) -> openvin
 
 def _compiled(core: openvino.Core, record: EncoderRecord, plan: _Plan) -> openvino.CompiledModel:
     file = read_model_file(record.file)
-    if file.sha256 != record.weights_sha256 and record.origin_sha256 is not None:
+    if file.sha256 != record.weights_sha256 and record.cached:
         with suppress(OSError):
             os.unlink(record.file)
         raise EncoderError(

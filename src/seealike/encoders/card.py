@@ -6,16 +6,15 @@ setting would give vectors that are quietly worse.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import secrets
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from seealike.encoders.spec import INTERPOLATIONS, MAX_SIDE_PX
-from seealike.errors import EncoderError
+from seealike.errors import EncoderError, StorageError
+from seealike.files import FileSystem
 from seealike.types import Fit, Preprocessing
 
 CARD_FORMAT = 1
@@ -79,20 +78,9 @@ def write_card(onnx_path: str, card: EncoderCard) -> None:
     content = json.dumps({_FORMAT_KEY: CARD_FORMAT, **asdict(card)}, indent=2) + "\n"
     _parsed(path, content)
     try:
-        # Not by tempfile: its files are for their owner alone, and others may run the model.
-        aside = os.path.join(os.path.dirname(path), f".writing-{secrets.token_hex(8)}.tmp")
-        try:
-            with open(aside, "x", encoding="utf-8", newline="\n") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(aside, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(aside)
-            raise
-    except OSError as exc:
-        raise EncoderError(f"cannot write {path}: {exc.strerror or exc}") from exc
+        FileSystem().write(path, content.encode())
+    except StorageError as exc:
+        raise EncoderError(f"cannot write {path}: {exc.cause}") from exc
 
 
 def read_card(onnx_path: str) -> EncoderCard | None:

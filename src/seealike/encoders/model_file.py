@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from seealike.errors import EncoderError
@@ -53,15 +53,22 @@ def read_model_file(path: str) -> ModelFile:
         raise EncoderError(f"there is no model file {path}") from exc
     except OSError as exc:
         raise EncoderError(f"the model file {path} cannot be read: {exc.strerror or exc}") from exc
-    digest, size = hashlib.sha256(data), len(data)
+    size, digests = len(data), {}
     beside = external_files(path, data)
-    if beside:
-        digest = hashlib.sha256(digest.digest())
     for name in beside:
-        content, length = _digest_of(path, name)
-        digest.update(os.fsencode(name) + b"\0" + content)
+        digests[name], length = _digest_of(path, name)
         size += length
-    return ModelFile(path, data, digest.hexdigest(), size, beside)
+    return ModelFile(path, data, joint_sha256(hashlib.sha256(data).hexdigest(), digests), size, beside)
+
+
+def joint_sha256(main: str, beside: Mapping[str, str]) -> str:
+    """Return the digest of a model from that of its file, and those of the files it refers to by name."""
+    if not beside:
+        return main
+    digest = hashlib.sha256(bytes.fromhex(main))
+    for name in sorted(beside):
+        digest.update(os.fsencode(name) + b"\0" + bytes.fromhex(beside[name]))
+    return digest.hexdigest()
 
 
 def external_files(path: str, data: bytes) -> tuple[str, ...]:
@@ -83,7 +90,7 @@ def external_files(path: str, data: bytes) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _digest_of(path: str, name: str) -> tuple[bytes, int]:
+def _digest_of(path: str, name: str) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     try:
         with open(os.path.join(os.path.dirname(path), name), "rb") as file:
@@ -95,7 +102,7 @@ def _digest_of(path: str, name: str) -> tuple[bytes, int]:
             f"{path} keeps weights in {name}, which cannot be read: {exc.strerror or exc}; "
             "keep the two files in one folder"
         ) from exc
-    return digest.digest(), size
+    return digest.hexdigest(), size
 
 
 def _locations(message: memoryview, kind: str, depth: int) -> Iterator[bytes]:

@@ -36,7 +36,8 @@ class EncoderRecord:
     text tower, if it has one. ``assumed`` are settings that nobody stated, for people.
     ``origin_sha256`` is the digest of the weights that the file was exported from here: it names the space,
     for another export of the same weights has other bytes. ``precise``: bfloat16 changes its vectors too
-    much, so it is not used.
+    much, so it is not used. ``cached``: the file is an export in the cache, made again if it
+    is damaged.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EncoderRecord:
     assumed: tuple[str, ...] = ()
     origin_sha256: str | None = None
     precise: bool = False
+    cached: bool = False
 
     @property
     def identity(self) -> EncoderIdentity:

@@ -92,7 +92,9 @@ def open_clip_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
         **{option: getattr(spec, option) for option in _PREPARING},
     )
     record = onnx_record(pictures, cache_dir)
-    return replace(record, origin_sha256=note.origin_sha256, weights_sha256=note.files[PICTURES_FILE])
+    return replace(
+        record, origin_sha256=note.origin_sha256, weights_sha256=note.files[PICTURES_FILE], cached=True
+    )
 
 
 def _check(spec: EncoderSpec) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seealike.encoders.models import find_record
-from seealike.encoders.spec import ONNX, OPEN_CLIP, TIMM, EncoderSpec
+from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec
 
 if TYPE_CHECKING:
     from seealike.encoders.models import EncoderRecord
@@ -27,6 +27,10 @@ def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord
         from seealike.encoders.timm import timm_record
 
         return timm_record(spec, cache_dir)
+    if spec.scheme == KEPT:
+        from seealike.encoders.kept import kept_record
+
+        return kept_record(spec, cache_dir)
     if spec.scheme == OPEN_CLIP:
         from seealike.encoders.open_clip import open_clip_record
 

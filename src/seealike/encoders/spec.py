@@ -4,6 +4,7 @@
     onnx:trunk.onnx?layer=t462&pool=avg&size=320&resize=366&norm=imagenet
     timm:vgg16?layer=features.30&pool=flatten&weights=vgg16.safetensors
     open_clip:ViT-B-32?weights=vit-b-32.safetensors
+    kept:encoders/<key>.json              a copy that a catalogue has made for itself (see ``kept``)
     NAME or NAME:ARGUMENT                 an encoder of an installed package (see ``plugins``)
 
 The text is checked here once; inside there are only values. Nothing is opened.
@@ -23,7 +24,7 @@ from seealike.errors import UnknownNameError, UsageError
 from seealike.types import Fit
 
 Triple: TypeAlias = tuple[float, float, float]
-ONNX, TIMM, OPEN_CLIP = "onnx", "timm", "open_clip"
+ONNX, TIMM, OPEN_CLIP, KEPT = "onnx", "timm", "open_clip", "kept"
 MAX_SIDE_PX = 4096
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
@@ -78,9 +79,9 @@ class EncoderSpec:
     """An encoder as somebody asked for it. ``None`` means: as the model's own record says.
 
     Args:
-        scheme: ``onnx``, ``timm``, ``open_clip``, or the name of a known or an installed encoder.
-        target: an absolute file for ``onnx``, a model name for ``timm`` and ``open_clip``, else whatever came
-            after the colon.
+        scheme: ``onnx``, ``timm``, ``open_clip``, ``kept``, or the name of a known or an installed encoder.
+        target: an absolute file for ``onnx`` and ``kept``, a model name for ``timm`` and ``open_clip``, else
+            whatever came after the colon.
         layer: the tensor or module whose output is taken.
         pool: how it becomes one vector.
         weights: an absolute file with the model's weights (``timm``, ``open_clip``).
@@ -127,7 +128,7 @@ def parse_spec(text: str) -> EncoderSpec:
     if scheme in _EXAMPLES and not target:
         raise UsageError(f"{scheme}: needs a name after the colon, for instance {_EXAMPLES[scheme]}")
     target = _unquoted(target)
-    spec = EncoderSpec(scheme, _absolute(target) if scheme == ONNX else target)
+    spec = EncoderSpec(scheme, _absolute(target) if scheme in (ONNX, KEPT) else target)
     pairs = (part.partition("=") for part in options.split("&") if part)
     return with_options(spec, {option: _unquoted(value) for option, _, value in pairs})
 

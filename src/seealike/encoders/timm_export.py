@@ -7,12 +7,10 @@ one, counts as absent.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +22,8 @@ from seealike.encoders.digests import remembered_sha256
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.parity import LEAST_COSINE, LEAST_COSINE_FASTEST, cosines
 from seealike.encoders.timm_features import trial_pictures
-from seealike.errors import EncoderError
+from seealike.errors import EncoderError, StorageError
+from seealike.files import FileSystem
 
 if TYPE_CHECKING:
     from seealike.encoders._runtime import Precision
@@ -98,15 +97,16 @@ class ExportCache:
         )
         facts = (len(data), identity.dimension, digest, identity.weights_sha256, export.precise)
         note = dict(zip(_NOTE_FACTS, facts, strict=True))
+        files = FileSystem()
         try:
-            os.makedirs(self.directory, exist_ok=True)
-            _write(path, data)
+            files.make_directory(self.directory)
+            files.write(path, data)
             write_card(path, card)
             said = {"file": os.path.basename(path), **note, "layers": model.layers}
-            _write(self._note(key), json.dumps(said).encode())
-        except OSError as exc:
+            files.write(self._note(key), json.dumps(said).encode())
+        except StorageError as exc:
             raise EncoderError(
-                f"cannot keep the exported model in {self.directory}: {exc.strerror or exc}; "
+                f"cannot keep the exported model in {self.directory}: {exc.cause}; "
                 "SEEALIKE_CACHE names another directory"
             ) from exc
         return _record(path, card, note)
@@ -132,20 +132,8 @@ def _record(path: str, card: EncoderCard, note: dict[str, object]) -> EncoderRec
         pooling=card.pooling,
         origin_sha256=str(origin),
         precise=bool(precise),
+        cached=True,
     )
-
-
-def _write(path: str, data: bytes) -> None:
-    """Write a file aside and rename it."""
-    handle, aside = tempfile.mkstemp(suffix=".tmp", dir=os.path.dirname(path))
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.replace(aside, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(aside)
-        raise
 
 
 def export_onnx(model: TimmModel) -> Export:

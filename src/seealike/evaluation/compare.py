@@ -11,7 +11,6 @@ import numpy as np
 
 from seealike.catalog import Catalog
 from seealike.catalog.opening import placed_spec
-from seealike.encoders import identity_of
 from seealike.errors import UsageError
 from seealike.evaluation.bootstrap import Resampling, estimates
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
@@ -79,20 +78,24 @@ def compare(
     specs = _checked(catalog, encoders, own, options)
     told = progress or silent
     if spaces is None:
-        _check_encoders(specs, own)
+        _check_encoders(catalog, specs, own)
     with ExitStack() as stack:
         opened = [
             catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, told))
             for spec in specs
         ]
         ground = _ground(catalog, opened, options.measure)
-        measured = [
-            _measured(space, spec, ground, options.measure, told)
+        places = [
+            own if space is catalog and encoder is not None else space.placed_spec or spec
             for space, spec in zip(opened, specs, strict=True)
         ]
+        measured = [
+            _measured(space, place, ground, options.measure, told)
+            for space, place in zip(opened, places, strict=True)
+        ]
         costs = [
-            _cost(space, spec, told, (done, len(specs)), options.timing)
-            for done, (space, spec) in enumerate(zip(opened, specs, strict=True), 1)
+            _cost(space, place, told, (done, len(specs)), options.timing)
+            for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
         ]
         dimensions = [space.encoder.dimension for space in opened]
     results = _results(specs, dimensions, measured, costs, options.measure.resampling)
@@ -143,11 +146,13 @@ def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: Compa
     return specs
 
 
-def _check_encoders(specs: Sequence[str], own: str) -> None:
+def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
     """Refuse an encoder that cannot be used before the items are embedded by the others."""
+    from seealike.catalog.spaces import found_encoder
+
     for spec in specs:
         if spec != own:
-            identity_of(spec)
+            found_encoder(catalog, spec)
 
 
 @contextmanager

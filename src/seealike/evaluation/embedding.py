@@ -32,14 +32,14 @@ def encoder_at_hand(catalog: Catalog, encoder: str | Encoder | None) -> str | En
 
     Args:
         catalog: remembers how it was asked for then.
-        encoder: the object, or where its model lies now, ``onnx:FILE``; None: where it was.
+        encoder: the object, or where its model lies now, ``onnx:FILE``; None: where it is now.
 
     Raises:
         EncoderMismatchError: it is not the catalogue's.
         EncoderError: it cannot be used.
     """
     if encoder is None:
-        return own_spec(catalog)
+        return catalog.placed_spec or own_spec(catalog)
     return placed_spec(catalog.path, encoder) if isinstance(encoder, str) else encoder
 
 
@@ -57,7 +57,7 @@ def embedded(
     _check_there(catalog, encoder)
     with (
         tempfile.TemporaryDirectory(prefix="seealike-", ignore_cleanup_errors=True) as folder,
-        create(folder, encoder=encoder) as made,
+        create(folder, encoder=encoder, link_encoder=True) as made,
     ):
         if made.encoder != catalog.encoder:
             raise EncoderMismatchError(catalog.path, catalog.encoder.name, made.encoder.name)

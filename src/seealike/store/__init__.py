@@ -3,11 +3,12 @@
 What is here knows rows, bytes and durability; it does not know what a picture or a neighbour is.
 """
 
+from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.files import FileSystem
 from seealike.store.lock import WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,
+    ENCODERS_NAME,
     MANIFEST_NAME,
     Manifest,
     is_catalog,
@@ -22,6 +23,7 @@ from seealike.store.writer import StoreWriter
 
 __all__ = [
     "DATABASE_NAME",
+    "ENCODERS_NAME",
     "MANIFEST_NAME",
     "FileSystem",
     "Manifest",

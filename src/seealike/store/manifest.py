@@ -14,13 +14,14 @@ from dataclasses import asdict, dataclass, field
 
 from seealike._version import __version__
 from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError
+from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.files import FileSystem
 from seealike.store.records import text_checksum
 from seealike.types import EncoderIdentity, Fit, Preprocessing
 
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
+ENCODERS_NAME = "encoders"  # the folder with the encoders that the catalogue has copies of
 MANIFEST_FORMAT = 2
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 

@@ -10,16 +10,18 @@ import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from seealike import filesets
 from seealike.errors import CatalogError, CatalogExistsError, DamagedCatalogError
+from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
-from seealike.store.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,
+    ENCODERS_NAME,
     MANIFEST_NAME,
     Manifest,
     birth_from_json,
@@ -80,11 +82,18 @@ class SqliteStore:
 
     @classmethod
     def create(
-        cls, directory: str, identity: EncoderIdentity, files: FileSystem, *, encoder_spec: str = ""
+        cls,
+        directory: str,
+        identity: EncoderIdentity,
+        files: FileSystem,
+        *,
+        encoder_spec: str = "",
+        prepare: Callable[[], None] | None = None,
     ) -> SqliteStore:
         """Make an empty catalogue; the manifest, written last, makes it one.
 
         ``encoder_spec`` is how the encoder was asked for, empty where it is an object of the caller's.
+        ``prepare`` puts into the directory, before the manifest, what must be there from the beginning.
 
         Raises:
             CatalogExistsError: there is a catalogue, or a file, or a folder with other things in it.
@@ -101,6 +110,8 @@ class SqliteStore:
             manifest = Manifest(identity, encoder_spec=encoder_spec)
             _make_database(os.path.join(directory, DATABASE_NAME), manifest)
             try:
+                if prepare is not None:
+                    prepare()
                 write_manifest(files, directory, manifest)
             except BaseException:
                 files.remove(os.path.join(directory, MANIFEST_NAME))
@@ -351,14 +362,17 @@ def _check_place(directory: str) -> None:
         raise CatalogExistsError(directory, "is a file; name a folder for the catalogue")
     if is_catalog(directory):
         raise CatalogExistsError(directory)
-    if os.path.isdir(directory) and not all(map(_is_ours, os.listdir(directory))):
+    if os.path.isdir(directory) and not all(_is_ours(directory, name) for name in os.listdir(directory)):
         raise CatalogExistsError(
             directory, "holds other files; name an empty or new folder for the catalogue"
         )
 
 
-def _is_ours(name: str) -> bool:
-    return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in (LOCK_NAME, HOLDER_NAME)
+def _is_ours(directory: str, name: str) -> bool:
+    locks = (LOCK_NAME, HOLDER_NAME)
+    if name == ENCODERS_NAME:
+        return filesets.is_ours(os.path.join(directory, name), locks)
+    return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in locks
 
 
 def _make_database(path: str, manifest: Manifest) -> None:

@@ -13,8 +13,8 @@ import shutil
 from dataclasses import replace
 
 from seealike.errors import CatalogBusyError
+from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.files import FileSystem
 from seealike.store.lock import WriterLock
 from seealike.store.manifest import MANIFEST_NAME, databases_in, read_manifest, write_manifest
 from seealike.store.records import SKIPPED_COLUMNS

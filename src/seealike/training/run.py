@@ -123,7 +123,7 @@ def _teach(
     if recipe.method is Method.HEAD:
         from seealike.training.teach_head import base_record, teach_head
 
-        spec = own_spec(catalog)
+        spec = catalog.placed_spec or own_spec(catalog)
         found = base_record(spec).identity
         if found != catalog.encoder:  # its vectors would teach a head for another encoder
             raise EncoderMismatchError(catalog.path, catalog.encoder.name, found.name)

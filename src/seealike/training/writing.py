@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seealike.catalog.spaces import SPACES
+from seealike.catalog.encoder_copies import SPACES
 from seealike.encoders import EncoderCard, InputForm, card_path, parse_spec, read_card, record_for, write_card
 from seealike.encoders.spec import ONNX, EncoderSpec
 from seealike.errors import CatalogError, EncoderError, StorageError, UsageError

@@ -132,8 +132,11 @@ class Disk:
             case Kind.MAKE_DIRECTORY:
                 names[operation.path] = None
             case Kind.RENAME:
+                target, inside = os.fsdecode(operation.data), operation.path + os.sep
                 if operation.path in names:  # its own creation may not have survived
-                    names[os.fsdecode(operation.data)] = names.pop(operation.path)
+                    names[target] = names.pop(operation.path)
+                for name in [name for name in names if name.startswith(inside)]:  # what a directory holds
+                    names[os.path.join(target, name.removeprefix(inside))] = names.pop(name)
             case _:
                 names.pop(operation.path, None)
 

@@ -11,7 +11,7 @@ import click
 
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
 from seealike.cli.echo import echo
-from seealike.cli.encoder_options import asked_encoder, encoder_options
+from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
@@ -26,6 +26,7 @@ from seealike.types import IndexReport, Skipped
 @click.argument("source", required=False)
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
+@link_option
 @click.option(
     "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
 )
@@ -59,6 +60,7 @@ def command(
     layer: str | None,
     pool: str | None,
     weights: str | None,
+    link_encoder: bool | None,
     root: str | None,
     prefix: str | None,
     forget: bool,
@@ -96,9 +98,10 @@ def command(
         prune_missing=prune_missing,
         workers=workers,
         wait_s=wait_s,
+        link_encoder=link_encoder,
     )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
-    with _opened(source, path, asked, root, dry_run=dry_run) as opened:
+    with _opened(source, path, asked, options) as opened:
         with progress_printer(quiet) as progress:
             result = opened.index(source, options=options, progress=progress)
         if report:
@@ -144,17 +147,17 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
 
 
 def _opened(
-    source: str | None, path: str, encoder: str | None, root: str | None, *, dry_run: bool
+    source: str | None, path: str, encoder: str | None, options: IndexOptions
 ) -> AbstractContextManager[Catalog]:
     """The catalogue at ``path``; made if there is none, once the source has proved to be readable."""
     if source is None or is_catalog(path):
         return open(path, encoder=encoder)
-    check_source(source, root=root)
+    check_source(source, root=options.root)
     if encoder:
         _say_assumed(encoder)
-    if dry_run:
+    if options.dry_run:
         return temporary(encoder=encoder or DEFAULT_ENCODER)
-    return create(path, encoder=encoder or DEFAULT_ENCODER)
+    return create(path, encoder=encoder or DEFAULT_ENCODER, link_encoder=bool(options.link_encoder))
 
 
 def _say_assumed(encoder: str) -> None:

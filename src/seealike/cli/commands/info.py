@@ -50,6 +50,7 @@ def _print(info: CatalogInfo) -> None:
         "skipped": f"{info.skipped:,}",
         "generation": str(info.generation),
         "encoder": f"{encoder.name}, {encoder.dimension} dimensions, weights {encoder.weights_sha256[:12]}",
+        "model": _model_line(info),
         "size": f"{info.size_bytes / 1e6:,.1f} MB",
         "search": _search_line(info),
     }
@@ -67,6 +68,13 @@ def _source_line(source: SourceInfo) -> str:
     prefix = f", ids begin with {source.prefix}" if source.prefix else ""
     missing = f", {source.missing:,} of them missing there and kept" if source.missing else ""
     return f"{source.label}: {source.items:,} items{missing}, {source.skipped:,} skipped{prefix}"
+
+
+def _model_line(info: CatalogInfo) -> str:
+    place = info.encoder_place
+    if place.state == "copy":
+        return f"a copy of its own, {place.size_bytes / 1e6:,.1f} MB"
+    return f"linked: {place.path}" if place.path is not None else "installed"
 
 
 def _search_line(info: CatalogInfo) -> str:

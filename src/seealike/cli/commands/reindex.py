@@ -10,7 +10,7 @@ import click
 from seealike.catalog import DEFAULT_ENCODER
 from seealike.catalog.reindexing import WAIT_S, ReindexReport, reindex
 from seealike.cli.echo import echo
-from seealike.cli.encoder_options import asked_encoder, encoder_options
+from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, format_option, quiet_option
 from seealike.cli.progress import progress_printer
@@ -20,6 +20,7 @@ from seealike.errors import UsageError
 @click.command(name="reindex")
 @catalog_option
 @encoder_options("none; it must be given")
+@link_option
 @click.option("--drop-lost", is_flag=True, help="Drop items whose pictures cannot be read any more.")
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]"
@@ -41,6 +42,7 @@ def command(
     layer: str | None,
     pool: str | None,
     weights: str | None,
+    link_encoder: bool | None,
     drop_lost: bool,
     workers: int | None,
     wait_s: float,
@@ -61,7 +63,15 @@ def command(
         raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
     path = existing_catalog(catalog)
     with progress_printer(quiet) as progress:
-        report = reindex(path, asked, drop_lost=drop_lost, workers=workers, wait_s=wait_s, progress=progress)
+        report = reindex(
+            path,
+            asked,
+            drop_lost=drop_lost,
+            workers=workers,
+            wait_s=wait_s,
+            link_encoder=link_encoder,
+            progress=progress,
+        )
     if form == "json":
         click.echo(json.dumps({**asdict(report), "catalog": path, "lost": [row.id for row in report.lost]}))
     elif not quiet:

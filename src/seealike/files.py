@@ -1,4 +1,4 @@
-"""Durable file writes: the only place that creates, renames or removes the catalogue's own files.
+"""Durable file writes: the one place that creates, renames or removes files which must survive a crash.
 
 A file is written under a temporary name in the same directory, flushed to the disk, renamed over its
 final name, and the directory is flushed too: after a crash there is the old file or the new one, whole.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -91,6 +92,13 @@ class FileSystem:
         """Remove a derived file; one that is gone already is fine."""
         with contextlib.suppress(OSError):
             os.unlink(path)
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a derived folder with what is in it; one that is gone is fine, a link alone goes."""
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            self.remove(path)
 
     def remove_leftovers(self, directory: str) -> None:
         """Remove temporary files that an interrupted write left. Call only as the one writer."""

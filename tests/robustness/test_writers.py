@@ -35,7 +35,7 @@ def herd(tmp_path: Path) -> Herd:
 
 def start_slow_index(herd: Herd, catalog: Path) -> Command:
     """An ``index`` in another process, in the midst of its work."""
-    command = Command("index", str(herd.folder), "--catalog", str(catalog), "--workers", "1", slow_s=0.1)
+    command = Command("index", str(herd.folder), "--catalog", str(catalog), "--workers", "1", slow_s=0.3)
     wait_for(lambda: len(seen(catalog)) > 0)
     return command
 

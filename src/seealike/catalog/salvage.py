@@ -19,7 +19,9 @@ from seealike.store import (
     StoredItem,
     StoreWriter,
     read_manifest,
+    schema,
 )
+from seealike.store.files import check_own_file
 from seealike.store.manifest import Manifest, birth_from_json, databases_in
 from seealike.store.records import is_whole_text, is_whole_vector
 
@@ -34,8 +36,10 @@ def salvage(directory: str, files: FileSystem) -> None:
 
     Raises:
         DamagedCatalogError: neither the manifest nor the database says which encoder it was.
+        ForeignFileError: one of them is a link or no plain file; nothing is changed.
     """
     path = _database_path(directory)
+    check_own_file(path)
     birth = _birth(directory, path)
     fresh = os.path.join(directory, ".salvage")
     _clear(fresh, files)
@@ -69,9 +73,9 @@ def _keep_aside(path: str, files: FileSystem) -> None:
     try:
         os.link(path, path + ".damaged")
     except OSError:  # a file system without links
-        with files.replacing(path + ".damaged") as temporary:
+        with files.replacing(path + ".damaged", follow=False) as temporary:
             shutil.copyfile(path, temporary)
-    for suffix in ("-wal", "-shm", "-journal"):
+    for suffix in schema.SIDE_SUFFIXES:
         files.remove(path + suffix)
 
 
@@ -162,11 +166,14 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
 
 
 def _raw(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None)
+    return schema.opened(path, "rw")
 
 
 def _clear(folder: str, files: FileSystem) -> None:
-    if os.path.isdir(folder):
+    """Remove what an earlier repair left; of a link, the link alone."""
+    if os.path.islink(folder):
+        files.remove(folder)
+    elif os.path.isdir(folder):
         for name in os.listdir(folder):
             files.remove(os.path.join(folder, name))
         with contextlib.suppress(OSError):

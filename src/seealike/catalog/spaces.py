@@ -20,9 +20,10 @@ from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
 from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of
-from seealike.errors import DamagedCatalogError, EncoderMismatchError
+from seealike.errors import DamagedCatalogError, EncoderMismatchError, ForeignFileError
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
+from seealike.store.files import check_own_folder
 from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem
 
 SPACES = "spaces"
@@ -75,6 +76,7 @@ def in_space(
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
         CatalogBusyError: another process is filling this space.
+        ForeignFileError: the folder of spaces is a link.
         StorageError: the disk refused.
     """
     identity = identity_of(encoder)
@@ -82,6 +84,7 @@ def in_space(
         yield catalog
         return
     folder = os.path.join(catalog.path, SPACES)
+    check_own_folder(folder)
     FileSystem().make_directory(folder)
     opening = WriterLock(folder)  # one process makes a space, or makes it anew, while others wait
     opening.acquire(OPENING_WAIT_S)
@@ -104,6 +107,8 @@ def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
 
 def _opened(path: str, encoder: str) -> Catalog:
     """The space at ``path``; one that is damaged is made anew, for it is only a copy."""
+    if os.path.islink(path):
+        FileSystem().remove(path)  # the link alone
     if is_catalog(path):
         try:
             store = SqliteStore(path)
@@ -113,6 +118,6 @@ def _opened(path: str, encoder: str) -> Catalog:
             finally:
                 store.close()
             return open(path, encoder=encoder)
-        except (DamagedCatalogError, EncoderMismatchError):
+        except (DamagedCatalogError, EncoderMismatchError, ForeignFileError):
             shutil.rmtree(path, ignore_errors=True)
     return create(path, encoder=encoder)

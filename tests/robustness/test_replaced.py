@@ -18,7 +18,7 @@ from tests.robustness.herd import content
 
 import seealike
 from seealike import Catalog
-from seealike.catalog import facade, verify
+from seealike.catalog import current, verify
 from seealike.errors import CatalogError, DamagedCatalogError, NoCatalogError, ReplacedCatalogError
 from seealike.store import MANIFEST_NAME, StoreWriter
 from seealike.testing import FakeEncoder
@@ -171,7 +171,7 @@ def test_a_writer_refuses_a_database_that_slipped_in_behind_the_check(
         return StoreWriter(database_path)
 
     with seealike.open(path, encoder=FakeEncoder()) as catalog:
-        monkeypatch.setattr(facade, "StoreWriter", slipped)
+        monkeypatch.setattr(current, "StoreWriter", slipped)
         with pytest.raises(DamagedCatalogError, match="does not belong"):
             catalog.add("late", content(9))
     assert (path / "catalog.sqlite").read_bytes() == foreign

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from seealike.catalog import ann
 from seealike.errors import ReplacedCatalogError
 from seealike.recommend import Searcher
-from seealike.store import SqliteStore
+from seealike.store import SqliteStore, StoreWriter
 
 
 class Reading(NamedTuple):
@@ -18,6 +20,27 @@ class Reading(NamedTuple):
     searcher: Searcher
 
 
+def reading_of(store: SqliteStore) -> Reading:
+    """A reading of a database, with its approximate index where there is one that can be used."""
+    dimension, directory = store.identity.dimension, store.directory
+    return Reading(store, Searcher(store, dimension, lambda record: ann.load(directory, record)))
+
+
+@contextmanager
+def opened_writer(store: SqliteStore) -> Iterator[StoreWriter]:
+    """A writer of the very database that ``store`` reads.
+
+    Raises:
+        DamagedCatalogError: another one lies there by now.
+    """
+    writer = StoreWriter(store.database_path)
+    try:
+        store.check_is_this(writer.connection)
+        yield writer
+    finally:
+        writer.close()
+
+
 class Current:
     """Gives the reading to use now. Safe to use from several threads.
 
@@ -25,10 +48,9 @@ class Current:
     has the same encoder, it is asked from then on; what is under way goes on with the old one.
     """
 
-    def __init__(self, store: SqliteStore, make_searcher: Callable[[SqliteStore], Searcher]) -> None:
+    def __init__(self, store: SqliteStore) -> None:
         """Begin with ``store``."""
-        self._make_searcher = make_searcher
-        self._reading = Reading(store, make_searcher(store))
+        self._reading = reading_of(store)
         self._reopening = threading.Lock()
         self._closed = False
 
@@ -61,8 +83,7 @@ class Current:
         except ReplacedCatalogError:
             if not any_encoder:
                 raise
-        store = SqliteStore(self._reading.store.directory)
-        return Reading(store, self._make_searcher(store))
+        return reading_of(SqliteStore(self._reading.store.directory))
 
     def close(self) -> None:
         """Close the store; nothing is reopened afterwards."""
@@ -79,5 +100,5 @@ class Current:
             if store.identity != old.identity:
                 store.close()
                 raise ReplacedCatalogError(old.directory)
-            self._reading = Reading(store, self._make_searcher(store))
+            self._reading = reading_of(store)
             return self._reading

@@ -21,7 +21,7 @@ from seealike.catalog.answering import (
     stored_item,
     vectors_of_ids,
 )
-from seealike.catalog.current import Current, Reading
+from seealike.catalog.current import Current, Reading, opened_writer
 from seealike.catalog.known_sources import (
     absolute_paths,
     asked_source,
@@ -39,7 +39,7 @@ from seealike.encoders import EncoderSpec
 from seealike.errors import CatalogError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import Searcher, SimilarList, taste_query
+from seealike.recommend import SimilarList, taste_query
 from seealike.store import (
     FileSystem,
     NewItem,
@@ -84,7 +84,7 @@ class Catalog:
         files: FileSystem | None = None,
     ) -> None:
         """Use ``seealike.create`` or ``seealike.open`` instead."""
-        self._current = Current(store, self._searcher_of)
+        self._current = Current(store)
         self._identity, self._encoder_spec = store.identity, store.encoder_spec
         self._files = files or FileSystem()
         self._encoder = EncoderAtHand(store, encoder)
@@ -186,7 +186,7 @@ class Catalog:
             sample: how many items' neighbours to compare for the recall.
         """
         if not repair:
-            return checkup.verify(*self._current.reading(), sample)
+            return checkup.verify(self._current, sample)
         with self._writer(SMALL_CHANGE_WAIT_S) as (reading, writer):
             return checkup.repair(*reading, writer, self._files, sample)
 
@@ -218,7 +218,7 @@ class Catalog:
         report_progress = progress or _silent
         if options.dry_run:
             store = self._store
-            with _opened_writer(store) as writer:
+            with opened_writer(store) as writer:
                 return SyncJob(store, writer, opened, options, report_progress).run(_never)
         with self._writer(options.wait_s) as ((store, _), writer):
             self._files.remove_leftovers(self.path)
@@ -409,9 +409,6 @@ class Catalog:
     def _store(self) -> SqliteStore:
         return self._current.reading().store
 
-    def _searcher_of(self, store: SqliteStore) -> Searcher:
-        return Searcher(store, store.identity.dimension, lambda record: ann.load(store.directory, record))
-
     @contextmanager
     def _writer(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
         lock = WriterLock(self.path)
@@ -419,7 +416,7 @@ class Catalog:
             lock.acquire(wait_s)
             try:
                 reading = self._current.to_write(any_encoder=any_encoder)
-                with _opened_writer(reading.store) as writer:
+                with opened_writer(reading.store) as writer:
                     yield reading, writer
                 if not reading.store.is_current():  # removed or replaced by somebody who asks for no lock
                     raise CatalogError(
@@ -427,16 +424,6 @@ class Catalog:
                     )
             finally:
                 lock.release()
-
-
-@contextmanager
-def _opened_writer(store: SqliteStore) -> Iterator[StoreWriter]:
-    writer = StoreWriter(store.database_path)
-    try:
-        store.check_is_this(writer.connection)
-        yield writer
-    finally:
-        writer.close()
 
 
 def _never() -> tuple[DecodePool, Encoder]:

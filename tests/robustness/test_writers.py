@@ -24,7 +24,7 @@ import seealike
 from seealike import Catalog, IndexOptions
 from seealike.catalog import ann, findings
 from seealike.errors import CatalogBusyError
-from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoredItem, StoreWriter
+from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoredItem, StoreWriter, schema
 from seealike.store.records import ItemRow
 from seealike.testing import FakeEncoder
 
@@ -248,3 +248,35 @@ def test_verify_holds_nobody_up_for_longer_than_a_block_takes(
         assert catalog.verify().ok
     assert sum(read) == 100
     assert max(read) == 10
+
+
+@pytest.mark.skipif(schema.wal_is_safe(sqlite3.sqlite_version_info[:3]), reason="nobody waits with WAL")
+def test_a_writer_says_that_a_reader_keeps_it_waiting_and_a_reader_that_a_commit_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.05)
+    encoder = FakeEncoder(dimension=DIMENSION)
+    path = str(tmp_path / "catalog")
+    SqliteStore.create(path, encoder.identity, FileSystem()).close()
+    database = os.path.join(path, DATABASE_NAME)
+    writer = StoreWriter(database)
+    writer.connection.execute("PRAGMA busy_timeout=50")
+    reader = schema.connect(database)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM items").fetchone()
+    with pytest.raises(
+        CatalogBusyError, match=r"is being read by a process that keeps it, perhaps paused; try"
+    ):
+        writer.add([new_item("one", entry("one", 0))])
+    reader.execute("COMMIT")
+    writer.add([new_item("one", entry("one", 0))])
+    with seealike.open(path, encoder=encoder) as catalog:
+        writer.connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(
+            CatalogBusyError, match=r"whose commit takes long, or waits for a paused reader; try"
+        ):
+            catalog.vectors()
+        writer.connection.execute("ROLLBACK")
+        assert catalog.vectors()[0] == ["one"]
+    reader.close()
+    writer.close()

@@ -182,8 +182,8 @@ def translated(path: str) -> Iterator[None]:
 def _translated_operational(path: str, exc: sqlite3.OperationalError) -> CatalogError:
     whole = getattr(exc, "sqlite_errorcode", None) or 0
     code = whole & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return CatalogBusyError(path, "another process")
+    if _is_busy(exc):
+        return CatalogBusyError(path, "a process whose commit takes long, or waits for a paused reader")
     if code in _DAMAGE_CODES:
         return DamagedCatalogError(path, path, _one_line(exc))
     if whole == sqlite3.SQLITE_READONLY_DBMOVED:
@@ -191,6 +191,11 @@ def _translated_operational(path: str, exc: sqlite3.OperationalError) -> Catalog
     unreadable = whole in _READING_CODES or (code == sqlite3.SQLITE_CANTOPEN and not _is_readable(path))
     doing: Literal["read", "write"] = "read" if unreadable else "write"
     return StorageError(path, _one_line(exc), doing=doing)
+
+
+def _is_busy(exc: sqlite3.OperationalError) -> bool:
+    code = getattr(exc, "sqlite_errorcode", None) or 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _is_readable(path: str) -> bool:
@@ -215,16 +220,23 @@ def put_state(connection: sqlite3.Connection, name: str, value: str) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, path: str) -> Iterator[None]:
-    """Run the block in one write transaction: all of it is on the disk afterwards, or none."""
+    """Run the block in one write transaction: all of it is on the disk afterwards, or none.
+
+    Raises:
+        CatalogBusyError: another process writes; or, where WAL is not safe, one that reads does not end.
+        StorageError: the disk refused.
+    """
     with translated(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as exc:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+            if isinstance(exc, sqlite3.OperationalError) and _is_busy(exc):  # nobody else can be writing now
+                raise CatalogBusyError(path, "a process that keeps it, perhaps paused", doing="read") from exc
             raise
 
 

@@ -46,7 +46,7 @@ class WriterLock:
         except Timeout:
             raise CatalogBusyError(self._directory, self._holder()) from None
         except OSError as exc:
-            raise StorageError(self._directory, exc.strerror or str(exc)) from exc
+            raise StorageError(self._lock_path, exc.strerror or str(exc)) from exc
         self._say_who()
 
     def release(self) -> None:

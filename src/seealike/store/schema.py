@@ -105,6 +105,15 @@ _DAMAGE_CODES = frozenset(
     (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 )
 
+# A log or a journal is there, or must be, and cannot be written.
+_NEEDS_WRITING_CODES = frozenset(
+    (
+        sqlite3.SQLITE_READONLY_CANTINIT,
+        sqlite3.SQLITE_READONLY_DIRECTORY,
+        sqlite3.SQLITE_READONLY_RECOVERY,
+        sqlite3.SQLITE_READONLY_ROLLBACK,
+    )
+)
 SIDE_SUFFIXES = ("-wal", "-shm", "-journal")
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # begins a journal, and ends the name of a super-journal
 
@@ -188,6 +197,9 @@ def _translated_operational(path: str, exc: sqlite3.OperationalError) -> Catalog
         return DamagedCatalogError(path, path, _one_line(exc))
     if whole == sqlite3.SQLITE_READONLY_DBMOVED:
         return CatalogError(path, f"{path} was removed or replaced while it was written; do it again")
+    if whole in _NEEDS_WRITING_CODES:
+        cause = f"{_one_line(exc)}; SQLite must write beside it even to read it as it is"
+        return StorageError(path, cause, doing="read")
     unreadable = whole in _READING_CODES or (code == sqlite3.SQLITE_CANTOPEN and not _is_readable(path))
     doing: Literal["read", "write"] = "read" if unreadable else "write"
     return StorageError(path, _one_line(exc), doing=doing)
@@ -201,7 +213,8 @@ def _is_busy(exc: sqlite3.OperationalError) -> bool:
 def _is_readable(path: str) -> bool:
     """Whether the database and what SQLite must read beside it may be read. Nothing is opened."""
     paths = [path, *(path + suffix for suffix in SIDE_SUFFIXES)]
-    return all(os.access(name, os.R_OK) for name in paths if os.path.lexists(name))
+    effective = os.access in os.supports_effective_ids
+    return all(os.access(name, os.R_OK, effective_ids=effective) for name in paths if os.path.lexists(name))
 
 
 def _one_line(exc: BaseException) -> str:
@@ -321,13 +334,33 @@ def opened(path: str, mode: str) -> sqlite3.Connection:
     for suffix in SIDE_SUFFIXES:
         check_own_file(path + suffix, alone=True)
     _check_journal(path)
+    how = "mode=ro&immutable=1" if _cannot_change(path) else f"mode={mode}"
     return sqlite3.connect(
-        f"file:{_uri_path(path)}?mode={mode}",
+        f"file:{_uri_path(path)}?{how}",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+def _cannot_change(path: str) -> bool:
+    """Whether the database is all in its own file, on a medium that nobody can write.
+
+    SQLite otherwise wants to make files beside a database in WAL mode, even to read it.
+    """
+    try:
+        read_only = os.statvfs(os.path.dirname(path) or ".").f_flag & os.ST_RDONLY
+        return bool(read_only) and not any(_size(path + suffix) for suffix in SIDE_SUFFIXES)
+    except (OSError, AttributeError):  # Windows cannot tell
+        return False
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _check_journal(path: str) -> None:

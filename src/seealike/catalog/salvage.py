@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from seealike.errors import DamagedCatalogError
 from seealike.store import (
     DATABASE_NAME,
-    MANIFEST_NAME,
     FileSystem,
     NewItem,
     SqliteStore,
@@ -20,6 +19,7 @@ from seealike.store import (
     StoreWriter,
     read_manifest,
     schema,
+    succeed,
 )
 from seealike.store.files import check_own_file
 from seealike.store.manifest import Manifest, birth_from_json, databases_in
@@ -30,9 +30,10 @@ FAR_KEY = 1 << 27
 
 
 def salvage(directory: str, files: FileSystem) -> None:
-    """Replace the database and the manifest by sound ones that hold every row which is still whole.
+    """Let a sound database, with every row that is still whole, take the place of a broken one.
 
-    The broken database stays beside them as ``catalog.sqlite.damaged``.
+    That stays beside it under its name with ``.damaged`` behind. Cut off at any moment, the catalogue is as
+    it was or repaired; others see one or the other. The caller holds the writer lock.
 
     Raises:
         DamagedCatalogError: neither the manifest nor the database says which encoder it was.
@@ -60,13 +61,12 @@ def salvage(directory: str, files: FileSystem) -> None:
         writer.close()
         store.close()
     _keep_aside(path, files)
-    for name in (DATABASE_NAME, MANIFEST_NAME):  # cut off between the two: repairable again, from the new one
-        files.rename(os.path.join(fresh, name), os.path.join(directory, name))
+    succeed(directory, fresh, files)
     _clear(fresh, files)
 
 
 def _keep_aside(path: str, files: FileSystem) -> None:
-    """Give the broken database a second name; its first one is taken over in one step."""
+    """Give the broken database a second name: under its first one it is removed in the end."""
     if not os.path.exists(path):
         return
     files.remove(path + ".damaged")
@@ -75,8 +75,6 @@ def _keep_aside(path: str, files: FileSystem) -> None:
     except OSError:  # a file system without links
         with files.replacing(path + ".damaged", follow=False) as temporary:
             shutil.copyfile(path, temporary)
-    for suffix in schema.SIDE_SUFFIXES:
-        files.remove(path + suffix)
 
 
 def _database_path(directory: str) -> str:

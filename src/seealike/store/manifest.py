@@ -22,6 +22,7 @@ from seealike.types import EncoderIdentity, Fit, Preprocessing
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
 MANIFEST_FORMAT = 2
+MANIFEST_LIMIT = 1_000_000  # bytes; one of a catalogue is far smaller
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 
 
@@ -91,7 +92,7 @@ def read_manifest(directory: str) -> Manifest:
     """
     path = os.path.join(directory, MANIFEST_NAME)
     try:
-        content = json.loads(read_own_file(path, 1_000_000))
+        content = json.loads(read_own_file(path, MANIFEST_LIMIT))
     except FileNotFoundError:
         for name in databases_in(directory):
             check_own_file(os.path.join(directory, name))

@@ -26,13 +26,14 @@ from seealike.store.manifest import Manifest, birth_from_json, databases_in
 from seealike.store.records import is_whole_text, is_whole_vector
 
 BATCH = 500
+KEPT_NAME = f"{DATABASE_NAME}.damaged"
 FAR_KEY = 1 << 27
 
 
 def salvage(directory: str, files: FileSystem) -> None:
     """Let a sound database, with every row that is still whole, take the place of a broken one.
 
-    That stays beside it under its name with ``.damaged`` behind. Cut off at any moment, the catalogue is as
+    That stays beside it as ``catalog.sqlite.damaged``. Cut off at any moment, the catalogue is as
     it was or repaired; others see one or the other. The caller holds the writer lock.
 
     Raises:
@@ -44,6 +45,16 @@ def salvage(directory: str, files: FileSystem) -> None:
     birth = _birth(directory, path)
     fresh = os.path.join(directory, ".salvage")
     _clear(fresh, files)
+    try:
+        _fill(fresh, path, birth, files)
+        _keep_aside(path, files)
+        succeed(directory, fresh, files)
+    finally:
+        _clear(fresh, files)
+
+
+def _fill(fresh: str, path: str, birth: Manifest, files: FileSystem) -> None:
+    """Make a catalogue of what is still whole in the database at ``path``."""
     store = SqliteStore.create(fresh, birth.encoder, files, encoder_spec=birth.encoder_spec)
     writer = StoreWriter(store.database_path)
     try:
@@ -60,20 +71,18 @@ def salvage(directory: str, files: FileSystem) -> None:
     finally:
         writer.close()
         store.close()
-    _keep_aside(path, files)
-    succeed(directory, fresh, files)
-    _clear(fresh, files)
 
 
 def _keep_aside(path: str, files: FileSystem) -> None:
-    """Give the broken database a second name: under its first one it is removed in the end."""
+    """Give the broken database a second name, always the same; under its first one it is removed later."""
     if not os.path.exists(path):
         return
-    files.remove(path + ".damaged")
+    aside = os.path.join(os.path.dirname(path), KEPT_NAME)
+    files.remove(aside)
     try:
-        os.link(path, path + ".damaged")
+        os.link(path, aside)
     except OSError:  # a file system without links
-        with files.replacing(path + ".damaged", follow=False) as temporary:
+        with files.replacing(aside, follow=False) as temporary:
             shutil.copyfile(path, temporary)
 
 

@@ -19,7 +19,7 @@ import seealike
 from seealike import Catalog, IndexOptions, SearchOptions
 from seealike.catalog import ann, opening, salvage, verify
 from seealike.cli.main import run
-from seealike.errors import CatalogError, SeealikeError, StorageError, UsageError
+from seealike.errors import CatalogError, DamagedCatalogError, SeealikeError, StorageError, UsageError
 from seealike.store import DATABASE_NAME, MANIFEST_NAME, FileSystem, WriterLock
 from seealike.testing import FakeEncoder
 
@@ -405,3 +405,25 @@ def test_a_repair_leaves_alone_what_another_process_has_repaired_meanwhile(
     monkeypatch.setattr(opening, "WriterLock", LateLock)
     assert verify(copy, repair=True).ok
     assert (copy / MANIFEST_NAME).read_bytes() == repaired[1]
+
+
+def test_a_damaged_index_of_sources_is_not_counted_by(sample: Sample, tmp_path: Path) -> None:
+    """The only place where the rows themselves are not read: an item would be said to be added by hand."""
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    content = bytearray((copy / DATABASE_NAME).read_bytes())
+    connection = sqlite3.connect(copy / DATABASE_NAME)
+    (page,) = connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE type='index' AND sql LIKE '%(source%'"
+    ).fetchone()
+    connection.close()
+    place = content.rindex(
+        bytes([3, 9, 1]), (page - 1) * PAGE, page * PAGE
+    )  # an entry: source 1, key below 128
+    content[place + 1] ^= 1  # source 0
+    (copy / DATABASE_NAME).write_bytes(content)
+    with opened(copy) as catalog, pytest.raises(DamagedCatalogError, match="sources cannot be counted"):
+        catalog.info()
+    assert verify(copy, repair=True).ok
+    with opened(copy) as catalog:
+        assert [source.items for source in catalog.sources()] == [60]

@@ -308,8 +308,19 @@ class SqliteStore:
         return int(self._fetch("SELECT count(*) FROM items WHERE key > ?", (key,))[0][0])
 
     def counts_by_source(self) -> dict[int, int]:
-        """How many items each source has, by its number; reads an index only."""
-        return dict(self._fetch("SELECT source, count(*) FROM items GROUP BY source", ()))
+        """How many items each source has, by its number.
+
+        Raises:
+            DamagedCatalogError: the index of sources and the items do not say the same.
+        """
+        with self._snapshot() as state:
+            indexed, rows = (
+                dict(self._connection.execute(f"SELECT source, count(*) FROM items {how} GROUP BY source"))
+                for how in ("", "NOT INDEXED")
+            )
+        if indexed != rows or sum(rows.values()) != state.count:
+            raise self.damaged("the items of the sources cannot be counted")
+        return rows
 
     def ids_of_source(self, number: int, most: int) -> list[str]:
         """The ids of at most so many items of a source."""

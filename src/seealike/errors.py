@@ -11,9 +11,11 @@
     |   |-- CatalogExistsError  there is one already: open it
     |   |-- NewerFormatError    written by a newer seealike: upgrade
     |   |-- EncoderMismatchError  made by another encoder: use that one, or another catalogue
+    |   |-- ReplacedCatalogError  it has another encoder since it was opened: open it again
     |   |-- DamagedCatalogError a file is damaged: `seealike verify --repair`
+    |   |-- ForeignFileError    a link or no plain file lies where a file of its own should: take it away
     |   |-- LostItemsError      pictures that must be read again cannot be: put them back, or drop the items
-    |   |-- CatalogBusyError    another process is writing: wait
+    |   |-- CatalogBusyError    another process is writing, or holds what must be written: wait
     |   `-- StorageError        the disk refused (full, read-only, failing): free it and try again
     |-- SourceError             the folder or table to index cannot be read
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
@@ -27,6 +29,7 @@ Messages are one line: what is wrong, then what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from seealike.types import Skipped, SkipReason
 
@@ -110,6 +113,23 @@ class DamagedCatalogError(CatalogError):
         super().__init__(path, f"{file} is damaged ({what}); {remedy}")
 
 
+class ReplacedCatalogError(CatalogError):
+    """The catalogue has been moved to another encoder, or made anew with one, since it was opened."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, f"{path} has moved to another encoder since it was opened; open it again")
+
+
+class ForeignFileError(CatalogError):
+    """Something in a catalogue's directory is not what a catalogue has there; it is not touched."""
+
+    def __init__(self, path: str, what: str) -> None:
+        self.what = what
+        super().__init__(
+            path, f"{path} is {what}: nothing in a catalogue is followed or shared; take it away"
+        )
+
+
 class LostItemsError(CatalogError):
     """Some items cannot be encoded again; the catalogue stays as it is."""
 
@@ -124,19 +144,26 @@ class LostItemsError(CatalogError):
 
 
 class CatalogBusyError(CatalogError):
-    """Another process is writing."""
+    """Another process is writing, or reading where a reader holds up a writer."""
 
-    def __init__(self, path: str, holder: str) -> None:
+    def __init__(self, path: str, holder: str, *, doing: Literal["written", "read"] = "written") -> None:
         self.holder = holder
-        super().__init__(path, f"{path} is being written by {holder}; try again when it has finished")
+        super().__init__(path, f"{path} is being {doing} by {holder}; try again when it has finished")
 
 
 class StorageError(CatalogError):
     """The file system refused an operation; the catalogue is as it was before."""
 
-    def __init__(self, path: str, cause: str, remedy: str = "") -> None:
+    def __init__(
+        self, path: str, cause: str, remedy: str = "", *, doing: Literal["write", "read"] = "write"
+    ) -> None:
         self.cause = cause
-        message = f"cannot write {path}: {cause}; what was committed before is safe"
+        safe = (
+            "what was committed before is safe"
+            if doing == "write"
+            else "nothing has been changed; make it readable and try again"
+        )
+        message = f"cannot {doing} {path}: {cause}; {safe}"
         super().__init__(path, f"{message}; {remedy}" if remedy else message)
 
 

@@ -14,42 +14,122 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 
-from seealike.errors import StorageError
+from seealike.errors import ForeignFileError, StorageError
 
 TEMPORARY_PREFIX = ".writing-"
+_READING = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
+
+
+def check_own_file(path: str, *, alone: bool = False) -> None:
+    """Refuse to use what lies under the name of a catalogue's file and is none. Nothing there is fine.
+
+    Args:
+        path: the file.
+        alone: whether a second name (a hard link) is refused too, because the file is changed in place.
+
+    Raises:
+        ForeignFileError: it is a link, a folder, a pipe or a device.
+        StorageError: it cannot be looked at.
+    """
+    status = _status(path)
+    if status is None:
+        return
+    if not stat.S_ISREG(status.st_mode):
+        raise ForeignFileError(path, _KINDS.get(stat.S_IFMT(status.st_mode), "a device"))
+    if alone and status.st_nlink > 1:
+        raise ForeignFileError(path, "a file that has another name too (a hard link)")
+
+
+def check_own_folder(path: str) -> None:
+    """Refuse to use what lies under the name of a catalogue's folder and is none. Nothing there is fine.
+
+    Raises:
+        ForeignFileError: it is a link or a file.
+        StorageError: it cannot be looked at.
+    """
+    status = _status(path)
+    if status is None or (stat.S_ISDIR(status.st_mode) and not _is_junction(path)):
+        return
+    raise ForeignFileError(path, "a file" if stat.S_ISREG(status.st_mode) else "a link")
+
+
+def read_own_file(path: str, size: int, *, at_end: bool = False) -> bytes:
+    """The first (or last) ``size`` bytes of a catalogue's file: never followed as a link, nor waited for.
+
+    Raises:
+        ForeignFileError: it is a link, a folder, a pipe or a device.
+        FileNotFoundError, NotADirectoryError: there is none.
+        StorageError: it cannot be read.
+    """
+    check_own_file(path)
+    try:
+        with open(os.open(path, _READING), "rb") as file:
+            if at_end:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            return file.read(size)
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as exc:
+        raise StorageError(path, exc.strerror or str(exc), doing="read") from exc
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise StorageError(path, exc.strerror or str(exc), doing="read") from exc
+
+
+def _is_junction(path: str) -> bool:
+    """Whether Windows would go elsewhere here; known from Python 3.12 on."""
+    is_junction: Callable[[str], bool] | None = getattr(os.path, "isjunction", None)
+    return is_junction is not None and is_junction(path)
+
+
+_KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class FileSystem:
     """Durable operations on the real file system. Tests put a failing double in its place."""
 
-    def write(self, path: str, data: bytes) -> None:
-        """Replace ``path`` by ``data``, all or nothing.
+    def write(self, path: str, data: bytes, *, follow: bool = True) -> None:
+        """Replace ``path`` by ``data``, all or nothing. ``follow`` as in ``replacing``.
 
         Raises:
             StorageError: the disk refused; the file is as it was before.
         """
-        with self.replacing(path) as temporary, open(temporary, "wb") as file:
+        with self.replacing(path, follow=follow) as temporary, open(temporary, "wb") as file:
             file.write(data)
 
     @contextlib.contextmanager
-    def replacing(self, path: str, final_name: Callable[[], str] | None = None) -> Iterator[str]:
+    def replacing(
+        self, path: str, final_name: Callable[[], str] | None = None, *, follow: bool = True
+    ) -> Iterator[str]:
         """Yield a temporary path to fill; on a clean exit it becomes ``path``, durably.
-
-        A link stays, what it leads to is replaced. A pipe or a device is yielded itself: it is written to.
 
         Args:
             path: the final path.
             final_name: called when the file is complete, where the final path depends on the content.
+            follow: for a file that the user named. A link stays, what it leads to is replaced; a pipe or a
+                device is yielded itself: it is written to. Otherwise, for the catalogue's own files, a link,
+                a pipe or a second name is replaced, and what it led to stays as it is.
 
         Raises:
             StorageError: the disk refused; nothing has changed.
         """
         temporary = ""
         try:
-            if _is_special(path):
+            if follow and _is_special(path):
                 yield path
                 return
-            place = os.path.realpath(path) if os.path.islink(path) else path
+            place = os.path.realpath(path) if follow and os.path.islink(path) else path
             handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(place) or ".")
             os.close(handle)
             yield temporary
@@ -89,7 +169,7 @@ class FileSystem:
             raise StorageError(target, exc.strerror or str(exc)) from exc
 
     def remove(self, path: str) -> None:
-        """Remove a derived file; one that is gone already is fine."""
+        """Remove a derived file; one that is gone already is fine. Of a link, the link alone."""
         with contextlib.suppress(OSError):
             os.unlink(path)
 

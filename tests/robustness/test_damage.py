@@ -17,10 +17,10 @@ from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
 import seealike
 from seealike import Catalog, IndexOptions, SearchOptions
-from seealike.catalog import ann
+from seealike.catalog import ann, opening, salvage, verify
 from seealike.cli.main import run
-from seealike.errors import CatalogError, SeealikeError, UsageError
-from seealike.store import DATABASE_NAME, MANIFEST_NAME
+from seealike.errors import CatalogError, DamagedCatalogError, SeealikeError, StorageError, UsageError
+from seealike.store import DATABASE_NAME, MANIFEST_NAME, FileSystem, WriterLock
 from seealike.testing import FakeEncoder
 
 PAGE = 8192
@@ -350,3 +350,80 @@ def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CatalogError):
         seealike.open(folder)
     assert path.read_bytes() == before
+
+
+def test_a_repair_that_the_disk_refuses_leaves_nothing_behind_and_works_later(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    (copy / MANIFEST_NAME).write_bytes(b"{}")
+    before = {file.name: file.read_bytes() for file in copy.iterdir()}
+
+    def refused(directory: str, successor: str, files: FileSystem) -> None:
+        raise StorageError(directory, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(salvage, "succeed", refused)
+        with pytest.raises(StorageError):
+            verify(copy, repair=True)
+    left = {file.name: file.read_bytes() for file in copy.iterdir() if not file.name.endswith(".damaged")}
+    assert left == before
+    assert verify(copy, repair=True).ok
+    assert committed(str(copy)) == sample.tags
+
+
+def test_however_often_a_catalogue_is_repaired_one_broken_database_is_kept(
+    sample: Sample, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    for _ in range(3):
+        (copy / MANIFEST_NAME).write_bytes(b"{}")
+        assert verify(copy, repair=True).ok
+        assert committed(str(copy)) == sample.tags
+        assert [file.name for file in copy.glob("*.damaged")] == [f"{DATABASE_NAME}.damaged"]
+        assert len(list(copy.glob("*.sqlite"))) == 1
+
+
+def test_a_repair_leaves_alone_what_another_process_has_repaired_meanwhile(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    (copy / MANIFEST_NAME).write_bytes(b"{}")
+    repaired: list[bytes] = []
+
+    class LateLock(WriterLock):
+        def acquire(self, wait_s: float) -> None:
+            if not repaired:
+                repaired.append(b"")
+                assert verify(copy, repair=True).ok
+                repaired.append((copy / MANIFEST_NAME).read_bytes())
+            super().acquire(wait_s)
+
+    monkeypatch.setattr(opening, "WriterLock", LateLock)
+    assert verify(copy, repair=True).ok
+    assert (copy / MANIFEST_NAME).read_bytes() == repaired[1]
+
+
+def test_a_damaged_index_of_sources_is_not_counted_by(sample: Sample, tmp_path: Path) -> None:
+    """The only place where the rows themselves are not read: an item would be said to be added by hand."""
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    content = bytearray((copy / DATABASE_NAME).read_bytes())
+    connection = sqlite3.connect(copy / DATABASE_NAME)
+    (page,) = connection.execute(
+        "SELECT rootpage FROM sqlite_master WHERE type='index' AND sql LIKE '%(source%'"
+    ).fetchone()
+    connection.close()
+    place = content.rindex(
+        bytes([3, 9, 1]), (page - 1) * PAGE, page * PAGE
+    )  # an entry: source 1, key below 128
+    content[place + 1] ^= 1  # source 0
+    (copy / DATABASE_NAME).write_bytes(content)
+    with opened(copy) as catalog, pytest.raises(DamagedCatalogError, match="sources cannot be counted"):
+        catalog.info()
+    assert verify(copy, repair=True).ok
+    with opened(copy) as catalog:
+        assert [source.items for source in catalog.sources()] == [60]

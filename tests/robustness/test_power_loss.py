@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -16,7 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.pictures import write_pictures
+from tests.robustness import moving
 from tests.robustness.faultfs import double
 from tests.robustness.faultfs.disk import Contents, Disk, Kind, Operation, put, read_journal
 from tests.robustness.herd import Herd, Tags, committed
@@ -24,6 +28,7 @@ from tests.robustness.living import DAMAGED
 from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, observed, states
 from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
+import seealike
 from seealike.catalog import ann, verify
 from seealike.errors import DamagedCatalogError, NoCatalogError
 from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
@@ -158,6 +163,47 @@ def test_a_power_loss_during_index_or_repair_leaves_a_generation_that_was_commit
                 assert committed(str(directory)) == generations[-1]
             else:
                 check_generation(directory, generations[acknowledged : acknowledged + 2])
+
+
+def test_a_power_loss_during_a_reindex_leaves_the_old_encoder_or_the_new_one(
+    library: Path, quick_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a hard link survives and what it was made of does not."""
+    moving.install(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), *sys.path]))
+    write_pictures(tmp_path / "photos", range(3))
+    operations = record(library, quick_folder, "moving", str(tmp_path / "photos"))
+    encoders = [operation.path for operation in operations if operation.kind is Kind.MARK]
+    assert encoders == [*moving.SPECS, moving.SPECS[0]]
+    wanted = {}
+    for spec in moving.SPECS:
+        with seealike.create(tmp_path / spec, encoder=spec) as fresh:
+            fresh.index(tmp_path / "photos")
+            wanted[spec] = fresh.vectors()
+    found = set()
+    for done, moved, contents in crash_states(operations, str(quick_folder / "root"), 1):
+        if not moved:
+            continue
+        with crashed(quick_folder, contents, f"{done} of {len(operations)}, {moved} marks") as directory:
+            with seealike.open(directory) as catalog:
+                assert catalog.encoder_spec in encoders[moved - 1 : moved + 1]
+                ids, vectors = catalog.vectors()
+                assert ids == wanted[catalog.encoder_spec][0]
+                np.testing.assert_array_equal(vectors, wanted[catalog.encoder_spec][1])
+                assert catalog.verify().ok
+                found.add((moved, catalog.encoder_spec))
+            if done % 10 == 0:
+                assert catalog_after_another(directory, tmp_path / "photos") == 1
+    assert len(found) == 5
+
+
+def catalog_after_another(directory: Path, photos: Path) -> int:
+    """How many databases there are when the source was indexed once more, which finds nothing to do."""
+    with seealike.open(directory) as catalog:
+        report = catalog.index(photos)
+        assert (report.unchanged, report.added, report.removed) == (3, 0, 0)
+    return len(list(directory.glob("*.sqlite")))
 
 
 def check_generation(directory: Path, allowed: list[Tags | None]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tests.made_models import SIDE_PX, save_model
 from tests.pictures import write_pictures
+from tests.robustness.moving import SPECS, install
 
 import seealike
 from seealike.catalog.encoder_copies import SPACES
@@ -29,7 +30,6 @@ pytestmark = [
 KILLS = 60
 KILLS_WITH_A_MODEL = 20
 ITEMS = 24
-SPECS = ("test-fake:16", "test-fake:24")
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
@@ -40,23 +40,13 @@ while True:
         reindex(sys.argv[1], spec)
         print("moved", flush=True)
 """
-PLUGIN = """
-from seealike.testing import FakeEncoder
-
-def fake(argument):
-    return FakeEncoder(dimension=int(argument))
-"""
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An installed package that brings the encoder ``test-fake:DIMENSION``, for the child too."""
     folder = tmp_path / "site"
-    info = folder / "test_fake-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: test-fake\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[seealike.encoders]\ntest-fake = kill_plugin:fake\n")
-    (folder / "kill_plugin.py").write_text(PLUGIN)
+    install(folder)
     monkeypatch.syspath_prepend(str(folder))
     return folder
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import PIPE
 
@@ -16,12 +18,14 @@ import numpy as np
 import pytest
 from tests.robustness.commands import ROOT, Command, seen, wait_for
 from tests.robustness.herd import Herd
-from tests.robustness.story import DIMENSION, entry
+from tests.robustness.story import DIMENSION, entry, new_item
 
 import seealike
 from seealike import Catalog, IndexOptions
+from seealike.catalog import ann, findings
 from seealike.errors import CatalogBusyError
-from seealike.store import FileSystem, SqliteStore
+from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoredItem, StoreWriter, schema
+from seealike.store.records import ItemRow
 from seealike.testing import FakeEncoder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are started in groups of their own")
@@ -35,7 +39,7 @@ def herd(tmp_path: Path) -> Herd:
 
 def start_slow_index(herd: Herd, catalog: Path) -> Command:
     """An ``index`` in another process, in the midst of its work."""
-    command = Command("index", str(herd.folder), "--catalog", str(catalog), "--workers", "1", slow_s=0.1)
+    command = Command("index", str(herd.folder), "--catalog", str(catalog), "--workers", "1", slow_s=0.3)
     wait_for(lambda: len(seen(catalog)) > 0)
     return command
 
@@ -179,3 +183,100 @@ def labels_of(ids: list[str], vectors: np.ndarray[tuple[int, int], np.dtype[np.f
             assert np.allclose(expected, vectors, atol=1e-3)
             return version
     raise AssertionError("the vectors belong to no version")
+
+
+def test_verify_finds_no_damage_in_what_others_write_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every item is replaced, and so gets a new key, whenever rows have been read."""
+    encoder = FakeEncoder(dimension=DIMENSION)
+    path = str(tmp_path / "catalog")
+    SqliteStore.create(path, encoder.identity, FileSystem()).close()
+    ids = [f"item {number:02}" for number in range(20)]
+    writer, version = StoreWriter(os.path.join(path, DATABASE_NAME)), iter(range(1000))
+
+    def write() -> None:
+        now = next(version)
+        writer.add([new_item(item_id, entry(item_id, now)) for item_id in (*ids, f"more {now}")])
+
+    def from_row(row: ItemRow) -> StoredItem | None:
+        write()
+        return original(row)
+
+    def damage(directory: str, record: str) -> str | None:
+        """What is damaged in the snapshot: another has taken its place, the first time."""
+        found = original_damage(directory, record)
+        if record == "first":
+            writer.set_ann(None)
+        return found
+
+    write()
+    original, original_damage = StoredItem.from_row, ann.damage
+    monkeypatch.setattr(StoredItem, "from_row", staticmethod(from_row))
+    monkeypatch.setattr(ann, "damage", damage)
+    monkeypatch.setattr(findings, "BLOCK", 7)
+    writer.connection.execute("PRAGMA busy_timeout=1000")
+    writer.set_ann("first")
+    with seealike.open(path, encoder=encoder) as catalog:
+        assert catalog.verify().findings == ()
+    writer.close()
+    assert next(version) > 5
+
+
+def test_verify_holds_nobody_up_for_longer_than_a_block_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads of rows between two commits is bounded, however many there are."""
+    encoder = FakeEncoder(dimension=DIMENSION)
+    path = str(tmp_path / "catalog")
+    SqliteStore.create(path, encoder.identity, FileSystem()).close()
+    writer = StoreWriter(os.path.join(path, DATABASE_NAME))
+    writer.add([new_item(f"{number:03}", entry(f"{number:03}", 0)) for number in range(100)])
+    writer.close()
+    monkeypatch.setattr(findings, "BLOCK", 10)
+    read: list[int] = []
+    original = findings._blocks
+
+    def blocks(connection: sqlite3.Connection) -> Iterator[tuple[list[ItemRow], list[ItemRow]]]:
+        for items, vectors in original(connection):
+            assert not connection.in_transaction
+            read.append(max(len(items), len(vectors)))
+            yield items, vectors
+
+    monkeypatch.setattr(findings, "_blocks", blocks)
+    with seealike.open(path, encoder=encoder) as catalog:
+        assert catalog.verify().ok
+    assert sum(read) == 100
+    assert max(read) == 10
+
+
+@pytest.mark.skipif(schema.wal_is_safe(sqlite3.sqlite_version_info[:3]), reason="nobody waits with WAL")
+def test_a_writer_says_that_a_reader_keeps_it_waiting_and_a_reader_that_a_commit_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "BUSY_TIMEOUT_S", 0.05)
+    encoder = FakeEncoder(dimension=DIMENSION)
+    path = str(tmp_path / "catalog")
+    SqliteStore.create(path, encoder.identity, FileSystem()).close()
+    database = os.path.join(path, DATABASE_NAME)
+    writer = StoreWriter(database)
+    writer.connection.execute("PRAGMA busy_timeout=50")
+    reader = schema.connect(database)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM items").fetchone()
+    with pytest.raises(
+        CatalogBusyError, match=r"is being read by a process that keeps it, perhaps paused; try"
+    ):
+        writer.add([new_item("one", entry("one", 0))])
+    reader.execute("COMMIT")
+    writer.add([new_item("one", entry("one", 0))])
+    with seealike.open(path, encoder=encoder) as catalog:
+        writer.connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(
+            CatalogBusyError, match=r"whose commit takes long, or waits for a paused reader; try"
+        ):
+            catalog.vectors()
+        writer.connection.execute("ROLLBACK")
+        assert catalog.vectors()[0] == ["one"]
+    reader.close()
+    writer.close()

@@ -13,11 +13,18 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import IndexOptions, reindexing
+from seealike.catalog import IndexOptions, facade, reindexing
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.reindexing import move, reindex
 from seealike.catalog.spaces import in_space
-from seealike.errors import CatalogBusyError, CatalogError, LostItemsError, SeealikeError, StorageError
+from seealike.cli.main import run
+from seealike.errors import (
+    CatalogBusyError,
+    LostItemsError,
+    ReplacedCatalogError,
+    SeealikeError,
+    StorageError,
+)
 from seealike.store import FileSystem, SqliteStore, WriterLock, read_manifest, schema
 from seealike.store import sqlite as sqlite_store
 from seealike.testing import FakeEncoder
@@ -101,6 +108,7 @@ def test_a_damaged_space_is_made_anew(catalog: seealike.Catalog) -> None:
 
 def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog, tmp_path: Path) -> None:
     before, generation, info = list(catalog.items()), catalog.generation, catalog.info()
+    skipped = catalog.skipped()
     with in_space(catalog, NEW) as space:
         wanted = space.vectors()
     report = reindex(catalog.path, NEW)
@@ -110,7 +118,7 @@ def test_reindex_changes_the_vectors_and_nothing_else(catalog: seealike.Catalog,
         assert moved.encoder.dimension == 24
         assert list(moved.items()) == before
         assert moved.generation > generation
-        assert moved.skipped() == catalog.skipped()
+        assert moved.skipped() == skipped
         np.testing.assert_array_equal(moved.vectors()[1], wanted[1])
         assert moved.sources() == info.sources
         again = moved.index(tmp_path / "photos")
@@ -153,15 +161,83 @@ def test_items_that_cannot_be_encoded_again_are_not_lost_silently(
         assert len(moved) == 7
 
 
-def test_whoever_had_it_open_reads_on_and_may_not_write(catalog: seealike.Catalog, tmp_path: Path) -> None:
-    wanted = catalog.vectors()
+def test_whoever_had_it_open_is_told_to_open_it_again(catalog: seealike.Catalog, tmp_path: Path) -> None:
     reindex(catalog.path, NEW)
-    np.testing.assert_array_equal(catalog.vectors()[1], wanted[1])
-    assert len(catalog.similar("000.jpg", 3)) == 3
-    with pytest.raises(CatalogError, match="open it again"):
-        catalog.add("late", tmp_path / "photos" / "000.jpg")
-    with pytest.raises(CatalogError, match="open it again"):
-        catalog.index(tmp_path / "photos")
+    for use in (
+        catalog.vectors,
+        lambda: catalog.similar("000.jpg", 3),
+        lambda: catalog.add("late", tmp_path / "photos" / "000.jpg"),
+        lambda: catalog.index(tmp_path / "photos"),
+    ):
+        with pytest.raises(ReplacedCatalogError, match="open it again"):
+            use()
+
+
+def test_lists_under_way_during_a_reindex_are_finished_from_the_old_vectors(
+    catalog: seealike.Catalog,
+) -> None:
+    wanted = list(catalog.recommend_all(3))
+    lists = catalog.recommend_all(3)
+    first = next(lists)
+    reindex(catalog.path, NEW)
+    assert [first, *lists] == wanted
+
+
+def test_items_are_removed_also_where_another_encoder_has_taken_over(catalog: seealike.Catalog) -> None:
+    reindex(catalog.path, NEW)
+    assert catalog.remove(["000.jpg"]) == 1
+    with seealike.open(catalog.path) as moved:
+        assert "000.jpg" not in moved
+        assert len(moved) == 8
+
+
+@pytest.fixture
+def moved_while_waiting(catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The next writer gets its lock when the catalogue has moved to the other encoder."""
+    moved: list[str] = []
+
+    class LateLock(WriterLock):
+        def acquire(self, wait_s: float) -> None:
+            if not moved:
+                moved.append(catalog.path)
+                reindex(catalog.path, NEW)
+            super().acquire(wait_s)
+
+    monkeypatch.setattr(facade, "WriterLock", LateLock)
+    return catalog.path
+
+
+def test_rm_that_waited_out_a_reindex_removes_from_the_new_vectors(
+    moved_while_waiting: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["rm", "000.jpg", "by hand", "--catalog", moved_while_waiting]) == 0
+    assert capsys.readouterr().err == "removed 2; 7 items left\n"
+    with seealike.open(moved_while_waiting) as moved:
+        assert moved.encoder.dimension == 24
+        assert {"000.jpg", "by hand"}.isdisjoint(moved.vectors()[0])
+
+
+def test_index_that_waited_out_a_reindex_goes_on_with_the_new_encoder(
+    moved_while_waiting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "photos", range(30, 31))
+    photos, path = str(tmp_path / "photos"), moved_while_waiting
+    assert run(["index", photos, "--catalog", path, "--wait", "5", "--workers", "1"]) == 0
+    assert "added 1 " in capsys.readouterr().out
+    with seealike.create(tmp_path / "fresh", encoder=NEW) as fresh:
+        fresh.index(tmp_path / "photos")
+        wanted = dict(zip(*fresh.vectors(), strict=True))
+    with seealike.open(path) as moved:
+        found = dict(zip(*moved.vectors(), strict=True))
+    np.testing.assert_array_equal(found["030.jpg"], wanted["030.jpg"])
+
+
+def test_index_with_an_encoder_that_the_catalogue_has_left_says_so(
+    moved_while_waiting: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["index", str(tmp_path / "photos"), "--catalog", moved_while_waiting, "--encoder", OLD]
+    assert run(command) == 1
+    assert "was made with encoder" in capsys.readouterr().err
 
 
 class FailingFileSystem(FileSystem):
@@ -175,7 +251,7 @@ class FailingFileSystem(FileSystem):
         if self.left < 0:
             raise StorageError("the disk", "refused by the test")
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, *, follow: bool = True) -> None:
         self._count()
         super().write(path, data)
 

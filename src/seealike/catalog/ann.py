@@ -68,7 +68,7 @@ def describe(store: SqliteStore, state: State) -> AnnInfo:
     """What ``info`` tells; reads only the record, the file's size and the number of newer items."""
     try:
         named = _Named.from_text(state.ann or "")
-        size = os.stat(os.path.join(store.directory, named.file)).st_size
+        size = os.lstat(os.path.join(store.directory, named.file)).st_size
     except (SnapshotDamagedError, OSError):
         return AnnInfo("missing")
     covered = named.snapshot.count
@@ -129,7 +129,8 @@ def _build(store: SqliteStore, writer: StoreWriter, files: FileSystem, state: St
     def final_name() -> str:
         return os.path.join(store.directory, f"{PREFIX}{generation}-{built[0].sha256[:16]}{SUFFIX}")
 
-    with files.replacing(os.path.join(store.directory, f"{PREFIX}new"), final_name) as temporary:
+    target = os.path.join(store.directory, f"{PREFIX}new")
+    with files.replacing(target, final_name, follow=False) as temporary:
         built.append(
             build_snapshot(
                 store.vector_blocks, count=state.count, dimension=store.identity.dimension, path=temporary

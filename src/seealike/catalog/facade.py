@@ -21,6 +21,7 @@ from seealike.catalog.answering import (
     stored_item,
     vectors_of_ids,
 )
+from seealike.catalog.current import Current, Reading, opened_writer
 from seealike.catalog.known_sources import (
     absolute_paths,
     asked_source,
@@ -35,10 +36,10 @@ from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.catalog.texts import TextQueries
 from seealike.encoders import EncoderSpec
-from seealike.errors import UsageError
+from seealike.errors import CatalogError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import LoadedAnn, Searcher, SimilarList, taste_query
+from seealike.recommend import SimilarList, taste_query
 from seealike.store import (
     FileSystem,
     NewItem,
@@ -83,28 +84,29 @@ class Catalog:
         files: FileSystem | None = None,
     ) -> None:
         """Use ``seealike.create`` or ``seealike.open`` instead."""
-        self._store = store
+        self._current = Current(store)
+        self._identity, self._encoder_spec = store.identity, store.encoder_spec
         self._files = files or FileSystem()
         self._encoder = EncoderAtHand(store, encoder)
         self._pictures = PictureEncoder(self._encoder)
         self._texts = TextQueries(self._encoder)
-        self._searcher = Searcher(store, store.identity.dimension, self._load_ann)
+        self._path = store.directory
         self._writing = threading.Lock()
 
     @property
     def path(self) -> str:
         """The catalogue's directory."""
-        return self._store.directory
+        return self._path
 
     @property
     def encoder(self) -> EncoderIdentity:
         """The embedding space all vectors live in."""
-        return self._store.identity
+        return self._identity
 
     @property
     def encoder_spec(self) -> str:
         """How its encoder was asked for, as ``create`` takes it; empty for an object of yours."""
-        return self._store.encoder_spec
+        return self._encoder_spec
 
     @property
     def placed_spec(self) -> str:
@@ -138,7 +140,7 @@ class Catalog:
         """Free processes, models and files. The catalogue cannot be used afterwards."""
         self._pictures.close()
         self._texts.close()
-        self._store.close()
+        self._current.close()
 
     # -- what is in it -----------------------------------------------------------------------------
 
@@ -152,15 +154,17 @@ class Catalog:
 
     def items(self) -> Iterator[Item]:
         """Every item, in id order."""
-        absolute = absolute_paths(self._store)
-        return (public_item(item, absolute) for item in self._store.items())
+        store = self._store
+        absolute = absolute_paths(store)
+        return (public_item(item, absolute) for item in store.items())
 
     def skipped(self) -> list[Skipped]:
         """Every file of the sources that is not in the catalogue, with the reason."""
-        roots = {source.number: source.root for source in known_sources(self.path, self._store.state())}
+        store = self._store
+        roots = {source.number: source.root for source in known_sources(self.path, store.state())}
         return [
             replace(row, path=os.path.join(roots.get(number, self.path), row.path))
-            for number, row in self._store.skipped()
+            for number, row in store.skipped()
         ]
 
     def sources(self) -> tuple[SourceInfo, ...]:
@@ -187,9 +191,9 @@ class Catalog:
             sample: how many items' neighbours to compare for the recall.
         """
         if not repair:
-            return checkup.verify(self._store, self._searcher, sample)
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
-            return checkup.repair(self._store, self._searcher, writer, self._files, sample)
+            return checkup.verify(self._current, sample)
+        with self._writer(SMALL_CHANGE_WAIT_S) as (reading, writer):
+            return checkup.repair(*reading, writer, self._files, sample)
 
     # -- changing it -------------------------------------------------------------------------------
 
@@ -219,19 +223,17 @@ class Catalog:
         opened = asked_source(source, options.root, known)
         report_progress = progress or _silent
         if options.dry_run:
-            writer = StoreWriter(self._store.database_path)
-            try:
-                return SyncJob(self._store, writer, opened, options, report_progress).run(_never)
-            finally:
-                writer.close()
-        with self._writer(options.wait_s) as writer:
+            store = self._store
+            with opened_writer(store) as writer:
+                return SyncJob(store, writer, opened, options, report_progress).run(_never)
+        with self._writer(options.wait_s) as ((store, _), writer):
             self._files.remove_leftovers(self.path)
             remove_other_databases(self.path, self._files)
             self._encoder.keep(self._files, link=options.link_encoder)
-            job = SyncJob(self._store, writer, opened, options, report_progress)
+            job = SyncJob(store, writer, opened, options, report_progress)
             with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)
-            ann.refresh(self._store, writer, self._files, report_progress)
+            ann.refresh(store, writer, self._files, report_progress)
             return report
 
     def forget(self, source: PathInput) -> int:
@@ -243,10 +245,10 @@ class Catalog:
         Raises:
             SourceError: the catalogue has no such source.
         """
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
-            record = named_source(source, known_sources(self.path, self._store.state()))
-            removed = forget_source(self._store, writer, record.number)
-            ann.refresh(self._store, writer, self._files, _silent)
+        with self._writer(SMALL_CHANGE_WAIT_S) as ((store, _), writer):
+            record = named_source(source, known_sources(self.path, store.state()))
+            removed = forget_source(store, writer, record.number)
+            ann.refresh(store, writer, self._files, _silent)
             return removed
 
     def add(
@@ -279,19 +281,21 @@ class Catalog:
             source=BY_HAND,
             vector=vector.astype(np.float16).tobytes(),
         )
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+        with self._writer(SMALL_CHANGE_WAIT_S) as (_, writer):
             writer.add([row])
 
     def remove(self, ids: Iterable[str]) -> int:
         """Remove items from the catalogue (never from the disk). The number removed.
 
+        Also from a catalogue that has another encoder by now: ids are the same there.
+
         Raises:
             UnknownItemError: one of the ids is not in the catalogue; then nothing is removed.
         """
         wanted = list(dict.fromkeys(ids))
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+        with self._writer(SMALL_CHANGE_WAIT_S, any_encoder=True) as ((store, _), writer):
             for item_id in wanted:
-                stored_item(self._store, item_id)
+                stored_item(store, item_id)
             return writer.remove(wanted)
 
     # -- asking it ---------------------------------------------------------------------------------
@@ -333,7 +337,7 @@ class Catalog:
         if queries.ndim != 2 or queries.shape[1] != self.encoder.dimension:
             raise UsageError(f"queries must be (q, {self.encoder.dimension}), not {queries.shape}")
         return answer(
-            self._store, self._searcher, lambda: (encoded_unit(queries), [()] * len(queries)), k, options
+            *self._current.reading(), lambda: (encoded_unit(queries), [()] * len(queries)), k, options
         )
 
     def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:
@@ -353,11 +357,13 @@ class Catalog:
     ) -> list[list[Hit]]:
         """``similar`` for several items; one list each, in order."""
 
+        store, searcher = self._current.reading()
+
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            keys, vectors = vectors_of_ids(self._store, ids)
+            keys, vectors = vectors_of_ids(store, ids)
             return vectors, [(key,) for key in keys]
 
-        return answer(self._store, self._searcher, queries, k, options)
+        return answer(store, searcher, queries, k, options)
 
     def recommend(
         self,
@@ -375,14 +381,15 @@ class Catalog:
             UsageError: nothing is liked.
         """
         pictures = self._pictures.encode(like_images) if like_images else None
+        store, searcher = self._current.reading()
 
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            liked_keys, liked = vectors_of_ids(self._store, like)
-            disliked_keys, disliked = vectors_of_ids(self._store, dislike)
+            liked_keys, liked = vectors_of_ids(store, like)
+            disliked_keys, disliked = vectors_of_ids(store, dislike)
             liked = liked if pictures is None else np.concatenate([liked, pictures])
             return taste_query(liked, disliked), [(*liked_keys, *disliked_keys)]
 
-        return answer(self._store, self._searcher, queries, k, options)[0]
+        return answer(store, searcher, queries, k, options)[0]
 
     def recommend_all(
         self,
@@ -393,7 +400,7 @@ class Catalog:
     ) -> Iterator[SimilarList]:
         """The ``k`` most similar items of every item, in id order, in bounded memory."""
         check_k(k)
-        return lists.all_lists(self._store, self._searcher, k, options, progress or _silent)
+        return lists.all_lists(*self._current.reading(), k, options, progress or _silent)
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
         """A small JPEG of a picture file, without its metadata.
@@ -405,21 +412,23 @@ class Catalog:
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _load_ann(self, record: str) -> LoadedAnn | None:
-        return ann.load(self.path, record)
+    @property
+    def _store(self) -> SqliteStore:
+        return self._current.reading().store
 
     @contextmanager
-    def _writer(self, wait_s: float) -> Iterator[StoreWriter]:
+    def _writer(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
         lock = WriterLock(self.path)
         with self._writing:
             lock.acquire(wait_s)
             try:
-                self._store.check_current()
-                writer = StoreWriter(self._store.database_path)
-                try:
-                    yield writer
-                finally:
-                    writer.close()
+                reading = self._current.to_write(any_encoder=any_encoder)
+                with opened_writer(reading.store) as writer:
+                    yield reading, writer
+                if not reading.store.is_current():  # removed or replaced by somebody who asks for no lock
+                    raise CatalogError(
+                        self.path, f"{self.path} was replaced while it was written; do it again"
+                    )
             finally:
                 lock.release()
 

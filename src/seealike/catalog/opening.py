@@ -17,9 +17,11 @@ from seealike.catalog.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of
 from seealike.errors import DamagedCatalogError, EncoderError, EncoderMismatchError, UsageError
+from seealike.files import read_own_file
 from seealike.protocols import Encoder
 from seealike.sources import open_source
-from seealike.store import FileSystem, SqliteStore, WriterLock
+from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
+from seealike.store.manifest import MANIFEST_LIMIT
 from seealike.types import PathInput
 
 DEFAULT_ENCODER = "efficientnet-lite0"
@@ -149,6 +151,14 @@ def check_source(source: PathInput, *, root: PathInput | None = None) -> None:
     next(open_source(source, root=root).scan(), None)
 
 
+def _manifest_bytes(directory: str) -> bytes | None:
+    """The manifest as it is, which every repair and every move to another database replaces."""
+    try:
+        return read_own_file(os.path.join(directory, MANIFEST_NAME), MANIFEST_LIMIT)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
 def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> VerifyReport:
     """``Catalog.verify`` for a directory that may be too damaged to open.
 
@@ -156,6 +166,7 @@ def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> Verif
         NoCatalogError, NewerFormatError, CatalogBusyError, StorageError.
     """
     directory = os.path.abspath(path)
+    before = _manifest_bytes(directory)
     findings: list[Finding] = []
     try:
         with open(directory) as catalog:
@@ -172,7 +183,8 @@ def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> Verif
     lock = WriterLock(directory)
     lock.acquire(0.0)
     try:
-        salvage(directory, files)
+        if _manifest_bytes(directory) == before:  # else another process has repaired or moved it meanwhile
+            salvage(directory, files)
     finally:
         lock.release()
     with open(directory) as catalog:

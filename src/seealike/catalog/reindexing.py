@@ -51,8 +51,8 @@ def reindex(
 
     The old vectors answer until the last step. May be interrupted at any moment: the next call goes on. Ids,
     metadata, groups, the list of skipped files and the source stay; the generation grows. A ``Catalog`` that
-    was opened before goes on with the old vectors until it is opened again. ``link_encoder`` is as in
-    ``create``; None: as the catalogue has its encoder now.
+    was opened before finishes what it is at, and then raises ``ReplacedCatalogError``: open it again.
+    ``link_encoder`` is as in ``create``; None: as the catalogue has its encoder now.
 
     Raises:
         NoCatalogError: there is no catalogue.

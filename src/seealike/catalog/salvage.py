@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from seealike.errors import DamagedCatalogError
+from seealike.files import check_own_file
 from seealike.store import (
     DATABASE_NAME,
-    MANIFEST_NAME,
     FileSystem,
     NewItem,
     SqliteStore,
@@ -19,26 +19,42 @@ from seealike.store import (
     StoredItem,
     StoreWriter,
     read_manifest,
+    schema,
+    succeed,
 )
 from seealike.store.manifest import Manifest, birth_from_json, databases_in
 from seealike.store.records import is_whole_text, is_whole_vector
 
 BATCH = 500
+KEPT_NAME = f"{DATABASE_NAME}.damaged"
 FAR_KEY = 1 << 27
 
 
 def salvage(directory: str, files: FileSystem) -> None:
-    """Replace the database and the manifest by sound ones that hold every row which is still whole.
+    """Let a sound database, with every row that is still whole, take the place of a broken one.
 
-    The broken database stays beside them as ``catalog.sqlite.damaged``.
+    That stays beside it as ``catalog.sqlite.damaged``. Cut off at any moment, the catalogue is as
+    it was or repaired; others see one or the other. The caller holds the writer lock.
 
     Raises:
         DamagedCatalogError: neither the manifest nor the database says which encoder it was.
+        ForeignFileError: one of them is a link or no plain file; nothing is changed.
     """
     path = _database_path(directory)
+    check_own_file(path)
     birth = _birth(directory, path)
     fresh = os.path.join(directory, ".salvage")
     _clear(fresh, files)
+    try:
+        _fill(fresh, path, birth, files)
+        _keep_aside(path, files)
+        succeed(directory, fresh, files)
+    finally:
+        _clear(fresh, files)
+
+
+def _fill(fresh: str, path: str, birth: Manifest, files: FileSystem) -> None:
+    """Make a catalogue of what is still whole in the database at ``path``."""
     store = SqliteStore.create(fresh, birth.encoder, files, encoder_spec=birth.encoder_spec)
     writer = StoreWriter(store.database_path)
     try:
@@ -55,24 +71,19 @@ def salvage(directory: str, files: FileSystem) -> None:
     finally:
         writer.close()
         store.close()
-    _keep_aside(path, files)
-    for name in (DATABASE_NAME, MANIFEST_NAME):  # cut off between the two: repairable again, from the new one
-        files.rename(os.path.join(fresh, name), os.path.join(directory, name))
-    _clear(fresh, files)
 
 
 def _keep_aside(path: str, files: FileSystem) -> None:
-    """Give the broken database a second name; its first one is taken over in one step."""
+    """Give the broken database a second name, always the same; under its first one it is removed later."""
     if not os.path.exists(path):
         return
-    files.remove(path + ".damaged")
+    aside = os.path.join(os.path.dirname(path), KEPT_NAME)
+    files.remove(aside)
     try:
-        os.link(path, path + ".damaged")
+        os.link(path, aside)
     except OSError:  # a file system without links
-        with files.replacing(path + ".damaged") as temporary:
+        with files.replacing(aside, follow=False) as temporary:
             shutil.copyfile(path, temporary)
-    for suffix in ("-wal", "-shm", "-journal"):
-        files.remove(path + suffix)
 
 
 def _database_path(directory: str) -> str:
@@ -162,11 +173,14 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
 
 
 def _raw(path: str) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None)
+    return schema.opened(path, "rw")
 
 
 def _clear(folder: str, files: FileSystem) -> None:
-    if os.path.isdir(folder):
+    """Remove what an earlier repair left; of a link, the link alone."""
+    if os.path.islink(folder):
+        files.remove(folder)
+    elif os.path.isdir(folder):
         for name in os.listdir(folder):
             files.remove(os.path.join(folder, name))
         with contextlib.suppress(OSError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.errors import CatalogBusyError, CatalogError
+from seealike.errors import CatalogBusyError, ReplacedCatalogError
 from seealike.indexes.scoring import unit_rows
 from seealike.recommend import ATTEMPTS
 from seealike.store import SqliteStore
@@ -32,13 +32,12 @@ def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Fl
 
     Raises:
         CatalogBusyError: it changes faster than it can be read.
-        CatalogError: it has moved to another encoder since it was opened.
+        ReplacedCatalogError: it has moved to another encoder since it was opened.
     """
     store = SqliteStore(catalog.path)  # a connection of its own: it may be asked from another thread
     try:
         if store.identity != catalog.encoder:
-            what = "has moved to another encoder since it was opened; open it again"
-            raise CatalogError(catalog.path, f"{catalog.path} {what}")
+            raise ReplacedCatalogError(catalog.path)
         for _ in range(ATTEMPTS):
             generation = store.state().generation
             items = [item for item in map(store.item, ids) if item is not None]

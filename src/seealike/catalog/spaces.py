@@ -21,7 +21,8 @@ from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
 from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of, parse_spec
-from seealike.errors import DamagedCatalogError, EncoderMismatchError
+from seealike.errors import DamagedCatalogError, EncoderMismatchError, ForeignFileError
+from seealike.files import check_own_folder
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
 from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem, Unseen
@@ -79,6 +80,7 @@ def in_space(
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
         CatalogBusyError: another process is filling this space.
+        ForeignFileError: the folder of spaces is a link.
         StorageError: the disk refused.
     """
     encoder, identity = found_encoder(catalog, encoder)
@@ -86,6 +88,7 @@ def in_space(
         yield catalog
         return
     folder = os.path.join(catalog.path, SPACES)
+    check_own_folder(folder)
     FileSystem().make_directory(folder)
     link = options.link_encoder
     if link is None:
@@ -127,6 +130,8 @@ def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
 
 def _opened(path: str, encoder: str, *, link_encoder: bool) -> Catalog:
     """The space at ``path``; one that is damaged is made anew, for it is only a copy."""
+    if os.path.islink(path):
+        FileSystem().remove(path)  # the link alone
     if is_catalog(path):
         try:
             store = SqliteStore(path)
@@ -136,6 +141,6 @@ def _opened(path: str, encoder: str, *, link_encoder: bool) -> Catalog:
             finally:
                 store.close()
             return open(path, encoder=encoder)
-        except (DamagedCatalogError, EncoderMismatchError):
+        except (DamagedCatalogError, EncoderMismatchError, ForeignFileError):
             shutil.rmtree(path, ignore_errors=True)
     return create(path, encoder=encoder, link_encoder=link_encoder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from contextlib import suppress
 
@@ -40,6 +41,10 @@ class Memo:
 
     def _read(self) -> dict[str, object]:
         try:
+            if not stat.S_ISREG(
+                os.lstat(self._path).st_mode
+            ):  # a link is not followed, a pipe not waited for
+                return {}
             with open(self._path, encoding="utf-8") as file:
                 content = json.load(file)
         except (OSError, ValueError, RecursionError):

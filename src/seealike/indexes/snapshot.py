@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -112,6 +113,8 @@ def read_parts(path: str, size_bytes: int, sha256: str) -> dict[str, Part]:
         SnapshotDamagedError: the file is missing or not, byte for byte, what was written.
     """
     try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):  # a link is not followed, a pipe not waited for
+            raise SnapshotDamagedError(path, "no plain file")
         with open(path, "rb") as file:
             found_size = os.fstat(file.fileno()).st_size
             if found_size != size_bytes:

@@ -8,7 +8,8 @@ import os
 import socket
 import time
 
-from seealike.errors import CatalogBusyError, StorageError
+from seealike.errors import CatalogBusyError, CatalogError, NoCatalogError, StorageError
+from seealike.files import check_own_file, read_own_file
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
@@ -23,25 +24,30 @@ class WriterLock:
 
         self._directory = directory
         self._holder_path = os.path.join(directory, HOLDER_NAME)
-        self._lock = FileLock(os.path.join(directory, LOCK_NAME), thread_local=False)
+        self._lock_path = os.path.join(directory, LOCK_NAME)
+        self._lock = FileLock(self._lock_path, thread_local=False)
 
     def acquire(self, wait_s: float) -> None:
         """Take the lock, waiting at most ``wait_s`` seconds.
 
         Raises:
             CatalogBusyError: somebody else holds it; the message names them.
+            NoCatalogError: there is no such directory (any more).
+            ForeignFileError: the lock is a link or no plain file.
             StorageError: the directory cannot be written.
         """
         from filelock import Timeout
 
+        if not os.path.isdir(self._directory):
+            raise NoCatalogError(self._directory)
+        check_own_file(self._lock_path, alone=True)  # some versions of filelock empty the file
         try:
             self._lock.acquire(timeout=wait_s, poll_interval=0.05)
         except Timeout:
             raise CatalogBusyError(self._directory, self._holder()) from None
         except OSError as exc:
-            raise StorageError(self._directory, exc.strerror or str(exc)) from exc
-        with contextlib.suppress(OSError), open(self._holder_path, "w", encoding="utf-8") as file:
-            json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}, file)
+            raise StorageError(self._lock_path, exc.strerror or str(exc)) from exc
+        self._say_who()
 
     def release(self) -> None:
         """Give the lock back."""
@@ -49,11 +55,18 @@ class WriterLock:
             os.unlink(self._holder_path)
         self._lock.release()
 
+    def _say_who(self) -> None:
+        """Make the note about the holder anew: what lay under its name is neither followed nor written."""
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        with contextlib.suppress(OSError):
+            os.unlink(self._holder_path)
+        with contextlib.suppress(OSError), open(self._holder_path, "x", encoding="utf-8") as file:
+            json.dump(holder, file)
+
     def _holder(self) -> str:
         try:
-            with open(self._holder_path, encoding="utf-8") as file:
-                holder = json.load(file)
+            holder = json.loads(read_own_file(self._holder_path, 10_000))
             since = time.strftime("%H:%M:%S", time.localtime(holder["since"]))
             return f"process {holder['pid']} on {holder['host']} since {since}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, CatalogError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return "another process"

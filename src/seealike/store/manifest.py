@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 
 from seealike._version import __version__
 from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError
-from seealike.files import FileSystem
+from seealike.files import FileSystem, check_own_file, read_own_file
 from seealike.store import schema
 from seealike.store.records import text_checksum
 from seealike.types import EncoderIdentity, Fit, Preprocessing
@@ -23,6 +23,7 @@ MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
 ENCODERS_NAME = "encoders"  # the folder with the encoders that the catalogue has copies of
 MANIFEST_FORMAT = 2
+MANIFEST_LIMIT = 1_000_000  # bytes; one of a catalogue is far smaller
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 
 
@@ -52,7 +53,8 @@ def is_catalog(path: str) -> bool:
 
     A creation that was cut off before its manifest leaves none.
     """
-    if os.path.isfile(os.path.join(path, MANIFEST_NAME)):
+    manifest = os.path.join(path, MANIFEST_NAME)
+    if os.path.islink(manifest) or (os.path.exists(manifest) and not os.path.isdir(manifest)):
         return True
     return any(not schema.is_blank(os.path.join(path, name)) for name in databases_in(path))
 
@@ -63,18 +65,20 @@ def is_database_name(name: str) -> bool:
 
 
 def databases_in(directory: str) -> list[str]:
-    """The names of all files in a directory that may be a catalogue's database, the usual one first."""
+    """All names in a directory that may be a catalogue's database, the usual one first.
+
+    What lies there may be a link or a folder: whoever opens it looks first.
+    """
     try:
         names = [name for name in os.listdir(directory) if is_database_name(name)]
     except OSError:
         return []
-    files = [name for name in names if os.path.isfile(os.path.join(directory, name))]
-    return sorted(files, key=lambda name: (name != DATABASE_NAME, name))
+    return sorted(names, key=lambda name: (name != DATABASE_NAME, name))
 
 
 def write_manifest(files: FileSystem, directory: str, manifest: Manifest) -> None:
     """Write the manifest durably."""
-    files.write(os.path.join(directory, MANIFEST_NAME), manifest.to_bytes())
+    files.write(os.path.join(directory, MANIFEST_NAME), manifest.to_bytes(), follow=False)
 
 
 def read_manifest(directory: str) -> Manifest:
@@ -84,18 +88,21 @@ def read_manifest(directory: str) -> Manifest:
         NoCatalogError: there is none, and no database either.
         DamagedCatalogError: it is not what was written, or it is missing beside a database.
         NewerFormatError: a newer seealike wrote it.
+        ForeignFileError: it is a link or no plain file, or it is missing beside a database that is none.
+        StorageError: it cannot be read.
     """
     path = os.path.join(directory, MANIFEST_NAME)
     try:
-        with open(path, "rb") as file:
-            content = json.loads(file.read(1_000_000))
+        content = json.loads(read_own_file(path, MANIFEST_LIMIT))
     except FileNotFoundError:
+        for name in databases_in(directory):
+            check_own_file(os.path.join(directory, name))
         if is_catalog(directory):
             raise DamagedCatalogError(directory, path, "missing") from None
         raise NoCatalogError(directory) from None
     except NotADirectoryError:
         raise NoCatalogError(directory) from None
-    except (OSError, ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:
         raise DamagedCatalogError(directory, path, str(exc)) from exc
     return _checked(directory, path, content)
 

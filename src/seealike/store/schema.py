@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Literal
 
 from seealike.errors import (
     CatalogBusyError,
     CatalogError,
     DamagedCatalogError,
+    ForeignFileError,
     NewerFormatError,
     StorageError,
     UsageError,
 )
+from seealike.files import check_own_file, read_own_file
 from seealike.store.records import (
     SKIPPED_COLUMNS,
     State,
@@ -101,6 +105,28 @@ _DAMAGE_CODES = frozenset(
     (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 )
 
+# A log or a journal is there, or must be, and cannot be written.
+_NEEDS_WRITING_CODES = frozenset(
+    (
+        sqlite3.SQLITE_READONLY_CANTINIT,
+        sqlite3.SQLITE_READONLY_DIRECTORY,
+        sqlite3.SQLITE_READONLY_RECOVERY,
+        sqlite3.SQLITE_READONLY_ROLLBACK,
+    )
+)
+SIDE_SUFFIXES = ("-wal", "-shm", "-journal")
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")  # begins a journal, and ends the name of a super-journal
+
+# The disk refused to give, not to take.
+_READING_CODES = frozenset(
+    (
+        sqlite3.SQLITE_IOERR_READ,
+        sqlite3.SQLITE_IOERR_SHORT_READ,
+        sqlite3.SQLITE_IOERR_FSTAT,
+        sqlite3.SQLITE_IOERR_ACCESS,
+    )
+)
+
 _FIXED_WAL_VERSIONS = ((3, 44, 6), (3, 50, 7))
 
 
@@ -117,13 +143,15 @@ def connect(path: str, *, create: bool = False) -> sqlite3.Connection:
     Raises:
         DamagedCatalogError: the file is missing, or is no SQLite database of ours.
         NewerFormatError: a newer seealike wrote it.
-        StorageError: Python's SQLite is too old.
+        ForeignFileError: the file, or one beside it that SQLite writes, is a link or no plain file.
+        StorageError: Python's SQLite is too old, or the file cannot be read.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StorageError(path, f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is the least")
     with translated(path):
-        connection = _opened(path, "rwc" if create else "rw")
+        connection = opened(path, "rwc" if create else "rw")
         try:
+            _version(connection, path, create=create)  # before anything is set in a file that is not ours
             _configure(connection, create=create)
             _migrate(connection, path, create=create)
         except BaseException:
@@ -135,13 +163,13 @@ def connect(path: str, *, create: bool = False) -> sqlite3.Connection:
 def is_blank(path: str) -> bool:
     """Whether the database holds no item: all that a creation which was cut off can have left."""
     try:
-        with contextlib.closing(_opened(path, "rw")) as connection:
+        with contextlib.closing(opened(path, "rw")) as connection:
             tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
             ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
             if ours and "items" in tables:
                 return not connection.execute("SELECT count(*) FROM items").fetchone()[0]
             return not tables
-    except (sqlite3.Error, UnicodeDecodeError):
+    except (sqlite3.Error, UnicodeDecodeError, CatalogError):
         return False
 
 
@@ -161,12 +189,32 @@ def translated(path: str) -> Iterator[None]:
 
 
 def _translated_operational(path: str, exc: sqlite3.OperationalError) -> CatalogError:
-    code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return CatalogBusyError(path, "another process")
+    whole = getattr(exc, "sqlite_errorcode", None) or 0
+    code = whole & 0xFF
+    if _is_busy(exc):
+        return CatalogBusyError(path, "a process whose commit takes long, or waits for a paused reader")
     if code in _DAMAGE_CODES:
         return DamagedCatalogError(path, path, _one_line(exc))
-    return StorageError(path, _one_line(exc))
+    if whole == sqlite3.SQLITE_READONLY_DBMOVED:
+        return CatalogError(path, f"{path} was removed or replaced while it was written; do it again")
+    if whole in _NEEDS_WRITING_CODES:
+        cause = f"{_one_line(exc)}; SQLite must write beside it even to read it as it is"
+        return StorageError(path, cause, doing="read")
+    unreadable = whole in _READING_CODES or (code == sqlite3.SQLITE_CANTOPEN and not _is_readable(path))
+    doing: Literal["read", "write"] = "read" if unreadable else "write"
+    return StorageError(path, _one_line(exc), doing=doing)
+
+
+def _is_busy(exc: sqlite3.OperationalError) -> bool:
+    code = getattr(exc, "sqlite_errorcode", None) or 0
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _is_readable(path: str) -> bool:
+    """Whether the database and what SQLite must read beside it may be read. Nothing is opened."""
+    paths = [path, *(path + suffix for suffix in SIDE_SUFFIXES)]
+    effective = os.access in os.supports_effective_ids
+    return all(os.access(name, os.R_OK, effective_ids=effective) for name in paths if os.path.lexists(name))
 
 
 def _one_line(exc: BaseException) -> str:
@@ -185,16 +233,23 @@ def put_state(connection: sqlite3.Connection, name: str, value: str) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, path: str) -> Iterator[None]:
-    """Run the block in one write transaction: all of it is on the disk afterwards, or none."""
+    """Run the block in one write transaction: all of it is on the disk afterwards, or none.
+
+    Raises:
+        CatalogBusyError: another process writes; or, where WAL is not safe, one that reads does not end.
+        StorageError: the disk refused.
+    """
     with translated(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as exc:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+            if isinstance(exc, sqlite3.OperationalError) and _is_busy(exc):  # nobody else can be writing now
+                raise CatalogBusyError(path, "a process that keeps it, perhaps paused", doing="read") from exc
             raise
 
 
@@ -266,9 +321,22 @@ def _stated_version(connection: sqlite3.Connection) -> str | None:
     return None
 
 
-def _opened(path: str, mode: str) -> sqlite3.Connection:
+def opened(path: str, mode: str) -> sqlite3.Connection:
+    """Open the file with SQLite alone, once it has proved to be nobody else's. Sets nothing.
+
+    SQLite itself follows links, also those of the files that it makes beside the database.
+
+    Raises:
+        ForeignFileError, StorageError: see ``check_own_file``.
+        DamagedCatalogError: its journal is not of a catalogue.
+    """
+    check_own_file(path)
+    for suffix in SIDE_SUFFIXES:
+        check_own_file(path + suffix, alone=True)
+    _check_journal(path)
+    how = "mode=ro&immutable=1" if _cannot_change(path) else f"mode={mode}"
     return sqlite3.connect(
-        f"file:{_uri_path(path)}?mode={mode}",
+        f"file:{_uri_path(path)}?{how}",
         uri=True,
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
@@ -276,8 +344,37 @@ def _opened(path: str, mode: str) -> sqlite3.Connection:
     )
 
 
+def _cannot_change(path: str) -> bool:
+    """Whether the database is all in its own file, on a medium that nobody can write.
+
+    SQLite otherwise wants to make files beside a database in WAL mode, even to read it.
+    """
+    try:
+        read_only = os.statvfs(os.path.dirname(path) or ".").f_flag & os.ST_RDONLY
+        return bool(read_only) and not any(_size(path + suffix) for suffix in SIDE_SUFFIXES)
+    except (OSError, AttributeError):  # Windows cannot tell
+        return False
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _check_journal(path: str) -> None:
+    """Refuse a journal that names another file: rolling it back may remove that file, whatever it is.
+
+    SQLite ends a journal so where a transaction spans several databases; a catalogue's never does.
+    """
+    journal = path + "-journal"
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if read_own_file(journal, len(_JOURNAL_MAGIC), at_end=True) == _JOURNAL_MAGIC:
+            raise ForeignFileError(journal, "a journal that belongs to several databases")
+
+
 def _uri_path(path: str) -> str:
-    import os
     from urllib.parse import quote
 
     absolute = os.path.abspath(path).replace(os.sep, "/")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from seealike import filesets
-from seealike.errors import CatalogError, CatalogExistsError, DamagedCatalogError
+from seealike.errors import CatalogExistsError, DamagedCatalogError
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
 from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
@@ -46,13 +48,17 @@ _PARAMETERS_AT_ONCE = 500
 
 
 class SqliteStore:
-    """What is in a catalogue, for readers. Safe to use from several threads."""
+    """What is in one database of a catalogue, for readers. Safe to use from several threads.
+
+    It goes on reading that database whatever becomes of the catalogue; ``is_current`` tells.
+    """
 
     def __init__(self, directory: str) -> None:
         """Open the database of the catalogue in ``directory``.
 
         Raises:
-            NoCatalogError, DamagedCatalogError, NewerFormatError: see ``read_manifest``.
+            NoCatalogError, DamagedCatalogError, NewerFormatError, ForeignFileError, StorageError: see
+                ``read_manifest``.
         """
         self.directory = directory
         self._guard = threading.Lock()
@@ -71,14 +77,18 @@ class SqliteStore:
         self.database_path = os.path.join(self.directory, manifest.database)
         self.identity = manifest.encoder
         self.encoder_spec = manifest.encoder_spec
-        if not os.path.isfile(self.database_path):
+        self._catalog_id = manifest.catalog_id
+        self._file = _file_at(self.database_path)
+        if self._file is None:
             raise DamagedCatalogError(self.directory, self.database_path, "missing")
         self._connection = schema.connect(self.database_path)
         try:
-            self._check_birth(manifest)
+            self.check_is_this(self._connection)
         except BaseException:
             self._connection.close()
             raise
+        # Of a catalogue that was replaced nobody knows who reads the old store last.
+        weakref.finalize(self, self._connection.close).atexit = False
 
     @classmethod
     def create(
@@ -120,15 +130,35 @@ class SqliteStore:
             lock.release()
         return cls(directory)
 
-    def check_current(self) -> None:
-        """Refuse to write into a database that is not the catalogue's any more.
+    def is_current(self) -> bool:
+        """Whether this database is still what lies under its name in the catalogue's directory.
+
+        It costs one look at the directory: a file that is open keeps its number, so no other can have it.
+        """
+        return _file_at(self.database_path) == self._file
+
+    def is_the_catalogs(self) -> bool:
+        """Whether the manifest names this database; reads it.
 
         Raises:
-            CatalogError: the catalogue has moved to another encoder since it was opened.
+            NoCatalogError, DamagedCatalogError, NewerFormatError, ForeignFileError, StorageError: see
+                ``read_manifest``.
         """
-        if read_manifest(self.directory).database != os.path.basename(self.database_path):
-            what = "has moved to another encoder since it was opened; open it again"
-            raise CatalogError(self.directory, f"{self.directory} {what}")
+        manifest = read_manifest(self.directory)
+        named = manifest.catalog_id, manifest.database
+        return named == (self._catalog_id, os.path.basename(self.database_path)) and self.is_current()
+
+    def check_is_this(self, connection: sqlite3.Connection) -> None:
+        """Refuse a connection to any other database.
+
+        Raises:
+            DamagedCatalogError: it is another catalogue's, or another encoder's.
+        """
+        with schema.translated(self.database_path):
+            birth = birth_from_json(self._state_value("birth", connection))
+        if (birth.catalog_id, birth.encoder) != (self._catalog_id, self.identity):
+            path = os.path.join(self.directory, MANIFEST_NAME)
+            raise DamagedCatalogError(self.directory, path, f"does not belong to {self.database_path}")
 
     def close(self) -> None:
         """Close the connection; the store cannot be used afterwards."""
@@ -170,21 +200,15 @@ class SqliteStore:
             finally:
                 self._connection.execute("COMMIT")
 
-    def _check_birth(self, manifest: Manifest) -> None:
-        with schema.translated(self.database_path):
-            birth = birth_from_json(self._state_value("birth"))
-        if (birth.catalog_id, birth.encoder) != (manifest.catalog_id, manifest.encoder):
-            path = os.path.join(self.directory, MANIFEST_NAME)
-            raise DamagedCatalogError(self.directory, path, f"does not belong to {self.database_path}")
-
     def _check_keys(self, state: State, keys: Int64Array) -> None:
         if len(keys) != state.count:
             raise self.damaged(f"{len(keys)} items where {state.count} were written")
         if int(keys.sum()) != state.key_sum or (np.diff(keys) <= 0).any():
             raise self.damaged("the keys of the items are not those that were written")
 
-    def _state_value(self, name: str) -> str:
-        row = self._connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
+    def _state_value(self, name: str, connection: sqlite3.Connection | None = None) -> str:
+        asked = connection or self._connection
+        row = asked.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
         if row is None or not is_whole_text(*row):
             raise self.damaged(f"checksum of the state {name!r}")
         return str(row[0])
@@ -295,8 +319,19 @@ class SqliteStore:
         return int(self._fetch("SELECT count(*) FROM items WHERE key > ?", (key,))[0][0])
 
     def counts_by_source(self) -> dict[int, int]:
-        """How many items each source has, by its number; reads an index only."""
-        return dict(self._fetch("SELECT source, count(*) FROM items GROUP BY source", ()))
+        """How many items each source has, by its number.
+
+        Raises:
+            DamagedCatalogError: the index of sources and the items do not say the same.
+        """
+        with self._snapshot() as state:
+            indexed, rows = (
+                dict(self._connection.execute(f"SELECT source, count(*) FROM items {how} GROUP BY source"))
+                for how in ("", "NOT INDEXED")
+            )
+        if indexed != rows or sum(rows.values()) != state.count:
+            raise self.damaged("the items of the sources cannot be counted")
+        return rows
 
     def ids_of_source(self, number: int, most: int) -> list[str]:
         """The ids of at most so many items of a source."""
@@ -354,6 +389,15 @@ class SqliteStore:
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged in the database."""
         return DamagedCatalogError(self.directory, self.database_path, what)
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """What the file system calls the file under this name; ``None`` where there is none to be seen."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _check_place(directory: str) -> None:

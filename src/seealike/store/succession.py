@@ -22,8 +22,6 @@ from seealike.store.sqlite import SqliteStore
 from seealike.store.writer import Change, StoreWriter
 from seealike.types import Skipped, SkipReason
 
-_SIDE_FILES = ("-wal", "-shm", "-journal")
-
 
 def inherit(old: SqliteStore, successor: SqliteStore) -> None:
     """Give the successor what is the old catalogue's own, not its vectors'.
@@ -114,7 +112,7 @@ def remove_other_databases(directory: str, files: FileSystem) -> None:
     current = read_manifest(directory).database
     for name in databases_in(directory):
         if name != current:
-            for suffix in ("", *_SIDE_FILES):
+            for suffix in ("", *schema.SIDE_SUFFIXES):
                 files.remove(os.path.join(directory, name + suffix))
 
 
@@ -138,7 +136,7 @@ def _second_name(path: str, other: str, files: FileSystem) -> None:
     try:
         os.link(path, other)
     except OSError:
-        with files.replacing(other) as temporary, contextlib.suppress(shutil.SameFileError):
+        with files.replacing(other, follow=False) as temporary, contextlib.suppress(shutil.SameFileError):
             shutil.copyfile(path, temporary)
         return
     files.sync_directory(os.path.dirname(other))

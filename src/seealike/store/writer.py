@@ -259,11 +259,13 @@ def _whole(checksum: object) -> int:
 
 
 def counted(connection: sqlite3.Connection, state: State) -> State:
-    """The state with the counts and sums of the rows that are there."""
-    count, last, key_sum = connection.execute(
-        "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0) FROM vectors"
+    """The state with the counts and sums of the rows that are there; every item has its vector.
+
+    Vectors are not counted: reading all of them in one statement would hold up a commit.
+    """
+    count, last, key_sum, item_sum = connection.execute(
+        "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0), coalesce(sum(crc), 0) FROM items"
     ).fetchone()
-    item_sum = connection.execute("SELECT coalesce(sum(crc), 0) FROM items").fetchone()[0]
     skipped, skip_sum = connection.execute("SELECT count(*), coalesce(sum(crc), 0) FROM skipped").fetchone()
     return replace(
         state,

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from seealike.errors import StorageError
+from seealike.files import check_own_file, check_own_folder
 from seealike.store import FileSystem
 from seealike.training.loop import Point, Progressed
 
@@ -25,6 +26,7 @@ class Checkpoint:
 
     def __init__(self, folder: str, fingerprint: str) -> None:
         """Use a folder, which is made when there is something to keep."""
+        check_own_folder(folder)
         self._folder, self._fingerprint = folder, fingerprint
         self.path = os.path.join(folder, NAME)
 
@@ -32,9 +34,13 @@ class Checkpoint:
         """The progress of an earlier run of this very training.
 
         Another training's, and a file that cannot be read, count as none: they are written over.
+
+        Raises:
+            ForeignFileError: it is a link or no plain file.
         """
         from safetensors import SafetensorError, safe_open
 
+        check_own_file(self.path)
         try:
             with safe_open(self.path, framework="pt") as file:
                 facts = json.loads((file.metadata() or {}).get(_KEY, "{}"))
@@ -64,7 +70,7 @@ class Checkpoint:
             "curve": [asdict(point) for point in progressed.curve],
         }
         plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        files.write(self.path, save(plain, metadata={_KEY: json.dumps(facts)}))
+        files.write(self.path, save(plain, metadata={_KEY: json.dumps(facts)}), follow=False)
 
     def remove(self) -> None:
         """Forget it."""

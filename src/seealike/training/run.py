@@ -14,6 +14,7 @@ import numpy as np
 
 from seealike.errors import EncoderMismatchError
 from seealike.evaluation.embedding import own_spec
+from seealike.files import check_own_folder
 from seealike.training.checkpoint import Checkpoint
 from seealike.training.judge import gather, judge, with_head
 from seealike.training.lesson import Lesson, read_lesson
@@ -73,6 +74,7 @@ def train(
         EncoderMismatchError: the catalogue's encoder is not what it was.
         EncoderError: the encoder cannot be built on.
         StorageError: the disk refused.
+        ForeignFileError: the folder for the work is a link in the catalogue.
     """
     require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
@@ -80,6 +82,8 @@ def train(
     lesson = read_lesson(catalog, options.labelling, options.splitting)
     parts = split(lesson, options.splitting.column, options.recipe.seed)
     folder = options.work_dir or os.path.join(catalog.path, FOLDER)
+    if not options.work_dir:
+        check_own_folder(folder)
     mark = fingerprint(lesson, parts, options, own_spec(catalog))
     checkpoint = Checkpoint(os.path.join(folder, mark[:16]), mark)
     told = progress or _silent

@@ -31,6 +31,7 @@ class Kind(IntEnum):
     MAKE_DIRECTORY = 8
     REMOVE_DIRECTORY = 9
     MARK = 10
+    LINK = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Disk:
             case Kind.CREATE:
                 self._files[operation.inode] = _File()
                 self._name(operation)
-            case Kind.RENAME | Kind.UNLINK | Kind.MAKE_DIRECTORY | Kind.REMOVE_DIRECTORY:
+            case Kind.RENAME | Kind.LINK | Kind.UNLINK | Kind.MAKE_DIRECTORY | Kind.REMOVE_DIRECTORY:
                 self._name(operation)
             case Kind.WRITE:
                 self._files[operation.inode].pending.append((operation.offset, operation.data))
@@ -127,7 +128,7 @@ class Disk:
 
     def _rename(self, names: Names, operation: Operation) -> None:
         match operation.kind:
-            case Kind.CREATE:
+            case Kind.CREATE | Kind.LINK:
                 names[operation.path] = self._files[operation.inode]
             case Kind.MAKE_DIRECTORY:
                 names[operation.path] = None

@@ -26,7 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { CREATE = 1, WRITE, TRUNCATE, SYNC_FILE, SYNC_DIRECTORY, RENAME, UNLINK, MAKE_DIRECTORY, REMOVE_DIRECTORY, MARK };
+enum { CREATE = 1, WRITE, TRUNCATE, SYNC_FILE, SYNC_DIRECTORY, RENAME, UNLINK, MAKE_DIRECTORY, REMOVE_DIRECTORY, MARK, LINK };
 enum { OUTSIDE = 0, FILE_INSIDE = 1, DIRECTORY_INSIDE = 2 };
 enum { MAX_DESCRIPTORS = 65536 };
 
@@ -350,6 +350,28 @@ static int renamed(int from_directory, const char *from, int to_directory, const
 int rename(const char *from, const char *to) { return renamed(AT_FDCWD, from, AT_FDCWD, to); }
 int renameat(int from_directory, const char *from, int to_directory, const char *to) {
     return renamed(from_directory, from, to_directory, to);
+}
+
+static int linked(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    char source[PATH_MAX], target[PATH_MAX];
+    int source_inside = is_inside(from_directory, from, source), target_inside = is_inside(to_directory, to, target);
+    if (!source_inside || !target_inside) return REAL(linkat)(from_directory, from, to_directory, to, flags);
+    pthread_mutex_lock(&guard);
+    int result = -1, error = fail_with;
+    if (!fails(0)) {
+        struct stat status;
+        result = REAL(linkat)(from_directory, from, to_directory, to, flags);
+        error = errno;
+        if (!result && lstat(target, &status)) abort();
+        if (!result) note(LINK, target, status.st_ino, 0, NULL, 0);
+    }
+    pthread_mutex_unlock(&guard);
+    errno = error;
+    return result;
+}
+int link(const char *from, const char *to) { return linked(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    return linked(from_directory, from, to_directory, to, flags);
 }
 
 static int removed(int directory, const char *path, int flags) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
@@ -16,7 +17,7 @@ from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
-from seealike.errors import SourceError
+from seealike.errors import ReplacedCatalogError, SourceError
 from seealike.sources import is_table_name
 from seealike.store import FileSystem, is_catalog
 from seealike.types import IndexReport, Skipped
@@ -101,20 +102,34 @@ def command(
         link_encoder=link_encoder,
     )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
-    with _opened(source, path, asked, options) as opened:
-        with progress_printer(quiet) as progress:
-            result = opened.index(source, options=options, progress=progress)
-        if report:
-            listed = len(result.skipped) == result.skipped_count or dry_run
-            rows = result.skipped if listed else opened.skipped()
-            FileSystem().write(report, b"".join(map(_report_line, rows)))
-            if len(rows) < result.skipped_count:
-                echo(f"{report}: the first {len(rows):,} of {result.skipped_count:,} files", err=True)
-        if form == "json":
-            click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
-        elif not quiet:
-            _print(result, source or "the sources", path, len(opened))
+    result, rows, items = _indexed(source, path, asked, options, quiet=quiet, listed=bool(report))
+    if report:
+        FileSystem().write(report, b"".join(map(_report_line, rows)))
+        if len(rows) < result.skipped_count:
+            echo(f"{report}: the first {len(rows):,} of {result.skipped_count:,} files", err=True)
+    if form == "json":
+        click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
+    elif not quiet:
+        _print(result, source or "the sources", path, items)
     _refuse_nothing(result, source)
+
+
+def _indexed(
+    source: str | None, path: str, encoder: str | None, options: IndexOptions, *, quiet: bool, listed: bool
+) -> tuple[IndexReport, Sequence[Skipped], int]:
+    """Do it; what was done, every skipped file where a list is wanted, and how many items there are then.
+
+    Where the catalogue moved to another encoder while this waited for its turn, it is opened again.
+    """
+    while True:
+        try:
+            with _opened(source, path, encoder, options) as opened:
+                with progress_printer(quiet) as progress:
+                    result = opened.index(source, options=options, progress=progress)
+                whole = len(result.skipped) == result.skipped_count or options.dry_run or not listed
+                return result, result.skipped if whole else opened.skipped(), len(opened)
+        except ReplacedCatalogError:
+            continue
 
 
 def _forget(source: str | None, catalog: str | None, form: str, *, quiet: bool) -> None:

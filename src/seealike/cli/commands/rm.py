@@ -22,7 +22,11 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     \b
     seealike rm shirts/12.jpg shirts/13.jpg
     """
-    with seealike.open(existing_catalog(catalog)) as opened:
+    path = existing_catalog(catalog)
+    with seealike.open(path) as opened:
         removed = opened.remove(ids)
-        if not quiet:
+    if not quiet:
+        with seealike.open(
+            path
+        ) as opened:  # anew: while it waited, the catalogue may have changed its encoder
             echo(f"removed {removed:,}; {len(opened):,} items left", err=True)

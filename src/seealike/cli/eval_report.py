@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_csv
 from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks
@@ -45,6 +47,12 @@ def print_rows(report: EvalReport) -> None:
     if report.ann_recall_at_10 is not None:
         rows.append(("ann", "", "recall@10", report.ann_recall_at_10, None, None, report.ann_sample))
     print_csv(("what", "name", "metric", "value", "low", "high", "queries"), rows)
+
+
+def warn_of_unmatched(labels: Sequence[str], *, quiet: bool) -> None:
+    """Say which labels to ignore nothing has; they may be misspelt."""
+    if labels and not quiet:
+        echo(f"--ignore-label: no item has the label {' or '.join(map(repr, labels))}", err=True)
 
 
 def interval(estimate: Estimate) -> str:

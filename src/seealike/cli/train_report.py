@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,21 @@ from seealike.cli.tables import Columns, print_columns, print_json
 from seealike.gallery.text import duration
 
 if TYPE_CHECKING:
+    from seealike.catalog.outputs import OutputFile
     from seealike.evaluation import Estimate
     from seealike.training import Compared, Parity, Point, TrainReport
 
 
 @contextmanager
-def curve_log(path: str | None, most: int, *, quiet: bool) -> Iterator[Callable[[Point], None]]:
+def curve_log(
+    log: OutputFile | None, catalog: str, most: int, *, quiet: bool
+) -> Iterator[Callable[[Point], None]]:
     """Give what is told of every pass: a line on stderr, and one of JSON in the log where there is one.
 
-    ``most`` is the number of passes it may take, which says how much time is left.
+    ``most`` is the number of passes it may take, which says how much time is left. ``catalog`` is the
+    directory of what is learnt from.
     """
     before = time.monotonic()
-    file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - closed below
 
     def passed(point: Point) -> None:
         nonlocal before
@@ -39,11 +42,8 @@ def curve_log(path: str | None, most: int, *, quiet: bool) -> Iterator[Callable[
             file.write(json.dumps(asdict(point)) + "\n")
             file.flush()
 
-    try:
+    with log.appending(catalog) if log else nullcontext() as file:
         yield passed
-    finally:
-        if file is not None:
-            file.close()
 
 
 def name_of(output: str) -> str:

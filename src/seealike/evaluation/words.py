@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seealike.evaluation.selection import Selection
 from seealike.evaluation.values import LabelReport
-from seealike.gallery.text import counted
+from seealike.wording import counted
 
 MEANINGS = {
     "precision@1": "the nearest is of the query's class",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 from contextlib import AbstractContextManager
@@ -10,16 +11,20 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
+from seealike.catalog.output_kinds import REPORT_FIELDS, SKIP_REPORT
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options
 from seealike.cli.locate import catalog_for_source, existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, output_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
 from seealike.errors import SourceError
 from seealike.sources import is_table_name
-from seealike.store import FileSystem, is_catalog
+from seealike.store import is_catalog
 from seealike.types import IndexReport, Skipped
+from seealike.wording import counted
 
 
 @click.command(name="index")
@@ -39,17 +44,15 @@ from seealike.types import IndexReport, Skipped
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Wait this long if another process is writing.",
 )
-@click.option(
-    "--report",
-    metavar="FILE.jsonl",
-    callback=output_file,
-    help="Write every skipped file with its reason.",
+@output_option(
+    "--report", kind=SKIP_REPORT, metavar="FILE.jsonl", text="Write every skipped file with its reason."
 )
+@force_option
 @format_option("How to print what was done.")
 @quiet_option
 def command(
@@ -66,7 +69,8 @@ def command(
     prune_missing: bool,
     workers: int | None,
     wait_s: float,
-    report: str | None,
+    report: OutputFile | None,
+    force: bool,  # noqa: ARG001  the report knows it
     form: str,
     quiet: bool,
 ) -> None:
@@ -98,15 +102,19 @@ def command(
         wait_s=wait_s,
     )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
+    if report:
+        report.check(path, source)
     with _opened(source, path, asked, root, dry_run=dry_run) as opened:
         with progress_printer(quiet) as progress:
             result = opened.index(source, options=options, progress=progress)
         if report:
             listed = len(result.skipped) == result.skipped_count or dry_run
-            rows = result.skipped if listed else opened.skipped()
-            FileSystem().write(report, b"".join(map(_report_line, rows)))
-            if len(rows) < result.skipped_count:
-                echo(f"{report}: the first {len(rows):,} of {result.skipped_count:,} files", err=True)
+            rows = result.skipped if listed else opened.iter_skipped()
+            with report.replacing(path, source) as place, builtins.open(place, "ab") as file:
+                file.writelines(map(_report_line, rows))
+            if dry_run and len(result.skipped) < result.skipped_count:
+                first = f"the first {len(result.skipped):,} of {counted(result.skipped_count, 'file')}"
+                echo(f"{report.path}: {first}", err=True)
         if form == "json":
             click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
         elif not quiet:
@@ -171,7 +179,7 @@ def _counts(result: IndexReport) -> dict[str, object]:
 
 
 def _report_line(row: Skipped) -> bytes:
-    content = {"id": row.id, "path": row.path, "reason": row.reason.value, "detail": row.detail}
+    content = dict(zip(REPORT_FIELDS, (row.id, row.path, row.reason.value, row.detail), strict=True))
     text = json.dumps(content, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
@@ -196,4 +204,4 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
             "unmounted disk; --prune-missing removes them"
         )
     if not result.dry_run:
-        echo(f"{path}: {items:,} items, in {result.took_s:.1f} s{rate}")
+        echo(f"{path}: {counted(items, 'item')}, in {result.took_s:.1f} s{rate}")

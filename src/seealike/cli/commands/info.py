@@ -17,29 +17,19 @@ from seealike.cli.options import catalog_option, format_option
 @click.command(name="info")
 @catalog_option
 @format_option("How to print it.")
-@click.option(
-    "--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons."
-)
-def command(catalog: str | None, form: str, skipped: bool) -> None:
+def command(catalog: str | None, form: str) -> None:
     """Say what is in a catalogue: counts, encoder, size, generation, state of the approximate index.
 
     \b
     seealike info
-    seealike info --skipped
     seealike info --format json
     """
     with seealike.open(existing_catalog(catalog)) as opened:
         info = opened.info()
-        rows = opened.skipped() if skipped else []
     if form == "json":
-        content = asdict(info)
-        if skipped:
-            content["skipped_files"] = [asdict(row) for row in rows]
-        click.echo(json.dumps(content, ensure_ascii=True))
-        return
-    _print(info)
-    for row in rows:
-        echo(row.reason.value, row.id, row.detail)
+        click.echo(json.dumps(asdict(info), ensure_ascii=True))
+    else:
+        _print(info)
 
 
 def _print(info: CatalogInfo) -> None:

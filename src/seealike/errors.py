@@ -26,6 +26,8 @@ Messages are one line: what is wrong, then what to do.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
@@ -119,14 +121,18 @@ class EncoderMismatchError(CatalogError):
         )
 
 
+def repair_remedy(path: str) -> str:
+    """What to type for a damaged catalogue: its directory, or its database."""
+    directory = os.path.dirname(path) if path.endswith(".sqlite") else path
+    return f"try `seealike verify --repair --catalog {shlex.quote(directory)}`"
+
+
 class DamagedCatalogError(CatalogError):
     """A persisted file does not say what was written to it."""
 
-    def __init__(
-        self, path: str, file: str, what: str, remedy: str = "try `seealike verify --repair`"
-    ) -> None:
+    def __init__(self, path: str, file: str, what: str, remedy: str = "") -> None:
         self.file, self.what = file, what
-        super().__init__(path, f"{file} is damaged ({what}); {remedy}")
+        super().__init__(path, f"{file} is damaged ({what}); {remedy or repair_remedy(path)}")
 
 
 class LostItemsError(CatalogError):

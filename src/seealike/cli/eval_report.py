@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_csv
 from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks
+from seealike.wording import counted
 
 CLASSES = 30
 CONFUSIONS = 10
@@ -14,7 +15,7 @@ CONFUSIONS = 10
 
 def print_table(report: EvalReport) -> None:
     """Print a report for people."""
-    echo(f"{report.catalog}: {report.items:,} items, encoder {report.encoder.name}")
+    echo(f"{report.catalog}: {counted(report.items, 'item')}, encoder {report.encoder.name}")
     if report.labels is not None:
         _print_labels(report.labels, report.k)
     if report.copies is not None:
@@ -24,7 +25,9 @@ def print_table(report: EvalReport) -> None:
         echo("search is exact: there is no approximate index to compare with")
     else:
         echo("")
-        echo(f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {report.ann_sample:,} items")
+        echo(
+            f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {counted(report.ann_sample, 'item')}"
+        )
 
 
 def print_rows(report: EvalReport) -> None:
@@ -133,6 +136,7 @@ def _print_copies(copies: CopyReport) -> None:
                 for result in copies.results
             ],
         ),
-        f"does a copy find its original? {copies.pictures:,} pictures, each among {copies.searched:,} items",
+        f"does a copy find its original? {counted(copies.pictures, 'picture')}, each among "
+        f"{counted(copies.searched, 'item')}",
     )
     echo(f"all copies: recall@1 {copies.overall.value:.3f}, {interval(copies.overall)}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_json
 from seealike.gallery.text import duration
+from seealike.wording import counted
 
 if TYPE_CHECKING:
     from seealike.catalog.outputs import OutputFile
@@ -60,7 +61,7 @@ def print_report(report: TrainReport) -> None:
             ("metric", "before", "after", "change", "95 % interval"),
             [_row(figure) for figure in report.verdict.compared],
         ),
-        f"{len(report.split.test):,} test items, each searched among the others",
+        f"{counted(len(report.split.test), 'test item')}, each searched among the others",
     )
     before, after = report.verdict.before, report.verdict.after
     echo("")
@@ -78,8 +79,9 @@ def summary(report: TrainReport) -> Iterator[str]:
     """What was done, in a few lines."""
     lesson, parts = report.lesson, report.split
     column = report.options.labelling.column
-    left = f", {lesson.left_out:,} items left out" if lesson.left_out else ""
-    yield f"{len(lesson):,} items in {len(lesson.classes):,} classes of {column}{left}"
+    left = f", {counted(lesson.left_out, 'item')} left out" if lesson.left_out else ""
+    classes = counted(len(lesson.classes), "class", "classes")
+    yield f"{counted(len(lesson), 'item')} in {classes} of {column}{left}"
     yield (
         f"{len(parts.train):,} to learn from, {len(parts.validation):,} to decide when to stop, "
         f"{len(parts.test):,} to judge; {parts.said}"
@@ -88,7 +90,7 @@ def summary(report: TrainReport) -> Iterator[str]:
         yield "photos of one person or product may be on both sides; --split-by names who must not"
     resumed = f", {report.resumed} of them before" if report.resumed else ""
     yield (
-        f"{report.options.recipe.method} on {report.base}: {len(report.curve)} passes{resumed} in "
+        f"{report.options.recipe.method} on {report.base}: {counted(len(report.curve), 'pass', 'passes')}{resumed} in "
         f"{duration(report.train_s)}, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
     )
     if report.parity is not None:

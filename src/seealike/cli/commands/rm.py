@@ -8,6 +8,7 @@ import seealike
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, quiet_option
+from seealike.wording import counted
 
 
 @click.command(name="rm")
@@ -25,4 +26,4 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     with seealike.open(existing_catalog(catalog)) as opened:
         removed = opened.remove(ids)
         if not quiet:
-            echo(f"removed {removed:,}; {len(opened):,} items left", err=True)
+            echo(f"removed {removed:,}; {counted(len(opened), 'item')} left", err=True)

@@ -63,6 +63,7 @@ METHODS = [
     "info",
     "item",
     "items",
+    "iter_skipped",
     "path",
     "recommend",
     "recommend_all",

@@ -207,3 +207,19 @@ def test_a_training_from_python_obeys_before_anything_is_learnt(
 def test_reading_the_content_of_a_picture_does_not_depend_on_its_size(tmp_path: Path) -> None:
     Image.new("RGB", (4000, 4000)).save(tmp_path / "large.bmp")
     assert not any(kind.wrote(str(tmp_path / "large.bmp")) for kind in KINDS)
+
+
+def test_the_items_of_every_source_are_protected(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "more", range(3, 6), extension="png")
+    (tmp_path / "goods").mkdir()
+    picture(7).save(tmp_path / "goods" / "x.png")
+    (tmp_path / "goods" / "lists.csv").write_text("id,path\nx,x.png\n")
+    catalog.index(str(tmp_path / "more" / "*.png"))
+    catalog.index(tmp_path / "goods" / "lists.csv")
+    for path, kind, said in (
+        (tmp_path / "photos" / "001.png", MAP_DRAWING, "item '001.png'"),
+        (tmp_path / "more" / "004.png", MAP_DRAWING, "item '004.png'"),
+        (tmp_path / "goods" / "x.png", MAP_DRAWING, "item 'x'"),
+        (tmp_path / "goods" / "lists.csv", LISTS, "is the table"),
+    ):
+        refused(OutputFile(str(path), kind, force=True), catalog, said)

@@ -25,9 +25,8 @@ def print_table(report: EvalReport) -> None:
         echo("search is exact: there is no approximate index to compare with")
     else:
         echo("")
-        echo(
-            f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {counted(report.ann_sample, 'item')}"
-        )
+        sample = counted(report.ann_sample, "item")
+        echo(f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {sample}")
 
 
 def print_rows(report: EvalReport) -> None:

@@ -89,8 +89,9 @@ def summary(report: TrainReport) -> Iterator[str]:
     if lesson.unit_name == "picture":
         yield "photos of one person or product may be on both sides; --split-by names who must not"
     resumed = f", {report.resumed} of them before" if report.resumed else ""
+    passes = counted(len(report.curve), "pass", "passes")
     yield (
-        f"{report.options.recipe.method} on {report.base}: {counted(len(report.curve), 'pass', 'passes')}{resumed} in "
+        f"{report.options.recipe.method} on {report.base}: {passes}{resumed} in "
         f"{duration(report.train_s)}, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
     )
     if report.parity is not None:

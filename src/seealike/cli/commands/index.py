@@ -131,7 +131,8 @@ def _forget(source: str | None, catalog: str | None, form: str, *, quiet: bool) 
         if form == "json":
             click.echo(json.dumps({"removed": removed, "catalog": opened.path}))
         elif not quiet:
-            echo(f"{source} is forgotten: removed {removed:,} of its items; {len(opened):,} items left")
+            left = counted(len(opened), "item")
+            echo(f"{source} is forgotten: removed {removed:,} of its items; {left} left")
 
 
 def _refuse_nothing(result: IndexReport, source: str | None) -> None:
@@ -148,7 +149,7 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
     if source is not None and is_table_name(source):
         remedy = "; --root DIR names the folder that the paths are relative to"
     name = source or "the sources"
-    raise SourceError(f"none of the {result.offered:,} files of {name} could be used{why}{remedy}")
+    raise SourceError(f"none of the {counted(result.offered, 'file')} of {name} could be used{why}{remedy}")
 
 
 def _opened(
@@ -200,8 +201,8 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
         echo(f"skipped: {listed}; --report FILE.jsonl lists them")
     if result.missing:
         echo(
-            f"{result.missing:,} items are gone from {source} and were kept: so many at once look like an "
-            "unmounted disk; --prune-missing removes them"
+            f"{counted(result.missing, 'item is', 'items are')} gone from {source} and kept: so many at once "
+            "look like an unmounted disk; --prune-missing removes what is missing"
         )
     if not result.dry_run:
         echo(f"{path}: {counted(items, 'item')}, in {result.took_s:.1f} s{rate}")

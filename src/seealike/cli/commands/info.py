@@ -12,6 +12,7 @@ from seealike.catalog import CatalogInfo, SourceInfo
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, format_option
+from seealike.wording import counted
 
 
 @click.command(name="info")
@@ -48,7 +49,7 @@ def _print(info: CatalogInfo) -> None:
     for source in info.sources:
         echo(f"{'source':<12}{_source_line(source)}")
     if info.by_hand:
-        echo(f"{'by hand':<12}{info.by_hand:,} items")
+        echo(f"{'by hand':<12}{counted(info.by_hand, 'item')}")
     for reason, count in info.skipped_by_reason.items():
         echo(f"  {reason.value:<24}{count:,}")
 
@@ -56,7 +57,7 @@ def _print(info: CatalogInfo) -> None:
 def _source_line(source: SourceInfo) -> str:
     prefix = f", ids begin with {source.prefix}" if source.prefix else ""
     missing = f", {source.missing:,} of them missing there and kept" if source.missing else ""
-    return f"{source.label}: {source.items:,} items{missing}, {source.skipped:,} skipped{prefix}"
+    return f"{source.label}: {counted(source.items, 'item')}{missing}, {source.skipped:,} skipped{prefix}"
 
 
 def _search_line(info: CatalogInfo) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from tests.pictures import write_pictures
 import seealike
 from seealike.cli.commands import search
 from seealike.cli.main import run
+from seealike.errors import UnknownItemError
 from seealike.images import DecodeLimits
+from seealike.store import SqliteStore, sqlite
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -66,11 +68,24 @@ def test_an_id_like_no_other_is_told_where_the_ids_are(typed: Call) -> None:
     assert "\x1b" not in err
 
 
-def test_looking_for_what_was_meant_reads_a_few_ids_however_many_there_are(tmp_path: Path) -> None:
-    with seealike.create(tmp_path / "c") as catalog:
-        with pytest.raises(seealike.errors.UnknownItemError) as caught:
-            catalog.item("x" * 100_000)
-        assert caught.value.alike == ()
+def test_looking_for_what_was_meant_reads_a_few_ids_however_many_there_are(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_NEAR", 2)
+    fetch, read = SqliteStore._fetch, []
+
+    def counting(self: SqliteStore, statement: str, parameters: Sequence[object]) -> list[tuple[object, ...]]:
+        rows = fetch(self, statement, parameters)
+        read.extend(rows)
+        return rows
+
+    monkeypatch.setattr(SqliteStore, "_fetch", counting)
+    with seealike.open(indexed / ".seealike") as catalog:
+        for item_id in ("s", "shirts/002.jp", ".jpg", "x" * 100_000):
+            read.clear()
+            with pytest.raises(UnknownItemError):
+                catalog.item(item_id)
+            assert len(read) <= 3 * 2
 
 
 @pytest.mark.parametrize(("name", "meant"), [("serch", "'search'"), ("lst", "'ls'"), ("Index", "'index'")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +179,20 @@ def test_a_log_is_added_to_and_another_file_only_replaced_by_force(tmp_path: Pat
         file.write(f"{line}\n")
     assert path.read_text() == f"{line}\n"
     assert (tmp_path / "kept").read_text() == "notes"  # replaced, not written into
+
+
+def test_a_file_in_memory_is_a_file_like_any_other() -> None:
+    if not os.path.isdir("/dev/shm"):
+        pytest.skip("this system has no files in memory there")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder, "own.csv")
+        path.write_text("mine")
+        assert not OutputFile(str(path), LISTS).is_stream
+        refused(OutputFile(str(path), LISTS), None, "is there already")
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    refused(OutputFile("a\0.csv", LISTS), None, "NUL")
 
 
 def test_a_full_device_is_an_error_of_storage(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from seealike.errors import SourceError, StorageError, UsageError
 from seealike.store import FileSystem, SourceRecord, SqliteStore, is_catalog
 from seealike.store.manifest import databases_in
 
-_STREAMS = ("/dev/", "/proc/")
+_OPEN_ALREADY = re.compile(r"/dev/(stdout|stderr|fd/\d+)|/proc/[^/]+/fd/\d+")  # whatever lies behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,11 @@ class OutputFile:
     @property
     def is_stream(self) -> bool:
         """Whether it is written to, not replaced: a pipe, a device, or what stands for one."""
-        if os.path.abspath(self.path).startswith(_STREAMS):
+        if _OPEN_ALREADY.fullmatch(os.path.abspath(self.path)):
             return True
         try:
             mode = os.stat(self.path).st_mode
-        except OSError:
+        except (OSError, ValueError):
             return False
         return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
@@ -57,9 +58,7 @@ class OutputFile:
             UsageError: the file may not be written.
         """
         if not self.is_stream:
-            place = os.path.realpath(self.path)
-            check_outside(place, name=self._name)
-            self._check_name(place)
+            self._check_place(None)
 
     def check(self, catalog: str | None = None, source: str | None = None) -> None:
         """Refuse a file that may not be written, before any work is done for it.
@@ -73,9 +72,7 @@ class OutputFile:
         """
         if self.is_stream:
             return
-        place = os.path.realpath(self.path)  # a link is judged by what it leads to
-        check_outside(place, catalog, self._name)
-        self._check_name(place)
+        place = self._check_place(catalog)
         try:
             status = os.stat(place)
         except FileNotFoundError:
@@ -123,7 +120,12 @@ class OutputFile:
             with open(self.path, "a", encoding="utf-8") as file:
                 yield file
 
-    def _check_name(self, place: str) -> None:
+    def _check_place(self, catalog: str | None) -> str:
+        """Refuse a place where no such file may be, whatever is there; gives the place."""
+        if "\0" in self.path:
+            raise UsageError("the name of a file cannot hold a NUL")
+        place = os.path.realpath(self.path)  # a link is judged by what it leads to
+        check_outside(place, catalog, self._name)
         if os.path.isdir(place):
             raise self._refused("is a folder, not a file")
         folder = os.path.dirname(place)
@@ -133,6 +135,7 @@ class OutputFile:
             endings = " or ".join(self.kind.endings)
             better = f"{self.path}{self.kind.endings[0]}"
             raise self._refused(f"must end in {endings}, as {self.kind.a} does; call it {better}")
+        return place
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -80,7 +80,7 @@ def train(
     """
     require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
-    target = OutputFile(output, ENCODER, force)
+    target = OutputFile(os.fspath(output), ENCODER, force)
     check_output(catalog, target)
     lesson = read_lesson(catalog, options.labelling, options.splitting)
     parts = split(lesson, options.splitting.column, options.recipe.seed)

@@ -28,10 +28,16 @@ Messages are one line: what is wrong, then what to do.
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterable
-from typing import Literal
+from enum import StrEnum
+from typing import Literal, TypeVar
 
 from seealike.types import Skipped, SkipReason
+from seealike.wording import closest, counted, did_you_mean
+
+Named = TypeVar("Named", bound=StrEnum)
 
 
 class SeealikeError(Exception):
@@ -43,11 +49,12 @@ class UsageError(SeealikeError):
 
 
 class UnknownItemError(UsageError):
-    """An id that is not in the catalogue."""
+    """An id that is not in the catalogue. ``alike`` are a few that are, and may have been meant."""
 
-    def __init__(self, item_id: str) -> None:
-        self.item_id = item_id
-        super().__init__(f"no item has the id {item_id!r}; `seealike info` says what is in the catalogue")
+    def __init__(self, item_id: str, alike: Iterable[str] = (), remedy: str = "") -> None:
+        self.item_id, self.alike = item_id, tuple(alike)
+        remedy = remedy or did_you_mean(self.alike) or "`seealike ls` lists the ids"
+        super().__init__(f"no item has the id {item_id!r}; {remedy}")
 
 
 class UnknownNameError(UsageError):
@@ -55,7 +62,20 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}")
+        meant = did_you_mean(closest(name, self.known))
+        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}{meant and f'; {meant}'}")
+
+
+def known_member(names: type[Named], value: object, kind: str) -> Named:
+    """The member of a closed set that a caller named: the member itself, or its text.
+
+    Raises:
+        UnknownNameError: there is none of that name; ``kind`` is what the set is called.
+    """
+    try:
+        return names(str(value))
+    except ValueError:
+        raise UnknownNameError(kind, str(value), [member.value for member in names]) from None
 
 
 class CatalogError(SeealikeError):
@@ -103,14 +123,18 @@ class EncoderMismatchError(CatalogError):
         )
 
 
+def repair_remedy(path: str) -> str:
+    """What to type for a damaged catalogue: its directory, or its database."""
+    directory = os.path.dirname(path) if path.endswith(".sqlite") else path
+    return f"try `seealike verify --repair --catalog {shlex.quote(directory)}`"
+
+
 class DamagedCatalogError(CatalogError):
     """A persisted file does not say what was written to it."""
 
-    def __init__(
-        self, path: str, file: str, what: str, remedy: str = "try `seealike verify --repair`"
-    ) -> None:
+    def __init__(self, path: str, file: str, what: str, remedy: str = "") -> None:
         self.file, self.what = file, what
-        super().__init__(path, f"{file} is damaged ({what}); {remedy}")
+        super().__init__(path, f"{file} is damaged ({what}); {remedy or repair_remedy(path)}")
 
 
 class ReplacedCatalogError(CatalogError):
@@ -135,11 +159,11 @@ class LostItemsError(CatalogError):
 
     def __init__(self, path: str, lost: tuple[Skipped, ...]) -> None:
         self.lost = lost
-        count = f"{len(lost):,} items" if len(lost) > 1 else "1 item"
         super().__init__(
             path,
-            f"{path}: {count} cannot be encoded again, the first is {lost[0].id!r} ({lost[0].detail}); put "
-            "the pictures back, or drop the items with --drop-lost; nothing has been changed",
+            f"{path}: {counted(len(lost), 'item')} cannot be encoded again, the first is {lost[0].id!r} "
+            f"({lost[0].detail}); put the pictures back, or drop the items with --drop-lost; nothing has "
+            "been changed",
         )
 
 

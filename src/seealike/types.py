@@ -91,6 +91,10 @@ class Preprocessing:
     fit: Fit = Fit.CROP
     bgr: bool = False
 
+    def __post_init__(self) -> None:
+        """Take a name as well; ``ValueError`` where it is none."""
+        object.__setattr__(self, "fit", Fit(self.fit))
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:

@@ -65,6 +65,7 @@ METHODS = [
     "info",
     "item",
     "items",
+    "iter_skipped",
     "path",
     "placed_spec",
     "recommend",

@@ -76,9 +76,6 @@ def test_info_tells_counts_and_reasons(typed: Call, indexed: Path) -> None:
     assert info["skipped_by_reason"] == {"empty_file": 1, "not_an_image": 1}
     assert info["encoder"]["name"] == "efficientnet-lite0"
     assert info["generation"] == seealike.open(indexed / ".seealike").generation
-    listed = typed("info", "--catalog", indexed, "--skipped").out
-    assert "empty_file\tempty.jpg" in listed
-    assert "not_an_image\tnotes.txt" in listed
 
 
 def test_search_ranks_like_a_comparison_of_all_vectors(typed: Call, indexed: Path) -> None:

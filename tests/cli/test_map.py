@@ -99,13 +99,15 @@ def test_an_interrupted_run_leaves_the_page_from_before(
 ) -> None:
     pytest.importorskip("openTSNE")
     target = tmp_path / "map.html"
-    target.write_text("before")
+    assert run(["map", "-C", str(photos), "-o", str(target), "--no-pictures", "--sample", "4"]) == 0
+    before = target.read_bytes()
+    capfd.readouterr()
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("openTSNE.TSNE.fit", interrupted)
     assert run(["map", "-C", str(photos), "-o", str(target)]) == 130
-    assert target.read_text() == "before"
+    assert target.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["map.html"]
     assert "interrupted" in capfd.readouterr().err

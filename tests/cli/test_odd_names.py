@@ -60,10 +60,10 @@ def test_a_folder_whose_name_is_not_utf8_is_indexed_and_shown(
     stdout = Stdout(monkeypatch, "utf-8")
     assert run(["index", str(folder)]) == 0
     assert r"p\xff/.seealike: 2 items" in stdout.text()
-    for command in (["info", "--skipped"], ["verify"], ["rm", "000.jpg"]):
+    for command in (["info"], ["ls", "--skipped"], ["ls", "--format", "csv"], ["verify"], ["rm", "000.jpg"]):
         assert run([*command, "-C", str(folder)]) == 0
     assert rf"{tmp_path}/p\xff" in stdout.text()
-    assert "empty_file\tn\\x1b[31m\\n.jpg\t" in stdout.text()
+    assert "empty_file  n\\x1b[31m\\n.jpg  " in stdout.text()
     assert "\x1b" not in stdout.text()
 
 

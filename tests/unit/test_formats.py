@@ -283,3 +283,13 @@ def test_progress_leaves_the_terminal_usable_after_an_error(monkeypatch: pytest.
     with pytest.raises(RuntimeError):
         fail()
     assert stderr.getvalue().endswith("\n")
+
+
+def test_no_format_gives_orders_to_a_terminal() -> None:
+    evil = "a\x1b[31m\u202e\x9b\r.jpg"
+    found = (QueryResult(evil, (Hit(evil, 0.5, f"/photos/{evil}", evil, {evil: evil}),)),)
+    for form in OutputFormat:
+        text = written(found, form, Terminal())
+        assert not set(text) & set("\x1b\u202e\x9b\r"), form
+        assert "31m" in text
+    assert "\x1b" in written(found, OutputFormat.CSV)  # a program gets what there is

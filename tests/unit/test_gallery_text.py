@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seealike.gallery.budget import picture_budget
-from seealike.gallery.text import counted, duration, escaped, shortened, visible
+from seealike.gallery.text import duration, escaped, shortened, visible
+from seealike.wording import counted
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import seealike
 from seealike.catalog import Catalog
+from seealike.catalog.output_kinds import ENCODER, ENCODER_PRODUCER
+from seealike.catalog.outputs import OutputFile
 from seealike.encoders import (
     EncoderCard,
     EncoderRecord,
@@ -44,17 +47,39 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         yield made
 
 
-def refused(catalog: Catalog, output: object, said: str) -> None:
+def to(output: object, *, force: bool = False) -> OutputFile:
+    return OutputFile(str(output), ENCODER, force)
+
+
+def refused(catalog: Catalog, output: object, said: str, *, force: bool = False) -> None:
     with pytest.raises(UsageError, match=said) as caught:
-        check_output(catalog, str(output))
+        check_output(catalog, to(output, force=force))
     assert "\n" not in str(caught.value)
 
 
-def test_a_new_name_and_an_encoder_that_nobody_uses_may_be_written(catalog: Catalog, tmp_path: Path) -> None:
-    check_output(catalog, str(tmp_path / "new.onnx"))
-    shutil.copy(BASE.file, tmp_path / "old.onnx")
+def test_a_new_name_and_an_encoder_of_an_earlier_training_may_be_written(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    check_output(catalog, to(tmp_path / "new.onnx"))
+    model = onnx.load(BASE.file)
+    model.producer_name = ENCODER_PRODUCER
+    (tmp_path / "old.onnx").write_bytes(model.SerializeToString(deterministic=True))
     write_card(str(tmp_path / "old.onnx"), CARD)
-    check_output(catalog, str(tmp_path / "old.onnx"))
+    check_output(catalog, to(tmp_path / "old.onnx"))
+
+
+def test_an_encoder_that_no_training_wrote_is_replaced_by_force_alone(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    shutil.copy(BASE.file, tmp_path / "old.onnx")
+    refused(catalog, tmp_path / "old.onnx", "old.onnx is there already")
+    check_output(catalog, to(tmp_path / "old.onnx", force=True))
+
+
+def test_a_card_without_its_encoder_is_replaced_by_force_alone(catalog: Catalog, tmp_path: Path) -> None:
+    write_card(str(tmp_path / "lost.onnx"), CARD)
+    refused(catalog, tmp_path / "lost.onnx", "lost.json, a card without its encoder")
+    check_output(catalog, to(tmp_path / "lost.onnx", force=True))
 
 
 @pytest.mark.parametrize("name", ["encoder", "encoder.bin", "encoder.json"])
@@ -67,7 +92,7 @@ def test_the_catalogues_own_encoder_is_not_written_over(
 ) -> None:
     refused(catalog, tmp_path / "own.onnx", "own.onnx is the encoder of this catalogue")
     monkeypatch.chdir(tmp_path)
-    refused(catalog, "own.onnx", "is the encoder of this catalogue")
+    refused(catalog, "own.onnx", "is the encoder of this catalogue", force=True)
     os.link("own.onnx", "again.onnx")
     refused(catalog, "again.onnx", "is the encoder of this catalogue")
     Path("own.onnx").unlink()  # its vectors are there still, and it may come back
@@ -90,7 +115,7 @@ def test_the_encoder_of_a_space_is_not_written_over(catalog: Catalog, tmp_path: 
     broken.mkdir()
     (broken / "manifest.json").write_text("{}", "utf-8")
     refused(catalog, tmp_path / "other.onnx", "is the encoder of the space .*kept")
-    check_output(catalog, str(tmp_path / "new.onnx"))
+    check_output(catalog, to(tmp_path / "new.onnx"))
 
 
 def test_a_json_file_that_is_no_card_is_not_written_over(catalog: Catalog, tmp_path: Path) -> None:
@@ -102,7 +127,7 @@ def test_a_json_file_that_is_no_card_is_not_written_over(catalog: Catalog, tmp_p
 
 def test_a_folder_and_one_that_is_not_there_are_refused(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "folder.onnx").mkdir()
-    refused(catalog, tmp_path / "folder.onnx", "is there and no file")
+    refused(catalog, tmp_path / "folder.onnx", "is a folder, not a file")
     refused(catalog, tmp_path / "nowhere" / "new.onnx", "there is no folder")
 
 
@@ -126,6 +151,7 @@ def taught(vectors: np.ndarray, *, precise: bool = False) -> Taught:
 
 
 PIXELS = sample_pixels(3, 224)
+NO_CATALOG = os.path.join(os.sep, "nowhere", "shop.catalog")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +161,7 @@ def vectors() -> np.ndarray:
 
 def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_path: Path) -> None:
     output = tmp_path / "new.onnx"
-    parity, precise = write_encoder(str(output), taught(vectors), "learnt")
+    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt")
     assert parity.float32 > 0.9999
     assert not precise
     assert output.read_bytes() == Path(BASE.file).read_bytes()
@@ -149,7 +175,7 @@ def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_pa
 def test_others_may_read_both_files_as_the_umask_says(vectors: np.ndarray, tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write_encoder(str(tmp_path / "new.onnx"), taught(vectors), "learnt")
+        write_encoder(to(tmp_path / "new.onnx"), NO_CATALOG, taught(vectors), "learnt")
     finally:
         os.umask(before)
     assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [0o640, 0o640]
@@ -165,13 +191,13 @@ def test_a_file_that_computes_something_else_is_not_written(
         write_card(str(output), CARD)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(EncoderError, match="does not compute what was learnt"):
-        write_encoder(str(output), taught(np.roll(vectors, 1, axis=0)), "learnt")
+        write_encoder(to(output, force=True), NO_CATALOG, taught(np.roll(vectors, 1, axis=0)), "learnt")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_base_that_keeps_off_bfloat16_keeps_its_heads_off_it(vectors: np.ndarray, tmp_path: Path) -> None:
     output = str(tmp_path / "new.onnx")
-    parity, precise = write_encoder(output, taught(vectors, precise=True), "learnt")
+    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors, precise=True), "learnt")
     card = read_card(output)
     assert card is not None
     assert (card.precise, precise, parity.fastest) == (True, True, None)
@@ -185,7 +211,7 @@ def test_an_encoder_that_bfloat16_turns_too_far_keeps_off_it(
 
     monkeypatch.setattr(writing, "compared", measured)
     output = str(tmp_path / "new.onnx")
-    assert write_encoder(output, taught(vectors), "learnt") == (Parity(1.0, 0.97), True)
+    assert write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt") == (Parity(1.0, 0.97), True)
     card = read_card(output)
     assert card is not None
     assert card.precise
@@ -209,7 +235,7 @@ def test_whenever_the_disk_refuses_no_card_is_beside_another_model(
 
     monkeypatch.setattr(FileSystem, "rename", refusing)
     with pytest.raises(StorageError):
-        write_encoder(str(output), taught(vectors), "learnt")
+        write_encoder(to(output, force=True), NO_CATALOG, taught(vectors), "learnt")
     assert not output.exists()
     assert os.path.isfile(card_path(str(output)))
     assert [path.name for path in tmp_path.iterdir()] == ["new.json"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,15 +16,58 @@ from seealike.indexes.scoring import unit_rows
 from seealike.recommend import ATTEMPTS, ItemRow, Ranked, Searcher, StaleViewError, Wanted, hits, keys_needed
 from seealike.store import SqliteStore, StoredItem
 from seealike.types import Float32Array, Hit, Int64Array, Item
+from seealike.wording import closest
 
 QUERY_BATCH = 64
+Value = TypeVar("Value")
 Queries = tuple[Float32Array, Sequence[Sequence[int]]]
 
 
 def check_k(k: int) -> None:
     """Refuse a number of results that makes no sense."""
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
+    check_count(k, "k")
+
+
+def check_count(value: object, name: str) -> None:
+    """Refuse what is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def as_vectors(queries: object) -> Float32Array:
+    """Numbers in rows, as an array.
+
+    Raises:
+        UsageError: they are something else.
+    """
+    try:
+        return np.asarray(queries, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"queries must be an array of numbers, not {type(queries).__name__}") from None
+
+
+def listed(values: Iterable[Value], kind: str) -> list[Value]:
+    """Several of a kind, as a list; one text would be taken for several letters.
+
+    Raises:
+        UsageError: it is one value, or none.
+    """
+    if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
+        raise UsageError(f"{kind} are a list, not {type(values).__name__}")
+    return list(values)
+
+
+def listed_ids(ids: Iterable[str]) -> list[str]:
+    """Ids as a list.
+
+    Raises:
+        UsageError: they are no list of texts.
+    """
+    found = listed(ids, "ids")
+    for item_id in found:
+        if not isinstance(item_id, str):
+            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+    return found
 
 
 def stored_item(store: SqliteStore, item_id: str) -> StoredItem:
@@ -30,11 +75,19 @@ def stored_item(store: SqliteStore, item_id: str) -> StoredItem:
 
     Raises:
         UnknownItemError: there is none.
+        UsageError: it is no text.
     """
+    listed_ids([item_id])
     item = store.item(item_id)
     if item is None:
-        raise UnknownItemError(item_id)
+        near = store.ids_near(item_id)
+        namesakes = [name for name in near if _basename(name) == _basename(item_id)]
+        raise UnknownItemError(item_id, dict.fromkeys((*namesakes[:1], *closest(item_id, near))))
     return item
+
+
+def _basename(item_id: str) -> str:
+    return item_id.rpartition("/")[2].casefold()
 
 
 def public_item(item: StoredItem, absolute: Callable[[ItemRow], str | None]) -> Item:
@@ -82,6 +135,7 @@ def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], F
         UnknownItemError: one of them is not in the catalogue.
         StaleViewError: one of them has just been replaced.
     """
+    ids = listed_ids(ids)
     keys = [stored_item(store, item_id).key for item_id in ids]
     found, vectors = store.vectors_of(keys)
     position = {int(key): row for row, key in enumerate(found)}

@@ -16,7 +16,11 @@ from seealike.catalog import ann, checkup, lists
 from seealike.catalog.answering import (
     all_vectors,
     answer,
+    as_vectors,
+    check_count,
     check_k,
+    listed,
+    listed_ids,
     public_item,
     stored_item,
     vectors_of_ids,
@@ -160,12 +164,14 @@ class Catalog:
 
     def skipped(self) -> list[Skipped]:
         """Every file of the sources that is not in the catalogue, with the reason."""
+        return list(self.iter_skipped())
+
+    def iter_skipped(self) -> Iterator[Skipped]:
+        """``skipped``, one at a time: there may be a million."""
         store = self._store
         roots = {source.number: source.root for source in known_sources(self.path, store.state())}
-        return [
-            replace(row, path=os.path.join(roots.get(number, self.path), row.path))
-            for number, row in store.skipped()
-        ]
+        for number, row in store.skipped():
+            yield replace(row, path=os.path.join(roots.get(number, self.path), row.path))
 
     def sources(self) -> tuple[SourceInfo, ...]:
         """The sources that the catalogue is kept equal to, in the order in which they came."""
@@ -292,7 +298,7 @@ class Catalog:
         Raises:
             UnknownItemError: one of the ids is not in the catalogue; then nothing is removed.
         """
-        wanted = list(dict.fromkeys(ids))
+        wanted = list(dict.fromkeys(listed_ids(ids)))
         with self._writer(SMALL_CHANGE_WAIT_S, any_encoder=True) as ((store, _), writer):
             for item_id in wanted:
                 stored_item(store, item_id)
@@ -318,12 +324,14 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``search`` for several pictures; one list each, in order."""
-        return self.search_vectors(self._pictures.encode(images), k, options=options)
+        check_k(k)
+        return self.search_vectors(self._pictures.encode(listed(images, "pictures")), k, options=options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
     ) -> list[list[Hit]]:
         """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
+        check_k(k)
         return self.search_vectors(self._texts.encode(texts), k, options=options)
 
     def search_vectors(
@@ -334,6 +342,7 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``search`` for vectors of this catalogue's encoder. Shapes: queries is (q, d)."""
+        queries = as_vectors(queries)
         if queries.ndim != 2 or queries.shape[1] != self.encoder.dimension:
             raise UsageError(f"queries must be (q, {self.encoder.dimension}), not {queries.shape}")
         return answer(
@@ -380,7 +389,9 @@ class Catalog:
             UnknownItemError: an id is not in the catalogue.
             UsageError: nothing is liked.
         """
-        pictures = self._pictures.encode(like_images) if like_images else None
+        check_k(k)
+        liked_images = listed(like_images, "pictures")
+        pictures = self._pictures.encode(liked_images) if liked_images else None
         store, searcher = self._current.reading()
 
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
@@ -408,6 +419,7 @@ class Catalog:
         Raises:
             PictureError: the picture cannot be used.
         """
+        check_count(side_px, "side_px")
         return self._pictures.thumbnail(image, side_px)
 
     # -- inside ------------------------------------------------------------------------------------

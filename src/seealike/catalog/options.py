@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from seealike.errors import UsageError, known_member
 from seealike.types import EncoderIdentity, Metric, PathInput, SkipReason
 
 SKIPPED_REPORTED = (
     10_000  # skipped files that a report lists; all are counted, and in the catalogue's own list
 )
+
+
+def check_number(value: object, name: str) -> None:
+    """Refuse what is no finite number: NaN passes every comparison.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+        raise UsageError(f"{name} must be a finite number, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,10 @@ class IndexOptions:
     wait_s: float = 0.0
     link_encoder: bool | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a wait that would never end."""
+        check_number(self.wait_s, "wait_s")
+
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
@@ -49,6 +66,12 @@ class SearchOptions:
     min_score: float | None = None
     exact: bool = False
     metric: Metric = Metric.COSINE
+
+    def __post_init__(self) -> None:
+        """Refuse what would silently find nothing, or something else."""
+        object.__setattr__(self, "metric", known_member(Metric, self.metric, "metric"))
+        if self.min_score is not None:
+            check_number(self.min_score, "min_score")
 
 
 @dataclass(frozen=True, slots=True)

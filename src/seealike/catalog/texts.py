@@ -57,7 +57,7 @@ class TextQueries:
             return found
         raise UsageError(
             f"the encoder {self._at_hand.identity.name} reads no text; those that do are open_clip:NAME and "
-            "onnx:FILE?text=FILE: `seealike reindex --encoder` changes to one (docs/how-to/text-search.md)"
+            "onnx:FILE?text=FILE: `seealike reindex --encoder SPEC` changes to one"
         )
 
 

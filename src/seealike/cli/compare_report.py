@@ -13,11 +13,12 @@ from seealike.evaluation import (
     decisive,
     shown_metrics,
 )
+from seealike.wording import counted
 
 
 def print_table(report: CompareReport) -> None:
     """Print a comparison for people."""
-    echo(f"{report.catalog}: {report.items:,} items, {report.queries:,} queries")
+    echo(f"{report.catalog}: {counted(report.items, 'item')}, {counted(report.queries, 'query', 'queries')}")
     for note in report.notes:
         echo(note)
     for result in report.encoders:

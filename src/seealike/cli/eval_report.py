@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_csv
 from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks
+from seealike.wording import counted
 
 CLASSES = 30
 CONFUSIONS = 10
@@ -12,7 +15,7 @@ CONFUSIONS = 10
 
 def print_table(report: EvalReport) -> None:
     """Print a report for people."""
-    echo(f"{report.catalog}: {report.items:,} items, encoder {report.encoder.name}")
+    echo(f"{report.catalog}: {counted(report.items, 'item')}, encoder {report.encoder.name}")
     if report.labels is not None:
         _print_labels(report.labels, report.k)
     if report.copies is not None:
@@ -22,7 +25,8 @@ def print_table(report: EvalReport) -> None:
         echo("search is exact: there is no approximate index to compare with")
     else:
         echo("")
-        echo(f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {report.ann_sample:,} items")
+        sample = counted(report.ann_sample, "item")
+        echo(f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {sample}")
 
 
 def print_rows(report: EvalReport) -> None:
@@ -45,6 +49,12 @@ def print_rows(report: EvalReport) -> None:
     if report.ann_recall_at_10 is not None:
         rows.append(("ann", "", "recall@10", report.ann_recall_at_10, None, None, report.ann_sample))
     print_csv(("what", "name", "metric", "value", "low", "high", "queries"), rows)
+
+
+def warn_of_unmatched(labels: Sequence[str], *, quiet: bool) -> None:
+    """Say which labels to ignore nothing has; they may be misspelt."""
+    if labels and not quiet:
+        echo(f"--ignore-label: no item has the label {' or '.join(map(repr, labels))}", err=True)
 
 
 def interval(estimate: Estimate) -> str:
@@ -125,6 +135,7 @@ def _print_copies(copies: CopyReport) -> None:
                 for result in copies.results
             ],
         ),
-        f"does a copy find its original? {copies.pictures:,} pictures, each among {copies.searched:,} items",
+        f"does a copy find its original? {counted(copies.pictures, 'picture')}, each among "
+        f"{counted(copies.searched, 'item')}",
     )
     echo(f"all copies: recall@1 {copies.overall.value:.3f}, {interval(copies.overall)}")

@@ -5,25 +5,19 @@ Only results come here; messages are somebody else's. Knows nothing of catalogue
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from seealike.cli.hit_table import table_lines
+from seealike.cli.rows import csv_line, json_text
 from seealike.cli.text import encodable, one_line
 from seealike.sources.ids import printable
 
 if TYPE_CHECKING:
-    from seealike.types import Hit, MetadataValue
-
-_CONTROLS = re.compile("[\x7f-\x9f]")  # which JSON allows and terminals obey
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+    from seealike.types import Hit, Metadata, MetadataValue
 
 
 class OutputFormat(StrEnum):
@@ -63,7 +57,7 @@ def write_results(
         null: end every path with a zero byte, not a line feed (``paths`` only).
     """
     if format is OutputFormat.PATHS:
-        _write_paths(results, stream, "\0" if null else "\n")
+        write_paths((hit.path for result in results for hit in result.hits), stream, "\0" if null else "\n")
         return
     lines = {
         OutputFormat.TABLE: _table,
@@ -106,55 +100,43 @@ def _jsonl(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
 
 
 def _fields(rank: int, hit: Hit) -> dict[str, object]:
-    metadata: dict[str, MetadataValue] = {
-        printable(name): printable(value) if isinstance(value, str) else value
-        for name, value in hit.metadata.items()
-    }
     return {
         "rank": rank,
         "id": printable(hit.id),
         "score": _rounded(hit.score),
         "path": None if hit.path is None else printable(hit.path),
         "group": None if hit.group is None else printable(hit.group),
-        "metadata": metadata,
+        "metadata": printable_metadata(hit.metadata),
     }
 
 
-def json_text(value: object, stream: TextIO, *, indent: int | None = None) -> str:
-    """Return JSON; letters as they are where the stream can show them all."""
-    is_unicode = (stream.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
-    text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+def printable_metadata(metadata: Metadata) -> dict[str, MetadataValue]:
+    """Metadata as valid Unicode."""
+    return {
+        printable(name): printable(value) if isinstance(value, str) else value
+        for name, value in metadata.items()
+    }
 
 
 def _rounded(score: float) -> float:
     return round(float(score), 6) + 0.0  # no minus zero
 
 
-def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:  # noqa: ARG001  one shape
+def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     yield "query,rank,id,score,path"
     for result in results:
-        query = safe_cell(result.query)
         for rank, hit in enumerate(result.hits, 1):
-            line = io.StringIO()
-            row = (query, rank, safe_cell(hit.id), _rounded(hit.score), safe_cell(hit.path or ""))
-            csv.writer(line, lineterminator="\r\n").writerow(row)  # which also says what to put in quotes
-            yield line.getvalue().removesuffix("\r\n")
+            yield csv_line((result.query, rank, hit.id, _rounded(hit.score), hit.path or ""), stream)
 
 
-def safe_cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    text = printable(text)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
-
-
-def _write_paths(results: Sequence[QueryResult], stream: TextIO, end: str) -> None:
-    paths = (os.path.abspath(hit.path) for result in results for hit in result.hits if hit.path)
+def write_paths(paths: Iterable[str | None], stream: TextIO, end: str = "\n") -> None:
+    """Write paths as they are, byte for byte; on a terminal without orders to it, unless they end in NUL."""
+    known = (os.path.abspath(path) for path in paths if path)
     binary = getattr(stream, "buffer", None)
-    if binary is None:
-        stream.writelines(path + end for path in paths)
+    if binary is None or (stream.isatty() and end == "\n"):
+        stream.writelines(encodable(one_line(path), stream.encoding) + end for path in known)
         return
     stream.flush()
-    for path in paths:
+    for path in known:
         binary.write(os.fsencode(path + end))
     binary.flush()

@@ -10,7 +10,7 @@ from seealike.cli.text import one_line, padded, shortened, width
 from seealike.sources.ids import printable
 
 if TYPE_CHECKING:
-    from seealike.types import Hit
+    from seealike.types import Hit, Item
 
 _GAP = "  "
 _NARROWEST = 6
@@ -27,26 +27,27 @@ def table_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
     texts = [["id", *(one_line(hit.id) for hit in hits)]]
     if any(hit.group for hit in hits):
         texts.append(["group", *(one_line(hit.group or "") for hit in hits)])
-    if not all(_says_where(hit) for hit in hits):
+    if not all(says_where(hit) for hit in hits):
         texts.append(["path", *(one_line(hit.path or "") for hit in hits)])
     if stream.isatty():
         taken = sum(len(column[0]) + len(_GAP) for column in columns) + len(_GAP) * (len(texts) - 1)
-        texts = _fitted(texts, shutil.get_terminal_size().columns - taken)
-    for row in zip(*columns, *map(_aligned, texts), strict=True):
+        texts = fitted(texts, shutil.get_terminal_size().columns - taken)
+    for row in zip(*columns, *map(aligned, texts), strict=True):
         yield _GAP.join(row).rstrip(" ")
 
 
-def _says_where(hit: Hit) -> bool:
+def says_where(hit: Hit | Item) -> bool:
     """Whether a hit's id ends its path, so that the path says nothing new."""
     return hit.path is None or printable(hit.path).replace("\\", "/").endswith(hit.id.replace("\\", "/"))
 
 
-def _aligned(column: list[str]) -> list[str]:
+def aligned(column: list[str]) -> list[str]:
+    """Fill the cells of a column up to the width of the widest."""
     widest = max(map(width, column))
     return [padded(cell, widest) for cell in column]
 
 
-def _fitted(texts: list[list[str]], room: int) -> list[list[str]]:
+def fitted(texts: list[list[str]], room: int) -> list[list[str]]:
     """Shorten the widest columns until all of them together fit."""
     widths = [max(map(width, column)) for column in texts]
     while sum(widths) > room and max(widths) > _NARROWEST:

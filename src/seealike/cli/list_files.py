@@ -1,70 +1,83 @@
-"""The lists of all items as ``id, rank, similar_id, score``: CSV, JSON Lines or Parquet, streamed."""
+"""The lists of all items, streamed: on standard output in any format, or into a file."""
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
-from typing import TextIO
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TextIO
 
-from seealike.cli.formats import json_text, safe_cell
-from seealike.cli.text import encodable
-from seealike.errors import MissingExtraError, UnknownNameError
-from seealike.recommend import SimilarList
-from seealike.store import FileSystem
+from seealike.catalog.output_kinds import LIST_COLUMNS, PARQUET_KEY, PARQUET_LISTS
+from seealike.cli.formats import write_paths
+from seealike.cli.hit_table import table_lines
+from seealike.cli.rows import Cell, csv_line, json_rows, json_text
+from seealike.cli.text import encodable, one_line
+from seealike.errors import MissingExtraError, UnknownItemError, UsageError
+from seealike.types import Hit
+
+if TYPE_CHECKING:
+    from seealike.catalog import Catalog
+    from seealike.catalog.outputs import OutputFile
+    from seealike.recommend import SimilarList
 
 ROWS_AT_ONCE = 4096
-COLUMNS = ("id", "rank", "similar_id", "score")
 Row = tuple[str, int, str, float]
-_CSV_END = "\r\n"  # not written, but also says what to put in quotes
 
 
 class ListFormat(StrEnum):
-    """The files that ``recommend --all`` can write."""
+    """How ``recommend --all`` writes: to standard output all but Parquet, to files those with an ending."""
 
-    CSV = "csv"
+    TABLE = "table"
+    JSON = "json"
     JSONL = "jsonl"
+    CSV = "csv"
+    PATHS = "paths"
     PARQUET = "parquet"
 
 
-def format_of(output: str | None, form: str | None) -> ListFormat:
-    """The format: said, or what the file's name ends in, or CSV.
+_IN_FILES = (ListFormat.CSV, ListFormat.JSON, ListFormat.JSONL, ListFormat.PARQUET)
+
+
+def format_of(output: OutputFile | None, form: str | None) -> ListFormat:
+    """The format: what the file's name ends in; on standard output what is said, or CSV.
 
     Raises:
-        UnknownNameError: the ending, or the name, is none of the three.
+        UsageError: the file's name does not end in what is said.
+        MissingExtraError: pyarrow, which Parquet takes, is not installed.
     """
-    name = form or (os.path.splitext(output)[1].lstrip(".").lower() if output else "csv")
-    try:
-        chosen = ListFormat(name)
-    except ValueError:
-        raise UnknownNameError("format of lists", name, [known.value for known in ListFormat]) from None
-    if chosen is ListFormat.PARQUET and output is None:
-        raise UnknownNameError("format on standard output", name, ["csv", "jsonl"])
+    if output is None or output.is_stream:
+        return ListFormat(form or "csv")
+    chosen = ListFormat(os.path.splitext(os.path.realpath(output.path))[1].lstrip(".").lower())
+    if form and form != chosen and form in _IN_FILES:
+        raise UsageError(f"--format {form} goes into a file that ends in .{form}, not into {output.path}")
+    if form and form != chosen:
+        raise UsageError(f"--format {form} is for standard output; leave out --output {output.path}")
     if chosen is ListFormat.PARQUET:
         _pyarrow()
     return chosen
 
 
-def write_lists(lists: Iterable[SimilarList], output: str | None, form: ListFormat) -> int:
-    """Write all lists; ``output`` appears whole or not at all. The number of lists.
+def write_lists(
+    lists: Iterable[SimilarList], output: OutputFile | None, form: ListFormat, catalog: Catalog
+) -> int:
+    """Write all lists; a file appears whole or not at all. The number of lists.
 
     Raises:
+        UsageError: the file must not be written.
         StorageError: the disk refused; a file of that name from before is untouched.
     """
     counted = _Counted(lists)
-    rows = _rows(counted)
     if output is None:
-        _write_text(rows, sys.stdout, form)
+        _write(counted, sys.stdout, form, catalog)
         return counted.count
-    with FileSystem().replacing(os.path.abspath(output)) as temporary:
+    with output.replacing(catalog.path) as place:
         if form is ListFormat.PARQUET:
-            _write_parquet(rows, temporary)
+            _write_parquet(_rows(counted), place)
         else:
-            with open(temporary, "w", encoding="utf-8", newline="") as stream:
-                _write_text(rows, stream, form)
+            with open(place, "a", encoding="utf-8", newline="") as stream:
+                _write(counted, stream, form, catalog)
     return counted.count
 
 
@@ -87,28 +100,39 @@ def _rows(lists: Iterable[SimilarList]) -> Iterator[Row]:
             yield entry.id, rank, similar_id, round(score, 6)
 
 
-def _write_text(rows: Iterator[Row], stream: TextIO, form: ListFormat) -> None:
-    lines = _Lines(stream)
-    if form is ListFormat.CSV:
-        writer = csv.writer(lines, lineterminator=_CSV_END)
-        writer.writerow(COLUMNS)
-        writer.writerows(
-            (safe_cell(item_id), rank, safe_cell(similar_id), score)
-            for item_id, rank, similar_id, score in rows
-        )
+def _write(lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catalog: Catalog) -> None:
+    if form is ListFormat.PATHS:
+        write_paths((_path(catalog, row[2]) for row in _rows(lists)), stream)
         return
-    for row in rows:
-        lines.write(json_text(dict(zip(COLUMNS, row, strict=True)), stream))
+    if form is ListFormat.TABLE:
+        lines = _table(lists, stream)
+    elif form is ListFormat.CSV:
+        rows: Iterable[Sequence[Cell]] = chain([LIST_COLUMNS], _rows(lists))
+        lines = (csv_line(row, stream) for row in rows)
+    else:
+        named = (dict(zip(LIST_COLUMNS, row, strict=True)) for row in _rows(lists))
+        lines = (
+            json_rows(named, stream) if form is ListFormat.JSON else (json_text(row, stream) for row in named)
+        )
+    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
 
 
-class _Lines:
-    """Writes lines to a stream, and escapes what its encoding cannot say."""
+def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
+    for number, entry in enumerate(lists):
+        if number:
+            yield ""
+        pairs = zip(entry.similar_ids, entry.scores, strict=True)
+        hits = [Hit(item_id, score, None) for item_id, score in pairs]
+        yield f"similar to {one_line(entry.id)}:" if hits else f"nothing similar to {one_line(entry.id)}"
+        if hits:
+            yield from table_lines(hits, stream)
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
-    def write(self, line: str) -> int:
-        return self._stream.write(encodable(line.removesuffix(_CSV_END), self._stream.encoding) + "\n")
+def _path(catalog: Catalog, item_id: str) -> str | None:
+    try:
+        return catalog.item(item_id).path
+    except UnknownItemError:  # removed since its list was made
+        return None
 
 
 def _write_parquet(rows: Iterator[Row], path: str) -> None:
@@ -117,7 +141,7 @@ def _write_parquet(rows: Iterator[Row], path: str) -> None:
     from pyarrow import parquet
 
     types = (pa.string(), pa.int32(), pa.string(), pa.float32())
-    schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
+    schema = pa.schema(list(zip(LIST_COLUMNS, types, strict=True)), metadata={PARQUET_KEY: PARQUET_LISTS})
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         while chunk := list(islice(rows, 16 * ROWS_AT_ONCE)):
             columns = [

@@ -11,6 +11,7 @@ import click
 from seealike._version import __version__
 from seealike.cli.echo import echo
 from seealike.errors import SeealikeError, UnknownItemError, UsageError
+from seealike.wording import closest, did_you_mean
 
 COMMANDS = (
     "demo",
@@ -18,6 +19,7 @@ COMMANDS = (
     "search",
     "recommend",
     "info",
+    "ls",
     "verify",
     "rm",
     "encoders",
@@ -51,6 +53,16 @@ class LazyGroup(click.Group):
         command = importlib.import_module(f"seealike.cli.commands.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with, or what was probably meant."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            meant = did_you_mean(closest(name, COMMANDS)) or "`seealike --help` lists the commands"
+            raise click.UsageError(f"there is no command {name!r}; {meant}", ctx)
+        return super().resolve_command(ctx, args)
+
 
 @click.command(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -74,6 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    _open_closed_streams()
     try:
         result = cli.main(args=arguments, prog_name="seealike", standalone_mode=False)
         sys.stdout.flush()
@@ -82,6 +95,17 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         return _failed(exc)
     return result if isinstance(result, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Where a standard stream is closed, put what swallows all: its number must not become another file's."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  for the whole run
 
 
 def _failed(exc: BaseException) -> int:
@@ -102,7 +126,10 @@ def _failed(exc: BaseException) -> int:
             _say(str(exc))
             code = next(code for kind, code in EXIT_CODES if isinstance(exc, kind))
         case OSError():
-            _say(f"{exc.filename or 'output'}: {exc.strerror or exc}")
+            gone = "the working directory is gone; change into one that exists"
+            _say(
+                gone if _is_working_directory_gone() else f"{exc.filename or 'output'}: {exc.strerror or exc}"
+            )
             code = EXIT_FAILED
         case _:
             _say(
@@ -110,6 +137,13 @@ def _failed(exc: BaseException) -> int:
             )
             code = EXIT_FAILED
     return code
+
+
+def _is_working_directory_gone() -> bool:
+    try:
+        return not os.path.isdir(os.getcwd())
+    except OSError:
+        return True
 
 
 def _say(message: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from typing import TypeVar
 
 import click
 
-from seealike.errors import UsageError
 from seealike.types import Metric
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -30,21 +30,15 @@ def quiet_option(function: Function) -> Function:
     return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")(function)
 
 
-def output_file(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Refuse a file that could not be written in the end, before any work is done for it.
+class FiniteFloat(click.FloatRange):
+    """A number that is one, and finite: NaN passes every test of a range."""
 
-    Raises:
-        UsageError: it is a folder, or its folder does not exist.
-    """
-    if not value:
-        return value
-    name = parameter.opts[-1]
-    if os.path.isdir(value):
-        raise UsageError(f"{name}: {value} is a folder, not a file")
-    folder = os.path.dirname(os.path.realpath(value))
-    if not os.path.exists(value) and not os.path.isdir(folder):
-        raise UsageError(f"{name}: there is no folder {folder}")
-    return value
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number."""
+        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # the stub narrows it
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 def format_option(purpose: str, *more: str) -> Callable[[Function], Function]:
@@ -73,7 +67,9 @@ def search_options(function: Function) -> Function:
                 metavar="K",
                 help="How many results.",
             ),
-            click.option("--min-score", type=float, metavar="S", help="Leave out results below this score."),
+            click.option(
+                "--min-score", type=FiniteFloat(), metavar="S", help="Leave out results below this score."
+            ),
             click.option(
                 "--metric",
                 type=click.Choice([metric.value for metric in Metric]),

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seealike.catalog import Catalog
-from seealike.cli.echo import echo
+from seealike.catalog.outputs import OutputFile
+from seealike.cli.outputs import write_text
 from seealike.errors import PictureError
 from seealike.gallery import GalleryPage, GalleryPicture, GallerySection, picture_budget, render_gallery
-from seealike.store import FileSystem
 from seealike.types import Hit, Metric
+from seealike.wording import counted
 
 THUMBNAIL_PX = 240
 
@@ -36,10 +37,11 @@ class Page:
     note: str = ""
 
 
-def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
+def write_page(output: OutputFile, catalog: Catalog, page: Page, *, quiet: bool) -> None:
     """Write the page; whole or not at all.
 
     Raises:
+        UsageError: the file must not be written.
         StorageError: the disk refused.
     """
     info = catalog.info()
@@ -50,7 +52,7 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
     html = render_gallery(
         GalleryPage(
             title=page.title,
-            subtitle=f"The most alike of {info.items:,} pictures, closest first.",
+            subtitle=f"The most alike of {counted(info.items, 'picture')}, closest first.",
             sections=tuple(
                 GallerySection(
                     tuple(_queries(catalog, query)), tuple(_hits(catalog, hits, count)), empty=empty
@@ -65,9 +67,7 @@ def write_page(path: str, catalog: Catalog, page: Page, *, quiet: bool) -> None:
             note=page.note,
         )
     )
-    FileSystem().write(os.path.abspath(path), html.encode("utf-8", "backslashreplace"))
-    if not quiet:
-        echo(f"wrote {path}", err=True)
+    write_text(output, html, catalog, quiet=quiet)
 
 
 def _queries(catalog: Catalog, query: Query) -> Iterator[GalleryPicture]:

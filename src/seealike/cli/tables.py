@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +12,8 @@ from enum import StrEnum
 import click
 
 from seealike.cli.echo import echo
-from seealike.cli.formats import safe_cell
-from seealike.cli.text import encodable, one_line, padded, width
+from seealike.cli.rows import Cell, csv_line
+from seealike.cli.text import one_line, padded, width
 from seealike.sources.ids import printable
 
 _GAP = "  "
@@ -50,13 +48,10 @@ def print_columns(columns: Columns, title: str = "") -> None:
         echo(line)
 
 
-def print_csv(headings: Sequence[str], rows: Sequence[Sequence[str | float | int | None]]) -> None:
+def print_csv(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows as CSV; nothing is an empty cell, and no text is taken for a formula."""
     for row in (headings, *rows):
-        line = io.StringIO()
-        cells = [safe_cell(cell) if isinstance(cell, str) else cell for cell in row]
-        csv.writer(line, lineterminator="\r\n").writerow(cells)
-        click.echo(encodable(line.getvalue(), sys.stdout.encoding), nl=False)
+        click.echo(csv_line(row, sys.stdout))
 
 
 def print_json(value: object) -> None:

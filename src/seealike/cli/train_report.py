@@ -6,27 +6,31 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_json
 from seealike.gallery.text import duration
+from seealike.wording import counted
 
 if TYPE_CHECKING:
+    from seealike.catalog.outputs import OutputFile
     from seealike.evaluation import Estimate
     from seealike.training import Compared, Parity, Point, TrainReport
 
 
 @contextmanager
-def curve_log(path: str | None, most: int, *, quiet: bool) -> Iterator[Callable[[Point], None]]:
+def curve_log(
+    log: OutputFile | None, catalog: str, most: int, *, quiet: bool
+) -> Iterator[Callable[[Point], None]]:
     """Give what is told of every pass: a line on stderr, and one of JSON in the log where there is one.
 
-    ``most`` is the number of passes it may take, which says how much time is left.
+    ``most`` is the number of passes it may take, which says how much time is left. ``catalog`` is the
+    directory of what is learnt from.
     """
     before = time.monotonic()
-    file = open(path, "a", encoding="utf-8") if path else None  # noqa: SIM115 - closed below
 
     def passed(point: Point) -> None:
         nonlocal before
@@ -39,11 +43,8 @@ def curve_log(path: str | None, most: int, *, quiet: bool) -> Iterator[Callable[
             file.write(json.dumps(asdict(point)) + "\n")
             file.flush()
 
-    try:
+    with log.appending(catalog) if log else nullcontext() as file:
         yield passed
-    finally:
-        if file is not None:
-            file.close()
 
 
 def name_of(output: str) -> str:
@@ -60,7 +61,7 @@ def print_report(report: TrainReport) -> None:
             ("metric", "before", "after", "change", "95 % interval"),
             [_row(figure) for figure in report.verdict.compared],
         ),
-        f"{len(report.split.test):,} test items, each searched among the others",
+        f"{counted(len(report.split.test), 'test item')}, each searched among the others",
     )
     before, after = report.verdict.before, report.verdict.after
     echo("")
@@ -78,8 +79,9 @@ def summary(report: TrainReport) -> Iterator[str]:
     """What was done, in a few lines."""
     lesson, parts = report.lesson, report.split
     column = report.options.labelling.column
-    left = f", {lesson.left_out:,} items left out" if lesson.left_out else ""
-    yield f"{len(lesson):,} items in {len(lesson.classes):,} classes of {column}{left}"
+    left = f", {counted(lesson.left_out, 'item')} left out" if lesson.left_out else ""
+    classes = counted(len(lesson.classes), "class", "classes")
+    yield f"{counted(len(lesson), 'item')} in {classes} of {column}{left}"
     yield (
         f"{len(parts.train):,} to learn from, {len(parts.validation):,} to decide when to stop, "
         f"{len(parts.test):,} to judge; {parts.said}"
@@ -87,8 +89,9 @@ def summary(report: TrainReport) -> Iterator[str]:
     if lesson.unit_name == "picture":
         yield "photos of one person or product may be on both sides; --split-by names who must not"
     resumed = f", {report.resumed} of them before" if report.resumed else ""
+    passes = counted(len(report.curve), "pass", "passes")
     yield (
-        f"{report.options.recipe.method} on {report.base}: {len(report.curve)} passes{resumed} in "
+        f"{report.options.recipe.method} on {report.base}: {passes}{resumed} in "
         f"{duration(report.train_s)}, the best was {report.best_epoch}; vectors of {report.dimension} numbers"
     )
     if report.parity is not None:

@@ -149,7 +149,7 @@ def _check_text_tower(model: OpenClipModel, config: OpenClipConfig) -> None:
     if "hf_model_name" in config.text:
         raise EncoderError(
             f"the text tower of {model.name} is a model of the package transformers, which is not supported; "
-            "export both towers to ONNX yourself (docs/how-to/text-search.md)"
+            "export both towers to ONNX yourself, and ask for onnx:PICTURES?text=TEXTS"
         )
     if "multimodal_cfg" in config.model:
         raise EncoderError(

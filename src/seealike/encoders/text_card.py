@@ -88,8 +88,7 @@ def read_text_card(onnx_path: str) -> TextCard:
             found = json.loads(file.read(_MOST_BYTES))
     except FileNotFoundError as exc:
         raise EncoderError(
-            f"the text model {onnx_path} has no card; write {path} with at least "
-            '{"context_length": 77} (docs/how-to/text-search.md)'
+            f'the text model {onnx_path} has no card; write {path} with at least {{"context_length": 77}}'
         ) from exc
     except (OSError, ValueError, RecursionError) as exc:
         raise EncoderError(f"the card {path} cannot be read: {exc}") from exc

@@ -11,7 +11,7 @@ import numpy as np
 
 from seealike.catalog import Catalog
 from seealike.catalog.opening import placed_spec
-from seealike.errors import UsageError
+from seealike.errors import UsageError, known_member
 from seealike.evaluation.bootstrap import Resampling, estimates
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.contest import mean_overlap, most_contested
@@ -45,6 +45,10 @@ class CompareOptions:
     measure: EvalOptions = field(default_factory=EvalOptions)
     show: int = SHOWN
     timing: Timing = Timing.ONCE
+
+    def __post_init__(self) -> None:
+        """Take a name as well."""
+        object.__setattr__(self, "timing", known_member(Timing, self.timing, "timing"))
 
 
 def compare(

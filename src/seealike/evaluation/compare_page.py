@@ -17,6 +17,7 @@ from seealike.gallery import (
     GalleryPicture,
     GallerySection,
     GalleryTable,
+    PageKind,
 )
 from seealike.gallery.text import shortened
 
@@ -29,6 +30,7 @@ def compare_page(report: CompareReport, thumbnail: Thumbnailer) -> GalleryPage:
     names = [result.name for result in report.encoders]
     right = "an item of the query's own class" if report.label else "the original of a disturbed copy"
     return GalleryPage(
+        kind=PageKind.COMPARISON,
         title="Which encoder sees best?",
         subtitle=(
             f"{len(names)} encoders on the same {report.items:,} pictures. What is right: {right}. "

@@ -13,7 +13,7 @@ from seealike.evaluation.values import (
     LostCopy,
 )
 from seealike.evaluation.words import describe, meaning, remarks, sentence
-from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable
+from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable, PageKind
 
 CLASSES = 200
 CONFUSIONS = 20
@@ -35,6 +35,7 @@ def eval_page(report: EvalReport, thumbnail: Thumbnailer) -> GalleryPage:
         tables.append(_copy_table(report.copies))
         sections += [_lost(copy, report.copies, pictures) for copy in report.copies.worst]
     return GalleryPage(
+        kind=PageKind.EVALUATION,
         title="How well does it see?",
         subtitle=_subtitle(report),
         facts=_facts(report),

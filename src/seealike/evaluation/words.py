@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seealike.evaluation.selection import Selection
 from seealike.evaluation.values import LabelReport
-from seealike.gallery.text import counted
+from seealike.wording import counted
 
 MEANINGS = {
     "precision@1": "the nearest is of the query's class",
@@ -29,11 +29,12 @@ def meaning(metric: str) -> str:
 
 def describe(found: LabelReport) -> str:
     """In one line, who asked whom."""
-    classes = f"{len(found.classes):,} classes" if len(found.classes) != 1 else "1 class"
+    classes = counted(len(found.classes), "class", "classes")
+    queries = counted(found.queries, "query", "queries")
     if found.mode == "leave-one-out":
-        return f"{found.queries:,} queries of {classes}, each among all other items"
+        return f"{queries} of {classes}, each among all other items"
     where = "from outside" if found.mode == "outside queries" else "of a query set"
-    return f"{found.queries:,} queries {where}, of {classes}, among {found.searched:,} items"
+    return f"{queries} {where}, of {classes}, among {counted(found.searched, 'item')}"
 
 
 def remarks(found: LabelReport) -> list[str]:

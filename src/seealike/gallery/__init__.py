@@ -15,6 +15,7 @@ from seealike.gallery.page import (
     GallerySection,
     GalleryTable,
     Mark,
+    PageKind,
 )
 from seealike.gallery.render import render_gallery
 
@@ -28,6 +29,7 @@ __all__ = [
     "GallerySection",
     "GalleryTable",
     "Mark",
+    "PageKind",
     "picture_budget",
     "render_gallery",
 ]

@@ -9,6 +9,21 @@ from enum import StrEnum
 from seealike.types import Metric, Skipped
 
 
+class PageKind(StrEnum):
+    """Which kind of page it is. The page itself says so, for whoever is asked to write over it."""
+
+    RESULTS = "results"
+    EVALUATION = "evaluation"
+    COMPARISON = "comparison"
+    TRAINING = "training"
+    MAP = "map"
+
+    @property
+    def generator(self) -> str:
+        """What the page's ``generator`` says."""
+        return f"seealike {self.value}"
+
+
 class Mark(StrEnum):
     """Whether an answer is what was sought, where that is known."""
 
@@ -139,6 +154,7 @@ class GalleryPage:
         took_s: how long the answers took, all together.
         metric: what scores mean.
         note: a last line.
+        kind: what the page is for.
     """
 
     title: str
@@ -154,3 +170,4 @@ class GalleryPage:
     took_s: float | None = None
     metric: Metric = Metric.COSINE
     note: str = ""
+    kind: PageKind = PageKind.RESULTS

@@ -13,8 +13,9 @@ from seealike.gallery.budget import picture_budget
 from seealike.gallery.page import Command, Fact, GalleryList, GalleryPage, GalleryPicture, GallerySection
 from seealike.gallery.picture import figure, name, score_text, thumbnail_size
 from seealike.gallery.table import figures
-from seealike.gallery.text import counted, duration, escaped, shortened, visible
+from seealike.gallery.text import duration, escaped, shortened, visible
 from seealike.types import Metric, Skipped
+from seealike.wording import counted
 
 _CONTENTS_FROM = 3  # sections, for which a table of contents is worth its space
 _CHIPS_UP_TO = 12
@@ -66,7 +67,7 @@ def _head(page: GalleryPage, style: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="generator" content="seealike">\n<title>{escaped(page.title)}</title>\n'
+        f'<meta name="generator" content="{page.kind.generator}">\n<title>{escaped(page.title)}</title>\n'
         f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">\n<style>{style}</style>\n</head>'
     )
 

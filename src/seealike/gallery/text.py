@@ -41,11 +41,6 @@ def shortened(text: str, length: int) -> str:
     return f"{text[: length - tail - 1].rstrip()}…{text[-tail:].lstrip()}"
 
 
-def counted(number: int, singular: str, plural: str = "") -> str:
-    """Return ``1 picture``, ``12,000 pictures``."""
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
-
-
 def duration(seconds: float) -> str:
     """Return a duration as people say it: ``6 ms``, ``1.4 s``, ``3 min 20 s``."""
     if seconds < 0.95:

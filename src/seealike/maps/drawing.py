@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.output_kinds import DRAWING_SOFTWARE
 from seealike.errors import MissingExtraError
 from seealike.maps.colours import NONE_LIGHT, palette
 from seealike.maps.kinds import NONE, Kinds, kinds_of
@@ -73,7 +74,7 @@ def draw_map(made: Map, tiles: Tiles = Tiles(), *, options: DrawingOptions = Dra
         bbox_inches="tight",
         pad_inches=0.08,
         facecolor="white",
-        metadata={"Software": "seealike"},
+        metadata={"Software": DRAWING_SOFTWARE},
     )
     return out.getvalue()
 

@@ -10,13 +10,15 @@ from importlib.resources import files
 
 import numpy as np
 
-from seealike.gallery.text import counted, escaped
+from seealike.gallery import PageKind
+from seealike.gallery.text import escaped
 from seealike.maps.colours import NONE_DARK, NONE_LIGHT, palette
 from seealike.maps.kinds import Kinds, kinds_of
 from seealike.maps.layout import FEW
 from seealike.maps.tiles import Tiles
 from seealike.maps.value import Map
 from seealike.types import Metric
+from seealike.wording import counted
 
 CHUNK = 1024  # items whose pictures are in one block
 _SCRIPTS = (
@@ -122,7 +124,7 @@ def _head(title: str, style: str, script: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="generator" content="seealike">\n<title>{escaped(title)}</title>\n'
+        f'<meta name="generator" content="{PageKind.MAP.generator}">\n<title>{escaped(title)}</title>\n'
         f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">\n<style>{style}</style>\n</head>'
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 
+from seealike.catalog.output_kinds import MAP_COLUMNS, MAP_LABEL, MAP_SAMPLE
 from seealike.maps.value import Map
 
 _END = "\r\n"  # not written, but also says what to put in quotes
@@ -23,7 +24,7 @@ def map_csv(made: Map, cell: Callable[[str], str] = str) -> str:
     lines = _Lines()
     writer = csv.writer(lines, lineterminator=_END)
     labelled, sampled = made.labelled, made.sampled
-    writer.writerow(["id", "x", "y", "cluster", *["label"] * labelled, *["sample_of"] * sampled])
+    writer.writerow([*MAP_COLUMNS, *[MAP_LABEL] * labelled, *[MAP_SAMPLE] * sampled])
     for row, item_id in enumerate(made.ids):
         x, y = made.positions[row]
         label = [cell(made.labels[row] or "")] if labelled else []

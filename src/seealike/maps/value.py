@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from seealike.errors import known_member
 from seealike.types import Metric
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class MapOptions:
     seed: int = 0
     metric: Metric = Metric.COSINE
     clusters: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take names as well."""
+        object.__setattr__(self, "method", known_member(MapMethod, self.method, "method"))
+        object.__setattr__(self, "metric", known_member(Metric, self.metric, "metric"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

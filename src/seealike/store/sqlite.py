@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import threading
 import weakref
@@ -45,6 +46,10 @@ from seealike.types import EncoderIdentity, Float16Array, Int64Array, Skipped, S
 
 CREATION_WAIT_S = 10.0
 _PARAMETERS_AT_ONCE = 500
+_NEAR = 50  # ids that a wrong one is compared with, of each sort
+_LONGEST = 1000  # letters of it that are looked at
+_ROWS_LOOKED_THROUGH = 100_000  # by one statement
+_MAY_BE_FILE = "(size = ? OR lower(CAST(substr(path, ?) AS TEXT)) = lower(CAST(? AS TEXT)))"
 
 
 class SqliteStore:
@@ -286,6 +291,17 @@ class SqliteStore:
             raise self.damaged(f"the item {item_id!r} cannot be found by its id")
         return None
 
+    def ids_near(self, item_id: str) -> list[str]:
+        """A few ids that may have been meant: neighbours in the order of ids, and the same name elsewhere."""
+        text = item_id[:_LONGEST].encode("utf-8", "replace").decode()
+        name = re.sub(r"([%_\\])", r"\\\1", text.rpartition("/")[2])
+        found = [
+            *self._fetch("SELECT id FROM items WHERE id >= ? ORDER BY id LIMIT ?", (text, _NEAR)),
+            *self._fetch("SELECT id FROM items WHERE id < ? ORDER BY id DESC LIMIT ?", (text, _NEAR)),
+            *self._fetch("SELECT id FROM items WHERE id LIKE ? ESCAPE '\\' LIMIT ?", (f"%{name}", _NEAR)),
+        ]
+        return list(dict.fromkeys(row[0] for row in found))
+
     def items(self, *, block: int = 2048) -> Iterator[StoredItem]:
         """Every item, ordered by id (code points), fetched in blocks.
 
@@ -313,6 +329,24 @@ class SqliteStore:
         if item is None:
             raise self.damaged(f"checksum of the row of item {row[1]!r}")
         return item
+
+    def items_like(self, name: bytes, size_bytes: int) -> Iterator[tuple[int, str, bytes]]:
+        """Sources, ids and stored paths of the items whose picture may be a certain file.
+
+        Those of its size, under whatever name, and those whose path ends as it does, whatever their size:
+        the caller asks the file system which of them it is.
+        """
+        statement = f"SELECT source, id, path FROM items WHERE key > ? AND key <= ? AND {_MAY_BE_FILE}"
+        for start in range(0, self.state().last_key, _ROWS_LOOKED_THROUGH):
+            end = start + _ROWS_LOOKED_THROUGH
+            rows = self._fetch(statement, (start, end, size_bytes, -len(name), name))
+            yield from (row for row in rows if row[2] is not None)
+
+    def skipped_like(self, name: bytes, size_bytes: int) -> list[tuple[int, str, bytes]]:
+        """The same of the skipped files."""
+        return self._fetch(
+            f"SELECT source, id, path FROM skipped WHERE {_MAY_BE_FILE}", (size_bytes, -len(name), name)
+        )
 
     def count_after(self, key: int) -> int:
         """How many items have a greater key."""

@@ -7,6 +7,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from seealike.catalog.output_kinds import CHECKPOINT_KEY
 from seealike.errors import StorageError
 from seealike.files import check_own_file, check_own_folder
 from seealike.store import FileSystem
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 NAME = "checkpoint.safetensors"
 _FORMAT = 1
-_KEY = "seealike-checkpoint"
 _STATE, _BEST = "state/", "best/"
 
 
@@ -43,7 +43,7 @@ class Checkpoint:
         check_own_file(self.path)
         try:
             with safe_open(self.path, framework="pt") as file:
-                facts = json.loads((file.metadata() or {}).get(_KEY, "{}"))
+                facts = json.loads((file.metadata() or {}).get(CHECKPOINT_KEY, "{}"))
                 if (facts.get("format"), facts.get("fingerprint")) != (_FORMAT, self._fingerprint):
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -70,7 +70,8 @@ class Checkpoint:
             "curve": [asdict(point) for point in progressed.curve],
         }
         plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-        files.write(self.path, save(plain, metadata={_KEY: json.dumps(facts)}), follow=False)
+        content = save(plain, metadata={CHECKPOINT_KEY: json.dumps(facts)})
+        files.write(self.path, content, follow=False)
 
     def remove(self) -> None:
         """Forget it."""

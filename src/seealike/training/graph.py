@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.output_kinds import ENCODER_PRODUCER
 from seealike.encoders import EncoderRecord, InputForm
 from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError
@@ -105,6 +106,7 @@ def joined(model: onnx.ModelProto, head: HeadWeights) -> onnx.ModelProto:
 
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    result.producer_name = ENCODER_PRODUCER
     chain = _Chain(_unused(model, "seealike.head"))
     width, dimension = head.first.shape[1], head.second.shape[0]
     x = chain.unit(result.graph.output[0].name, width)

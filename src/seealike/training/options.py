@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from seealike.errors import known_member
+
 
 class Method(StrEnum):
     """What is trained.
@@ -79,6 +81,12 @@ class Recipe:
     patience: int | None = None
     seed: int = 0
     backbone: str | None = None
+
+    def __post_init__(self) -> None:
+        """Take names as well."""
+        object.__setattr__(self, "method", known_member(Method, self.method, "method"))
+        if self.loss is not None:
+            object.__setattr__(self, "loss", known_member(Loss, self.loss, "loss"))
 
 
 @dataclass(frozen=True, slots=True)

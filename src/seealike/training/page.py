@@ -20,6 +20,7 @@ from seealike.gallery import (
     GallerySection,
     GalleryTable,
     Mark,
+    PageKind,
     render_gallery,
 )
 from seealike.gallery.text import duration, escaped
@@ -44,6 +45,7 @@ _FIRST_TABLE = '<section class="figures"'
 def train_page(report: TrainReport, thumbnail: Thumbnailer) -> str:
     """The page as HTML that loads nothing. ``thumbnail`` makes a small picture of a file."""
     page = GalleryPage(
+        kind=PageKind.TRAINING,
         title="Before and after",
         subtitle=_subtitle(report),
         facts=_facts(report),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.output_kinds import CHECKPOINT, ENCODER
+from seealike.catalog.outputs import OutputFile, check_outside
 from seealike.errors import EncoderMismatchError
 from seealike.evaluation.embedding import own_spec
 from seealike.files import check_own_folder
@@ -54,6 +56,7 @@ def train(
     *,
     progress: Callable[[Progress], None] | None = None,
     passed: Callable[[Point], None] | None = None,
+    force: bool = False,
 ) -> TrainReport:
     """Teach a catalogue's encoder what its owner calls alike.
 
@@ -67,10 +70,11 @@ def train(
         options: what to learn, and how.
         progress: hears how far the work is.
         passed: hears of every pass.
+        force: replace the file ``output`` even if seealike did not write it.
 
     Raises:
         MissingExtraError: torch or another optional package is not installed.
-        UsageError: the labels or the division make no training possible, or ``output`` is in use.
+        UsageError: the labels or the division make no training possible, or ``output`` must not be written.
         EncoderMismatchError: the catalogue's encoder is not what it was.
         EncoderError: the encoder cannot be built on.
         StorageError: the disk refused.
@@ -78,7 +82,8 @@ def train(
     """
     require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
-    check_output(catalog, output)
+    target = OutputFile(os.fspath(output), ENCODER, force)
+    check_output(catalog, target)
     lesson = read_lesson(catalog, options.labelling, options.splitting)
     parts = split(lesson, options.splitting.column, options.recipe.seed)
     folder = options.work_dir or os.path.join(catalog.path, FOLDER)
@@ -86,6 +91,10 @@ def train(
         check_own_folder(folder)
     mark = fingerprint(lesson, parts, options, own_spec(catalog))
     checkpoint = Checkpoint(os.path.join(folder, mark[:16]), mark)
+    if options.work_dir:
+        check_outside(checkpoint.path, catalog.path)
+        if os.path.isdir(folder):
+            OutputFile(checkpoint.path, CHECKPOINT, force).check(catalog.path)
     told = progress or _silent
     taught = _teach(catalog, lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
     known = voters(lesson, parts)
@@ -98,7 +107,9 @@ def train(
         after = with_head(after, taught.scores, targets)
     verdict = judge(before, after, lesson.units[parts.test])
     written = output if verdict.better or options.keep_anyway else None
-    parity, precise = (None, False) if written is None else write_encoder(written, taught, options.name)
+    parity, precise = (
+        (None, False) if written is None else write_encoder(target, catalog.path, taught, options.name)
+    )
     checkpoint.remove()
     return TrainReport(
         options=options,

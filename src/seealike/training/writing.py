@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seealike.catalog.encoder_copies import SPACES
+from seealike.catalog.outputs import OutputFile
 from seealike.encoders import EncoderCard, InputForm, card_path, parse_spec, read_card, record_for, write_card
 from seealike.encoders.spec import ONNX, EncoderSpec
 from seealike.errors import CatalogError, EncoderError, StorageError, UsageError
@@ -20,35 +21,44 @@ if TYPE_CHECKING:
     from seealike.encoders import EncoderRecord
     from seealike.training.taught import Taught
 
-_ENDING = ".onnx"
 
-
-def check_output(catalog: Catalog, output: str) -> None:
+def check_output(catalog: Catalog, output: OutputFile) -> None:
     """Refuse a file that may not be written over, before anything is learnt.
 
     Raises:
-        UsageError: it is no ONNX file's name, its card's place is taken, or vectors depend on it.
+        UsageError: it may not be written at all, its card's place is taken, or vectors depend on it.
     """
-    if not output.lower().endswith(_ENDING):
-        raise UsageError(f"the encoder is an ONNX file: call it {output}{_ENDING}")
-    if os.path.exists(output) and not os.path.isfile(output):
-        raise UsageError(f"{output} is there and no file; choose another")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(output))):
-        raise UsageError(f"there is no folder {os.path.dirname(output)}")
+    _check_vectors_need_it_not(catalog, output.path)
+    output.check(catalog.path)
+    if output.is_stream:
+        raise UsageError(f"{output.path} is no place for an encoder: it is a file, with a card beside it")
+    _check_card(output)
+
+
+def _check_card(output: OutputFile) -> None:
+    """Refuse to write over what lies where the card is to lie, unless it is that of an encoder of ours."""
+    path = card_path(output.path)
     try:
-        read_card(output)
+        card = read_card(output.path)
     except EncoderError as exc:
         raise UsageError(
-            f"the encoder's card would take the place of {card_path(output)}, which is none; "
-            "choose another --output"
+            f"the encoder's card would take the place of {path}, which is none; choose another --output"
         ) from exc
+    if card is not None and not output.force and not os.path.exists(output.path):
+        raise UsageError(
+            f"the encoder's card would take the place of {path}, a card without its encoder; choose another "
+            "--output, or add --force (force=True) to replace it"
+        )
+
+
+def _check_vectors_need_it_not(catalog: Catalog, output: str) -> None:
     for owner, file in _files_in_use(catalog):
         cards = card_path(file), card_path(output)
         if _same_file(file, output) or (os.path.isfile(cards[0]) and _same_file(*cards)):
             raise UsageError(f"{output} is the encoder of {owner}; choose another --output for the new one")
 
 
-def write_encoder(output: str, taught: Taught, name: str) -> tuple[Parity, bool]:
+def write_encoder(output: OutputFile, catalog: str, taught: Taught, name: str) -> tuple[Parity, bool]:
     """Write what was learnt, once it is proved that the file computes it.
 
     At no moment is one file's card beside another file.
@@ -58,9 +68,10 @@ def write_encoder(output: str, taught: Taught, name: str) -> tuple[Parity, bool]
 
     Raises:
         EncoderError: the file does not compute what was learnt; nothing has changed.
+        UsageError: the file may not be written any more.
         StorageError: the disk refused.
     """
-    output = os.path.abspath(output)
+    place = os.path.abspath(output.path)
     card = EncoderCard(
         name=name,
         preprocessing=taught.preprocessing,
@@ -71,15 +82,17 @@ def write_encoder(output: str, taught: Taught, name: str) -> tuple[Parity, bool]
         source=taught.source,
         precise=taught.precise,
     )
-    with _folder_beside(output) as folder:
-        aside = os.path.join(folder, os.path.basename(output))
+    with _folder_beside(place) as folder:
+        aside = os.path.join(folder, os.path.basename(place))
         FileSystem().write(aside, taught.model)
         write_card(aside, card)
         parity = compared(_record(aside, folder), taught.trial())
         if parity.precise and not card.precise:
             card = replace(card, precise=True)
             write_card(aside, card)
-        _put(aside, output)
+        output.check(catalog)
+        _check_card(output)
+        _put(aside, place)
     return parity, card.precise
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-import seealike
+from seealike.catalog.output_kinds import COMPARISON_PAGE
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.options import catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
 
 
@@ -34,12 +35,13 @@ from seealike.cli.progress import progress_printer
     help="Measure images/s and ms a query once and remember them, again, or not.",
 )
 @format_option("How to print the figures.", "csv")
-@click.option(
+@output_option(
     "--page",
+    kind=COMPARISON_PAGE,
     metavar="FILE.html",
-    callback=output_file,
-    help="Also write a page: the same queries under each encoder, disagreements first.",
+    text="Also write a page: the same queries under each encoder, disagreements first.",
 )
+@force_option
 @quiet_option
 def command(
     encoders: tuple[str, ...],
@@ -57,7 +59,8 @@ def command(
     show: int,
     timing: str,
     form: str,
-    page: str | None,
+    page: OutputFile | None,
+    force: bool,  # noqa: ARG001  the outputs know it
     quiet: bool,
 ) -> None:
     """Compare encoders on your own pictures: quality with intervals, speed, size, and answers side by side.
@@ -72,9 +75,18 @@ def command(
     seealike compare onnx:model.onnx --format json
     """
     from seealike.cli.compare_report import print_rows, print_table
-    from seealike.cli.eval_pages import warn_of_unmatched, write_compare_page
+    from seealike.cli.eval_report import warn_of_unmatched
     from seealike.cli.tables import print_json
-    from seealike.evaluation import CompareOptions, EvalOptions, Resampling, Timing, compare, parse_condition
+    from seealike.evaluation import (
+        CompareOptions,
+        EvalOptions,
+        Resampling,
+        Timing,
+        compare,
+        compare_page,
+        parse_condition,
+    )
+    from seealike.gallery import render_gallery
 
     options = EvalOptions(
         label=label,
@@ -88,10 +100,10 @@ def command(
         resampling=Resampling(seed=seed),
     )
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
-    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
+    with opened_catalog(catalog, page, encoder=encoder) as opened:
         with progress_printer(quiet) as progress:
             report = compare(opened, encoders, wanted, progress=progress, encoder=encoder)
         warn_of_unmatched(report.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
         if page:
-            write_compare_page(page, opened, report, quiet=quiet)
+            write_text(page, render_gallery(compare_page(report, opened.thumbnail)), opened, quiet=quiet)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-import seealike
+from seealike.catalog.output_kinds import EVALUATION_PAGE
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.options import catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
 
 
@@ -23,12 +24,13 @@ from seealike.cli.progress import progress_printer
 )
 @click.option("--copies", is_flag=True, help="With --label: also look for disturbed copies.")
 @format_option("How to print the figures.", "csv")
-@click.option(
+@output_option(
     "--page",
+    kind=EVALUATION_PAGE,
     metavar="FILE.html",
-    callback=output_file,
-    help="Also write a page: the figures, and the worst mistakes with their pictures.",
+    text="Also write a page: the figures, and the worst mistakes with their pictures.",
 )
+@force_option
 @quiet_option
 def command(
     catalog: str | None,
@@ -45,7 +47,8 @@ def command(
     queries: str | None,
     copies: bool,
     form: str,
-    page: str | None,
+    page: OutputFile | None,
+    force: bool,  # noqa: ARG001  the outputs know it
     quiet: bool,
 ) -> None:
     """Measure how well the encoder does on your own pictures, every figure with its interval.
@@ -60,10 +63,10 @@ def command(
     seealike eval --label category --query-where split=test
     seealike eval --label category --queries snapshots.csv
     """
-    from seealike.cli.eval_pages import warn_of_unmatched, write_eval_page
-    from seealike.cli.eval_report import print_rows, print_table
+    from seealike.cli.eval_report import print_rows, print_table, warn_of_unmatched
     from seealike.cli.tables import print_json
-    from seealike.evaluation import EvalOptions, Resampling, evaluate, parse_condition
+    from seealike.evaluation import EvalOptions, Resampling, eval_page, evaluate, parse_condition
+    from seealike.gallery import render_gallery
 
     options = EvalOptions(
         label=label,
@@ -78,11 +81,11 @@ def command(
         sample=sample,
         resampling=Resampling(seed=seed),
     )
-    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
+    with opened_catalog(catalog, page, encoder=encoder) as opened:
         with progress_printer(quiet) as progress:
             report = evaluate(opened, options, progress=progress, encoder=encoder)
         if report.labels is not None:
             warn_of_unmatched(report.labels.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
         if page:
-            write_eval_page(page, opened, report, quiet=quiet)
+            write_text(page, render_gallery(eval_page(report, opened.thumbnail)), opened, quiet=quiet)

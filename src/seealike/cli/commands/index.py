@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
 import click
 
 from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
+from seealike.catalog.output_kinds import REPORT_FIELDS, SKIP_REPORT
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
 from seealike.cli.locate import catalog_for_source, existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, output_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
 from seealike.errors import ReplacedCatalogError, SourceError
 from seealike.sources import is_table_name
-from seealike.store import FileSystem, is_catalog
+from seealike.store import is_catalog
 from seealike.types import IndexReport, Skipped
+from seealike.wording import counted
 
 
 @click.command(name="index")
@@ -41,17 +45,15 @@ from seealike.types import IndexReport, Skipped
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     default=0.0,
     metavar="SECONDS",
     help="Wait this long if another process is writing.",
 )
-@click.option(
-    "--report",
-    metavar="FILE.jsonl",
-    callback=output_file,
-    help="Write every skipped file with its reason.",
+@output_option(
+    "--report", kind=SKIP_REPORT, metavar="FILE.jsonl", text="Write every skipped file with its reason."
 )
+@force_option
 @format_option("How to print what was done.")
 @quiet_option
 def command(
@@ -69,7 +71,8 @@ def command(
     prune_missing: bool,
     workers: int | None,
     wait_s: float,
-    report: str | None,
+    report: OutputFile | None,
+    force: bool,  # noqa: ARG001  the report knows it
     form: str,
     quiet: bool,
 ) -> None:
@@ -102,11 +105,9 @@ def command(
         link_encoder=link_encoder,
     )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
-    result, rows, items = _indexed(source, path, asked, options, quiet=quiet, listed=bool(report))
     if report:
-        FileSystem().write(report, b"".join(map(_report_line, rows)))
-        if len(rows) < result.skipped_count:
-            echo(f"{report}: the first {len(rows):,} of {result.skipped_count:,} files", err=True)
+        report.check(path, source)
+    result, items = _indexed(source, path, asked, options, report, quiet=quiet)
     if form == "json":
         click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
     elif not quiet:
@@ -115,9 +116,15 @@ def command(
 
 
 def _indexed(
-    source: str | None, path: str, encoder: str | None, options: IndexOptions, *, quiet: bool, listed: bool
-) -> tuple[IndexReport, Sequence[Skipped], int]:
-    """Do it; what was done, every skipped file where a list is wanted, and how many items there are then.
+    source: str | None,
+    path: str,
+    encoder: str | None,
+    options: IndexOptions,
+    report: OutputFile | None,
+    *,
+    quiet: bool,
+) -> tuple[IndexReport, int]:
+    """Do it, and write the report where one is wanted; what was done, and how many items there are then.
 
     Where the catalogue moved to another encoder while this waited for its turn, it is opened again.
     """
@@ -126,10 +133,21 @@ def _indexed(
             with _opened(source, path, encoder, options) as opened:
                 with progress_printer(quiet) as progress:
                     result = opened.index(source, options=options, progress=progress)
-                whole = len(result.skipped) == result.skipped_count or options.dry_run or not listed
-                return result, result.skipped if whole else opened.skipped(), len(opened)
+                if report:
+                    _write_report(report, opened, result, source)
+                return result, len(opened)
         except ReplacedCatalogError:
             continue
+
+
+def _write_report(report: OutputFile, opened: Catalog, result: IndexReport, source: str | None) -> None:
+    listed = len(result.skipped) == result.skipped_count or result.dry_run
+    rows = result.skipped if listed else opened.iter_skipped()
+    with report.replacing(opened.path, source) as place, builtins.open(place, "ab") as file:
+        file.writelines(map(_report_line, rows))
+    if result.dry_run and len(result.skipped) < result.skipped_count:
+        first = f"the first {len(result.skipped):,} of {counted(result.skipped_count, 'file')}"
+        echo(f"{report.path}: {first}", err=True)
 
 
 def _forget(source: str | None, catalog: str | None, form: str, *, quiet: bool) -> None:
@@ -141,7 +159,8 @@ def _forget(source: str | None, catalog: str | None, form: str, *, quiet: bool) 
         if form == "json":
             click.echo(json.dumps({"removed": removed, "catalog": opened.path}))
         elif not quiet:
-            echo(f"{source} is forgotten: removed {removed:,} of its items; {len(opened):,} items left")
+            left = counted(len(opened), "item")
+            echo(f"{source} is forgotten: removed {removed:,} of its items; {left} left")
 
 
 def _refuse_nothing(result: IndexReport, source: str | None) -> None:
@@ -158,7 +177,7 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
     if source is not None and is_table_name(source):
         remedy = "; --root DIR names the folder that the paths are relative to"
     name = source or "the sources"
-    raise SourceError(f"none of the {result.offered:,} files of {name} could be used{why}{remedy}")
+    raise SourceError(f"none of the {counted(result.offered, 'file')} of {name} could be used{why}{remedy}")
 
 
 def _opened(
@@ -189,7 +208,7 @@ def _counts(result: IndexReport) -> dict[str, object]:
 
 
 def _report_line(row: Skipped) -> bytes:
-    content = {"id": row.id, "path": row.path, "reason": row.reason.value, "detail": row.detail}
+    content = dict(zip(REPORT_FIELDS, (row.id, row.path, row.reason.value, row.detail), strict=True))
     text = json.dumps(content, ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
@@ -210,8 +229,8 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
         echo(f"skipped: {listed}; --report FILE.jsonl lists them")
     if result.missing:
         echo(
-            f"{result.missing:,} items are gone from {source} and were kept: so many at once look like an "
-            "unmounted disk; --prune-missing removes them"
+            f"{counted(result.missing, 'item is', 'items are')} gone from {source} and kept: so many at once "
+            "look like an unmounted disk; --prune-missing removes what is missing"
         )
     if not result.dry_run:
-        echo(f"{path}: {items:,} items, in {result.took_s:.1f} s{rate}")
+        echo(f"{path}: {counted(items, 'item')}, in {result.took_s:.1f} s{rate}")

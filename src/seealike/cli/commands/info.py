@@ -12,34 +12,25 @@ from seealike.catalog import CatalogInfo, SourceInfo
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, format_option
+from seealike.wording import counted
 
 
 @click.command(name="info")
 @catalog_option
 @format_option("How to print it.")
-@click.option(
-    "--skipped", is_flag=True, help="List the files that are not in the catalogue, with the reasons."
-)
-def command(catalog: str | None, form: str, skipped: bool) -> None:
+def command(catalog: str | None, form: str) -> None:
     """Say what is in a catalogue: counts, encoder, size, generation, state of the approximate index.
 
     \b
     seealike info
-    seealike info --skipped
     seealike info --format json
     """
     with seealike.open(existing_catalog(catalog)) as opened:
         info = opened.info()
-        rows = opened.skipped() if skipped else []
     if form == "json":
-        content = asdict(info)
-        if skipped:
-            content["skipped_files"] = [asdict(row) for row in rows]
-        click.echo(json.dumps(content, ensure_ascii=True))
-        return
-    _print(info)
-    for row in rows:
-        echo(row.reason.value, row.id, row.detail)
+        click.echo(json.dumps(asdict(info), ensure_ascii=True))
+    else:
+        _print(info)
 
 
 def _print(info: CatalogInfo) -> None:
@@ -59,7 +50,7 @@ def _print(info: CatalogInfo) -> None:
     for source in info.sources:
         echo(f"{'source':<12}{_source_line(source)}")
     if info.by_hand:
-        echo(f"{'by hand':<12}{info.by_hand:,} items")
+        echo(f"{'by hand':<12}{counted(info.by_hand, 'item')}")
     for reason, count in info.skipped_by_reason.items():
         echo(f"  {reason.value:<24}{count:,}")
 
@@ -67,7 +58,7 @@ def _print(info: CatalogInfo) -> None:
 def _source_line(source: SourceInfo) -> str:
     prefix = f", ids begin with {source.prefix}" if source.prefix else ""
     missing = f", {source.missing:,} of them missing there and kept" if source.missing else ""
-    return f"{source.label}: {source.items:,} items{missing}, {source.skipped:,} skipped{prefix}"
+    return f"{source.label}: {counted(source.items, 'item')}{missing}, {source.skipped:,} skipped{prefix}"
 
 
 def _model_line(info: CatalogInfo) -> str:

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 
 import click
 
-import seealike
 from seealike.catalog import Catalog
+from seealike.catalog.output_kinds import MAP_DRAWING, MAP_PAGE, MAP_TABLE
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
-from seealike.cli.formats import safe_cell
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.progress import progress_printer
-from seealike.gallery.text import counted
+from seealike.cli.rows import safe_cell
 from seealike.maps import (
     Map,
     MapMethod,
@@ -30,27 +30,24 @@ from seealike.maps import (
     render_map_page,
 )
 from seealike.maps.value import SAMPLE
-from seealike.store import FileSystem
 from seealike.types import Metric
+from seealike.wording import counted
 
 DEFAULT_PAGE = "map.html"
 
 
 @click.command(name="map")
 @catalog_option
-@click.option(
+@output_option(
     "-o",
     "--output",
+    kind=MAP_PAGE,
     metavar="FILE.html",
-    callback=output_file,
-    help=f"The page.  [default: {DEFAULT_PAGE}, unless --csv or --png is asked for]",
+    text=f"The page.  [default: {DEFAULT_PAGE}, unless --csv or --png is asked for]",
 )
-@click.option(
-    "--csv", "table", metavar="FILE.csv", callback=output_file, help="Write id, x, y, cluster, label."
-)
-@click.option(
-    "--png", "drawing", metavar="FILE.png", callback=output_file, help="Draw it for print, 300 dpi."
-)
+@output_option("--csv", "table", kind=MAP_TABLE, metavar="FILE.csv", text="Write id, x, y, cluster, label.")
+@output_option("--png", "drawing", kind=MAP_DRAWING, metavar="FILE.png", text="Draw it for print, 300 dpi.")
+@force_option
 @click.option(
     "--png-pictures", is_flag=True, help="With --png: pictures over the points where there is room."
 )
@@ -92,7 +89,7 @@ DEFAULT_PAGE = "map.html"
 @click.option(
     "--budget",
     "budget_mb",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     default=40.0,
     show_default=True,
     metavar="MB",
@@ -102,9 +99,10 @@ DEFAULT_PAGE = "map.html"
 @quiet_option
 def command(
     catalog: str | None,
-    output: str | None,
-    table: str | None,
-    drawing: str | None,
+    output: OutputFile | None,
+    table: OutputFile | None,
+    drawing: OutputFile | None,
+    force: bool,
     png_pictures: bool,
     method: str,
     label: str | None,
@@ -128,26 +126,25 @@ def command(
     """
     if png_pictures and not drawing:
         raise click.UsageError("--png-pictures goes with --png")
-    page = output or (None if table or drawing else DEFAULT_PAGE)
+    page = output or (None if table or drawing else OutputFile(DEFAULT_PAGE, MAP_PAGE, force, "--output"))
     options = MapOptions(MapMethod(method), label, sample, seed, Metric(metric), clusters)
     started = time.perf_counter()
-    with seealike.open(existing_catalog(catalog)) as opened:
+    with opened_catalog(catalog, page, table, drawing) as opened:
         with progress_printer(quiet) as progress:
             made = make_map(opened, options, progress=progress)
             tiles = Tiles()
             if (page and not no_pictures) or png_pictures:
                 budget = TilesOptions(round(budget_mb * 1e6))
                 tiles = make_tiles(opened, made, budget, progress=progress)
-        title = f"Map of {_name(opened)}"
-    files = FileSystem()
+        title, place = f"Map of {_name(opened)}", opened.path
     if page:
         shown = Tiles() if no_pictures else tiles
-        files.write(os.path.abspath(page), render_map_page(made, shown, title=title).encode("ascii"))
+        page.write(render_map_page(made, shown, title=title).encode("ascii"), place)
     if table:
-        files.write(os.path.abspath(table), map_csv(made, safe_cell).encode("utf-8", "backslashreplace"))
+        table.write(map_csv(made, safe_cell).encode("utf-8", "backslashreplace"), place)
     if drawing:
-        files.write(os.path.abspath(drawing), draw_map(made, tiles if png_pictures else Tiles()))
-    written = [name for name in (page, table, drawing) if name]
+        drawing.write(draw_map(made, tiles if png_pictures else Tiles()), place)
+    written = [output.path for output in (page, table, drawing) if output]
     _report(made, tiles, written, time.perf_counter() - started, form, quiet=quiet)
 
 
@@ -178,14 +175,13 @@ def _report(
     elif not quiet:
         sizes = ", ".join(f"{name} ({_megabytes(name)})" for name in written)
         of = f" of {made.total:,}, drawn at random with seed {made.options.seed}" if made.sampled else ""
-        pictures = f", {len(tiles.pictures):,} pictures of {tiles.side_px} px" if tiles.pictures else ""
+        shown = counted(len(tiles.pictures), "picture")
+        pictures = f", {shown} of {tiles.side_px} px" if tiles.pictures else ""
         groups = counted(clusters, "cluster")
         echo(f"{counted(len(made), 'item')}{of}, {groups}{pictures}, in {took_s:.1f} s: {sizes}")
         if tiles.unreadable:
-            echo(
-                f"{tiles.unreadable:,} pictures could not be read; they are points without a picture",
-                err=True,
-            )
+            unread = counted(tiles.unreadable, "picture")
+            echo(f"{unread} could not be read, and a point without a picture stands for each", err=True)
 
 
 def _megabytes(path: str) -> str:

@@ -7,17 +7,20 @@ import time
 
 import click
 
-import seealike
 from seealike.catalog import Catalog, SearchOptions
+from seealike.catalog.output_kinds import LISTS, RESULTS_PAGE
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
+from seealike.cli.hints import check_files, check_not_empty, file_hint
 from seealike.cli.list_files import ListFormat, format_of, write_lists
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, output_file, quiet_option, search_options
+from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.pages import Page, Query, write_page
 from seealike.cli.progress import progress_printer
 from seealike.types import Metric
+from seealike.wording import counted
 
 GALLERY_LISTS = 60
 
@@ -27,12 +30,12 @@ GALLERY_LISTS = 60
 @click.option("--not", "dislikes", multiple=True, metavar="ID", help="An item that is not; may be repeated.")
 @click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
 @click.option("--all", "everybody", is_flag=True, help="The list of every item.")
-@click.option(
+@output_option(
     "-o",
     "--output",
+    kind=LISTS,
     metavar="FILE",
-    callback=output_file,
-    help="With --all: a .csv, .jsonl or .parquet file, written atomically.",
+    text="With --all: a .csv, .json, .jsonl or .parquet file, written atomically.",
 )
 @catalog_option
 @place_option
@@ -44,19 +47,20 @@ GALLERY_LISTS = 60
     default=None,
     help="How to print the results.  [default: table; with --all csv, or what -o ends in]",
 )
-@click.option(
+@output_option(
     "--gallery",
+    kind=RESULTS_PAGE,
     metavar="FILE.html",
-    callback=output_file,
-    help=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
+    text=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
 )
+@force_option
 @quiet_option
 def command(
     likes: tuple[str, ...],
     dislikes: tuple[str, ...],
     files: tuple[str, ...],
     everybody: bool,
-    output: str | None,
+    output: OutputFile | None,
     catalog: str | None,
     encoder: str | None,
     k: int,
@@ -64,7 +68,8 @@ def command(
     metric: str,
     exact: bool,
     form: str | None,
-    gallery: str | None,
+    gallery: OutputFile | None,
+    force: bool,  # noqa: ARG001  the outputs know it
     quiet: bool,
 ) -> None:
     """Recommend items for somebody who likes some and not others, or make the lists of all items.
@@ -80,12 +85,15 @@ def command(
         raise click.UsageError("--not goes with --like, -o with --all")
     options = SearchOptions(min_score, exact, Metric(metric))
     list_format = format_of(output, form) if everybody else ListFormat.CSV
-    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
+    with opened_catalog(catalog, output, gallery, encoder=encoder) as opened:
+        check_not_empty(opened)
         if everybody:
             _lists(opened, k, options, output, list_format, gallery, quiet=quiet)
             return
         started = time.perf_counter()
-        hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
+        check_files(opened, files, "--like")
+        with file_hint("it is a file: say --like-file"):
+            hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
         took_s = time.perf_counter() - started
         if gallery:
             liked = [(item_id, opened.item(item_id).path) for item_id in likes]
@@ -100,24 +108,24 @@ def _lists(
     catalog: Catalog,
     k: int,
     options: SearchOptions,
-    output: str | None,
+    output: OutputFile | None,
     form: ListFormat,
-    gallery: str | None,
+    gallery: OutputFile | None,
     *,
     quiet: bool,
 ) -> None:
     started = time.perf_counter()
     with progress_printer(quiet) as progress:
         lists = catalog.recommend_all(k, options=options, progress=progress)
-        count = write_lists(lists, output, form)
+        count = write_lists(lists, output, form, catalog)
     took_s = time.perf_counter() - started
     if not quiet and output:
-        echo(f"{output}: lists of {count:,} items in {took_s:.1f} s", err=True)
+        echo(f"{output.path}: lists of {counted(count, 'item')} in {took_s:.1f} s", err=True)
     if gallery:
         chosen = [item for _, item in zip(range(GALLERY_LISTS), catalog.items(), strict=False)]
         found = catalog.similar_batch([item.id for item in chosen], k, options=options)
         queries = [Query(((item.id, item.path),)) for item in chosen]
         answers = tuple(zip(queries, found, strict=True))
-        note = f"The lists of the first {len(chosen):,} of {len(catalog):,} items, in id order."
+        note = f"The lists of the first {len(chosen):,} of {counted(len(catalog), 'item')}, in id order."
         page = Page("Similar items", answers, took_s, options.min_score, options.metric, note)
         write_page(gallery, catalog, page, quiet=quiet)

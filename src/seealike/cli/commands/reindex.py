@@ -12,9 +12,10 @@ from seealike.catalog.reindexing import WAIT_S, ReindexReport, reindex
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option, quiet_option
+from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.errors import UsageError
+from seealike.wording import counted
 
 
 @click.command(name="reindex")
@@ -28,7 +29,7 @@ from seealike.errors import UsageError
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=FiniteFloat(min=0),
     default=WAIT_S,
     show_default=True,
     metavar="SECONDS",
@@ -83,7 +84,7 @@ def _print(report: ReindexReport, path: str) -> None:
         echo(f"{path}: has the encoder {report.after.name} already; nothing to do")
         return
     if report.lost:
-        echo(f"dropped {len(report.lost):,} items whose pictures cannot be read any more")
+        echo(f"dropped {counted(len(report.lost), 'item')} whose pictures cannot be read any more")
     rate = f" ({report.items / report.took_s:,.0f} images/s)" if report.took_s > 0 else ""
-    echo(f"{path}: {report.items:,} items, {report.before.name} -> {report.after.name}")
+    echo(f"{path}: {counted(report.items, 'item')}, {report.before.name} -> {report.after.name}")
     echo(f"{report.after.dimension} dimensions, in {report.took_s:.1f} s{rate}")

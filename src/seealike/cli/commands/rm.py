@@ -8,6 +8,7 @@ import seealike
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, quiet_option
+from seealike.wording import counted
 
 
 @click.command(name="rm")
@@ -26,7 +27,6 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     with seealike.open(path) as opened:
         removed = opened.remove(ids)
     if not quiet:
-        with seealike.open(
-            path
-        ) as opened:  # anew: while it waited, the catalogue may have changed its encoder
-            echo(f"removed {removed:,}; {len(opened):,} items left", err=True)
+        # Anew: while it waited, the catalogue may have changed its encoder.
+        with seealike.open(path) as opened:
+            echo(f"removed {removed:,}; {counted(len(opened), 'item')} left", err=True)

@@ -7,14 +7,20 @@ import time
 
 import click
 
-import seealike
 from seealike.catalog import SearchOptions
+from seealike.catalog.output_kinds import RESULTS_PAGE
+from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, output_file, quiet_option, search_options
+from seealike.cli.hints import check_files, check_not_empty, file_hint
+from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.pages import Page, Query, write_page
-from seealike.types import Metric
+from seealike.errors import PictureError
+from seealike.images import DecodeLimits
+from seealike.types import Metric, SkipReason
+
+_STANDARD_INPUT = "-"
 
 
 @click.command(name="search")
@@ -39,12 +45,10 @@ from seealike.types import Metric
     help="How to print the results.",
 )
 @click.option("--null", "-0", is_flag=True, help="With --format paths: end each path with NUL, for xargs -0.")
-@click.option(
-    "--gallery",
-    metavar="FILE.html",
-    callback=output_file,
-    help="Also write a page that shows the results.",
+@output_option(
+    "--gallery", kind=RESULTS_PAGE, metavar="FILE.html", text="Also write a page that shows the results."
 )
+@force_option
 @quiet_option
 def command(
     pictures: tuple[str, ...],
@@ -58,7 +62,8 @@ def command(
     exact: bool,
     form: str,
     null: bool,
-    gallery: str | None,
+    gallery: OutputFile | None,
+    force: bool,  # noqa: ARG001  the page knows it
     quiet: bool,
 ) -> None:
     """Find what looks like each FILE, a picture from anywhere; `-` reads one from standard input.
@@ -75,17 +80,26 @@ def command(
     """
     if not pictures and not texts:
         raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
+    if by_id and not pictures:
+        raise click.UsageError("--id goes with the ids of items, as arguments")
+    if null and form != OutputFormat.PATHS:
+        raise click.UsageError("--null goes with --format paths")
+    if not by_id and pictures.count(_STANDARD_INPUT) > 1:
+        raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
     images: list[str | bytes] = []
     options = SearchOptions(min_score, exact, Metric(metric))
-    with seealike.open(existing_catalog(catalog), encoder=encoder) as opened:
+    with opened_catalog(catalog, gallery, encoder=encoder) as opened:
         if by_id:
-            found = opened.similar_batch(pictures, k, options=options)
+            with file_hint("it is a file: leave out --id"):
+                found = opened.similar_batch(pictures, k, options=options)
         else:
+            check_files(opened, pictures, "--id")
             images = [_picture(name) for name in pictures]
             found = opened.search_batch(images, k, options=options) if images else []
         if texts:
             found += opened.search_text(texts, k, options=options)
+        check_not_empty(opened)
         names = pictures + texts
         results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, found, strict=True)]
         took_s = time.perf_counter() - started
@@ -102,4 +116,11 @@ def command(
 
 
 def _picture(name: str) -> str | bytes:
-    return sys.stdin.buffer.read() if name == "-" else name
+    if name != _STANDARD_INPUT:
+        return name
+    most = DecodeLimits().file_bytes
+    read = sys.stdin.buffer.read(most + 1)
+    if len(read) > most:
+        detail = f"more than {most / 1e6:,.0f} MB came from standard input"
+        raise PictureError(name, SkipReason.FILE_TOO_LARGE, detail)
+    return read

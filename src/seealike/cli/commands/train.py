@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-import seealike
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option, output_file, quiet_option
+from seealike.catalog.output_kinds import ENCODER, TRAINING_LOG, TRAINING_PAGE
+from seealike.catalog.outputs import OutputFile
+from seealike.cli.options import catalog_option, format_option, quiet_option
+from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
 from seealike.errors import SeealikeError, UsageError
 
@@ -35,14 +36,13 @@ _LOSSES = ("proxy", "supcon", "multi-similarity", "proxy-anchor", "softmax")
     show_default=True,
     help="head: a small network on the vectors there are. full: the whole encoder, on the pictures.",
 )
-@click.option(
+@output_option(
     "--output",
     "-o",
+    kind=ENCODER,
     metavar="FILE.onnx",
     default="my-encoder.onnx",
-    show_default=True,
-    callback=output_file,
-    help="The encoder; its card is written beside it.",
+    text="The encoder; its card is written beside it.",
 )
 @click.option(
     "--split",
@@ -70,18 +70,19 @@ _LOSSES = ("proxy", "supcon", "multi-similarity", "proxy-anchor", "softmax")
 )
 @click.option("--name", metavar="NAME", help="What the new space is called.  [default: the file's name]")
 @click.option("--keep-anyway", is_flag=True, help="Write the encoder even if it is no better.")
-@click.option(
+@output_option(
     "--page",
+    kind=TRAINING_PAGE,
     metavar="FILE.html",
-    callback=output_file,
-    help="Also write a page: before and after, the curve, and the same queries side by side.",
+    text="Also write a page: before and after, the curve, and the same queries side by side.",
 )
-@click.option(
+@output_option(
     "--log",
+    kind=TRAINING_LOG,
     metavar="FILE.jsonl",
-    callback=output_file,
-    help="Also write a line of JSON after every pass.",
+    text="Also add a line of JSON after every pass.",
 )
+@force_option
 @format_option("How to print the figures.")
 @quiet_option
 def command(
@@ -90,7 +91,7 @@ def command(
     group: bool,
     ignore: tuple[str, ...],
     method: str,
-    output: str,
+    output: OutputFile,
     split: str | None,
     split_by: str | None,
     loss: str | None,
@@ -101,8 +102,9 @@ def command(
     backbone: str | None,
     name: str | None,
     keep_anyway: bool,
-    page: str | None,
-    log: str | None,
+    page: OutputFile | None,
+    log: OutputFile | None,
+    force: bool,
     form: str,
     quiet: bool,
 ) -> None:
@@ -136,19 +138,19 @@ def command(
             seed=seed,
             backbone=backbone,
         ),
-        name=name or name_of(output),
+        name=name or name_of(output.path),
         keep_anyway=keep_anyway,
     )
     with (
-        seealike.open(existing_catalog(catalog)) as opened,
-        curve_log(log, plan_for(options.recipe).epochs, quiet=quiet) as passed,
+        opened_catalog(catalog, output, page, log) as opened,
+        curve_log(log, opened.path, plan_for(options.recipe).epochs, quiet=quiet) as passed,
         progress_printer(quiet) as progress,
     ):
-        report = train(opened, output, options, progress=progress, passed=passed)
+        report = train(opened, output.path, options, progress=progress, passed=passed, force=force)
         if page:
-            from seealike.cli.train_pages import write_train_page
+            from seealike.training.page import train_page
 
-            write_train_page(page, opened, report, quiet=quiet)
+            write_text(page, train_page(report, opened.thumbnail), opened, quiet=quiet)
     print_json_report(report) if form == "json" else print_report(report)
     if report.encoder is None:
         reasons = "; ".join(report.verdict.objections)

@@ -11,6 +11,8 @@ from seealike.catalog import VerifyReport, verify
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import catalog_option, format_option
+from seealike.errors import repair_remedy
+from seealike.wording import counted
 
 
 @click.command(name="verify")
@@ -36,18 +38,20 @@ def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
     seealike verify
     seealike verify --repair
     """
-    report = verify(existing_catalog(catalog), repair=repair, sample=sample)
+    path = existing_catalog(catalog)
+    report = verify(path, repair=repair, sample=sample)
     if form == "json":
         click.echo(json.dumps({**asdict(report), "ok": report.ok}))
     else:
-        _print(report)
+        _print(report, path)
     if not report.ok:
         click.get_current_context().exit(1)
 
 
-def _print(report: VerifyReport) -> None:
+def _print(report: VerifyReport, path: str) -> None:
     for finding in report.findings:
         echo(f"{'repaired' if finding.repaired else 'damaged'}: {finding.file}: {finding.what}")
     if report.recall_at_10 is not None:
-        echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {report.sample:,} items")
-    echo(f"{report.items:,} items: {'ok' if report.ok else 'damaged; try `seealike verify --repair`'}")
+        echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {counted(report.sample, 'item')}")
+    verdict = "ok" if report.ok else f"damaged; {repair_remedy(path)}"
+    echo(f"{counted(report.items, 'item')}: {verdict}")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from seealike.demo.drawing.marker import Drawn, is_complete, read_marker, write_marker
+from seealike.demo.drawing.marker import Drawn, changed_file, is_complete, read_marker, write_marker
 from seealike.demo.drawing.plan import Photo, plan_outside_photo, plan_photos, plan_products
 from seealike.demo.drawing.spoil import Change, broken_files, jpeg, near_duplicate
 from seealike.errors import StorageError, UsageError
@@ -50,7 +50,7 @@ def draw_catalogue(
     The same seed gives the same bytes with the same version of Pillow.
 
     Raises:
-        UsageError: the folder holds somebody else's files.
+        UsageError: the folder holds somebody else's files, or drawn ones that somebody changed.
         StorageError: the folder cannot be written.
     """
     started = time.perf_counter()
@@ -61,7 +61,7 @@ def draw_catalogue(
         if found is not None and found.key == key and is_complete(folder, found):
             record, fresh = found, False
         else:
-            _claim(folder, Drawn(key), known=found is not None)
+            _claim(folder, Drawn(key), found)
             record, fresh = _draw_all(folder, key, seed, progress), True
     except OSError as exc:
         raise StorageError(folder, str(exc)) from exc
@@ -77,11 +77,15 @@ def draw_catalogue(
     )
 
 
-def _claim(folder: str, record: Drawn, *, known: bool) -> None:
+def _claim(folder: str, record: Drawn, found: Drawn | None) -> None:
     """Mark the folder as ours before anything is drawn, so that a run that was cut off may go on."""
     os.makedirs(folder, exist_ok=True)
-    if not known and os.listdir(folder):
+    if found is None and os.listdir(folder):
         raise UsageError(f"{folder} holds other files; name a folder that is empty or does not exist yet")
+    if found is not None and (changed := changed_file(folder, found)):
+        raise UsageError(
+            f"{changed} is not what was drawn any more; name another folder, or delete that file"
+        )
     write_marker(folder, record)
 
 

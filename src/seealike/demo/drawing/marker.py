@@ -50,12 +50,21 @@ def read_marker(folder: str) -> Drawn | None:
 
 def is_complete(folder: str, record: Drawn) -> bool:
     """Tell whether every file is there in its full length."""
-    if not record.sizes_bytes:
-        return False
+    return bool(record.sizes_bytes) and all(
+        _size(folder, path) == size for path, size in record.sizes_bytes.items()
+    )
+
+
+def changed_file(folder: str, record: Drawn) -> str | None:
+    """The first file that has another length than was drawn: somebody has worked on it."""
     for path, size in record.sizes_bytes.items():
-        try:
-            if os.stat(os.path.join(folder, *path.split("/"))).st_size != size:
-                return False
-        except OSError:
-            return False
-    return True
+        if _size(folder, path) not in (None, size):
+            return os.path.join(folder, *path.split("/"))
+    return None
+
+
+def _size(folder: str, path: str) -> int | None:
+    try:
+        return os.stat(os.path.join(folder, *path.split("/"))).st_size
+    except OSError:
+        return None

@@ -1,0 +1,162 @@
+"""The kinds of files that seealike writes for its callers, and how each is known again by its content."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from seealike.gallery import PageKind
+
+LIST_COLUMNS = ("id", "rank", "similar_id", "score")
+MAP_COLUMNS = ("id", "x", "y", "cluster")
+MAP_LABEL, MAP_SAMPLE = "label", "sample_of"
+REPORT_FIELDS = ("id", "path", "reason", "detail")
+LOG_FIELDS = ("epoch", "loss", "score")
+CHECKPOINT_KEY = "seealike-checkpoint"
+DRAWING_SOFTWARE = "seealike map"
+ENCODER_PRODUCER = "seealike train"
+PARQUET_KEY, PARQUET_LISTS = b"generator", b"seealike lists"
+
+_LOOKED_AT = 1 << 16  # bytes at either end of a file
+Recogniser = Callable[[bytes, bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKind:
+    """A kind of file.
+
+    Args:
+        what: its name, such as ``results page``.
+        forms: by ending, what tells one from a file's first and last bytes.
+        article: of the name.
+    """
+
+    what: str
+    forms: Mapping[str, Recogniser] = field(repr=False)
+    article: str = "a"
+
+    @property
+    def a(self) -> str:
+        """The name with its article."""
+        return f"{self.article} {self.what}"
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """What a name may end in."""
+        return tuple(self.forms)
+
+    def wrote(self, path: str) -> bool:
+        """Whether a file is one of this kind that seealike wrote."""
+        recognise = self.forms.get(os.path.splitext(path)[1].lower())
+        try:
+            return recognise is not None and recognise(*_ends(path))
+        except OSError:
+            return False
+
+
+def written_by_seealike(path: str) -> bool:
+    """Whether a file is of any kind that seealike writes for its callers."""
+    return any(kind.wrote(path) for kind in KINDS)
+
+
+def _ends(path: str) -> tuple[bytes, bytes]:
+    with open(path, "rb") as file:
+        head = file.read(_LOOKED_AT)
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _LOOKED_AT))
+        return head, file.read(_LOOKED_AT)
+
+
+def _page(kind: PageKind) -> Mapping[str, Recogniser]:
+    mark = f'<meta name="generator" content="{kind.generator}">'.encode()
+
+    def recognise(head: bytes, _: bytes) -> bool:
+        return head.startswith(b"<!doctype html>") and mark in head.partition(b"</head>")[0][:4096]
+
+    return {".html": recognise, ".htm": recognise}
+
+
+def _csv(*columns: str, optional: tuple[str, ...] = ()) -> Recogniser:
+    def recognise(head: bytes, _: bytes) -> bool:
+        found = head.partition(b"\n")[0].rstrip(b"\r").decode("utf-8", "replace").split(",")
+        return tuple(name for name in found if name not in optional) == columns
+
+    return recognise
+
+
+def _json_lines(*names: str) -> Recogniser:
+    return lambda head, _: _has_fields(head.partition(b"\n")[0], names)
+
+
+def _json_list(*names: str) -> Recogniser:
+    """A list with one object a line."""
+
+    def recognise(head: bytes, _: bytes) -> bool:
+        first, second, *_rest = [*head.split(b"\n", 2), b"", b""]
+        return first == b"[" and (second == b"]" or _has_fields(second.rstrip(b"\r,"), names))
+
+    return recognise
+
+
+def _has_fields(line: bytes, names: tuple[str, ...]) -> bool:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and tuple(found) == names
+
+
+def _parquet(head: bytes, tail: bytes) -> bool:
+    return head.startswith(b"PAR1") and tail.endswith(b"PAR1") and PARQUET_LISTS in tail
+
+
+def _png(head: bytes, _: bytes) -> bool:
+    mark = b"tEXtSoftware\0" + DRAWING_SOFTWARE.encode("ascii")
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and mark in head.partition(b"IDAT")[0]
+
+
+def _onnx(head: bytes, _: bytes) -> bool:
+    """The producer's name is the second field of the message that an ONNX file is."""
+    name = ENCODER_PRODUCER.encode("ascii")
+    return bytes((0x12, len(name))) + name in head[:64]
+
+
+def _safetensors(head: bytes, _: bytes) -> bool:
+    return head[8:9] == b"{" and f'"{CHECKPOINT_KEY}"'.encode("ascii") in head
+
+
+RESULTS_PAGE = OutputKind("results page", _page(PageKind.RESULTS))
+EVALUATION_PAGE = OutputKind("page of figures", _page(PageKind.EVALUATION))
+COMPARISON_PAGE = OutputKind("page that compares encoders", _page(PageKind.COMPARISON))
+TRAINING_PAGE = OutputKind("page of a training", _page(PageKind.TRAINING))
+MAP_PAGE = OutputKind("page of a map", _page(PageKind.MAP))
+MAP_TABLE = OutputKind("table of a map", {".csv": _csv(*MAP_COLUMNS, optional=(MAP_LABEL, MAP_SAMPLE))})
+MAP_DRAWING = OutputKind("drawing of a map", {".png": _png})
+LISTS = OutputKind(
+    "file of lists",
+    {
+        ".csv": _csv(*LIST_COLUMNS),
+        ".json": _json_list(*LIST_COLUMNS),
+        ".jsonl": _json_lines(*LIST_COLUMNS),
+        ".parquet": _parquet,
+    },
+)
+SKIP_REPORT = OutputKind("report of skipped files", {".jsonl": _json_lines(*REPORT_FIELDS)})
+TRAINING_LOG = OutputKind("log of a training", {".jsonl": _json_lines(*LOG_FIELDS)})
+ENCODER = OutputKind("encoder that was trained", {".onnx": _onnx}, article="an")
+CHECKPOINT = OutputKind("checkpoint of a training", {".safetensors": _safetensors})
+KINDS = (
+    RESULTS_PAGE,
+    EVALUATION_PAGE,
+    COMPARISON_PAGE,
+    TRAINING_PAGE,
+    MAP_PAGE,
+    MAP_TABLE,
+    MAP_DRAWING,
+    LISTS,
+    SKIP_REPORT,
+    TRAINING_LOG,
+    ENCODER,
+    CHECKPOINT,
+)

@@ -55,6 +55,7 @@ ERRORS = [
 METHODS = [
     "add",
     "close",
+    "digests",
     "encoder",
     "encoder_spec",
     "forget",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_csv
-from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks
+from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks, seen_note
 
 CLASSES = 30
 CONFUSIONS = 10
@@ -13,6 +13,8 @@ CONFUSIONS = 10
 def print_table(report: EvalReport) -> None:
     """Print a report for people."""
     echo(f"{report.catalog}: {report.items:,} items, encoder {report.encoder.name}")
+    for line in seen_note(report):
+        echo(line)
     if report.labels is not None:
         _print_labels(report.labels, report.k)
     if report.copies is not None:

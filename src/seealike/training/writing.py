@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from seealike.catalog.spaces import SPACES
 from seealike.encoders import EncoderCard, InputForm, card_path, parse_spec, read_card, record_for, write_card
+from seealike.encoders.learnt import marks_to_text
 from seealike.encoders.spec import ONNX, EncoderSpec
 from seealike.errors import CatalogError, EncoderError, StorageError, UsageError
 from seealike.store import FileSystem, read_manifest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.encoders import EncoderRecord
     from seealike.training.taught import Taught
+    from seealike.types import Int64Array
 
 _ENDING = ".onnx"
 
@@ -48,10 +50,13 @@ def check_output(catalog: Catalog, output: str) -> None:
             raise UsageError(f"{output} is the encoder of {owner}; choose another --output for the new one")
 
 
-def write_encoder(output: str, taught: Taught, name: str) -> tuple[Parity, bool]:
+def write_encoder(output: str, taught: Taught, name: str, learnt: Int64Array) -> tuple[Parity, bool]:
     """Write what was learnt, once it is proved that the file computes it.
 
-    At no moment is one file's card beside another file.
+    At no moment is one file's card beside another file. The card says by their marks which pictures were
+    ``learnt`` from.
+
+    Shapes: learnt is (n,).
 
     Returns:
         How well the file and the network agree, and whether it runs in float32 only.
@@ -70,6 +75,7 @@ def write_encoder(output: str, taught: Taught, name: str) -> tuple[Parity, bool]
         licence=taught.licence,
         source=taught.source,
         precise=taught.precise,
+        learnt=marks_to_text(learnt),
     )
     with _folder_beside(output) as folder:
         aside = os.path.join(folder, os.path.basename(output))

@@ -25,6 +25,7 @@ NAMES = (
     "map_page",
     "training",
     "recipes",
+    "levels",
 )
 WORK = Path(".bench")
 

@@ -31,6 +31,7 @@ def lesson(
         vectors=vectors,
         classes=tuple(f"class {n}" for n in range(int(targets.max()) + 1)),
         targets=targets,
+        marks=np.arange(len(targets)),
         units=units,
         parts=parts or ("",) * len(targets),
         unit_name="person",

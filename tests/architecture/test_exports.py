@@ -57,6 +57,7 @@ ERRORS = [
 METHODS = [
     "add",
     "close",
+    "digests",
     "encoder",
     "encoder_spec",
     "forget",

@@ -15,8 +15,9 @@ from tests.lessons import lesson, write_shapes
 
 import seealike
 from seealike.cli.main import run
-from seealike.encoders import read_card, record_of
+from seealike.encoders import read_card, record_of, write_card
 from seealike.errors import EncoderError
+from seealike.evaluation import EvalOptions, evaluate
 from seealike.testing import sample_pixels
 from seealike.training import Labelling, Loss, Method, Point, Recipe, Splitting, TrainOptions, train
 from seealike.training.checkpoint import Checkpoint
@@ -85,10 +86,21 @@ def test_what_is_learnt_is_written_and_runs_as_the_network_did(catalog_path: Pat
     card = read_card(output)
     assert card is not None
     assert (card.name, card.licence) == ("shapes", "Apache-2.0")
+    assert len(card.learnt) == 8 * (len(report.split.train) + len(report.split.validation))
     with seealike.create(tmp_path / "new.catalog", encoder=f"onnx:{output}") as new:
         new.index(catalog_path.parent / "table.csv")
         assert new.encoder.dimension == report.dimension == 256
         _, after = new.vectors()
+        judged = evaluate(new, EvalOptions(label="size"))
+        write_card(output, replace(card, learnt=""))
+        flattering = evaluate(new, EvalOptions(label="size")).labels
+    # Who did not learn judges, as in the training; all together flatter.
+    assert judged.labels is not None
+    assert flattering is not None
+    assert (judged.seen, judged.labels.queries) == (240 - len(report.split.test), len(report.split.test))
+    honest = judged.labels.metrics["mAP@R"].value
+    assert honest == pytest.approx(gain.after.value, abs=0.03)
+    assert flattering.metrics["mAP@R"].value > honest + 0.03
     place = {item_id: row for row, item_id in enumerate(ids)}
     test = [place[report.lesson.items[row].id] for row in report.split.test]
     figure = map_at_r(after[test], report.lesson.targets[report.split.test])

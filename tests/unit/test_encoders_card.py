@@ -44,6 +44,7 @@ CARDS = st.builds(
     source=st.just("") | TEXT,
     text=st.none() | st.just("words.onnx"),
     precise=st.booleans(),
+    learnt=st.sampled_from(["", "AAAAAAAF", "AAAAAAAFAAAAAAAH"]),
 )
 
 
@@ -62,10 +63,10 @@ def test_no_card_is_no_error_and_it_lies_beside_the_model(tmp_path: Path) -> Non
     assert card_path(path) == str(tmp_path / "made.v2.json")
 
 
-def test_output_text_and_precise_may_be_left_out_and_nothing_else(tmp_path: Path) -> None:
+def test_what_has_a_default_may_be_left_out_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "made.json"
     write_card(str(tmp_path / "made.onnx"), CARD)
-    whole, optional = json.loads(path.read_text()), {"output", "text", "precise"}
+    whole, optional = json.loads(path.read_text()), {"output", "text", "precise", "learnt"}
     path.write_text(json.dumps({key: value for key, value in whole.items() if key not in optional}))
     assert read_card(str(tmp_path / "made.onnx")) == CARD
     for key in whole.keys() - optional:
@@ -108,6 +109,8 @@ def _at(key: str, value: object) -> Callable[[dict[str, object]], None]:
         (_within("mean", [1, 2, 10**400]), "mean is not three numbers"),
         (_within("mean", [1, 2, True]), "mean is not three numbers"),
         (_at("precise", 1), "precise is neither true nor false"),
+        (_at("learnt", "AAAA"), "learnt is no list"),
+        (_at("learnt", ["AAAAAAAF"]), "learnt is no list"),
         (_within("std", [1, 0, 1]), "std has a number that is not positive"),
         (_within("bgr", 0), "bgr is neither true nor false"),
         (_within("fit", "stretch"), "fit is 'stretch', not one of crop, squash, pad"),

@@ -202,6 +202,7 @@ def test_a_sample_of_the_queries_is_drawn_and_said(shop: seealike.Catalog) -> No
         (EvalOptions(query_where=(Condition("split", "test"),)), "add --label"),
         (EvalOptions(ignore_labels=("a",)), "add --label"),
         (EvalOptions(label="kind", k=0), "at least 1"),
+        (EvalOptions(label="kind", resampling=Resampling(39)), "takes 40 rounds at least, not 39"),
         (EvalOptions(label="kind", resample_by="sender"), "no query has a 'sender'"),
         (EvalOptions(label="kind", queries="x", query_where=(Condition("a", "b"),)), "give --queries or"),
     ],

@@ -79,6 +79,16 @@ def test_a_difference_is_that_of_the_means_and_its_interval_is_paired(report: Co
         assert second.verdicts[name] == change.verdict
 
 
+def test_fewer_than_six_groups_are_too_few_to_tell_whatever_they_show(catalog: seealike.Catalog) -> None:
+    options = CompareOptions(replace(LABELLED.measure, resample_by="folder"), timing=Timing.OFF)
+    found = compare(catalog, [OTHER], options)
+    assert set(found.encoders[1].verdicts.values()) == {"too few to tell"}
+    assert all(change.low is None for change in found.encoders[1].differences.values())
+    assert "too few to tell which is better: 3 values of folder, and it takes 6" in found.notes
+    assert all(estimate.low is not None for estimate in found.encoders[0].metrics.values())
+    assert not any("too few" in note for note in compare(catalog, [OTHER], LABELLED).notes)
+
+
 def test_one_encoder_is_compared_with_the_catalogues_own(
     catalog: seealike.Catalog, report: CompareReport
 ) -> None:

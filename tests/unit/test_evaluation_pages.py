@@ -78,11 +78,13 @@ def label_report(**changes: object) -> LabelReport:
         queries=40,
         searched=41,
         could_ask=90,
+        seen=4,
         lonely=1,
         unlabelled=2,
         ignored=3,
         same_group_left_out=True,
         clustered_by="group",
+        clusters=12,
         metrics=dict.fromkeys(metric_names(10), SURE),
         classes=(
             ClassResult("shirt", 20, 20, 0.1, 0.2, 0.3, HOSTILE),
@@ -102,7 +104,7 @@ def copies() -> CopyReport:
 
 
 def eval_report(labels: LabelReport | None, found: CopyReport | None) -> EvalReport:
-    return EvalReport("/c", 41, IDENTITY, 10, labels, found, 0.9987, 200, 1.5)
+    return EvalReport("/c", 41, 5, IDENTITY, 10, labels, found, 0.9987, 200, 1.5)
 
 
 def test_the_eval_page_has_every_figure_and_marks_right_and_wrong() -> None:
@@ -150,7 +152,7 @@ def comparison(label: str) -> CompareReport:
         encoder(HOSTILE, Estimate(-0.02, -0.03, -0.01)),
         encoder("third", Estimate(0.01, -0.01, 0.03)),
     )
-    return CompareReport("/c", 41, 0, 10, label, 40, ("a note",), encoders, (contested,), 2.0)
+    return CompareReport("/c", 41, 0, 0, 10, label, 40, ("a note",), encoders, (contested,), 2.0)
 
 
 def test_the_compare_page_has_each_encoder_under_each_query() -> None:
@@ -180,4 +182,4 @@ def test_a_difference_is_better_worse_or_not_sure() -> None:
     assert Estimate(0.1, 0.05, 0.2).verdict == "better"
     assert Estimate(-0.1, -0.2, -0.05).verdict == "worse"
     assert Estimate(0.1, -0.05, 0.2).verdict == "not sure"
-    assert Estimate(0.1).verdict == "not sure"
+    assert Estimate(0.1).verdict == "too few to tell"

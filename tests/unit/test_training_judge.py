@@ -102,6 +102,33 @@ def test_a_clear_gain_is_better_and_its_change_is_the_difference() -> None:
     assert gain.change.value == pytest.approx(gain.after.value - gain.before.value)
 
 
+@pytest.mark.parametrize(("units", "better"), [(1, False), (2, False), (5, False), (6, True)])
+def test_a_clear_gain_on_fewer_than_six_independent_units_is_too_few_to_tell(
+    units: int, better: bool
+) -> None:
+    targets = np.arange(120) % 4
+    rng = np.random.default_rng(3)
+    before = rng.normal(size=(120, 8))
+    after = before + 6 * np.eye(8)[targets]
+    verdict = judge(evidence(before, targets), evidence(after, targets), np.arange(120) // 4 % units)
+    change = verdict.figure("mAP@R").change
+    assert change is not None
+    assert verdict.better is better
+    assert change.verdict == ("better" if better else "too few to tell")
+    said = f"too few to tell: the test items make {units} independent units, and it takes 6"
+    assert verdict.objections == (() if better else (said,))
+
+
+def test_other_photos_of_a_querys_own_product_are_no_answers_where_products_are_known() -> None:
+    targets = np.repeat([0, 1], 10)
+    rng = np.random.default_rng(8)
+    twins = np.repeat(rng.normal(size=(10, 16)), 2, axis=0) + 0.01 * rng.normal(size=(20, 16))
+    products = np.arange(20) // 2
+    found = gather(unit(twins), targets, None, products).ranked
+    assert (products[found.nearest] != products[found.asked][:, None]).all()
+    assert (gather(unit(twins), targets, None).ranked.nearest[:, 0] == found.asked ^ 1).all()
+
+
 def test_what_may_be_chance_is_no_gain() -> None:
     targets = np.arange(120) % 4
     rng = np.random.default_rng(4)

@@ -7,9 +7,10 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tests.lessons import lesson
 
-from seealike.cli.train_report import summary
+from seealike.cli.train_report import print_report, summary
 from seealike.evaluation.metrics import metric_names
 from seealike.training.chart import curve_chart
 from seealike.training.judge import K, gather, judge, with_head
@@ -82,6 +83,18 @@ def test_the_page_says_every_figure_before_and_after_and_loads_nothing() -> None
     assert "seealike reindex --encoder onnx:new.onnx".replace(" ", "</span> <span>") in html
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", html)
     assert "<script" not in html
+
+
+def test_where_the_units_are_too_few_table_and_page_say_so_in_place_of_an_interval(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = report()
+    verdict = judge(made.before, made.after, np.arange(len(made.split.test)) % 5)
+    made = replace(made, verdict=verdict)
+    assert "too few to tell" in train_page(made, no_picture)
+    print_report(made)
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mAP@R"))
+    assert line.endswith("too few to tell")
 
 
 def test_names_are_escaped() -> None:

@@ -152,6 +152,7 @@ def taught(vectors: np.ndarray, *, precise: bool = False) -> Taught:
 
 PIXELS = sample_pixels(3, 224)
 NO_CATALOG = os.path.join(os.sep, "nowhere", "shop.catalog")
+LEARNT = np.array([5, 2**48 - 1, 7])
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +162,18 @@ def vectors() -> np.ndarray:
 
 def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_path: Path) -> None:
     output = tmp_path / "new.onnx"
-    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt")
+    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt", LEARNT)
     assert parity.float32 > 0.9999
     assert not precise
     assert output.read_bytes() == Path(BASE.file).read_bytes()
     assert read_card(str(output)) == replace(
-        CARD, name="learnt", layer="embedding", pooling="none", licence="MIT", source="here"
+        CARD,
+        name="learnt",
+        layer="embedding",
+        pooling="none",
+        licence="MIT",
+        source="here",
+        learnt="AAAAAAAFAAAAAAAH////////",
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.json", "new.onnx"]
 
@@ -175,7 +182,7 @@ def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_pa
 def test_others_may_read_both_files_as_the_umask_says(vectors: np.ndarray, tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        write_encoder(to(tmp_path / "new.onnx"), NO_CATALOG, taught(vectors), "learnt")
+        write_encoder(to(tmp_path / "new.onnx"), NO_CATALOG, taught(vectors), "learnt", LEARNT)
     finally:
         os.umask(before)
     assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [0o640, 0o640]
@@ -191,13 +198,15 @@ def test_a_file_that_computes_something_else_is_not_written(
         write_card(str(output), CARD)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(EncoderError, match="does not compute what was learnt"):
-        write_encoder(to(output, force=True), NO_CATALOG, taught(np.roll(vectors, 1, axis=0)), "learnt")
+        write_encoder(
+            to(output, force=True), NO_CATALOG, taught(np.roll(vectors, 1, axis=0)), "learnt", LEARNT
+        )
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_base_that_keeps_off_bfloat16_keeps_its_heads_off_it(vectors: np.ndarray, tmp_path: Path) -> None:
     output = str(tmp_path / "new.onnx")
-    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors, precise=True), "learnt")
+    parity, precise = write_encoder(to(output), NO_CATALOG, taught(vectors, precise=True), "learnt", LEARNT)
     card = read_card(output)
     assert card is not None
     assert (card.precise, precise, parity.fastest) == (True, True, None)
@@ -211,7 +220,10 @@ def test_an_encoder_that_bfloat16_turns_too_far_keeps_off_it(
 
     monkeypatch.setattr(writing, "compared", measured)
     output = str(tmp_path / "new.onnx")
-    assert write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt") == (Parity(1.0, 0.97), True)
+    assert write_encoder(to(output), NO_CATALOG, taught(vectors), "learnt", LEARNT) == (
+        Parity(1.0, 0.97),
+        True,
+    )
     card = read_card(output)
     assert card is not None
     assert card.precise
@@ -235,7 +247,7 @@ def test_whenever_the_disk_refuses_no_card_is_beside_another_model(
 
     monkeypatch.setattr(FileSystem, "rename", refusing)
     with pytest.raises(StorageError):
-        write_encoder(to(output, force=True), NO_CATALOG, taught(vectors), "learnt")
+        write_encoder(to(output, force=True), NO_CATALOG, taught(vectors), "learnt", LEARNT)
     assert not output.exists()
     assert os.path.isfile(card_path(str(output)))
     assert [path.name for path in tmp_path.iterdir()] == ["new.json"]

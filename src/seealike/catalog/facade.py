@@ -162,6 +162,10 @@ class Catalog:
         absolute = absolute_paths(store)
         return (public_item(item, absolute) for item in store.items())
 
+    def digests(self) -> Iterator[tuple[str, bytes | None]]:
+        """Every item's id, in id order, and the SHA-256 of its file; None where its picture was no file's."""
+        return ((item.id, item.sha256) for item in self._store.items())
+
     def skipped(self) -> list[Skipped]:
         """Every file of the sources that is not in the catalogue, with the reason."""
         return list(self.iter_skipped())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from seealike.cli.echo import echo
 from seealike.cli.tables import Columns, print_columns, print_csv
-from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks
+from seealike.evaluation import CopyReport, Estimate, EvalReport, LabelReport, describe, remarks, seen_note
 from seealike.wording import counted
 
 CLASSES = 30
@@ -16,6 +16,8 @@ CONFUSIONS = 10
 def print_table(report: EvalReport) -> None:
     """Print a report for people."""
     echo(f"{report.catalog}: {counted(report.items, 'item')}, encoder {report.encoder.name}")
+    for line in seen_note(report):
+        echo(line)
     if report.labels is not None:
         _print_labels(report.labels, report.k)
     if report.copies is not None:

@@ -122,7 +122,7 @@ def _row(figure: Compared) -> tuple[str, ...]:
 def bounds(estimate: Estimate, *, signed: bool) -> str:
     """An interval for people, such as ``+0.021 to +0.060``."""
     if estimate.low is None or estimate.high is None:
-        return "unknown"
+        return estimate.verdict if signed else "unknown"
     form = "+.3f" if signed else ".3f"
     return f"{estimate.low:{form}} to {estimate.high:{form}}"
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
+from seealike.encoders.learnt import marks_from_text
 from seealike.encoders.spec import INTERPOLATIONS, MAX_SIDE_PX
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
@@ -19,8 +20,8 @@ from seealike.types import Fit, Preprocessing
 
 CARD_FORMAT = 1
 _FORMAT_KEY = "encoder_card"
-_MAY_LACK = {"output", "text", "precise"}
-_MOST_BYTES = 1_000_000
+_MAY_LACK = {"output", "text", "precise", "learnt"}
+_MOST_BYTES = 1 << 25
 
 
 class InputForm(StrEnum):
@@ -49,6 +50,7 @@ class EncoderCard:
         source: where the weights come from.
         text: the file beside it that holds the text tower, if there is one.
         precise: bfloat16 changes its vectors too much, so it is not used.
+        learnt: the pictures that it learnt from, see :mod:`seealike.encoders.learnt`.
     """
 
     name: str
@@ -61,6 +63,7 @@ class EncoderCard:
     source: str = ""
     text: str | None = None
     precise: bool = False
+    learnt: str = field(default="", repr=False)
 
 
 def card_path(onnx_path: str) -> str:
@@ -140,6 +143,7 @@ def _card(content: object) -> EncoderCard:
         source=_text(found, "source", empty=True),
         text=text,
         precise=precise,
+        learnt=_learnt(found.get("learnt", "")),
     )
 
 
@@ -183,6 +187,16 @@ def _text(found: dict[str, object], key: str, *, empty: bool = False) -> str:
 
 def _optional_text(found: dict[str, object], key: str) -> str | None:
     return None if found.get(key) is None else _text(found, key)
+
+
+def _learnt(value: object) -> str:
+    try:
+        if isinstance(value, str):
+            marks_from_text(value)
+            return value
+    except ValueError:
+        pass
+    raise _WrongError("learnt is no list of pictures' marks")
 
 
 def _choice(found: dict[str, object], key: str, known: tuple[str, ...] | list[str]) -> str:

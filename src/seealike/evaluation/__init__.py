@@ -4,11 +4,11 @@ An application over the facade: it knows catalogues and encoders, and nothing of
 """
 
 from seealike.catalog.labels import Condition, parse_condition
-from seealike.evaluation.bootstrap import Estimate, Resampling
 from seealike.evaluation.compare import CompareOptions, compare
 from seealike.evaluation.compare_page import compare_page, cost_cells, decisive, shown_metrics
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.evaluate import evaluate
+from seealike.evaluation.intervals import Estimate, Resampling
 from seealike.evaluation.metrics import metric_names, query_values
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.page import eval_page
@@ -24,7 +24,7 @@ from seealike.evaluation.values import (
     LostCopy,
     Neighbour,
 )
-from seealike.evaluation.words import describe, remarks
+from seealike.evaluation.words import describe, remarks, seen_note
 
 __all__ = [
     "ClassResult",
@@ -57,5 +57,6 @@ __all__ = [
     "parse_condition",
     "query_values",
     "remarks",
+    "seen_note",
     "shown_metrics",
 ]

@@ -12,19 +12,20 @@ import numpy as np
 from seealike.catalog import Catalog
 from seealike.catalog.opening import placed_spec
 from seealike.errors import UsageError, known_member
-from seealike.evaluation.bootstrap import Resampling, estimates
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.contest import mean_overlap, most_contested
 from seealike.evaluation.embedding import Told, own_spec
 from seealike.evaluation.evaluate import silent
-from seealike.evaluation.labelled import nothing_to_find
+from seealike.evaluation.intervals import Resampling, differences, estimates
+from seealike.evaluation.labelled import nothing_new, nothing_to_find
 from seealike.evaluation.measuring import Measured, by_copies, by_label
 from seealike.evaluation.names import short_names
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.placed import Placed, placed
+from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.selection import Selection, check_options, narrowed, sampled, select
 from seealike.evaluation.speed import Cost, Timing, cost_of
-from seealike.evaluation.words import remarks_on
+from seealike.evaluation.words import remarks_on, seen_before, too_few
 from seealike.types import Item, Progress
 
 Spaces = Callable[[Catalog, str, Told], AbstractContextManager[Catalog]]
@@ -88,11 +89,11 @@ def compare(
             catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, told))
             for spec in specs
         ]
-        ground = _ground(catalog, opened, options.measure)
         places = [
             own if space is catalog and encoder is not None else space.placed_spec or spec
             for space, spec in zip(opened, specs, strict=True)
         ]
+        ground = _ground(catalog, opened, places, options.measure)
         measured = [
             _measured(space, place, ground, options.measure, told)
             for space, place in zip(opened, places, strict=True)
@@ -107,6 +108,7 @@ def compare(
         catalog=catalog.path,
         items=len(ground.searched),
         missing=ground.missing,
+        seen=ground.seen,
         k=options.measure.k,
         label=options.measure.label or "",
         queries=len(measured[0].values),
@@ -124,6 +126,7 @@ class _Ground:
 
     items: list[Item]
     missing: int
+    seen: int
     chosen: Selection | None
 
     @property
@@ -167,15 +170,21 @@ def _in_space(catalog: Catalog, spec: str, told: Told) -> Iterator[Catalog]:
         yield space
 
 
-def _ground(catalog: Catalog, spaces: Sequence[Catalog], options: EvalOptions) -> _Ground:
+def _ground(
+    catalog: Catalog, spaces: Sequence[Catalog], specs: Sequence[str], options: EvalOptions
+) -> _Ground:
     everywhere = set.intersection(*({item.id for item in space.items()} for space in spaces))
     items = list(catalog.items())
     common = [item for item in items if item.id in everywhere]
     kept = narrowed(common, options)
     if not kept:
         raise UsageError("no item has a vector of every encoder")
-    chosen = None if options.label is None else select(kept, options.label, options)
-    return _Ground(kept, len(items) - len(common), chosen)
+    seen = seen_ids(catalog, map(learnt_marks, specs))
+    new = [item for item in kept if item.id not in seen]
+    if options.label is None and not new:
+        raise UsageError(nothing_new(len(kept)))
+    chosen = None if options.label is None else select(kept, options.label, options, seen=seen)
+    return _Ground(new, len(items) - len(common), len(kept) - len(new), chosen)
 
 
 def _measured(space: Catalog, spec: str, ground: _Ground, options: EvalOptions, told: Told) -> Measured:
@@ -210,7 +219,7 @@ def _results(
         if not len(found.values):
             raise UsageError("no picture could be read to make copies of; are they still where they were?")
         means = dict(zip(found.names, estimates(found.values, found.clusters, how), strict=True))
-        changes = estimates(found.values - first.values, found.clusters, how) if place else ()
+        changes = differences(found.values - first.values, found.clusters, how) if place else ()
         apart = dict(zip(found.names, changes, strict=bool(place)))
         results.append(
             EncoderResult(
@@ -232,11 +241,14 @@ def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
     if ground.missing:
         notes.append(f"left out: {ground.missing:,} items that not every encoder has a vector of")
     chosen = ground.chosen
+    notes += seen_before(ground.seen, searched=chosen is not None and not (chosen.own >= 0).all())
+    count = len(np.unique(found.clusters))
     if chosen is None:
-        count = len(np.unique(found.clusters))
         notes.append(f"no label: copies of {count:,} pictures had to find their originals")
-        return tuple(notes)
-    return (*notes, *remarks_on(chosen))
+    else:
+        notes += remarks_on(chosen)
+    witnesses = "pictures" if chosen is None else chosen.clustered_by and f"values of {chosen.clustered_by}"
+    return (*notes, *too_few(count, witnesses or "queries"))
 
 
 def _contested(ground: _Ground, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seealike.evaluation.bootstrap import Estimate
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
+from seealike.evaluation.intervals import Estimate
 from seealike.evaluation.pictures import Pictures, Thumbnailer, estimate_cell
 from seealike.evaluation.values import Neighbour
 from seealike.evaluation.words import sentence
@@ -45,8 +45,8 @@ def compare_page(report: CompareReport, thumbnail: Thumbnailer) -> GalleryPage:
         items=report.items,
         took_s=report.took_s,
         note=(
-            "Intervals hold 95 % of the means that other draws of such queries would give; differences are "
-            "between answers to the same queries."
+            "An interval holds the mean over all such queries 19 times in 20; differences are between "
+            "answers to the same queries."
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seealike.evaluation.bootstrap import Estimate
+from seealike.evaluation.intervals import Estimate
 from seealike.evaluation.speed import Cost
 from seealike.evaluation.values import Neighbour
 
@@ -19,7 +19,7 @@ class EncoderResult:
         dimension: of its vectors.
         metrics: every metric with its interval.
         differences: to the first encoder, over the same queries; empty for the first itself.
-        verdicts: on each of them: ``better``, ``worse`` or ``not sure``.
+        verdicts: on each of them: ``better``, ``worse``, ``not sure`` or ``too few to tell``.
         overlap: the mean share of the nearest that it has in common with the first encoder.
         cost: what using it costs.
     """
@@ -61,6 +61,7 @@ class CompareReport:
         catalog: the catalogue's directory.
         items: how many items are in every space and took part.
         missing: how many items were left out because an encoder has no vector of them.
+        seen: how many items one of the encoders or more learnt from; they do not ask.
         k: how many results were looked at.
         label: what was right; empty where copies had to find their originals.
         queries: how many queries the metrics are means of.
@@ -74,6 +75,7 @@ class CompareReport:
     catalog: str
     items: int
     missing: int
+    seen: int
     k: int
     label: str
     queries: int

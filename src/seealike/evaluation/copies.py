@@ -11,9 +11,9 @@ import numpy as np
 
 from seealike.catalog import Catalog
 from seealike.errors import PictureError, StorageError
-from seealike.evaluation.bootstrap import Resampling, estimates
 from seealike.evaluation.disturbances import Disturbance, disturbances
 from seealike.evaluation.embedding import Told, embedded
+from seealike.evaluation.intervals import Resampling, estimates
 from seealike.evaluation.ranking import Found, found
 from seealike.evaluation.selection import sampled
 from seealike.evaluation.values import CopyReport, CopyResult, Example, LostCopy, Neighbour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from seealike.catalog import Catalog
 from seealike.catalog.checkup import ann_recall
@@ -11,10 +12,11 @@ from seealike.catalog.labels import GROUP
 from seealike.errors import UsageError
 from seealike.evaluation.copies import copies_of, copy_report
 from seealike.evaluation.embedding import Told, embedded, encoder_at_hand
-from seealike.evaluation.labelled import Labelled, label_report
+from seealike.evaluation.labelled import Labelled, label_report, nothing_new
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.placed import Placed, placed
 from seealike.evaluation.ranking import ranked
+from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.selection import check_options, narrowed, select
 from seealike.evaluation.values import CopyReport, EvalReport, LabelReport
 from seealike.protocols import Encoder
@@ -47,11 +49,12 @@ def evaluate(
     started = time.perf_counter()
     check_options(options)
     at_hand = encoder_at_hand(catalog, encoder)
-    count, labels, copies = _figures(catalog, options, told=progress or silent, encoder=at_hand)
+    count, seen, labels, copies = _figures(catalog, options, told=progress or silent, encoder=at_hand)
     recall, sample = approximate_recall(catalog)
     return EvalReport(
         catalog=catalog.path,
         items=count,
+        seen=seen,
         encoder=catalog.encoder,
         k=options.k,
         labels=labels,
@@ -69,27 +72,43 @@ def approximate_recall(catalog: Catalog) -> tuple[float | None, int]:
     return ann_recall(catalog.path, ANN_SAMPLE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """All vectors, the items that may take part, and the ids of what the encoder learnt from."""
+
+    everything: Placed
+    kept: Sequence[Item]
+    seen: frozenset[str]
+
+    @property
+    def new(self) -> list[Item]:
+        return [item for item in self.kept if item.id not in self.seen]
+
+
 def _figures(
     catalog: Catalog, options: EvalOptions, *, told: Told, encoder: str | Encoder
-) -> tuple[int, LabelReport | None, CopyReport | None]:
-    """How many items took part, and what was measured; no vectors are held afterwards."""
-    everything = placed(catalog)
-    kept = narrowed(everything.items, options)
-    if not kept:
+) -> tuple[int, int | None, LabelReport | None, CopyReport | None]:
+    """How many items there are, how many of them were learnt from, what was measured; holds no vectors."""
+    everything, marks = placed(catalog), learnt_marks(encoder)
+    ground = _Ground(everything, narrowed(everything.items, options), seen_ids(catalog, [marks]))
+    count, new = len(ground.kept), ground.new
+    if not count:
         raise UsageError(f"{catalog.path} has no items to measure; `seealike index FOLDER` adds some")
-    label = options.label or (GROUP if _have_groups(kept) else None)
+    label = options.label or (GROUP if _have_groups(new) else None)
     labels = copies = None
     if label is not None:
-        labels = _labels(catalog, everything, kept, label, options, told=told, encoder=encoder)
+        labels = _labels(catalog, ground, label, options, told=told, encoder=encoder)
     if options.copies or (options.copies is None and options.label is None):
+        if not new:
+            raise UsageError(nothing_new(count))
         seed = options.resampling.seed
-        made = copies_of(catalog, kept, everything.of(kept), options.sample, seed, told=told, encoder=encoder)
-        copies = copy_report(kept, made, options.resampling)
+        made = copies_of(catalog, new, everything.of(new), options.sample, seed, told=told, encoder=encoder)
+        copies = copy_report(new, made, options.resampling)
     if labels is None and copies is None:
         raise UsageError(
             "nothing to measure: no picture could be read to make copies of; say by --label what is right"
         )
-    return len(kept), labels, copies
+    return count, None if marks is None else count - len(new), labels, copies
 
 
 def _have_groups(items: Sequence[Item]) -> bool:
@@ -104,8 +123,7 @@ def silent(_: Progress) -> None:
 
 def _labels(
     catalog: Catalog,
-    everything: Placed,
-    kept: Sequence[Item],
+    ground: _Ground,
     label: str,
     options: EvalOptions,
     *,
@@ -113,13 +131,13 @@ def _labels(
     encoder: str | Encoder,
 ) -> LabelReport:
     if options.queries is None:
-        chosen = select(kept, label, options)
-        searched, asked = everything.asked(chosen)
+        chosen = select(ground.kept, label, options, seen=ground.seen)
+        searched, asked = ground.everything.asked(chosen)
     else:
         with embedded(catalog, options.queries, told, encoder=encoder) as asking:
-            outside = placed(asking)
-        chosen = select(kept, label, options, outside.items)
-        searched, asked = everything.of(chosen.items), outside.of(chosen.queries)
+            outside, seen = placed(asking), seen_ids(asking, [learnt_marks(encoder)])
+        chosen = select(ground.kept, label, options, outside.items, seen=seen)
+        searched, asked = ground.everything.of(chosen.items), outside.of(chosen.queries)
     answers = ranked(
         chosen.task(searched, asked),
         options.k,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seealike.errors import UsageError
-from seealike.evaluation.bootstrap import Resampling, estimates
+from seealike.evaluation.intervals import Resampling, estimates
 from seealike.evaluation.metrics import metric_names
 from seealike.evaluation.ranking import Ranked
 from seealike.evaluation.selection import Selection
@@ -75,11 +75,13 @@ def label_report(label: str, labelled: Labelled, how: Resampling) -> LabelReport
         queries=len(answers.asked),
         searched=len(chosen.items),
         could_ask=chosen.could_ask,
+        seen=chosen.seen,
         lonely=len(chosen.queries) - len(answers.asked),
         unlabelled=chosen.unlabelled,
         ignored=chosen.ignored,
         same_group_left_out=chosen.item_groups is not None,
         clustered_by=chosen.clustered_by,
+        clusters=len(np.unique(labelled.clusters)),
         metrics=dict(zip(metric_names(labelled.k), found, strict=True)),
         classes=_classes(labelled, confusions),
         confusions=tuple(_with_examples(labelled, pair) for pair in confusions[:CONFUSIONS]),
@@ -103,10 +105,20 @@ def _mode(chosen: Selection) -> str:
     return "leave-one-out" if (chosen.own >= 0).all() else "query set"
 
 
+def nothing_new(count: int) -> str:
+    """What to say where the encoder has seen everything."""
+    return (
+        f"the encoder learnt from all {count:,} pictures that would ask, so nothing is left to judge it by; "
+        "ask with others: --label COLUMN --queries SOURCE"
+    )
+
+
 def nothing_to_find(label: str, chosen: Selection) -> str:
     """What to say where no query has anything to find."""
-    if not chosen.items:
+    if not chosen.items and not chosen.seen:
         return "there is nothing to search: no item is of a class; see --only, --query-where, --ignore-label"
+    if not chosen.queries and chosen.seen:
+        return nothing_new(chosen.seen)
     if not chosen.queries:
         return "there is no query: no item fulfils the conditions, or has a label that is not ignored"
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seealike.evaluation.bootstrap import Estimate
+from seealike.evaluation.intervals import Estimate
 from seealike.evaluation.pictures import Pictures, Thumbnailer, estimate_cell
 from seealike.evaluation.values import (
     Confusion,
@@ -12,7 +12,7 @@ from seealike.evaluation.values import (
     LabelReport,
     LostCopy,
 )
-from seealike.evaluation.words import describe, meaning, remarks, sentence
+from seealike.evaluation.words import describe, meaning, remarks, seen_note, sentence
 from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable, PageKind
 
 CLASSES = 200
@@ -174,7 +174,8 @@ def _lost(copy: LostCopy, copies: CopyReport, pictures: Pictures) -> GallerySect
 
 def _note(report: EvalReport) -> str:
     exact = "Search is exact. " if report.ann_recall_at_10 is None else ""
+    new = " ".join([*map(sentence, seen_note(report)), ""])
     return (
-        f"{exact}Intervals hold 95 % of the means that other draws of such queries would give. "
+        f"{new}{exact}An interval holds the mean over all such queries 19 times in 20. "
         "✓ is what was sought, ✕ is not."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seealike.errors import PictureError
-from seealike.evaluation.bootstrap import Estimate
+from seealike.evaluation.intervals import Estimate
 from seealike.evaluation.values import Example, Neighbour
 from seealike.gallery import Cell, GalleryPicture, Mark
 

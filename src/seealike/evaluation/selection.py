@@ -9,6 +9,7 @@ import numpy as np
 
 from seealike.catalog.labels import GROUP, labels_of, numbered, read, text_of
 from seealike.errors import UsageError
+from seealike.evaluation.intervals import FEWEST_ROUNDS
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.ranking import Task
 from seealike.types import Float32Array, Int64Array, Item
@@ -30,6 +31,7 @@ class Selection:
         own: the row of ``items`` that a query is itself, or -1.
         clusters: what is resampled as a whole, a number a query.
         clustered_by: what ``clusters`` are, for people; empty where each query stands for itself.
+        seen: how many queries there would be more if the encoder had not learnt from them.
         unlabelled: how many items were left out because they have no label.
         ignored: how many were left out because their label is no class.
         could_ask: how many queries there were before sampling.
@@ -47,6 +49,7 @@ class Selection:
     query_groups: Int64Array | None
     clusters: Int64Array
     clustered_by: str
+    seen: int
     unlabelled: int
     ignored: int
     could_ask: int
@@ -73,6 +76,10 @@ def check_options(options: EvalOptions) -> None:
     """
     if options.k < 1:
         raise UsageError(f"k must be at least 1, not {options.k}")
+    if options.resampling.rounds < FEWEST_ROUNDS:
+        raise UsageError(
+            f"an interval takes {FEWEST_ROUNDS} rounds at least, not {options.resampling.rounds}"
+        )
     if options.queries is not None and options.query_where:
         raise UsageError("queries come from outside or from the catalogue: give --queries or --query-where")
     if options.label is None and (options.queries is not None or options.query_where):
@@ -95,9 +102,23 @@ def narrowed(items: Sequence[Item], options: EvalOptions) -> list[Item]:
 
 
 def select(
-    items: Sequence[Item], label: str, options: EvalOptions, outside: Sequence[Item] | None = None
+    items: Sequence[Item],
+    label: str,
+    options: EvalOptions,
+    outside: Sequence[Item] | None = None,
+    *,
+    seen: frozenset[str] = frozenset(),
 ) -> Selection:
     """Sort items into queries and searched ones, and draw a sample where there are too many queries.
+
+    Args:
+        items: those of the catalogue that may take part.
+        label: what is right.
+        options: who asks.
+        outside: queries that are no items.
+        seen: the ids of what the encoder learnt from. None of them asks. Where everybody asks they are not
+            searched either: they would stand too near to their own class. Where the caller says who asks,
+            they are searched, as they will be in use.
 
     Raises:
         UnknownNameError: no item has such a label.
@@ -110,15 +131,19 @@ def select(
     if outside is not None:
         asking, asking_labels, *_ = _classes(outside, theirs, ignore)
         searched, searched_labels = kept, labels
-        own = np.full(len(asking), -1, dtype=np.int64)
     elif options.query_where:
         asks = [all(condition.holds(item) for condition in options.query_where) for item in kept]
         asking, asking_labels = _picked(kept, labels, asks)
         searched, searched_labels = _picked(kept, labels, [not ask for ask in asks])
-        own = np.full(len(asking), -1, dtype=np.int64)
     else:
-        asking, asking_labels, searched, searched_labels = kept, labels, kept, labels
-        own = np.arange(len(kept), dtype=np.int64)
+        asking, asking_labels = kept, labels
+    new = [item.id not in seen for item in asking]
+    asking, asking_labels = _picked(asking, asking_labels, new)
+    if outside is None and not options.query_where:
+        searched, searched_labels = asking, asking_labels
+        own = np.arange(len(asking), dtype=np.int64)
+    else:
+        own = np.full(len(asking), -1, dtype=np.int64)
     could_ask = len(asking)
     rows = sampled(could_ask, options.max_queries, options.resampling.seed)
     asking = [asking[row] for row in rows]
@@ -137,6 +162,7 @@ def select(
         query_groups,
         clusters,
         clustered_by,
+        new.count(False),
         unlabelled,
         ignored,
         could_ask,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from seealike.evaluation.bootstrap import Estimate
+from seealike.evaluation.intervals import Estimate
 from seealike.types import EncoderIdentity
 
 
@@ -81,11 +81,13 @@ class LabelReport:
         queries: how many queries had anything to find.
         searched: how many items they were compared with.
         could_ask: how many queries there were before sampling.
+        seen: queries left out because the encoder learnt from them.
         lonely: queries without another item of their class: they cannot be right, and are not counted.
         unlabelled: items left out because they have no label.
         ignored: items left out because their label is no class.
         same_group_left_out: whether photos of the query's own group were left out of the answers.
         clustered_by: what was drawn as a whole for the intervals; empty: each query by itself.
+        clusters: how many of those there are.
         metrics: every metric with its interval.
         classes: every class, the worst mAP@R first.
         confusions: the most frequent ones first.
@@ -97,11 +99,13 @@ class LabelReport:
     queries: int
     searched: int
     could_ask: int
+    seen: int
     lonely: int
     unlabelled: int
     ignored: int
     same_group_left_out: bool
     clustered_by: str
+    clusters: int
     metrics: dict[str, Estimate]
     classes: tuple[ClassResult, ...]
     confusions: tuple[Confusion, ...]
@@ -159,7 +163,8 @@ class EvalReport:
 
     Args:
         catalog: the catalogue's directory.
-        items: how many items took part.
+        items: how many items there were.
+        seen: how many of them the encoder learnt from; ``None`` where nobody knows, its card being gone.
         encoder: the embedding space.
         k: how many results were looked at.
         labels: how well classes find each other; ``None`` where there is neither label nor group.
@@ -171,6 +176,7 @@ class EvalReport:
 
     catalog: str
     items: int
+    seen: int | None
     encoder: EncoderIdentity
     k: int
     labels: LabelReport | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from seealike.evaluation.intervals import FEWEST
 from seealike.evaluation.selection import Selection
-from seealike.evaluation.values import LabelReport
+from seealike.evaluation.values import EvalReport, LabelReport
 from seealike.wording import counted
 
 MEANINGS = {
@@ -47,11 +48,35 @@ def remarks(found: LabelReport) -> list[str]:
         lines.append(f"a sample: {asked:,} of {found.could_ask:,} possible queries")
     if found.same_group_left_out:
         lines.append(SAME_GROUP)
-    if found.clustered_by:
-        lines.append(f"intervals: queries of one {found.clustered_by} are drawn together")
+    if found.clustered_by and found.clusters == 1:
+        lines.append(f"intervals: none, for all queries are of one {found.clustered_by}")
+    elif found.clustered_by:
+        drawn = f"queries of one {found.clustered_by} are drawn together"
+        lines.append(f"intervals: {drawn}; there are {found.clusters:,} independent ones")
     if len(found.classes) == 1:
         lines.append("there is only one class, so nothing can be wrong: take another --label")
     return lines
+
+
+def seen_before(count: int | None, *, searched: bool) -> list[str]:
+    """What to say of items that an encoder learnt from; ``searched``: whether they may be answers."""
+    if count is None:
+        return ["whether the encoder learnt from these items is not known: its card is not where it was"]
+    part = "they are searched, but do not ask" if searched else "they neither ask nor are searched"
+    return [f"learnt from: {count:,} of these items, so {part}"] * bool(count)
+
+
+def seen_note(report: EvalReport) -> list[str]:
+    """The same for a report."""
+    explicit = report.labels is not None and report.labels.mode != "leave-one-out"
+    return seen_before(report.seen, searched=explicit)
+
+
+def too_few(count: int, witnesses: str) -> list[str]:
+    """What to say where too few independent witnesses compare two systems; nothing where they are enough."""
+    if count >= FEWEST:
+        return []
+    return [f"too few to tell which is better: {count} {witnesses}, and it takes {FEWEST}"]
 
 
 def sentence(remark: str) -> str:

@@ -5,12 +5,12 @@ Everything here is arithmetic on vectors. A query is a test item among the other
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.evaluation.bootstrap import Estimate, Resampling, estimates
+from seealike.evaluation.intervals import FEWEST, Estimate, Resampling, differences, estimates
 from seealike.evaluation.metrics import metric_names
 from seealike.evaluation.ranking import Ranked, Task, ranked
 
@@ -90,7 +90,10 @@ def map_at_r(vectors: Float32Array, targets: Int64Array) -> float:
 
 
 def gather(
-    vectors: Float32Array, targets: Int64Array, voters: tuple[Float32Array, Int64Array] | None
+    vectors: Float32Array,
+    targets: Int64Array,
+    voters: tuple[Float32Array, Int64Array] | None,
+    groups: Int64Array | None = None,
 ) -> Evidence:
     """Ask the test items.
 
@@ -98,8 +101,11 @@ def gather(
         vectors: theirs, of unit norm.
         targets: their classes.
         voters: vectors and classes of the training items; None where their classes are others.
+        groups: numbers of the products they show, -1 for none. Other photos of a query's own product are no
+            answers, as in ``evaluate``; None where they are what is sought.
     """
-    found = ranked(_among_themselves(vectors, targets, None), K, _silent)
+    task = replace(_among_themselves(vectors, targets, None), item_groups=groups, query_groups=groups)
+    found = ranked(task, K, _silent)
     by_vote = None if voters is None else _tops(votes(vectors, *voters), targets)
     return Evidence(found, spread(found, vectors), by_vote)
 
@@ -168,21 +174,28 @@ def judge(before: Evidence, after: Evidence, clusters: Int64Array) -> Verdict:
             Compared(f"top-{top} by the classifier", None, value, None)
             for top, value in zip(TOPS, heads, strict=True)
         ]
-    return Verdict(tuple(compared), before.spread, after.spread, _objections(compared, before, after))
+    objections = _objections(compared, before, after, len(np.unique(asked)))
+    return Verdict(tuple(compared), before.spread, after.spread, objections)
 
 
 def _compared(name: str, before: Values, after: Values, clusters: Int64Array) -> Compared:
-    both = np.concatenate([before, after, after - before], axis=1)
-    return Compared(name, *estimates(both, clusters, Resampling()))
+    means = estimates(np.concatenate([before, after], axis=1), clusters, Resampling())
+    return Compared(name, *means, *differences(after - before, clusters, Resampling()))
 
 
-def _objections(compared: list[Compared], before: Evidence, after: Evidence) -> tuple[str, ...]:
+def _objections(
+    compared: list[Compared], before: Evidence, after: Evidence, witnesses: int
+) -> tuple[str, ...]:
     found = {figure.name: figure for figure in compared}
     gain = found["mAP@R"].change
     first = found["precision@1"]
     said = []
     if gain is not None and gain.value <= 0:
         said.append(f"mAP@R did not rise ({gain.value:+.3f})")
+    elif gain is not None and gain.low is None:
+        said.append(
+            f"too few to tell: the test items make {witnesses} independent units, and it takes {FEWEST}"
+        )
     elif gain is not None and gain.low is not None and gain.low <= 0:
         said.append(f"the rise of mAP@R by {gain.value:.3f} may be chance (from {gain.low:+.3f})")
     if first.before is not None and first.after.value < first.before.value:

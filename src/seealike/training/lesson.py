@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.catalog.labels import GROUP, labels_of, numbered
+from seealike.encoders.learnt import mark_of
 from seealike.errors import UsageError
 from seealike.training.options import Labelling, Splitting
 
@@ -27,18 +28,20 @@ class Lesson:
         vectors: their vectors, of unit norm.
         classes: the names of the classes, sorted.
         targets: the class of each item.
+        marks: what each picture is known by on an encoder's card.
         units: numbers of those who must stay together (a person, a product).
         parts: the value of the split column of each item; empty strings without one.
         unit_name: what a unit is, in words.
         left_out: how many items of the catalogue have no class.
 
-    Shapes: vectors is (n, d); targets and units are (n,).
+    Shapes: vectors is (n, d); targets, marks and units are (n,).
     """
 
     items: tuple[Item, ...]
     vectors: Float32Array
     classes: tuple[str, ...]
     targets: Int64Array
+    marks: Int64Array
     units: Int64Array
     parts: tuple[str, ...]
     unit_name: str
@@ -59,7 +62,8 @@ def read_lesson(catalog: Catalog, labelling: Labelling, splitting: Splitting) ->
     ids, vectors = catalog.vectors()
     known = {item.id: item for item in catalog.items()}
     items = [known[item_id] for item_id in ids if item_id in known]
-    if len(items) != len(ids):
+    marks = {item_id: mark_of(item_id, sha256) for item_id, sha256 in catalog.digests()}
+    if len(items) != len(ids) or not marks.keys() >= known.keys():
         raise UsageError("the catalogue was changed while it was read; try again")
     ignored = set(labelling.ignore)
     labels = [None if label in ignored else label for label in labels_of(items, labelling.column)]
@@ -73,6 +77,7 @@ def read_lesson(catalog: Catalog, labelling: Labelling, splitting: Splitting) ->
         vectors=vectors[rows],
         classes=tuple(classes),
         targets=targets,
+        marks=np.array([marks[items[row].id] for row in rows], dtype=np.int64),
         units=units,
         parts=_parts(chosen, splitting.column),
         unit_name=unit_name,

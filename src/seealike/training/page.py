@@ -28,7 +28,7 @@ from seealike.training.chart import curve_chart
 from seealike.training.judge import K
 
 if TYPE_CHECKING:
-    from seealike.evaluation.bootstrap import Estimate
+    from seealike.evaluation.intervals import Estimate
     from seealike.training.judge import Compared
     from seealike.training.report import TrainReport
     from seealike.types import Int64Array, Item
@@ -125,8 +125,8 @@ def _table(report: TrainReport) -> GalleryTable:
         title="On items that nobody learnt from",
         headings=("metric", "before", "after", "change"),
         rows=tuple(_row(figure) for figure in report.verdict.compared),
-        note="Each mean with the range that 95 % of its resamplings fall into. "
-        f"They are drawn by {report.lesson.unit_name}.",
+        note="Each mean with an interval that holds that of all such items 19 times in 20. "
+        f"Items of one {report.lesson.unit_name} are drawn together.",
     )
 
 
@@ -145,7 +145,7 @@ def _cell(estimate: Estimate | None, *, signed: bool) -> Cell | str:
     form = "+.3f" if signed else ".3f"
     low, high = estimate.low, estimate.high
     if low is None or high is None:
-        return Cell(f"{estimate.value:{form}}")
+        return Cell(f"{estimate.value:{form}}", estimate.verdict if signed else "interval unknown")
     bar = None if signed else (low, estimate.value, high)
     return Cell(f"{estimate.value:{form}}", f"{low:{form}} to {high:{form}}", bar)
 
@@ -207,7 +207,7 @@ def _commands(report: TrainReport) -> tuple[Command, ...]:
         Command(f"seealike reindex --encoder onnx:{report.encoder}", "Put the new encoder to use."),
         Command(
             f"seealike eval --label {report.options.labelling.column} --page quality.html",
-            "Measure it on everything, class by class.",
+            "Measure it class by class, on what it has not seen.",
         ),
     )
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.labels import GROUP, numbered
 from seealike.catalog.output_kinds import CHECKPOINT, ENCODER
 from seealike.catalog.outputs import OutputFile, check_outside
 from seealike.errors import EncoderMismatchError
 from seealike.evaluation.embedding import own_spec
+from seealike.evaluation.seen import NOTHING, learnt_marks
 from seealike.files import check_own_folder
 from seealike.training.checkpoint import Checkpoint
 from seealike.training.judge import gather, judge, with_head
@@ -99,17 +101,18 @@ def train(
     taught = _teach(catalog, lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
     known = voters(lesson, parts)
     targets = lesson.targets[parts.test]
-    before = gather(
-        lesson.vectors[parts.test], targets, None if known is None else (lesson.vectors[parts.train], known)
-    )
-    after = gather(taught.vectors, targets, None if known is None else (taught.voters, known))
+    groups = groups_of_test(lesson, parts, options.labelling.column)
+    old, new = lesson.vectors[parts.train], taught.voters
+    before = gather(lesson.vectors[parts.test], targets, None if known is None else (old, known), groups)
+    after = gather(taught.vectors, targets, None if known is None else (new, known), groups)
     if known is not None:
         after = with_head(after, taught.scores, targets)
     verdict = judge(before, after, lesson.units[parts.test])
     written = output if verdict.better or options.keep_anyway else None
-    parity, precise = (
-        (None, False) if written is None else write_encoder(target, catalog.path, taught, options.name)
-    )
+    parity, precise = None, False
+    if written is not None:
+        learnt = learnt_from(lesson, parts, options.recipe, catalog.placed_spec or own_spec(catalog))
+        parity, precise = write_encoder(target, catalog.path, taught, options.name, learnt)
     checkpoint.remove()
     return TrainReport(
         options=options,
@@ -146,6 +149,19 @@ def _teach(
     from seealike.training.teach_full import teach_full
 
     return teach_full(lesson, parts, recipe, keeper, ears.progress, ears.hear_pass)
+
+
+def groups_of_test(lesson: Lesson, parts: Split, column: str) -> Int64Array | None:
+    """Which product each test item shows; None where that is what is learnt, or nobody knows it."""
+    groups = [lesson.items[row].group for row in parts.test]
+    return numbered(groups)[1] if column != GROUP and any(groups) else None
+
+
+def learnt_from(lesson: Lesson, parts: Split, recipe: Recipe, spec: str) -> Int64Array:
+    """The marks of what a new encoder has seen: what taught it, what stopped it, and what taught its base."""
+    rows = np.concatenate([parts.train, parts.validation])
+    base = learnt_marks(spec) if recipe.method is Method.HEAD else None
+    return np.union1d(lesson.marks[rows], NOTHING if base is None else base)
 
 
 def voters(lesson: Lesson, parts: Split) -> Int64Array | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.outputs import OutputFile
 from seealike.encoders import EncoderCard, InputForm, card_path, parse_spec, read_card, record_for, write_card
+from seealike.encoders.learnt import marks_to_text
 from seealike.encoders.spec import ONNX, EncoderSpec
 from seealike.errors import CatalogError, EncoderError, StorageError, UsageError
 from seealike.store import FileSystem, read_manifest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.encoders import EncoderRecord
     from seealike.training.taught import Taught
+    from seealike.types import Int64Array
 
 
 def check_output(catalog: Catalog, output: OutputFile) -> None:
@@ -58,10 +60,15 @@ def _check_vectors_need_it_not(catalog: Catalog, output: str) -> None:
             raise UsageError(f"{output} is the encoder of {owner}; choose another --output for the new one")
 
 
-def write_encoder(output: OutputFile, catalog: str, taught: Taught, name: str) -> tuple[Parity, bool]:
+def write_encoder(
+    output: OutputFile, catalog: str, taught: Taught, name: str, learnt: Int64Array
+) -> tuple[Parity, bool]:
     """Write what was learnt, once it is proved that the file computes it.
 
-    At no moment is one file's card beside another file.
+    At no moment is one file's card beside another file. The card says by their marks which pictures were
+    ``learnt`` from.
+
+    Shapes: learnt is (n,).
 
     Returns:
         How well the file and the network agree, and whether it runs in float32 only.
@@ -81,6 +88,7 @@ def write_encoder(output: OutputFile, catalog: str, taught: Taught, name: str) -
         licence=taught.licence,
         source=taught.source,
         precise=taught.precise,
+        learnt=marks_to_text(learnt),
     )
     with _folder_beside(place) as folder:
         aside = os.path.join(folder, os.path.basename(place))

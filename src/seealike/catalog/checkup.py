@@ -180,7 +180,6 @@ def _measured_recall(store: SqliteStore, searcher: Searcher, sample: int) -> tup
     keys = view.keys[np.unique(np.linspace(0, len(view) - 1, min(sample, len(view))).astype(np.int64))]
     _, vectors = store.vectors_of([int(key) for key in keys])
     queries: Float32Array = vectors.astype(np.float32)
-    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     k = min(RECALL_K, len(view))
     exact = searcher.rank(view, queries, k, exact=True)
     approximate = searcher.rank(view, queries, k)

@@ -37,6 +37,7 @@ from seealike.catalog.texts import TextQueries
 from seealike.encoders import EncoderSpec
 from seealike.errors import UsageError
 from seealike.images import DecodePool
+from seealike.indexes.scoring import unit_rows
 from seealike.protocols import Encoder, Source
 from seealike.recommend import LoadedAnn, Searcher, SimilarList, taste_query
 from seealike.store import (
@@ -372,8 +373,9 @@ class Catalog:
         def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
             liked_keys, liked = vectors_of_ids(self._store, like)
             disliked_keys, disliked = vectors_of_ids(self._store, dislike)
+            liked = unit_rows(liked)
             liked = liked if pictures is None else np.concatenate([liked, pictures])
-            return taste_query(liked, disliked), [(*liked_keys, *disliked_keys)]
+            return taste_query(liked, unit_rows(disliked)), [(*liked_keys, *disliked_keys)]
 
         return answer(self._store, self._searcher, queries, k, options)[0]
 

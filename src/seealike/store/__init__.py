@@ -14,7 +14,7 @@ from seealike.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from seealike.store.records import NewItem, SourceRecord, State, StoredItem
+from seealike.store.records import KeyChanges, NewItem, SourceRecord, State, StoredItem
 from seealike.store.sqlite import SqliteStore
 from seealike.store.staging import ScanDiff, Staging
 from seealike.store.succession import disinherit, inherit, remove_other_databases, succeed
@@ -24,6 +24,7 @@ __all__ = [
     "DATABASE_NAME",
     "MANIFEST_NAME",
     "FileSystem",
+    "KeyChanges",
     "Manifest",
     "NewItem",
     "ScanDiff",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def catalog_of(vectors: Float16Array, work: Path) -> tuple[Path, float]:
             part = np.array(vectors[start : start + _ROWS_AT_ONCE])
             writer.add([_item(start + row, vector.tobytes()) for row, vector in enumerate(part)])
         started = time.perf_counter()
-        ann.refresh(store, writer, FileSystem(), lambda _: None)
+        ann.refresh(store, FileSystem(), lambda: nullcontext(writer), lambda _: None)
         note.write_text(json.dumps(time.perf_counter() - started))
         writer.close()
         store.close()

@@ -8,6 +8,7 @@ import seealike
 from seealike import errors, types
 
 PUBLIC = [
+    "AddReport",
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
@@ -18,6 +19,7 @@ PUBLIC = [
     "IndexReport",
     "Item",
     "Metric",
+    "NewPicture",
     "Preprocessing",
     "Progress",
     "ReindexReport",
@@ -54,6 +56,7 @@ ERRORS = [
 ]
 METHODS = [
     "add",
+    "add_many",
     "close",
     "encoder",
     "encoder_spec",

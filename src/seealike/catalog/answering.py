@@ -20,6 +20,7 @@ from seealike.recommend import (
     are_in_order,
     hits,
     keys_needed,
+    taste_query,
 )
 from seealike.store import SqliteStore, StoredItem
 from seealike.types import Float32Array, Hit, Int64Array, Item
@@ -83,6 +84,27 @@ def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float
         rows[place_of[done:end]] = unit_rows(vectors)
         done = end
     return rows if done == len(keys) else None
+
+
+def queries_of_items(store: SqliteStore, ids: Sequence[str]) -> Queries:
+    """Items as queries, none of which is to find itself. Raises as ``vectors_of_ids``."""
+    keys, vectors = vectors_of_ids(store, ids)
+    return vectors, [(key,) for key in keys]
+
+
+def query_of_taste(
+    store: SqliteStore, like: Sequence[str], dislike: Sequence[str], pictures: Float32Array
+) -> Queries:
+    """One query for liked items and pictures, and disliked items. Shapes: pictures is (n, d), unit norm.
+
+    Raises:
+        UsageError: nothing is liked, or the dislikes cancel the likes.
+        UnknownItemError, StaleViewError: as ``vectors_of_ids``.
+    """
+    liked_keys, liked = vectors_of_ids(store, like)
+    disliked_keys, disliked = vectors_of_ids(store, dislike)
+    liked = np.concatenate([unit_rows(liked), pictures])
+    return taste_query(liked, unit_rows(disliked)), [(*liked_keys, *disliked_keys)]
 
 
 def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], Float32Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ def repair(
     store: SqliteStore, searcher: Searcher, writer: StoreWriter, files: FileSystem, sample: int
 ) -> VerifyReport:
     """Check everything and put right what can be. The caller holds the writer lock."""
-    files.remove_leftovers(store.directory)
+    ann.remove_leftovers(store, files)
     findings = _page_findings(store)
     for finding, keys in list(_row_findings(store)):
         writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
@@ -99,8 +100,7 @@ def repair(
     if broken:
         ann.drop(store, writer, files)
         findings += [Finding(finding.file, finding.what, repaired=True) for finding in broken]
-    ann.remove_orphans(store, files)
-    ann.refresh(store, writer, files, lambda _: None)
+    ann.refresh(store, files, lambda: contextlib.nullcontext(writer), lambda _: None)
     recall, measured = _measured_recall(store, searcher, sample)
     return VerifyReport(store.state().count, tuple(findings), recall, measured)
 

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from seealike.catalog import ann, checkup, lists
+from seealike.catalog.adding import AddReport, NewPicture, PictureAdder, add_all
 from seealike.catalog.answering import (
     all_vectors,
     answer,
     check_k,
     public_item,
+    queries_of_items,
+    query_of_taste,
     stored_item,
-    vectors_of_ids,
 )
 from seealike.catalog.known_sources import (
     absolute_paths,
@@ -34,21 +33,18 @@ from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_uni
 from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.catalog.texts import TextQueries
+from seealike.catalog.turn import Turn
 from seealike.encoders import EncoderSpec
-from seealike.errors import UsageError
+from seealike.errors import CatalogBusyError, CatalogError, PictureError, UsageError
 from seealike.images import DecodePool
-from seealike.indexes.scoring import unit_rows
 from seealike.protocols import Encoder, Source
-from seealike.recommend import LoadedAnn, Searcher, SimilarList, taste_query
+from seealike.recommend import LoadedAnn, Searcher, SimilarList
 from seealike.store import (
     FileSystem,
-    NewItem,
     SqliteStore,
     StoreWriter,
-    WriterLock,
     remove_other_databases,
 )
-from seealike.store.records import BY_HAND, checked_text, metadata_to_json
 from seealike.types import (
     EncoderIdentity,
     Float32Array,
@@ -90,7 +86,8 @@ class Catalog:
         self._pictures = PictureEncoder(self._encoder)
         self._texts = TextQueries(self._encoder)
         self._searcher = Searcher(store, store.identity.dimension, self._load_ann)
-        self._writing = threading.Lock()
+        self._adder = PictureAdder(self._encoder, self._pictures)
+        self._turn = Turn(store.directory)
 
     @property
     def path(self) -> str:
@@ -134,6 +131,7 @@ class Catalog:
         """Free processes, models and files. The catalogue cannot be used afterwards."""
         self._pictures.close()
         self._texts.close()
+        self._adder.close()
         self._store.close()
 
     # -- what is in it -----------------------------------------------------------------------------
@@ -220,13 +218,13 @@ class Catalog:
             finally:
                 writer.close()
         with self._writer(options.wait_s) as writer:
-            self._files.remove_leftovers(self.path)
+            ann.remove_leftovers(self._store, self._files)
             remove_other_databases(self.path, self._files)
             job = SyncJob(self._store, writer, opened, options, report_progress)
             with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)
-            ann.refresh(self._store, writer, self._files, report_progress)
-            return report
+        self._renew_ann(report_progress, look_closely=True)
+        return report
 
     def forget(self, source: PathInput) -> int:
         """Drop a source, its items and its skipped files. No picture is deleted. The number of items removed.
@@ -240,53 +238,64 @@ class Catalog:
         with self._writer(SMALL_CHANGE_WAIT_S) as writer:
             record = named_source(source, known_sources(self.path, self._store.state()))
             removed = forget_source(self._store, writer, record.number)
-            ann.refresh(self._store, writer, self._files, _silent)
-            return removed
+        self._renew_ann(_silent)
+        return removed
 
     def add(
-        self, item_id: str, image: ImageInput, *, group: str | None = None, metadata: Metadata | None = None
+        self,
+        item_id: str,
+        image: ImageInput,
+        *,
+        group: str | None = None,
+        metadata: Metadata | None = None,
+        wait_s: float = SMALL_CHANGE_WAIT_S,
     ) -> None:
         """Add one picture under an id, replacing the item that has it. ``index`` never removes it.
 
         Raises:
             PictureError: the picture cannot be used.
             UsageError: id, group or metadata cannot be stored.
+            CatalogBusyError: somebody else is writing, for more than ``wait_s``.
         """
-        item_id = checked_text(item_id, "an id")
-        if not item_id:
-            raise UsageError("an item needs an id that is not empty")
-        group = None if group is None else checked_text(group, "a group")
-        metadata_json = metadata_to_json(metadata or {})
-        prepared = self._pictures.prepared(image)
-        vector = self._pictures.encode_pixels([prepared.pixels])[0]
-        path = os.path.abspath(image) if isinstance(image, str | os.PathLike) else None
-        row = NewItem(
-            id=item_id,
-            path=os.fsencode(path) if path else None,
-            size_bytes=None,
-            mtime_ns=None,
-            sha256=None,
-            group=group,
-            metadata_json=metadata_json,
-            width_px=prepared.width_px,
-            height_px=prepared.height_px,
-            source=BY_HAND,
-            vector=vector.astype(np.float16).tobytes(),
-        )
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
-            writer.add([row])
+        picture = NewPicture(item_id, image, group, metadata or {})
+        for row in self.add_many([picture], wait_s=wait_s).skipped:
+            raise PictureError(row.path or repr(row.id), row.reason, row.detail)
 
-    def remove(self, ids: Iterable[str]) -> int:
+    def add_many(
+        self,
+        pictures: Iterable[NewPicture],
+        *,
+        wait_s: float = SMALL_CHANGE_WAIT_S,
+        progress: ProgressCallback | None = None,
+    ) -> AddReport:
+        """``add`` for any number of pictures, each with an id of its own, in bounded memory.
+
+        Those that cannot be used are in the report; items that have their ids stay. Commits are made on the
+        way, each waits ``wait_s`` for another writer: what was committed stays, whatever happens next.
+
+        Raises:
+            CatalogBusyError: somebody else is writing.
+            StorageError: the disk refused.
+        """
+        told = progress or _silent
+        report = add_all(self._store, self._adder.rows(pictures), lambda: self._writer(wait_s), told)
+        self._renew_ann(told)
+        return report
+
+    def remove(self, ids: Iterable[str], *, wait_s: float = SMALL_CHANGE_WAIT_S) -> int:
         """Remove items from the catalogue (never from the disk). The number removed.
 
         Raises:
             UnknownItemError: one of the ids is not in the catalogue; then nothing is removed.
+            CatalogBusyError: somebody else is writing, for more than ``wait_s``.
         """
         wanted = list(dict.fromkeys(ids))
-        with self._writer(SMALL_CHANGE_WAIT_S) as writer:
+        with self._writer(wait_s) as writer:
             for item_id in wanted:
                 stored_item(self._store, item_id)
-            return writer.remove(wanted)
+            removed = writer.remove(wanted)
+        self._renew_ann(_silent)
+        return removed
 
     # -- asking it ---------------------------------------------------------------------------------
 
@@ -346,12 +355,7 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``similar`` for several items; one list each, in order."""
-
-        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            keys, vectors = vectors_of_ids(self._store, ids)
-            return vectors, [(key,) for key in keys]
-
-        return answer(self._store, self._searcher, queries, k, options)
+        return answer(self._store, self._searcher, lambda: queries_of_items(self._store, ids), k, options)
 
     def recommend(
         self,
@@ -368,16 +372,14 @@ class Catalog:
             UnknownItemError: an id is not in the catalogue.
             UsageError: nothing is liked.
         """
-        pictures = self._pictures.encode(like_images) if like_images else None
-
-        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            liked_keys, liked = vectors_of_ids(self._store, like)
-            disliked_keys, disliked = vectors_of_ids(self._store, dislike)
-            liked = unit_rows(liked)
-            liked = liked if pictures is None else np.concatenate([liked, pictures])
-            return taste_query(liked, unit_rows(disliked)), [(*liked_keys, *disliked_keys)]
-
-        return answer(self._store, self._searcher, queries, k, options)[0]
+        pictures = self._pictures.encode(like_images)
+        return answer(
+            self._store,
+            self._searcher,
+            lambda: query_of_taste(self._store, like, dislike, pictures),
+            k,
+            options,
+        )[0]
 
     def recommend_all(
         self,
@@ -403,20 +405,26 @@ class Catalog:
     def _load_ann(self, record: str) -> LoadedAnn | None:
         return ann.load(self.path, record)
 
+    def _renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> None:
+        """Make the approximate index anew where that is due; others may write meanwhile.
+
+        While somebody else writes for long it stays as it is, and the next change tries again.
+        """
+        if look_closely or ann.is_due(self._store):
+            with suppress(CatalogBusyError):
+                ann.refresh(self._store, self._files, lambda: self._writer(SMALL_CHANGE_WAIT_S), progress)
+
     @contextmanager
     def _writer(self, wait_s: float) -> Iterator[StoreWriter]:
-        lock = WriterLock(self.path)
-        with self._writing:
-            lock.acquire(wait_s)
+        with self._turn.taken(wait_s):
+            self._store.check_current()
+            writer = StoreWriter(self._store.database_path)
             try:
-                self._store.check_current()
-                writer = StoreWriter(self._store.database_path)
-                try:
-                    yield writer
-                finally:
-                    writer.close()
+                yield writer
             finally:
-                lock.release()
+                writer.close()
+                with suppress(CatalogError):  # what cannot be read is told by whoever reads it
+                    self._searcher.require(self._store.state().generation)
 
 
 def _never() -> tuple[DecodePool, Encoder]:

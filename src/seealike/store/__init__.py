@@ -5,7 +5,7 @@ What is here knows rows, bytes and durability; it does not know what a picture o
 
 from seealike.store import schema
 from seealike.store.files import FileSystem
-from seealike.store.lock import WriterLock
+from seealike.store.lock import WriterLock, builder_lock
 from seealike.store.manifest import (
     DATABASE_NAME,
     MANIFEST_NAME,
@@ -35,6 +35,7 @@ __all__ = [
     "StoreWriter",
     "StoredItem",
     "WriterLock",
+    "builder_lock",
     "disinherit",
     "inherit",
     "is_catalog",

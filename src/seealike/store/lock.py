@@ -7,11 +7,13 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 
 from seealike.errors import CatalogBusyError, StorageError
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
+BUILDER_LOCK_NAME = "builder.lock"
 
 
 class WriterLock:
@@ -57,3 +59,20 @@ class WriterLock:
             return f"process {holder['pid']} on {holder['host']} since {since}"
         except (OSError, ValueError, KeyError, TypeError):
             return "another process"
+
+
+@contextlib.contextmanager
+def builder_lock(directory: str) -> Iterator[bool]:
+    """Be the one who makes derived files and removes left-over ones, if nobody else is; yields whether."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(os.path.join(directory, BUILDER_LOCK_NAME), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -46,13 +46,14 @@ class StoreWriter:
         """Close the connection."""
         self.connection.close()
 
-    def add(self, items: Sequence[NewItem]) -> None:
-        """Add items, each replacing the one with its id."""
+    def add(self, items: Sequence[NewItem]) -> int:
+        """Add items, each replacing the one with its id; the number that were replaced."""
         if not items:
-            return
+            return 0
         with self._change() as change:
-            change.remove_ids([item.id for item in items])
+            replaced = change.remove_ids([item.id for item in items])
             change.insert(items)
+        return replaced
 
     def remove(self, ids: Iterable[str]) -> int:
         """Remove the items with these ids; the number that existed."""

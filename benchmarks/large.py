@@ -20,6 +20,7 @@ import psutil
 import seealike
 from seealike.catalog import ann
 from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter
+from seealike.store.records import BY_HAND
 from seealike.types import Float16Array
 
 _ROWS_AT_ONCE = 4096
@@ -62,7 +63,7 @@ def _item(row: int, vector: bytes) -> NewItem:
         metadata_json="{}",
         width_px=400,
         height_px=400,
-        managed=False,
+        source=BY_HAND,
         vector=vector,
     )
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import psutil
 import seealike
 from seealike.catalog import ann
 from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter
+from seealike.store.records import BY_HAND
 from seealike.types import Float16Array
 
 _ROWS_AT_ONCE = 4096
@@ -35,7 +37,7 @@ def catalog_of(vectors: Float16Array, work: Path) -> tuple[Path, float]:
             part = np.array(vectors[start : start + _ROWS_AT_ONCE])
             writer.add([_item(start + row, vector.tobytes()) for row, vector in enumerate(part)])
         started = time.perf_counter()
-        ann.refresh(store, writer, FileSystem(), lambda _: None)
+        ann.refresh(store, FileSystem(), lambda: nullcontext(writer), lambda _: None)
         note.write_text(json.dumps(time.perf_counter() - started))
         writer.close()
         store.close()
@@ -61,7 +63,7 @@ def _item(row: int, vector: bytes) -> NewItem:
         metadata_json="{}",
         width_px=400,
         height_px=400,
-        managed=False,
+        source=BY_HAND,
         vector=vector,
     )
 

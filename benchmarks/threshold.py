@@ -39,7 +39,7 @@ def _row(vectors: Float16Array, queries: Float32Array, work: Path) -> Row:
     snapshot = load_snapshot(path, record)
 
     def approximate(query: Float32Array) -> Float32Array:
-        return exact_scores(query, vectors[snapshot.candidates(query, 10)[0] - 1])
+        return exact_scores(query, vectors[snapshot.candidates(query, 10)[0].keys - 1])
 
     exact_ms = _median_ms(lambda query: exact.candidates(query, 10), queries)
     approximate_ms = _median_ms(approximate, queries)

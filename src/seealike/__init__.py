@@ -12,11 +12,13 @@ The errors are in ``seealike.errors``; the seams for adapter authors in ``seeali
 
 from seealike._version import __version__
 from seealike.catalog import (
+    AddReport,
     AnnInfo,
     Catalog,
     CatalogInfo,
     Finding,
     IndexOptions,
+    NewPicture,
     ReindexReport,
     SearchOptions,
     SourceInfo,
@@ -40,6 +42,7 @@ from seealike.types import (
 )
 
 __all__ = [
+    "AddReport",
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
@@ -50,6 +53,7 @@ __all__ = [
     "IndexReport",
     "Item",
     "Metric",
+    "NewPicture",
     "Preprocessing",
     "Progress",
     "ReindexReport",

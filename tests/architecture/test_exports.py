@@ -8,6 +8,7 @@ import seealike
 from seealike import errors, types
 
 PUBLIC = [
+    "AddReport",
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
@@ -18,6 +19,7 @@ PUBLIC = [
     "IndexReport",
     "Item",
     "Metric",
+    "NewPicture",
     "Preprocessing",
     "Progress",
     "ReindexReport",
@@ -56,6 +58,7 @@ ERRORS = [
 ]
 METHODS = [
     "add",
+    "add_many",
     "close",
     "digests",
     "encoder",

@@ -43,10 +43,10 @@ class RescoredAnn:
         keys = np.full((len(queries), k), -1, dtype=np.int64)
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         for row, proposed in enumerate(self.ann.candidates(queries, k)):
-            places = np.searchsorted(self.keys, proposed)
+            places = np.searchsorted(self.keys, proposed.keys)
             own = exact_scores(queries[row : row + 1], self.vectors[places])[0]
-            order = np.lexsort((proposed, -own))[:k]
-            keys[row, : len(order)], scores[row, : len(order)] = proposed[order], own[order]
+            order = np.lexsort((proposed.keys, -own))[:k]
+            keys[row, : len(order)], scores[row, : len(order)] = proposed.keys[order], own[order]
         return keys, scores
 
 
@@ -222,7 +222,7 @@ def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: AnnInde
     queries = clustered(300, D, 10)
     best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
     proposed = loaded.candidates(queries, 10)
-    shares = [np.isin(keys[row], mine).mean() for row, mine in zip(best, proposed, strict=True)]
+    shares = [np.isin(keys[row], mine.keys).mean() for row, mine in zip(best, proposed, strict=True)]
     assert np.mean(shares) >= loaded.record.recall_at_10 - 0.01
 
 
@@ -233,7 +233,7 @@ def test_enough_is_proposed_where_the_closest_lists_hold_too_few(
     lazy = replace(record, efforts=(Effort(10, 10, 1, 0.0, 10, 1),))
     for k in (1000, N - SAME + 1):
         (proposed,) = load_snapshot(str(path), lazy).candidates(clustered(1, D, 13), k)
-        assert len(proposed) >= k
+        assert len(proposed.keys) >= k
 
 
 def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: AnnIndex) -> None:
@@ -242,7 +242,7 @@ def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: An
     queries = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)
     best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
     proposed = loaded.candidates(queries, 10)
-    shares = [np.isin(keys[row], mine).mean() for row, mine in zip(best, proposed, strict=True)]
+    shares = [np.isin(keys[row], mine.keys).mean() for row, mine in zip(best, proposed, strict=True)]
     assert np.mean(shares) >= 0.98
 
 

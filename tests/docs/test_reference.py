@@ -13,7 +13,8 @@ from seealike import errors
 from seealike.catalog import ann, sync
 from seealike.images import DecodeLimits
 from seealike.indexes import build, effort
-from seealike.recommend import lists, view
+from seealike.recommend import lists, searcher
+from seealike.store import writer
 
 _FIGURE = re.compile(r"<!-- (figure:[\w-]+|/figure) -->")
 
@@ -81,7 +82,8 @@ def test_every_error_and_what_it_carries_is_in_the_reference() -> None:
         ("docs/how-it-works.md", f"{build.DIMENSIONS_TRIED[2]} and all"),
         ("docs/how-it-works.md", f"The target is {effort.TARGET_RECALL} of the true neighbours"),
         ("docs/how-it-works.md", f"Up to {lists.MATRIX_BYTES / 2**30} GiB of float16 vectors"),
-        ("docs/how-it-works.md", f"above {view.IN_MEMORY_BYTES // 2**30} GiB of vectors"),
+        ("docs/how-it-works.md", f"above {searcher.IN_MEMORY_BYTES // 2**30} GiB of vectors"),
+        ("docs/how-it-works.md", f"the last {writer.MOST_TOMBSTONES:,} deletions are on record"),
         ("docs/decisions/006-approximate-proposes-exact-decides.md", f"Below {ann.THRESHOLD:,} items"),
         ("docs/benchmarks.md", f"The threshold of {ann.THRESHOLD:,} items"),
         ("README.md", f"above {ann.THRESHOLD:,} items"),

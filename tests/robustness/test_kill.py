@@ -151,7 +151,7 @@ class Hunt:
         )
         self._acknowledged = found
         assert info.ann.state == "ready"
-        kept = ("catalog.sqlite", "manifest.json", "writer.lock", "ann-")
+        kept = ("catalog.sqlite", "manifest.json", "writer.lock", "builder.lock", "ann-")
         assert [name for name in os.listdir(self._catalog) if not name.startswith(kept)] == []
         assert len(list(self._catalog.glob("ann-*"))) == 1
 

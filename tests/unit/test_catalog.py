@@ -15,9 +15,10 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.errors import EncoderMismatchError, PictureError, UnknownItemError, UsageError
+from seealike.images import prepare
 from seealike.recommend import taste_query
 from seealike.testing import FakeEncoder
-from seealike.types import ImageInput, IndexReport, Metric, SkipReason
+from seealike.types import Float32Array, Hit, ImageInput, IndexReport, Metric, SkipReason
 
 
 @pytest.fixture
@@ -308,6 +309,43 @@ def test_readers_in_other_threads_always_see_one_whole_generation(
     for reader in readers:
         reader.join()
     assert not wrong
+
+
+def change_one_by_one(catalog: seealike.Catalog, query: Float32Array) -> Iterator[list[Hit]]:
+    """Add, replace and remove items, and say what is answered after each step."""
+    for number in range(40):
+        catalog.add(f"{number % 9:02}", picture(number))
+        yield catalog.search_vectors(query, k=5)[0]
+        if number % 4 == 0:
+            catalog.remove([f"{number % 9:02}"])
+            yield catalog.search_vectors(query, k=5)[0]
+
+
+def test_every_answer_beside_a_writer_is_that_of_one_committed_generation(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    query = FakeEncoder().encode(prepare(np.asarray(picture(3)), catalog.encoder.preprocessing)[None])
+    with seealike.create(tmp_path / "truth", encoder=FakeEncoder()) as truth:
+        answers = [[], *change_one_by_one(truth, query)]
+    seen: list[list[list[Hit]]] = [[], [], [], []]
+    done = threading.Event()
+
+    def read(found: list[list[Hit]]) -> None:
+        while not done.is_set():
+            found.append(catalog.search_vectors(query, k=5)[0])
+
+    readers = [threading.Thread(target=read, args=(found,)) for found in seen]
+    for reader in readers:
+        reader.start()
+    assert list(change_one_by_one(catalog, query)) == answers[1:]
+    done.set()
+    for reader in readers:
+        reader.join()
+    for found in seen:
+        assert found
+        place = 0
+        for hits in found:  # each is there, none older than the one before
+            place = answers.index(hits, place)
 
 
 def test_a_catalogue_that_moves_with_its_pictures_still_finds_them(tmp_path: Path) -> None:

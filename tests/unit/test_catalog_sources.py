@@ -277,6 +277,7 @@ def make_first_format(directory: Path, *, label: str, root: str) -> None:
     connection.execute("DROP INDEX items_of_source")
     connection.execute("ALTER TABLE items RENAME COLUMN source TO managed")
     connection.execute("DROP TABLE skipped")
+    connection.execute("DROP TABLE tombstones")
     connection.execute(
         "CREATE TABLE skipped (id TEXT NOT NULL, path BLOB NOT NULL, reason TEXT NOT NULL, "
         "detail TEXT NOT NULL, size INTEGER, mtime INTEGER, origin TEXT NOT NULL, crc INTEGER NOT NULL, "
@@ -284,7 +285,8 @@ def make_first_format(directory: Path, *, label: str, root: str) -> None:
     )
     for row in rows:
         connection.execute("INSERT INTO skipped VALUES (?,?,?,?,?,?,?,?)", (*row, crc(row)))
-    del state["sources"]
+    for later in ("sources", "tombstones", "recorded_from", "rewritten", "renamed"):
+        del state[later]
     state |= {
         "source": {"label": label, "root": root, "relative_root": None},
         "skip_sum": sum(crc(row) for row in rows),

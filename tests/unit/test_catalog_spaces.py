@@ -13,7 +13,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import IndexOptions, facade, reindexing
+from seealike.catalog import IndexOptions, reindexing
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.reindexing import move, reindex
 from seealike.catalog.spaces import in_space
@@ -203,7 +203,7 @@ def moved_while_waiting(catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPat
                 reindex(catalog.path, NEW)
             super().acquire(wait_s)
 
-    monkeypatch.setattr(facade, "WriterLock", LateLock)
+    monkeypatch.setattr(turn, "WriterLock", LateLock)
     return catalog.path
 
 

@@ -135,7 +135,7 @@ def test_a_replaced_item_gets_a_new_key_and_the_old_one_is_gone(
     writer.add([item("a", 1), item("b", 2)])
     writer.add([item("a", 5)])
     state, keys = store.state_and_keys()
-    assert (state.generation, state.count, state.last_key, keys.tolist()) == (2, 2, 3, [2, 3])
+    assert (state.generation, state.count, state.last_key, keys.tolist()) == (2, 2, 3, [3, 2])
     assert sorted(store.items_of([1, 2, 3])) == [2, 3]
 
 

@@ -1,5 +1,6 @@
 """The composition root: the one place that knows every stage, and the facade that users hold."""
 
+from seealike.catalog.adding import AddReport, NewPicture
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
 from seealike.catalog.options import (
@@ -17,12 +18,14 @@ from seealike.catalog.spaces import in_space
 
 __all__ = [
     "DEFAULT_ENCODER",
+    "AddReport",
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
     "EncoderPlace",
     "Finding",
     "IndexOptions",
+    "NewPicture",
     "ReindexReport",
     "SearchOptions",
     "SourceInfo",

@@ -6,19 +6,29 @@ it is checked against the record before it is used, and exact search answers whi
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+import numpy as np
 
 from seealike.catalog.options import AnnInfo
 from seealike.indexes import SnapshotDamagedError, SnapshotRecord, build_snapshot, load_snapshot
 from seealike.recommend import LoadedAnn
-from seealike.store import FileSystem, SqliteStore, State, StoreWriter
-from seealike.types import Progress
+from seealike.store import FileSystem, SqliteStore, State, StoreWriter, builder_lock
+from seealike.types import Float16Array, Int64Array, Progress
 
+ATTEMPTS = 3  # to read one generation while others write; then the next change tries again
 THRESHOLD = 30_000  # items; below, exact search is quick enough (docs/benchmarks.md)
 STALE_SHARE = 0.2  # of the snapshot: so many newer or deleted items call for a new one
 PREFIX, SUFFIX = "ann-", ".faiss"
+Writing = Callable[[], AbstractContextManager[StoreWriter]]
+
+
+class _ChangedError(Exception):
+    """Items that were to be in the snapshot are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +87,59 @@ def describe(store: SqliteStore, state: State) -> AnnInfo:
     return AnnInfo(ready, covered, tail, named.snapshot.recall_at_10, size)
 
 
+def is_due(store: SqliteStore) -> bool:
+    """Whether ``refresh`` would do something, as far as the record and the file's size tell."""
+    state = store.state()
+    if state.count <= THRESHOLD:
+        return state.ann is not None
+    return not _covers_most(store.directory, state)
+
+
 def refresh(
-    store: SqliteStore, writer: StoreWriter, files: FileSystem, progress: Callable[[Progress], None]
+    store: SqliteStore, files: FileSystem, writing: Writing, progress: Callable[[Progress], None]
 ) -> None:
     """Make the snapshot if the catalogue needs one and has none, or a stale or damaged one.
 
-    The caller holds the writer lock.
+    It is built while others write: only the record needs the writer's lock, which ``writing`` takes. Nothing
+    happens where another process is building already.
     """
-    remove_orphans(store, files)
-    state = store.state()
-    if state.count <= THRESHOLD:
-        if state.ann is not None:
-            drop(store, writer, files)
-        return
-    if state.ann is not None and _is_fresh(store.directory, state):
-        return
-    progress(Progress("ann", 0, state.count))
-    _build(store, writer, files, state)
-    progress(Progress("ann", state.count, state.count))
+    with builder_lock(store.directory) as alone:
+        if not alone:
+            return
+        _remove_orphans(store, files)
+        state = store.state()
+        if state.count <= THRESHOLD:
+            if state.ann is not None:
+                with writing() as writer:
+                    writer.set_ann(None)
+                _remove_orphans(store, files)
+            return
+        if _covers_most(store.directory, state) and damage(store.directory, state.ann or "") is None:
+            return
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(_ChangedError):
+                _build(store, files, writing, progress)
+                return
 
 
 def drop(store: SqliteStore, writer: StoreWriter, files: FileSystem) -> None:
     """Forget the snapshot and remove its file."""
     writer.set_ann(None)
-    remove_orphans(store, files)
+    remove_leftovers(store, files)
 
 
-def remove_orphans(store: SqliteStore, files: FileSystem) -> None:
+def remove_leftovers(store: SqliteStore, files: FileSystem) -> None:
+    """Remove what writes and builds that were cut off have left, unless somebody is building right now.
+
+    The caller holds the writer lock.
+    """
+    with builder_lock(store.directory) as alone:
+        if alone:
+            files.remove_leftovers(store.directory)
+            _remove_orphans(store, files)
+
+
+def _remove_orphans(store: SqliteStore, files: FileSystem) -> None:
     """Remove snapshot files that no record names (left by a crash between the file and its record)."""
     record = store.state().ann
     current = None if record is None else record.partition("\n")[0]
@@ -112,29 +148,64 @@ def remove_orphans(store: SqliteStore, files: FileSystem) -> None:
             files.remove(os.path.join(store.directory, name))
 
 
-def _is_fresh(directory: str, state: State) -> bool:
-    """Whether the file is what was written, and covers most of what is in the catalogue."""
-    if state.ann is None or damage(directory, state.ann) is not None:
+def _covers_most(directory: str, state: State) -> bool:
+    """Whether there is a snapshot, of the right size, that covers most of what is in the catalogue."""
+    try:
+        named = _Named.from_text(state.ann or "")
+        size = os.stat(os.path.join(directory, named.file)).st_size
+    except (SnapshotDamagedError, OSError):
         return False
-    snapshot = _Named.from_text(state.ann).snapshot
+    snapshot = named.snapshot
     newer = state.last_key - snapshot.last_key
     dead = snapshot.count + newer - state.count
-    return newer + max(0, dead) <= STALE_SHARE * snapshot.count
+    return size == snapshot.size_bytes and newer + max(0, dead) <= STALE_SHARE * snapshot.count
 
 
-def _build(store: SqliteStore, writer: StoreWriter, files: FileSystem, state: State) -> None:
+def _build(
+    store: SqliteStore, files: FileSystem, writing: Writing, progress: Callable[[Progress], None]
+) -> None:
+    """Build the snapshot of one generation, and record it unless somebody else has recorded one meanwhile.
+
+    Raises:
+        _ChangedError: items of that generation went away before they could be read as often as needed.
+    """
+    state, by_id = store.state_and_keys()
+    keys = np.sort(by_id)
     built: list[SnapshotRecord] = []
-    generation = state.generation
 
     def final_name() -> str:
-        return os.path.join(store.directory, f"{PREFIX}{generation}-{built[0].sha256[:16]}{SUFFIX}")
+        return os.path.join(store.directory, f"{PREFIX}{state.generation}-{built[0].sha256[:16]}{SUFFIX}")
 
+    progress(Progress("ann", 0, state.count))
     target = os.path.join(store.directory, f"{PREFIX}new")
     with files.replacing(target, final_name, follow=False) as temporary:
         built.append(
             build_snapshot(
-                store.vector_blocks, count=state.count, dimension=store.identity.dimension, path=temporary
+                lambda: _blocks(store, keys),
+                count=len(keys),
+                dimension=store.identity.dimension,
+                path=temporary,
             )
         )
-    writer.set_ann(_Named(os.path.basename(final_name()), built[0]).to_text())
-    remove_orphans(store, files)
+    with writing() as writer:
+        now = store.state()
+        if now.ann == state.ann and now.generation >= state.generation:
+            writer.set_ann(_Named(os.path.basename(final_name()), built[0]).to_text())
+    _remove_orphans(store, files)
+    progress(Progress("ann", state.count, state.count))
+
+
+def _blocks(store: SqliteStore, keys: Int64Array) -> Iterator[tuple[Int64Array, Float16Array]]:
+    """The vectors of ``keys``, ascending; others, which have come since, are left out."""
+    done = 0
+    for found, vectors in store.vector_blocks():
+        keep = np.isin(found, keys[done : done + len(found)], assume_unique=True)
+        end = done + int(keep.sum())
+        if not np.array_equal(found[keep], keys[done:end]):
+            raise _ChangedError
+        if end > done:
+            yield found[keep], vectors[keep]
+        done = end
+        if done == len(keys):
+            return
+    raise _ChangedError

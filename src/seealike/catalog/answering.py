@@ -10,10 +10,20 @@ import numpy as np
 
 from seealike.catalog.known_sources import absolute_paths
 from seealike.catalog.options import SearchOptions
-from seealike.catalog.pictures import encoded_unit
 from seealike.errors import CatalogBusyError, UnknownItemError, UsageError
 from seealike.indexes.scoring import unit_rows
-from seealike.recommend import ATTEMPTS, ItemRow, Ranked, Searcher, StaleViewError, Wanted, hits, keys_needed
+from seealike.recommend import (
+    ATTEMPTS,
+    ItemRow,
+    Searcher,
+    StaleViewError,
+    View,
+    Wanted,
+    are_in_order,
+    hits,
+    keys_needed,
+    taste_query,
+)
 from seealike.store import SqliteStore, StoredItem
 from seealike.types import Float32Array, Hit, Int64Array, Item
 from seealike.wording import closest
@@ -101,7 +111,8 @@ def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
     Nothing but the result is ever as large as the catalogue.
     """
     for _ in range(ATTEMPTS):
-        state, keys = store.state_and_keys()
+        state, by_id = store.state_and_keys()
+        keys = np.sort(by_id)
         named = [(item.id, item.key) for item in store.items()]
         place_of = np.empty(len(named), dtype=np.int64)  # where the vector of the n-th key goes
         order = np.searchsorted(keys, np.fromiter((key for _, key in named), np.int64, len(named)))
@@ -128,8 +139,29 @@ def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float
     return rows if done == len(keys) else None
 
 
+def queries_of_items(store: SqliteStore, ids: Sequence[str]) -> Queries:
+    """Items as queries, none of which is to find itself. Raises as ``vectors_of_ids``."""
+    keys, vectors = vectors_of_ids(store, ids)
+    return vectors, [(key,) for key in keys]
+
+
+def query_of_taste(
+    store: SqliteStore, like: Sequence[str], dislike: Sequence[str], pictures: Float32Array
+) -> Queries:
+    """One query for liked items and pictures, and disliked items. Shapes: pictures is (n, d), unit norm.
+
+    Raises:
+        UsageError: nothing is liked, or the dislikes cancel the likes.
+        UnknownItemError, StaleViewError: as ``vectors_of_ids``.
+    """
+    liked_keys, liked = vectors_of_ids(store, like)
+    disliked_keys, disliked = vectors_of_ids(store, dislike)
+    liked = np.concatenate([unit_rows(liked), pictures])
+    return taste_query(liked, unit_rows(disliked)), [(*liked_keys, *disliked_keys)]
+
+
 def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], Float32Array]:
-    """Keys and unit vectors of items, in the order of ``ids``.
+    """Keys and vectors of items, as they are stored (of any norm), in the order of ``ids``.
 
     Raises:
         UnknownItemError: one of them is not in the catalogue.
@@ -144,8 +176,7 @@ def vectors_of_ids(store: SqliteStore, ids: Sequence[str]) -> tuple[list[int], F
         if stored_item(store, missing[0]).key in keys:
             raise store.damaged(f"the item {missing[0]!r} has no vector")
         raise StaleViewError  # replaced in between
-    rows = vectors[[position[key] for key in keys]].astype(np.float32)
-    return keys, encoded_unit(rows) if len(rows) else rows
+    return keys, vectors[[position[key] for key in keys]].astype(np.float32)
 
 
 def answer(
@@ -160,27 +191,44 @@ def answer(
     Args:
         store: where items are read.
         searcher: ranks.
-        make_queries: gives unit vectors (q, d) and, for each, the keys that must not be among its hits.
+        make_queries: gives vectors (q, d) and, for each, the keys that must not be among its hits.
         k: how many hits for each query.
         options: how to search.
     """
     check_k(k)
     wanted = Wanted(k, options.min_score, options.metric)
+    after = -1
     for _ in range(ATTEMPTS):
+        view = searcher.view(after=after)
         try:
-            view = searcher.view()
-            queries, excluded = make_queries()
-            spare = max((len(keys) for keys in excluded), default=0)
-            ranked: list[Ranked] = []
-            for start in range(0, len(queries), QUERY_BATCH):
-                part = queries[start : start + QUERY_BATCH]
-                ranked += searcher.rank(view, part, k + spare, exact=options.exact)
-            rows = store.items_of(keys_needed(ranked))
-            absolute = absolute_paths(store)
-            return [
-                hits(row, wanted, set(keys), rows, absolute)
-                for row, keys in zip(ranked, excluded, strict=True)
-            ]
+            return _answered(store, searcher, view, make_queries(), wanted, exact=options.exact)
         except StaleViewError:
-            continue
+            after = view.generation
     raise CatalogBusyError(store.directory, "a process that changes it faster than it can be read")
+
+
+def _answered(
+    store: SqliteStore, searcher: Searcher, view: View, asked: Queries, wanted: Wanted, *, exact: bool
+) -> list[list[Hit]]:
+    """The answer of one generation.
+
+    Raises:
+        StaleViewError: it cannot be read any more.
+    """
+    queries, excluded = asked
+    if not view.alive(np.array([key for keys in excluded for key in keys], dtype=np.int64)).all():
+        raise StaleViewError  # the items asked for are of another generation
+    k = wanted.k + max((len(keys) for keys in excluded), default=0)
+    found: list[list[tuple[int, float]]] = []
+    for start in range(0, len(queries), QUERY_BATCH):
+        part = queries[start : start + QUERY_BATCH]
+        ranked = searcher.rank(view, part, k, metric=wanted.metric, exact=exact)
+        found += [wanted.of(row, excluded[start + place]) for place, row in enumerate(ranked)]
+    rows = store.items_of(keys_needed(found))
+    absolute = absolute_paths(store)
+    answers = [hits(pairs, rows, absolute) for pairs in found]
+    if store.state().rewritten > view.generation:
+        raise StaleViewError  # the rows may be of a newer generation
+    if not all(map(are_in_order, answers)):
+        raise store.damaged("the order of the ids")
+    return answers

@@ -90,7 +90,7 @@ def repair(
     store: SqliteStore, searcher: Searcher, writer: StoreWriter, files: FileSystem, sample: int
 ) -> VerifyReport:
     """Check everything and put right what can be. The caller holds the writer lock."""
-    files.remove_leftovers(store.directory)
+    ann.remove_leftovers(store, files)
     found = findings.of_pages(store)
     for finding, keys in list(findings.of_rows(store)):
         writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
@@ -106,8 +106,7 @@ def repair(
     copies = EncoderCopies(store.directory, files)
     found += copies.repair(store.identity, remembered_spec(store))
     copies.remove_unneeded()
-    ann.remove_orphans(store, files)
-    ann.refresh(store, writer, files, lambda _: None)
+    ann.refresh(store, files, lambda: contextlib.nullcontext(writer), lambda _: None)
     recall, measured = _measured_recall(store, searcher, sample)
     return VerifyReport(store.state().count, tuple(found), recall, measured)
 
@@ -128,7 +127,6 @@ def _measured_once(store: SqliteStore, searcher: Searcher, sample: int) -> tuple
     found, vectors = store.vectors_of([int(key) for key in keys])
     searcher.check_all_there(view, len(found), len(keys))
     queries: Float32Array = vectors.astype(np.float32)
-    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     k = min(RECALL_K, len(view))
     exact = searcher.rank(view, queries, k, exact=True)
     approximate = searcher.rank(view, queries, k)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from seealike.catalog import ann, checkup, lists
+from seealike.catalog.adding import AddReport, NewPicture, PictureAdder, add_all
 from seealike.catalog.answering import (
     all_vectors,
     answer,
@@ -22,8 +20,9 @@ from seealike.catalog.answering import (
     listed,
     listed_ids,
     public_item,
+    queries_of_items,
+    query_of_taste,
     stored_item,
-    vectors_of_ids,
 )
 from seealike.catalog.current import Current, Reading, opened_writer
 from seealike.catalog.known_sources import (
@@ -39,20 +38,18 @@ from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_uni
 from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.catalog.texts import TextQueries
+from seealike.catalog.turn import Turn
 from seealike.encoders import EncoderSpec
-from seealike.errors import CatalogError, UsageError
+from seealike.errors import CatalogBusyError, CatalogError, PictureError, ReplacedCatalogError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import SimilarList, taste_query
+from seealike.recommend import SimilarList
 from seealike.store import (
     FileSystem,
-    NewItem,
     SqliteStore,
     StoreWriter,
-    WriterLock,
     remove_other_databases,
 )
-from seealike.store.records import BY_HAND, checked_text, metadata_to_json
 from seealike.types import (
     EncoderIdentity,
     Float32Array,
@@ -95,7 +92,8 @@ class Catalog:
         self._pictures = PictureEncoder(self._encoder)
         self._texts = TextQueries(self._encoder)
         self._path = store.directory
-        self._writing = threading.Lock()
+        self._adder = PictureAdder(self._encoder, self._pictures)
+        self._turn = Turn(store.directory)
 
     @property
     def path(self) -> str:
@@ -144,6 +142,7 @@ class Catalog:
         """Free processes, models and files. The catalogue cannot be used afterwards."""
         self._pictures.close()
         self._texts.close()
+        self._adder.close()
         self._current.close()
 
     # -- what is in it -----------------------------------------------------------------------------
@@ -237,14 +236,14 @@ class Catalog:
             with opened_writer(store) as writer:
                 return SyncJob(store, writer, opened, options, report_progress).run(_never)
         with self._writer(options.wait_s) as ((store, _), writer):
-            self._files.remove_leftovers(self.path)
+            ann.remove_leftovers(store, self._files)
             remove_other_databases(self.path, self._files)
             self._encoder.keep(self._files, link=options.link_encoder)
             job = SyncJob(store, writer, opened, options, report_progress)
             with pipeline(self._encoder, options.workers) as open_pipeline:
                 report = job.run(open_pipeline)
-            ann.refresh(store, writer, self._files, report_progress)
-            return report
+        self._renew_ann(report_progress, look_closely=True)
+        return report
 
     def forget(self, source: PathInput) -> int:
         """Drop a source, its items and its skipped files. No picture is deleted. The number of items removed.
@@ -258,55 +257,66 @@ class Catalog:
         with self._writer(SMALL_CHANGE_WAIT_S) as ((store, _), writer):
             record = named_source(source, known_sources(self.path, store.state()))
             removed = forget_source(store, writer, record.number)
-            ann.refresh(store, writer, self._files, _silent)
-            return removed
+        self._renew_ann(_silent)
+        return removed
 
     def add(
-        self, item_id: str, image: ImageInput, *, group: str | None = None, metadata: Metadata | None = None
+        self,
+        item_id: str,
+        image: ImageInput,
+        *,
+        group: str | None = None,
+        metadata: Metadata | None = None,
+        wait_s: float = SMALL_CHANGE_WAIT_S,
     ) -> None:
         """Add one picture under an id, replacing the item that has it. ``index`` never removes it.
 
         Raises:
             PictureError: the picture cannot be used.
             UsageError: id, group or metadata cannot be stored.
+            CatalogBusyError: somebody else is writing, for more than ``wait_s``.
         """
-        item_id = checked_text(item_id, "an id")
-        if not item_id:
-            raise UsageError("an item needs an id that is not empty")
-        group = None if group is None else checked_text(group, "a group")
-        metadata_json = metadata_to_json(metadata or {})
-        prepared = self._pictures.prepared(image)
-        vector = self._pictures.encode_pixels([prepared.pixels])[0]
-        path = os.path.abspath(image) if isinstance(image, str | os.PathLike) else None
-        row = NewItem(
-            id=item_id,
-            path=os.fsencode(path) if path else None,
-            size_bytes=None,
-            mtime_ns=None,
-            sha256=None,
-            group=group,
-            metadata_json=metadata_json,
-            width_px=prepared.width_px,
-            height_px=prepared.height_px,
-            source=BY_HAND,
-            vector=vector.astype(np.float16).tobytes(),
-        )
-        with self._writer(SMALL_CHANGE_WAIT_S) as (_, writer):
-            writer.add([row])
+        picture = NewPicture(item_id, image, group, metadata or {})
+        for row in self.add_many([picture], wait_s=wait_s).skipped:
+            raise PictureError(row.path or repr(row.id), row.reason, row.detail)
 
-    def remove(self, ids: Iterable[str]) -> int:
+    def add_many(
+        self,
+        pictures: Iterable[NewPicture],
+        *,
+        wait_s: float = SMALL_CHANGE_WAIT_S,
+        progress: ProgressCallback | None = None,
+    ) -> AddReport:
+        """``add`` for any number of pictures, each with an id of its own, in bounded memory.
+
+        Those that cannot be used are in the report; items that have their ids stay. Commits are made on the
+        way, each waits ``wait_s`` for another writer: what was committed stays, whatever happens next.
+
+        Raises:
+            CatalogBusyError: somebody else is writing.
+            StorageError: the disk refused.
+        """
+        told = progress or _silent
+        report = add_all(self._store, self._adder.rows(pictures), lambda: self._committing(wait_s), told)
+        self._renew_ann(told)
+        return report
+
+    def remove(self, ids: Iterable[str], *, wait_s: float = SMALL_CHANGE_WAIT_S) -> int:
         """Remove items from the catalogue (never from the disk). The number removed.
 
         Also from a catalogue that has another encoder by now: ids are the same there.
 
         Raises:
             UnknownItemError: one of the ids is not in the catalogue; then nothing is removed.
+            CatalogBusyError: somebody else is writing, for more than ``wait_s``.
         """
         wanted = list(dict.fromkeys(listed_ids(ids)))
-        with self._writer(SMALL_CHANGE_WAIT_S, any_encoder=True) as ((store, _), writer):
+        with self._writer(wait_s, any_encoder=True) as ((store, _), writer):
             for item_id in wanted:
                 stored_item(store, item_id)
-            return writer.remove(wanted)
+            removed = writer.remove(wanted)
+        self._renew_ann(_silent)
+        return removed
 
     # -- asking it ---------------------------------------------------------------------------------
 
@@ -369,14 +379,8 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``similar`` for several items; one list each, in order."""
-
         store, searcher = self._current.reading()
-
-        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            keys, vectors = vectors_of_ids(store, ids)
-            return vectors, [(key,) for key in keys]
-
-        return answer(store, searcher, queries, k, options)
+        return answer(store, searcher, lambda: queries_of_items(store, ids), k, options)
 
     def recommend(
         self,
@@ -394,17 +398,9 @@ class Catalog:
             UsageError: nothing is liked.
         """
         check_k(k)
-        liked_images = listed(like_images, "pictures")
-        pictures = self._pictures.encode(liked_images) if liked_images else None
+        pictures = self._pictures.encode(listed(like_images, "pictures"))
         store, searcher = self._current.reading()
-
-        def queries() -> tuple[Float32Array, list[tuple[int, ...]]]:
-            liked_keys, liked = vectors_of_ids(store, like)
-            disliked_keys, disliked = vectors_of_ids(store, dislike)
-            liked = liked if pictures is None else np.concatenate([liked, pictures])
-            return taste_query(liked, disliked), [(*liked_keys, *disliked_keys)]
-
-        return answer(store, searcher, queries, k, options)[0]
+        return answer(store, searcher, lambda: query_of_taste(store, like, dislike, pictures), k, options)[0]
 
     def recommend_all(
         self,
@@ -432,21 +428,34 @@ class Catalog:
     def _store(self) -> SqliteStore:
         return self._current.reading().store
 
+    def _renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> None:
+        """Make the approximate index anew where that is due; others may write meanwhile.
+
+        While somebody else writes for long it stays as it is, and the next change tries again.
+        """
+        with suppress(CatalogBusyError, ReplacedCatalogError):
+            store = self._store
+            if look_closely or ann.is_due(store):
+                ann.refresh(store, self._files, lambda: self._committing(SMALL_CHANGE_WAIT_S), progress)
+
     @contextmanager
     def _writer(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
-        lock = WriterLock(self.path)
-        with self._writing:
-            lock.acquire(wait_s)
+        with self._turn.taken(wait_s):
+            reading = self._current.to_write(any_encoder=any_encoder)
             try:
-                reading = self._current.to_write(any_encoder=any_encoder)
                 with opened_writer(reading.store) as writer:
                     yield reading, writer
                 if not reading.store.is_current():  # removed or replaced by somebody who asks for no lock
-                    raise CatalogError(
-                        self.path, f"{self.path} was replaced while it was written; do it again"
-                    )
+                    what = f"{self.path} was replaced while it was written; do it again"
+                    raise CatalogError(self.path, what)
             finally:
-                lock.release()
+                with suppress(CatalogError):  # what cannot be read is told by whoever reads it
+                    reading.searcher.require(reading.store.state().generation)
+
+    @contextmanager
+    def _committing(self, wait_s: float) -> Iterator[StoreWriter]:
+        with self._writer(wait_s) as (_, writer):
+            yield writer
 
 
 def _never() -> tuple[DecodePool, Encoder]:

@@ -194,7 +194,8 @@ class PictureEncoder:
         Raises:
             PictureError: one of them cannot be used.
         """
-        return self.encode_pixels([self.prepared(image).pixels for image in images])
+        vectors = [self.encode_pixels([self.prepared(image).pixels]) for image in images]  # one at a time
+        return np.concatenate([self.encode_pixels([]), *vectors])
 
     def encode_pixels(self, pixels: Sequence[PixelArray]) -> Float32Array:
         """Encode prepared pictures, in order. Result is (n, d), unit norm."""

@@ -28,16 +28,20 @@ def pipeline(
 
         def start() -> tuple[DecodePool, Encoder]:
             encoder = made.enter_context(at_hand.loaded(EncoderMode.THROUGHPUT))
-            processes = workers or default_workers()
-            pool = DecodePool(
-                at_hand.identity.preprocessing,
-                workers=processes,
-                batch_size=DECODE_BATCH,
-                buffers=2 * processes + BATCHES_HELD + 1,
-            )
-            return made.enter_context(pool), encoder
+            return made.enter_context(decode_pool(at_hand, workers)), encoder
 
         yield start
+
+
+def decode_pool(at_hand: EncoderAtHand, workers: int | None) -> DecodePool:
+    """Decoding processes for many pictures."""
+    processes = workers or default_workers()
+    return DecodePool(
+        at_hand.identity.preprocessing,
+        workers=processes,
+        batch_size=DECODE_BATCH,
+        buffers=2 * processes + BATCHES_HELD + 1,
+    )
 
 
 def default_workers() -> int:

@@ -1,6 +1,6 @@
 """Vectors to neighbours: exact search, and FAISS snapshots that propose what exact scoring then decides."""
 
-from seealike.indexes.ann import AnnIndex, load_snapshot
+from seealike.indexes.ann import AnnIndex, Proposal, load_snapshot
 from seealike.indexes.build import build_snapshot
 from seealike.indexes.exact import ExactIndex
 from seealike.indexes.scoring import exact_scores
@@ -9,6 +9,7 @@ from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord
 __all__ = [
     "AnnIndex",
     "ExactIndex",
+    "Proposal",
     "SnapshotDamagedError",
     "SnapshotRecord",
     "build_snapshot",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,31 @@ from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from seealike.types import Float32Array, Int64Array
 
 _WORTH_A_THREAD = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Keys to be scored for one query, no key twice. Neighbours of one ``group`` have equal vectors.
+
+    Shapes: keys and groups are (m,); groups ascend.
+    """
+
+    keys: Int64Array
+    groups: Int64Array
+
+    def only(self, which: npt.NDArray[np.bool_]) -> Proposal:
+        """Some of the keys."""
+        return self if which.all() else Proposal(self.keys[which], self.groups[which])
+
+    def leaders(self) -> tuple[Int64Array, Int64Array]:
+        """One key of every group, and for each of ``keys`` the place of its group's one among them."""
+        first = np.diff(self.groups, prepend=-1) > 0
+        return self.keys[first], np.cumsum(first) - 1
 
 
 class AnnIndex:
@@ -39,17 +62,17 @@ class AnnIndex:
         """The number of vectors."""
         return self.record.count
 
-    def candidates(self, queries: Float32Array, k: int) -> list[Int64Array]:
+    def candidates(self, queries: Float32Array, k: int) -> list[Proposal]:
         """For every query, keys among which its ``k`` closest are, with the recorded recall; score them.
 
-        At least ``min(k, n)`` keys each, no key twice, roughly closest first. Where one of several equal
+        At least ``min(k, n)`` keys each, roughly closest first. Where one of several equal
         vectors is proposed, all are. A query's candidates do not depend on the others asked with it.
 
         Shapes: queries is (q, d), unit norm.
         """
         engine = self._engine
         if engine is None:
-            return [self._keys] * len(queries)
+            return [self._expanded(np.arange(self.record.distinct))] * len(queries)
         effort = self._effort(max(k, 1))
         workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
         if workers < 2:
@@ -68,7 +91,7 @@ class AnnIndex:
             self._known_effort = known
         return known
 
-    def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Int64Array]:
+    def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Proposal]:
         with threads(1):
             return [self._expanded(self._closest(engine, query, effort)) for query in queries]
 
@@ -81,17 +104,16 @@ class AnnIndex:
             found = _searched(engine, reduced, effort.wide_fetched, self.record.lists, REFINED_WIDE)
         return found[0]
 
-    def _expanded(self, labels: Int64Array) -> Int64Array:
+    def _expanded(self, labels: Int64Array) -> Proposal:
         """The keys of the labels' vectors, equal ones side by side."""
-        if not self._has_twins:
-            single: Int64Array = self._keys[labels]
-            return single
+        groups = np.arange(len(labels))
+        if not self._has_twins or not len(labels):
+            return Proposal(self._keys[labels], groups)
         starts = self._starts[labels]
         lengths = self._starts[labels + 1] - starts
         ends = np.cumsum(lengths)
         places = np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
-        expanded: Int64Array = self._keys[places]
-        return expanded
+        return Proposal(self._keys[places], np.repeat(groups, lengths))
 
 
 def _searched(

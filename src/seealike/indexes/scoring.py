@@ -23,22 +23,29 @@ _BLOCK_VALUES = 1 << 19  # 4 MiB of float64: stays in the processor's cache
 def exact_scores(queries: Float32Array, vectors: Float16Array) -> Float32Array:
     """Cosine similarity of every query with every stored vector, rounded to ``DECIMALS`` decimals.
 
-    Each pair is computed by itself, in float64: neither the row's position nor the number of rows matters.
-    Stored vectors need not have norm 1 exactly; a vector of zeros scores 0.
+    Each pair is computed by itself, in float64: neither the row's position nor the number of rows matters,
+    nor which of two stored vectors is the query. Norms need not be 1; a vector of zeros scores 0.
 
-    Shapes: queries is (q, d), unit norm; vectors is (m, d); the result is (q, m).
+    Shapes: queries is (q, d); vectors is (m, d); the result is (q, m).
     """
     scores = np.empty((len(queries), len(vectors)), dtype=np.float32)
     wide_queries = queries.astype(np.float64)
+    query_norms = _norms(wide_queries)
     rows = max(1, _BLOCK_VALUES // max(1, vectors.shape[1]))
     for start in range(0, len(vectors), rows):
         part = _widened(vectors[start : start + rows])
-        norms = np.sqrt(np.vecdot(part, part))
-        norms[norms == 0.0] = 1.0
+        norms = _norms(part)
         for row, query in enumerate(wide_queries):
-            cosines = np.vecdot(part, query) / norms
+            cosines = np.vecdot(part, query) / (norms * query_norms[row])
             scores[row, start : start + rows] = np.round(cosines, DECIMALS)
     return np.clip(scores, -1.0, 1.0, out=scores)
+
+
+def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Euclidean norms to divide by: 1 for rows of zeros."""
+    norms: npt.NDArray[np.float64] = np.sqrt(np.vecdot(rows, rows))
+    norms[norms == 0.0] = 1.0
+    return norms
 
 
 @functools.cache
@@ -52,8 +59,8 @@ def _widened(vectors: Float16Array) -> npt.NDArray[np.float64]:
     return _halves().take(np.ascontiguousarray(vectors).view(np.uint16), mode="clip")
 
 
-def unit_rows(vectors: Float16Array) -> Float32Array:
-    """Stored vectors as float32 with norm 1; zeros stay zeros. Shapes: (n, d) to (n, d)."""
+def unit_rows(vectors: Float16Array | Float32Array) -> Float32Array:
+    """Vectors as float32 with norm 1; zeros stay zeros. Shapes: (n, d) to (n, d)."""
     rows = vectors.astype(np.float32)
     norms = np.sqrt(np.vecdot(rows, rows))
     norms[norms == 0.0] = 1.0

@@ -1,16 +1,16 @@
-"""From ranked keys to what a caller sees: ties in id order, self left out, cut to k."""
+"""From ranked keys to what a caller sees: self left out, cut to k, with the items' rows."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
-from seealike.indexes.scoring import DECIMALS
-from seealike.recommend.view import Ranked, StaleViewError
+from seealike.recommend.ranking import Ranked
+from seealike.recommend.searcher import StaleViewError
 from seealike.types import Hit, Metadata, Metric
 
 
@@ -46,45 +46,40 @@ class Wanted:
     min_score: float | None
     metric: Metric
 
-
-def converted(scores: np.ndarray[tuple[int], np.dtype[np.float32]], metric: Metric) -> list[float]:
-    """Cosine similarities in the units of ``metric``, as they are printed; the order stays.
-
-    Source: for unit vectors the squared Euclidean distance is 2 - 2 cos.
-    """
-    if metric is Metric.EUCLIDEAN:
-        return [-round(math.sqrt(max(0.0, 2.0 - 2.0 * float(score))), DECIMALS) for score in scores]
-    return [round(float(score), DECIMALS) for score in scores]
+    def of(self, ranked: Ranked, exclude: Collection[int]) -> list[tuple[int, float]]:
+        """The keys and scores that are wanted, of a ranking that has ``len(exclude)`` to spare."""
+        pairs = [
+            pair
+            for pair in zip(ranked[0].tolist(), ranked[1].tolist(), strict=True)
+            if pair[0] not in exclude
+        ]
+        return [pair for pair in pairs[: self.k] if self.min_score is None or pair[1] >= self.min_score]
 
 
 def hits(
-    ranked: Ranked,
-    wanted: Wanted,
-    exclude: Collection[int],
+    pairs: Sequence[tuple[int, float]],
     rows: Mapping[int, ItemRow],
     absolute: Callable[[ItemRow], str | None],
 ) -> list[Hit]:
-    """The ``k`` best, highest score first, equal scores in id order.
+    """Ranked keys as hits.
 
     Raises:
         StaleViewError: a ranked item is not in ``rows``.
     """
-    pairs = []
-    for key, score in zip(ranked[0].tolist(), converted(ranked[1], wanted.metric), strict=True):
-        if key in exclude or (wanted.min_score is not None and score < wanted.min_score):
-            continue
-        if key not in rows:
-            raise StaleViewError
-        pairs.append((-score, rows[key].id, rows[key]))
-    pairs.sort(key=lambda pair: pair[:2])
+    if any(key not in rows for key, _ in pairs):
+        raise StaleViewError
+    found = ((rows[key], score) for key, score in pairs)
     return [
-        Hit(id=row.id, score=-negated, path=absolute(row), group=row.group, metadata=row.metadata)
-        for negated, _, row in pairs[: wanted.k]
+        Hit(id=row.id, score=score, path=absolute(row), group=row.group, metadata=row.metadata)
+        for row, score in found
     ]
 
 
-def keys_needed(ranked: Sequence[Ranked]) -> list[int]:
+def are_in_order(found: Sequence[Hit]) -> bool:
+    """Whether equal scores are in id order."""
+    return all((-one.score, one.id) < (-other.score, other.id) for one, other in pairwise(found))
+
+
+def keys_needed(found: Sequence[Sequence[tuple[int, float]]]) -> list[int]:
     """Every key that occurs, once."""
-    if not ranked:
-        return []
-    return [int(key) for key in np.unique(np.concatenate([keys for keys, _ in ranked]))]
+    return [int(key) for key in np.unique([key for pairs in found for key, _ in pairs])]

@@ -1,16 +1,19 @@
-"""The top-k list of every item, streamed in bounded memory."""
+"""The top-k list of every item, streamed in bounded memory, all of one generation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from seealike.indexes import exact_scores
-from seealike.recommend.answers import Wanted, converted
-from seealike.recommend.view import Ranked, Searcher, StaleViewError, VectorStore, View, joined
-from seealike.types import Float16Array, Float32Array, Int64Array
+from seealike.indexes import ExactIndex
+from seealike.recommend.answers import Wanted
+from seealike.recommend.ranking import Ranked
+from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
+from seealike.recommend.view import VectorReader, VectorStore, View
+from seealike.types import Float32Array, Int64Array
 
 BLOCK = 1024
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
@@ -25,102 +28,155 @@ class SimilarList:
     scores: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The ids of all items, in id order, and their keys."""
+class NamedRow(Protocol):
+    """What a list needs to know of an item."""
 
-    ids: Sequence[str]
-    keys: Int64Array
+    @property
+    def id(self) -> str:
+        """The caller's id."""
+
+    @property
+    def key(self) -> int:
+        """Its key."""
+
+
+class ListStore(VectorStore, Protocol):
+    """Where vectors and ids are read from."""
+
+    def items(self) -> Iterator[NamedRow]:
+        """Every item, in id order."""
+
+    def items_of(self, keys: Sequence[int]) -> Mapping[int, NamedRow]:
+        """Those of ``keys`` that are alive, by key."""
 
 
 def similar_lists(
-    store: VectorStore,
+    store: ListStore,
     searcher: Searcher,
-    names: Names,
     wanted: Wanted,
     *,
     exact: bool,
     progress: Callable[[int, int], None],
 ) -> Iterator[SimilarList]:
-    """Yield the list of every item, in the order of ``names``.
+    """Yield the list of every item, in id order.
+
+    Everything is read before the first list; only vectors that do not fit into memory are read on the way.
 
     Raises:
-        StaleViewError: the catalogue changed between the reading of ``names`` and the first list.
+        StaleViewError: the catalogue changes faster than it can be read, or vectors that did not fit into
+            memory are gone.
+        DamagedCatalogError: items have no vector.
     """
-    view = searcher.view()
-    if not np.array_equal(np.sort(names.keys), view.keys):
+    gathering = _Gathering(store, searcher)
+    gathered, after = None, -1
+    for _ in range(ATTEMPTS):
+        view = searcher.view(after=after)
+        gathered, after = gathering.complete(view), view.generation
+        if gathered is not None:
+            break
+        if store.state().generation == after:  # nobody wrote
+            raise store.damaged("items without a vector")
+    else:
         raise StaleViewError
-    job = _ListJob(store, searcher, view, names, wanted, exact=exact)
-    for start in range(0, len(names.ids), BLOCK):
-        yield from job.block(start)
-        progress(min(start + BLOCK, len(names.ids)), len(names.ids))
+    job = _ListJob(searcher, gathered, wanted, exact=exact)
+    places = np.argsort(gathered.view.living.ranks)
+    for start in range(0, len(places), BLOCK):
+        yield from job.block(places[start : start + BLOCK])
+        progress(min(start + BLOCK, len(places)), len(places))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """One generation: its view, the id of each of the view's keys, and where the vectors are read."""
+
+    view: View
+    ids: Sequence[str]
+    reader: VectorReader
+
+
+class _Gathering:
+    """Ids and vectors, read once; what another generation has more is read in addition."""
+
+    def __init__(self, store: ListStore, searcher: Searcher) -> None:
+        self._store, self._searcher = store, searcher
+        self._ids: dict[int, str] = {}
+        self._ids_from = -1  # the generation at which their reading began
+        self._held: ExactIndex | None = None
+
+    def complete(self, view: View) -> _Gathered | None:
+        """Everything that belongs to ``view``; ``None`` where part of it is gone: go on with a newer one."""
+        reader = self._reader(view)
+        ids = self._ids_of(view) if reader is not None else None
+        return None if reader is None or ids is None else _Gathered(view, ids, reader)
+
+    def _ids_of(self, view: View) -> list[str] | None:
+        store, keys = self._store, view.keys.tolist()
+        if not self._ids:
+            self._ids_from = store.state().generation
+            self._ids = {item.key: item.id for item in store.items()}
+        unknown = store.items_of([key for key in keys if key not in self._ids])
+        self._ids.update((key, item.id) for key, item in unknown.items())
+        renamed = store.state().renamed
+        if renamed > self._ids_from:
+            self._ids = {}
+        if renamed > view.generation or not all(key in self._ids for key in keys):
+            return None
+        return [self._ids[key] for key in keys]
+
+    def _reader(self, view: View) -> VectorReader | None:
+        if view.ann is None and view.memory is not None:
+            return view.memory
+        if len(view) * view.dimension * 2 > MATRIX_BYTES:
+            return self._store
+        nothing = ExactIndex(np.empty(0, np.int64), np.empty((0, view.dimension), np.float16))
+        held = self._held or nothing
+        new = view.keys[np.searchsorted(view.keys, held.last_key, side="right") :]
+        matrix, filled = np.empty((len(new), view.dimension), dtype=np.float16), 0
+        found = np.empty(len(new), dtype=np.int64)
+        for keys, vectors in self._store.vector_blocks(after_key=held.last_key) if len(new) else ():
+            alive = view.alive(keys)
+            end = filled + int(alive.sum())
+            found[filled:end], matrix[filled:end] = keys[alive], vectors[alive]
+            filled = end
+            if keys[-1] >= new[-1]:
+                break
+        self._held = held.extended(found[:filled], matrix[:filled])
+        whole = len(np.intersect1d(view.keys, self._held.keys, assume_unique=True)) == len(view)
+        return self._held if whole else None
 
 
 class _ListJob:
-    """What all blocks share: the vectors where they fit, and every key's place in id order."""
+    """What all blocks share."""
 
-    def __init__(
-        self, store: VectorStore, searcher: Searcher, view: View, names: Names, wanted: Wanted, *, exact: bool
-    ) -> None:
-        self._store, self._searcher, self._view = store, searcher, view
-        self._names, self._wanted, self._exact = names, wanted, exact
-        self._id_rank = np.empty(len(view.keys), dtype=np.int64)
-        self._id_rank[np.searchsorted(view.keys, names.keys)] = np.arange(len(names.keys))
-        self._matrix = self._load_matrix()
+    def __init__(self, searcher: Searcher, gathered: _Gathered, wanted: Wanted, *, exact: bool) -> None:
+        self._searcher, self._wanted, self._exact = searcher, wanted, exact
+        self._view, self._ids, self._reader = gathered.view, gathered.ids, gathered.reader
 
-    def block(self, start: int) -> Iterator[SimilarList]:
-        keys = self._names.keys[start : start + BLOCK]
-        queries = self._vectors(keys).astype(np.float32)
-        queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-        for row, ranked in enumerate(self._rank(queries, self._wanted.k + 1)):
-            yield self._list(self._names.ids[start + row], int(keys[row]), ranked)
-
-    def _list(self, item_id: str, key: int, ranked: Ranked) -> SimilarList:
-        found, scores = ranked
-        other = found != key
-        found, scores = found[other], scores[other]
-        rank = self._id_rank[np.searchsorted(self._view.keys, found)]
-        best = np.lexsort((rank, -scores))[: self._wanted.k]
-        pairs = [
-            (self._names.ids[int(rank[place])], score)
-            for place, score in zip(best, converted(scores[best], self._wanted.metric), strict=True)
-            if self._wanted.min_score is None or score >= self._wanted.min_score
-        ]
-        return SimilarList(item_id, tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs))
-
-    def _rank(self, queries: Float32Array, k: int) -> Iterator[Ranked]:
-        ann, tail = self._view.ann, self._view.memory
-        if self._exact or ann is None or self._matrix is None:
-            yield from self._searcher.rank(self._view, queries, k, exact=self._exact)
-            return
-        newest = tail.candidates(queries, k) if tail is not None and len(tail) else None
-        for row, alive in enumerate(self._view.proposed(ann, queries, k)):
-            if alive is None:
-                yield from self._searcher.rank(self._view, queries[row : row + 1], k)
-                continue
-            ranked = alive, exact_scores(queries[row : row + 1], self._vectors(alive))[0]
-            yield ranked if newest is None else joined(ranked, newest[row])
-
-    def _vectors(self, keys: Int64Array) -> Float16Array:
-        """The vectors of alive keys, in the order of ``keys``."""
-        if self._matrix is not None:
-            rows: Float16Array = self._matrix[np.searchsorted(self._view.keys, keys)]
-            return rows
-        found, vectors = self._store.vectors_of([int(key) for key in keys])
+    def block(self, places: Int64Array) -> Iterator[SimilarList]:
+        """The lists of the items at some places of the view. Equal vectors are ranked once."""
+        keys = self._view.keys[places]
+        found, vectors = self._reader.vectors_of(keys.tolist())
         self._searcher.check_all_there(self._view, len(found), len(keys))
-        return vectors[np.searchsorted(found, keys)]
+        vectors = vectors[np.searchsorted(found, keys)]
+        number: dict[bytes, int] = {}
+        rows = [number.setdefault(vector.tobytes(), len(number)) for vector in vectors]
+        _, first = np.unique(rows, return_index=True)
+        ranked = self._rank(vectors[first].astype(np.float32))
+        for place, row in zip(places.tolist(), rows, strict=True):
+            yield self._list(place, ranked[row])
 
-    def _load_matrix(self) -> Float16Array | None:
-        view = self._view
-        if view.ann is None and view.memory is not None:
-            return view.memory.vectors
-        if len(view) * view.dimension * 2 > MATRIX_BYTES:
-            return None
-        matrix = np.empty((len(view), view.dimension), dtype=np.float16)
-        filled = 0
-        for keys, vectors in self._store.vector_blocks():
-            alive = view.alive(keys)
-            matrix[np.searchsorted(view.keys, keys[alive])] = vectors[alive]
-            filled += int(alive.sum())
-        self._searcher.check_all_there(view, filled, len(view))
-        return matrix
+    def _rank(self, queries: Float32Array) -> list[Ranked]:
+        return self._searcher.rank(
+            self._view,
+            queries,
+            self._wanted.k + 1,
+            metric=self._wanted.metric,
+            exact=self._exact,
+            reader=self._reader,
+        )
+
+    def _list(self, place: int, ranked: Ranked) -> SimilarList:
+        pairs = self._wanted.of(ranked, (int(self._view.keys[place]),))
+        others = np.searchsorted(self._view.keys, [key for key, _ in pairs]).tolist()
+        similar = tuple(self._ids[other] for other in others)
+        return SimilarList(self._ids[place], similar, tuple(score for _, score in pairs))

@@ -5,7 +5,7 @@ What is here knows rows, bytes and durability; it does not know what a picture o
 
 from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.lock import WriterLock
+from seealike.store.lock import WriterLock, builder_lock
 from seealike.store.manifest import (
     DATABASE_NAME,
     ENCODERS_NAME,
@@ -15,7 +15,7 @@ from seealike.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from seealike.store.records import NewItem, SourceRecord, State, StoredItem
+from seealike.store.records import KeyChanges, NewItem, SourceRecord, State, StoredItem
 from seealike.store.sqlite import SqliteStore
 from seealike.store.staging import ScanDiff, Staging
 from seealike.store.succession import disinherit, inherit, remove_other_databases, succeed
@@ -26,6 +26,7 @@ __all__ = [
     "ENCODERS_NAME",
     "MANIFEST_NAME",
     "FileSystem",
+    "KeyChanges",
     "Manifest",
     "NewItem",
     "ScanDiff",
@@ -36,6 +37,7 @@ __all__ = [
     "StoreWriter",
     "StoredItem",
     "WriterLock",
+    "builder_lock",
     "disinherit",
     "inherit",
     "is_catalog",

@@ -7,12 +7,14 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 
 from seealike.errors import CatalogBusyError, CatalogError, NoCatalogError, StorageError
 from seealike.files import check_own_file, read_own_file
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
+BUILDER_LOCK_NAME = "builder.lock"
 
 
 class WriterLock:
@@ -70,3 +72,22 @@ class WriterLock:
             return f"process {holder['pid']} on {holder['host']} since {since}"
         except (OSError, CatalogError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return "another process"
+
+
+@contextlib.contextmanager
+def builder_lock(directory: str) -> Iterator[bool]:
+    """Be the one who makes derived files and removes left-over ones, if nobody else is; yields whether."""
+    from filelock import FileLock, Timeout
+
+    path = os.path.join(directory, BUILDER_LOCK_NAME)
+    check_own_file(path, alone=True)
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

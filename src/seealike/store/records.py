@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from typing import Literal
@@ -118,6 +119,9 @@ class State:
 
     ``key_sum`` is of all keys, ``item_sum`` and ``skip_sum`` are of the checksums of all items and of the
     skipped list: so that a row is missed which was lost, doubled or left behind by damage.
+
+    ``tombstones`` deletions are on record, all of those after the generation ``recorded_from``. ``rewritten``
+    and ``renamed`` are the last generations in which a row, and an id, changed under its key.
     """
 
     generation: int = 0
@@ -129,6 +133,10 @@ class State:
     skip_sum: int = 0
     sources: tuple[SourceRecord, ...] = ()
     ann: str | None = None
+    tombstones: int = 0
+    recorded_from: int = 0
+    rewritten: int = 0
+    renamed: int = 0
 
     def to_json(self) -> str:
         """Serialise for the ``state`` row."""
@@ -141,12 +149,26 @@ class State:
         if "source" in fields:
             only = fields.pop("source")
             fields["sources"] = [{"number": 1, **only}] if only else []
+        fields.setdefault("recorded_from", fields["generation"])  # written before there were tombstones
         sources = tuple(SourceRecord(**source) for source in fields.pop("sources"))
         return cls(sources=sources, **fields)
 
     def source(self, number: int) -> SourceRecord | None:
         """The source with this number, if there is one."""
         return next((source for source in self.sources if source.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanges:
+    """What became of the keys of an older generation.
+
+    ``removed`` are gone. ``added`` are new ones, the greatest id first, each with the key of the item that
+    follows it in id order (``None``: none does).
+    """
+
+    state: State
+    removed: Sequence[int]
+    added: Sequence[tuple[int, int | None]]
 
 
 SkipOrigin = Literal["scan", "decode"]

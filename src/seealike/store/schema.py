@@ -96,6 +96,13 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) STRICT;
     """,
     _several_sources,
+    """
+    CREATE TABLE tombstones (
+        generation INTEGER NOT NULL,
+        key INTEGER NOT NULL,
+        PRIMARY KEY (generation, key)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 FORMAT_VERSION = len(MIGRATIONS)
 

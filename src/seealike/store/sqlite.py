@@ -36,6 +36,7 @@ from seealike.store.manifest import (
 from seealike.store.records import (
     ITEM_COLUMNS,
     SKIPPED_COLUMNS,
+    KeyChanges,
     State,
     StoredItem,
     is_whole_text,
@@ -45,6 +46,7 @@ from seealike.store.records import (
 from seealike.types import EncoderIdentity, Float16Array, Int64Array, Skipped, SkipReason
 
 CREATION_WAIT_S = 10.0
+MOST_NEW_KEYS = 4096  # beyond, looking at every key is quicker than asking where each new one belongs
 _PARAMETERS_AT_ONCE = 500
 _NEAR = 50  # ids that a wrong one is compared with, of each sort
 _LONGEST = 1000  # letters of it that are looked at
@@ -181,7 +183,7 @@ class SqliteStore:
             return self._known_state[1]
 
     def state_and_keys(self) -> tuple[State, Int64Array]:
-        """The state and, of the very same generation, every item's key, ascending.
+        """The state and, of the very same generation, every item's key, in the order of the ids.
 
         Keys come from the index of ids, which is a hundredth of the vectors' size.
 
@@ -189,11 +191,30 @@ class SqliteStore:
             DamagedCatalogError: rows are missing or the state does not match its checksum.
         """
         with self._snapshot() as state:
-            rows = self._connection.execute("SELECT key FROM items INDEXED BY sqlite_autoindex_items_1")
+            rows = self._connection.execute(
+                "SELECT key FROM items INDEXED BY sqlite_autoindex_items_1 ORDER BY id"
+            )
             keys = np.fromiter((row[0] for row in rows), dtype=np.int64)
-        keys.sort()
-        self._check_keys(state, keys)
+        self._check_keys(state, np.sort(keys))
         return state, keys
+
+    def key_changes(self, generation: int, last_key: int) -> KeyChanges | None:
+        """What became of the keys of ``generation``, whose last one is ``last_key``; reads only what changed.
+
+        ``None`` where that is not on record, or is not less than reading every key.
+        """
+        with self._snapshot() as state:
+            known = state.generation >= generation >= max(state.recorded_from, state.renamed)
+            if not known or state.last_key - last_key > MOST_NEW_KEYS:
+                return None
+            execute = self._connection.execute
+            removed = execute("SELECT key FROM tombstones WHERE generation > ?", (generation,)).fetchall()
+            new = execute("SELECT id, key FROM items NOT INDEXED WHERE key > ?", (last_key,)).fetchall()
+            new.sort(reverse=True)
+            follows = "SELECT key FROM items WHERE id > ? ORDER BY id LIMIT 1"
+            after = [execute(follows, (item_id,)).fetchone() for item_id, _ in new]
+        added = [(key, None if row is None else row[0]) for (_, key), row in zip(new, after, strict=True)]
+        return KeyChanges(state, [key for (key,) in removed], added)
 
     @contextlib.contextmanager
     def _snapshot(self) -> Iterator[State]:

@@ -27,6 +27,7 @@ from seealike.types import Skipped
 
 WRITER_PATIENCE_MS = 60_000
 PART_EDITS = 1000  # in a transaction: where WAL is not safe, readers wait while one is written to the disk
+MOST_TOMBSTONES = 20_000  # beyond, the older half is forgotten: who reads from before then reads all keys
 _NAMED = "source=? AND id=? AND path=?"
 _INSERT_ITEM = f"INSERT INTO items ({ITEM_COLUMNS}) VALUES ({','.join('?' * 12)})"
 
@@ -45,13 +46,14 @@ class StoreWriter:
         """Close the connection."""
         self.connection.close()
 
-    def add(self, items: Sequence[NewItem]) -> None:
-        """Add items, each replacing the one with its id."""
+    def add(self, items: Sequence[NewItem]) -> int:
+        """Add items, each replacing the one with its id; the number that were replaced."""
         if not items:
-            return
+            return 0
         with self._change() as change:
-            change.remove_ids([item.id for item in items])
+            replaced = change.remove_ids([item.id for item in items])
             change.insert(items)
+        return replaced
 
     def remove(self, ids: Iterable[str]) -> int:
         """Remove the items with these ids; the number that existed."""
@@ -70,7 +72,8 @@ class StoreWriter:
             state = read_state(self.connection)
             true = counted(self.connection, state)
             if true != state:
-                true = replace(true, generation=state.generation + 1)
+                generation = state.generation + 1
+                true = replace(true, generation=generation, recorded_from=generation)
                 schema.put_state(self.connection, "catalog", true.to_json())
 
     def set_sources(self, sources: Sequence[SourceRecord]) -> None:
@@ -108,7 +111,8 @@ class Change:
         self._item_sum = 0
         self._skipped = 0
         self._skip_sum = 0
-        self._changed = False
+        self._dead: list[int] = []
+        self._changed = self._rewritten = self._renamed = False
         self.sources: tuple[SourceRecord, ...] | None = None
         self.least_generation = 0
 
@@ -163,10 +167,12 @@ class Change:
         row = item.row()
         columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
         before = self._checksum_of(item.key)
+        known = self._connection.execute("SELECT 1 FROM items WHERE id=? AND key=?", (item.id, item.key))
+        self._renamed = known.fetchone() is None or self._renamed
         statement = f"UPDATE items SET {columns} WHERE key=?"
         found = self._connection.execute(statement, (*row, item.key)).rowcount
         self._item_sum += found * (row[-1] - before)
-        self._changed = True
+        self._changed = self._rewritten = True
 
     def put_source(self, source: SourceRecord) -> None:
         """Record a source, in place of the one with its number."""
@@ -224,6 +230,7 @@ class Change:
 
     def _delete(self, key: int) -> None:
         self._changed = True
+        self._dead.append(key)
         self._item_sum -= self._checksum_of(key)
         self._connection.execute("DELETE FROM items WHERE key=?", (key,))
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
@@ -239,9 +246,12 @@ class Change:
         sources = state.sources if self.sources is None else self.sources
         if not (self._changed or sources != state.sources or self.least_generation > state.generation):
             return  # the same as before: readers need not look again
+        generation = max(state.generation + 1, self.least_generation)
         state = replace(
-            state,
-            generation=max(state.generation + 1, self.least_generation),
+            self._with_tombstones(state, generation),
+            generation=generation,
+            rewritten=generation if self._rewritten else state.rewritten,
+            renamed=generation if self._renamed else state.renamed,
             count=state.count + self._added - self._removed,
             last_key=state.last_key + self._added,
             key_sum=state.key_sum + self._key_sum,
@@ -251,6 +261,22 @@ class Change:
             sources=sources,
         )
         schema.put_state(self._connection, "catalog", state.to_json())
+
+    def _with_tombstones(self, state: State, generation: int) -> State:
+        """Record the deletions, so that readers need not look at every key to learn of them."""
+        execute = self._connection.execute
+        rows = [(generation, key) for key in set(self._dead)]
+        count, complete_from = state.tombstones + len(rows), state.recorded_from
+        if len(rows) > MOST_TOMBSTONES:
+            execute("DELETE FROM tombstones")
+            count, complete_from = 0, generation
+        else:
+            self._connection.executemany("INSERT INTO tombstones (generation, key) VALUES (?, ?)", rows)
+        if count > MOST_TOMBSTONES:
+            statement = "SELECT generation FROM tombstones ORDER BY generation DESC LIMIT 1 OFFSET ?"
+            complete_from = execute(statement, (MOST_TOMBSTONES // 2,)).fetchone()[0]
+            count -= execute("DELETE FROM tombstones WHERE generation <= ?", (complete_from,)).rowcount
+        return replace(state, tombstones=count, recorded_from=complete_from)
 
 
 def _whole(checksum: object) -> int:

@@ -1,0 +1,329 @@
+"""Adding by hand, one picture or many: the same vectors as by ``index``, waits that are kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.pictures import picture, write_pictures
+
+import seealike
+from seealike import IndexOptions, NewPicture
+from seealike.catalog import adding, ann
+from seealike.catalog.pictures import PictureEncoder
+from seealike.errors import CatalogBusyError, PictureError, UsageError
+from seealike.images import DecodedPixels
+from seealike.indexes import build_snapshot
+from seealike.store import SqliteStore, WriterLock, builder_lock
+from seealike.testing import FakeEncoder
+from seealike.types import Float32Array, ImageInput, PixelArray, Progress, SkipReason, SourceItem
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[seealike.Catalog]:
+    with seealike.create(tmp_path / "catalog", encoder=FakeEncoder()) as made:
+        yield made
+
+
+def vectors(catalog: seealike.Catalog) -> dict[str, bytes]:
+    ids, rows = catalog.vectors()
+    return {item_id: row.tobytes() for item_id, row in zip(ids, rows, strict=True)}
+
+
+@pytest.mark.parametrize("count", [adding.FEW, 3 * adding.FEW])
+def test_many_pictures_of_every_kind_are_added_at_once(
+    catalog: seealike.Catalog, tmp_path: Path, count: int
+) -> None:
+    paths = write_pictures(tmp_path / "photos", range(count), extension="png")
+    images: list[ImageInput] = list(paths)
+    images[1], images[2] = paths[1].read_bytes(), Image.open(paths[2])
+    images[3], images[4] = np.asarray(Image.open(paths[3])), str(paths[4])
+    told: list[Progress] = []
+    report = catalog.add_many(
+        (
+            NewPicture(path.name, image, "G", {"n": n})
+            for n, (path, image) in enumerate(zip(paths, images, strict=True))
+        ),
+        progress=told.append,
+    )
+    assert (report.added, report.replaced, report.skipped) == (count, 0, ())
+    assert report.generation == catalog.generation == 1
+    assert told[-1] == Progress("add", count, None)
+    assert [item.metadata["n"] for item in catalog.items()] == list(range(count))
+    assert catalog.item(paths[0].name).path == str(paths[0])
+    with seealike.create(tmp_path / "indexed", encoder=FakeEncoder()) as indexed:
+        indexed.index(tmp_path / "photos")
+        assert vectors(indexed) == vectors(catalog)
+        by_name = {item.id: (item.width_px, item.height_px) for item in indexed.items()}
+    assert by_name == {item.id: (item.width_px, item.height_px) for item in catalog.items()}
+
+
+@pytest.mark.parametrize("count", [2, 3 * adding.FEW])
+def test_pictures_that_cannot_be_used_are_rows_of_the_report(tmp_path: Path, count: int) -> None:
+    paths = write_pictures(tmp_path / "photos", range(count), extension="png")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    refused = Image.new("RGB", (40, 40), (9, 99, 199))
+    pictures = [NewPicture(path.name, path) for path in paths]
+    pictures[1:1] = [
+        NewPicture("broken", tmp_path / "broken.jpg"),
+        NewPicture("gone", str(tmp_path / "gone.jpg")),
+        NewPicture("bytes", b"\xff\xd8\xff"),
+        NewPicture("refused", refused),
+        NewPicture(paths[0].name, paths[1]),
+    ]
+    with seealike.create(tmp_path / "catalog", encoder=FakeEncoder(refuses=(9, 99, 199))) as catalog:
+        catalog.add("broken", picture(1))
+        before = vectors(catalog)["broken"]
+        report = catalog.add_many(pictures)
+        assert {row.id: row.reason for row in report.skipped} == {
+            "broken": SkipReason.NOT_AN_IMAGE,
+            "gone": SkipReason.UNREADABLE,
+            "bytes": SkipReason.CORRUPT,
+            "refused": SkipReason.ENCODER_FAILED,
+            paths[0].name: SkipReason.DUPLICATE_ID,
+        }
+        paths_told = {row.id: row.path for row in report.skipped}
+        assert (paths_told["broken"], paths_told["bytes"]) == (str(tmp_path / "broken.jpg"), "")
+        assert (report.added, report.replaced) == (count, 0)
+        assert vectors(catalog)["broken"] == before
+        assert catalog.skipped() == []
+        with pytest.raises(PictureError, match="encoder_failed"):
+            catalog.add("refused", refused)
+        again = catalog.add_many([NewPicture("broken", paths[0]), NewPicture("new", paths[0])])
+        assert (again.added, again.replaced) == (1, 1)
+
+
+def test_commits_are_made_on_the_way(catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adding, "COMMIT_ITEMS", 10)
+
+    def pictures() -> Iterator[NewPicture]:
+        for number in range(200):
+            yield NewPicture(f"{number:03}", np.asarray(picture(number % 7)))
+        raise RuntimeError("the caller's iterator")
+
+    with pytest.raises(RuntimeError, match="the caller's"):
+        catalog.add_many(pictures())
+    assert len(catalog) >= 100
+    assert len(catalog) % 10 == 0
+    assert catalog.verify().ok
+
+
+def test_pictures_are_taken_from_an_iterator_no_faster_than_they_are_encoded(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adding, "COMMIT_ITEMS", 20)
+    ahead: list[int] = []
+
+    def pictures() -> Iterator[NewPicture]:
+        for number in range(300):
+            ahead.append(number - len(catalog))
+            yield NewPicture(f"{number:03}", np.asarray(picture(number % 7)))
+
+    assert catalog.add_many(pictures()).added == 300
+    assert max(ahead) < 150
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(5, b""), ("", b""), ("a\udcff", b""), ("a", b"", 7), ("a", b"", None, {"x": float("nan")})],
+)
+def test_what_cannot_be_stored_is_refused_when_it_is_said(arguments: tuple[object, ...]) -> None:
+    with pytest.raises(UsageError):
+        NewPicture(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_batch_of_queries_holds_one_picture_at_a_time(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_pictures(tmp_path / "photos", range(30))
+    catalog.add_many([NewPicture(path.name, path) for path in paths])
+    held, most = 0, 0
+    prepared, encode_pixels = PictureEncoder.prepared, PictureEncoder.encode_pixels
+
+    def counting_prepared(self: PictureEncoder, image: ImageInput) -> DecodedPixels:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+        return prepared(self, image)
+
+    def counting_encode(self: PictureEncoder, pixels: list[PixelArray]) -> Float32Array:
+        nonlocal held
+        held -= len(pixels)
+        return encode_pixels(self, pixels)
+
+    monkeypatch.setattr(PictureEncoder, "prepared", counting_prepared)
+    monkeypatch.setattr(PictureEncoder, "encode_pixels", counting_encode)
+    found = catalog.search_batch(paths, k=1)
+    assert [hits[0].id for hits in found] == [path.name for path in paths]
+    assert (held, most) == (0, 1)
+
+
+def test_added_vectors_are_those_of_index_bit_by_bit(tmp_path: Path) -> None:
+    """With the bundled encoder, whose modes differ in the last bits."""
+    write_pictures(tmp_path / "photos", range(48))
+    with seealike.create(tmp_path / "indexed") as indexed, seealike.create(tmp_path / "added") as added:
+        indexed.index(tmp_path / "photos")
+        paths = sorted((tmp_path / "photos").iterdir())
+        for path in paths[:8]:
+            added.add(path.name, path)
+        added.add_many([NewPicture(path.name, path) for path in paths[8:]])
+        assert vectors(added) == vectors(indexed)
+
+
+# -- waiting -----------------------------------------------------------------------------------------------
+
+
+class StubbornSource:
+    """A source whose scan does something else first."""
+
+    root, label = "/", "stubborn"
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def scan(self) -> Iterator[SourceItem]:
+        self.what()  # type: ignore[operator]
+        yield from ()
+
+
+def test_who_waits_for_another_thread_waits_no_longer_than_told(catalog: seealike.Catalog) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def scan() -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    indexing = threading.Thread(target=lambda: catalog.index(StubbornSource(scan)))
+    indexing.start()
+    assert begun.wait(60)
+    started = time.monotonic()
+    for call in (
+        lambda: catalog.add("a", picture(1), wait_s=0.1),
+        lambda: catalog.add_many([NewPicture("a", picture(1))], wait_s=0.0),
+        lambda: catalog.remove(["a"], wait_s=0.1),
+        lambda: catalog.index(StubbornSource(print), options=IndexOptions(wait_s=-1.0)),
+    ):
+        with pytest.raises(CatalogBusyError, match="another thread of this process"):
+            call()
+    assert time.monotonic() - started < 30  # the index would go on for a minute
+    go_on.set()
+    indexing.join(60)
+    catalog.add("a", picture(1))
+    assert len(catalog) == 1
+
+
+def test_a_change_from_within_a_change_is_refused_at_once(catalog: seealike.Catalog) -> None:
+    def refused() -> None:
+        with pytest.raises(UsageError, match="before that call or after it") as caught:
+            catalog.add("a", picture(1), wait_s=60)
+        assert "\n" not in str(caught.value)
+
+    catalog.index(StubbornSource(refused))
+    catalog.add("b", picture(1))
+    assert [item.id for item in catalog.items()] == ["b"]
+
+
+def test_who_waits_for_another_process_waits_no_longer_than_told(catalog: seealike.Catalog) -> None:
+    lock = WriterLock(catalog.path)
+    lock.acquire(0)
+    try:
+        with pytest.raises(CatalogBusyError, match="process"):
+            catalog.add("a", picture(1), wait_s=0.1)
+    finally:
+        lock.release()
+    catalog.add("a", picture(1), wait_s=0.0)
+
+
+# -- the approximate index ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ann, "THRESHOLD", 10)
+
+
+def some(numbers: range) -> list[NewPicture]:
+    return [NewPicture(f"{number:03}", np.asarray(picture(number))) for number in numbers]
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_adding_and_removing_keep_the_approximate_index_up_to_date(catalog: seealike.Catalog) -> None:
+    catalog.add_many(some(range(10)))
+    assert catalog.info().ann.state == "none"
+    catalog.add("more", picture(50))
+    assert (catalog.info().ann.state, catalog.info().ann.items) == ("ready", 11)
+    record = SqliteStore(catalog.path).state().ann
+    catalog.add("a little more", picture(51))
+    assert SqliteStore(catalog.path).state().ann == record  # not worth it yet
+    assert (catalog.info().ann.items, catalog.info().ann.tail) == (11, 1)
+    catalog.add_many(some(range(20, 25)))
+    assert (catalog.info().ann.items, catalog.info().ann.tail) == (17, 0)
+    catalog.remove([f"{number:03}" for number in range(6)])
+    assert (catalog.info().ann.items, catalog.info().ann.tail) == (11, 0)
+    catalog.remove(["more"])
+    assert catalog.info().ann.state == "none"
+    assert not list(Path(catalog.path).glob("ann-*"))
+    assert catalog.verify().ok
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_others_write_while_the_approximate_index_is_built(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build_snapshot
+
+    def beside_a_writer(*args: object, **kwargs: object) -> object:
+        with seealike.open(catalog.path, encoder=FakeEncoder()) as other:
+            monkeypatch.setattr(ann, "build_snapshot", built)
+            other.add("meanwhile", picture(60), wait_s=0.0)
+            other.remove(["003"], wait_s=0.0)
+        return built(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ann, "build_snapshot", beside_a_writer)
+    catalog.add_many(some(range(20)))
+    info = catalog.info().ann
+    assert (info.state, info.items, info.tail) == ("ready", 20, 0)  # at the second attempt
+    ids = {hit.id for hit in catalog.search(picture(60), k=30)}
+    assert ids == {"meanwhile", *(row.id for row in some(range(20)))} - {"003"}
+    assert catalog.verify().ok
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_one_process_builds_at_a_time_and_its_files_are_left_alone(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    with builder_lock(catalog.path) as alone:
+        assert alone
+        unfinished = Path(catalog.path, ".writing-by-the-builder")
+        unfinished.touch()
+        catalog.add_many(some(range(20)))
+        assert catalog.info().ann.state == "missing"
+        write_pictures(tmp_path / "photos", range(3))
+        catalog.index(tmp_path / "photos")
+        assert unfinished.exists()
+    catalog.index(tmp_path / "photos")
+    assert not unfinished.exists()
+    assert (catalog.info().ann.state, catalog.info().ann.items) == ("ready", 23)
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_an_approximate_index_that_somebody_else_recorded_meanwhile_stays(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = build_snapshot
+
+    def beaten(*args: object, **kwargs: object) -> object:
+        found = built(*args, **kwargs)  # type: ignore[arg-type]
+        with catalog._committing(0.0) as writer:
+            writer.set_ann("ann-other.faiss\n{}")
+        return found
+
+    monkeypatch.setattr(ann, "build_snapshot", beaten)
+    catalog.add_many(some(range(20)))
+    assert SqliteStore(catalog.path).state().ann == "ann-other.faiss\n{}"
+    assert not list(Path(catalog.path).glob("ann-*"))

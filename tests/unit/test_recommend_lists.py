@@ -1,0 +1,231 @@
+"""Lists of all items and single answers where many pictures are equal, and while another process writes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.counting import CountingStore, commit, made_store, new_item, searcher_of, vector
+
+from seealike.catalog import ann, answering
+from seealike.catalog import lists as catalog_lists
+from seealike.catalog.options import SearchOptions
+from seealike.errors import CatalogBusyError, DamagedCatalogError
+from seealike.indexes import exact, exact_scores
+from seealike.recommend import Searcher, SimilarList, lists, searcher
+from seealike.store import FileSystem, StoreWriter
+from seealike.types import Float16Array, Float32Array, Hit
+
+DISTINCT = 1100  # enough for an approximate index that leaves something out
+PLACEHOLDER = 5
+
+
+@pytest.fixture
+def pairs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pairs were scored, call by call."""
+    scored: list[int] = []
+
+    def counting(queries: Float32Array, vectors: Float16Array) -> Float32Array:
+        scored.append(len(queries) * len(vectors))
+        return exact_scores(queries, vectors)
+
+    monkeypatch.setattr(exact, "exact_scores", counting)
+    monkeypatch.setattr(searcher, "exact_scores", counting)
+    return scored
+
+
+def shop(path: Path, copies: int, *, approximate: bool) -> tuple[CountingStore, Searcher]:
+    """Items of which ``copies``, spread among the others, have the same picture."""
+    store = made_store(path)
+    rows = [new_item(f"{number:05}", number + 10) for number in range(DISTINCT)]
+    rows += [
+        new_item(f"{number % DISTINCT:05} placeholder {number}", PLACEHOLDER) for number in range(copies)
+    ]
+    for start in range(0, len(rows), 2000):
+        commit(store, rows[start : start + 2000])
+    if approximate:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ann, "THRESHOLD", 100)
+            writer = StoreWriter(store.database_path)
+            ann.refresh(store, FileSystem(), lambda: contextlib.nullcontext(writer), lambda _: None)
+            writer.close()
+        assert store.state().ann is not None
+    return store, Searcher(store, store.identity.dimension, lambda record: ann.load(store.directory, record))
+
+
+def all_lists(
+    store: CountingStore, ranker: Searcher, k: int, *, exact: bool = False
+) -> Iterator[SimilarList]:
+    return catalog_lists.all_lists(store, ranker, k, SearchOptions(exact=exact), lambda _: None)
+
+
+def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:
+    return answering.answer(
+        store, ranker, lambda: answering.queries_of_items(store, [item_id]), k, SearchOptions()
+    )[0]
+
+
+def truth(store: CountingStore, k: int) -> dict[str, list[tuple[float, str]]]:
+    """Everything scored and sorted, in float64: highest first, equal scores in id order."""
+    items = list(store.items())
+    ids = [item.id for item in items]
+    keys, stored = store.vectors_of([item.key for item in items])
+    rows = stored[np.searchsorted(keys, [item.key for item in items])].astype(np.float64)
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    found = {}
+    for row, item_id in enumerate(ids):
+        scores = np.minimum(1.0, np.round(unit @ unit[row], 6))
+        order = [place for place in np.argsort(-scores, kind="stable").tolist() if place != row][:k]
+        found[item_id] = [(float(scores[place]), ids[place]) for place in order]
+    return found
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_placeholders_cost_in_proportion_to_their_number(
+    tmp_path: Path, pairs: list[int], approximate: bool
+) -> None:
+    scored, read = [], []
+    for copies in (500, 2000):
+        store, ranker = shop(tmp_path / str(copies), copies, approximate=approximate)
+        ranker.view()
+        pairs.clear()
+        store.rows = 0
+        entries = list(all_lists(store, ranker, 10))
+        assert len(entries) == DISTINCT + copies
+        scored.append(sum(pairs))
+        pairs.clear()
+        store.rows = 0
+        for number in range(3):
+            hits = similar(store, ranker, f"{number:05} placeholder {number}", 10)
+            assert {hit.score for hit in hits} == {1.0}
+        read.append(store.rows)
+        assert sum(pairs) < 3 * 400
+        store.close()
+    assert scored[1] < 2 * scored[0]
+    assert read[1] < 2 * read[0] < 2 * 3 * 400
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("approximate", [False, True])
+def test_lists_with_many_equal_pictures_are_those_of_exhaustive_search(
+    tmp_path: Path, approximate: bool, exact: bool
+) -> None:
+    store, ranker = shop(tmp_path / "catalog", 700, approximate=approximate)
+    commit(store, [new_item("00000 tail", PLACEHOLDER), new_item("zzz tail", -1), new_item("zzz", -1)])
+    commit(store, remove=[f"{number:05} placeholder {number}" for number in range(0, 60, 2)])
+    expected = truth(store, 10)
+    kept = 0
+    for entry in all_lists(store, ranker, 10, exact=exact):
+        found = list(zip([-score for score in entry.scores], entry.similar_ids, strict=True))
+        assert found == sorted(found)
+        assert len(found) == 10
+        mine = expected[entry.id]
+        kept += sum(-negated >= mine[-1][0] - 1.5e-6 for negated, _ in found)
+        if exact or not approximate or "placeholder" in entry.id:
+            assert [item_id for _, item_id in found] == [item_id for _, item_id in mine]
+        if not exact and entry.id.endswith("7"):
+            hits = similar(store, ranker, entry.id, 10)
+            assert [(-hit.score, hit.id) for hit in hits] == found
+    assert kept >= 0.99 * 10 * len(expected)
+    store.close()
+
+
+# -- beside a writer ---------------------------------------------------------------------------------------
+
+
+def write_while_it_is_read(store: CountingStore, patch: pytest.MonkeyPatch) -> None:
+    """Six times somebody adds, replaces and removes an item, in the midst of a reading."""
+    vector_blocks, items = store.vector_blocks, store.items
+    left = iter(range(6))
+
+    def beside_a_writer(entries: Iterator[object], when: int) -> Iterator[object]:
+        for place, entry in enumerate(entries):
+            number = next(left, None) if place == when else None
+            if number is not None:
+                new = [new_item(f"{20 + number:05}", number), new_item(f"new {number}", 3)]
+                commit(store, new, remove=[f"{number:05}"])
+            yield entry
+
+    def blocks(*, after_key: int = 0) -> Iterator[object]:
+        return beside_a_writer(vector_blocks(after_key=after_key, block=400), 1)
+
+    patch.setattr(store, "vector_blocks", blocks)
+    patch.setattr(store, "items", lambda: beside_a_writer(items(block=300), 700))
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_lists_are_of_one_generation_whatever_is_written_meanwhile(
+    tmp_path: Path, approximate: bool, in_memory: bool
+) -> None:
+    store, ranker = shop(tmp_path / "catalog", 20, approximate=approximate)
+    with pytest.MonkeyPatch.context() as patch:
+        if not in_memory:
+            patch.setattr(searcher, "IN_MEMORY_BYTES", 0)
+        write_while_it_is_read(store, patch)
+        entries = all_lists(store, ranker, 3)
+        got = [next(entries)]
+    expected = truth(store, 3)
+    for number in range(40):  # from now on nothing can disturb it
+        commit(store, [new_item(f"{number:05}", number + 5000)], remove=[f"{900 + number:05}"])
+    got += entries
+    assert [entry.id for entry in got] == sorted(expected)
+    for entry in () if approximate else got:
+        assert list(entry.similar_ids) == [item_id for _, item_id in expected[entry.id]]
+    store.close()
+
+
+def test_lists_that_do_not_fit_into_memory_end_with_one_line_where_vectors_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
+    monkeypatch.setattr(lists, "MATRIX_BYTES", 0)
+    assert len(list(all_lists(store, ranker, 3))) == DISTINCT + 20
+    monkeypatch.setattr(lists, "BLOCK", 100)
+    entries = all_lists(store, ranker, 3)
+    next(entries)
+    commit(store, remove=[f"{number:05}" for number in range(DISTINCT)])
+    with pytest.raises(CatalogBusyError) as caught:
+        list(entries)
+    assert "\n" not in str(caught.value)
+    store.close()
+
+
+def test_a_lost_vector_is_damage_and_not_a_busy_writer(tmp_path: Path) -> None:
+    store, ranker = shop(tmp_path / "catalog", 3, approximate=True)
+    ranker.view()
+    writer = StoreWriter(store.database_path)
+    writer.connection.execute("DELETE FROM vectors WHERE key=7")
+    writer.close()
+    with pytest.raises(DamagedCatalogError, match="without a vector"):
+        list(all_lists(store, ranker, 3))
+    store.close()
+
+
+# -- the same both ways ------------------------------------------------------------------------------------
+
+
+def test_a_pair_has_the_same_score_from_both_sides(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [new_item(f"{number:03}", number) for number in range(120)])
+    ranker = searcher_of(store)
+    scores = {
+        (f"{number:03}", hit.id): hit.score
+        for number in range(120)
+        for hit in similar(store, ranker, f"{number:03}", 200)
+    }
+    assert len(scores) == 120 * 119
+    assert all(score == scores[other, one] for (one, other), score in scores.items())
+    for entry in all_lists(store, ranker, 119):
+        for other, score in zip(entry.similar_ids, entry.scores, strict=True):
+            assert score == scores[entry.id, other]
+    store.close()
+
+
+def test_a_query_of_any_length_is_scored_by_its_direction() -> None:
+    one, other = vector(1), vector(2)
+    expected = exact_scores(one[None].astype(np.float32), other[None])
+    assert np.array_equal(exact_scores(4 * one[None].astype(np.float32), other[None]), expected)

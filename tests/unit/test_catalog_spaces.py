@@ -13,7 +13,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import IndexOptions, reindexing
+from seealike.catalog import IndexOptions, reindexing, turn
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.reindexing import move, reindex
 from seealike.catalog.spaces import in_space

@@ -27,6 +27,7 @@ from seealike.evaluation.selection import Selection, check_options, narrowed, sa
 from seealike.evaluation.speed import Cost, Timing, cost_of
 from seealike.evaluation.words import remarks_on, seen_before, too_few
 from seealike.types import Item, Progress
+from seealike.wording import counted
 
 Spaces = Callable[[Catalog, str, Told], AbstractContextManager[Catalog]]
 SHOWN = 40
@@ -239,12 +240,12 @@ def _results(
 def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
     notes = []
     if ground.missing:
-        notes.append(f"left out: {ground.missing:,} items that not every encoder has a vector of")
+        notes.append(f"left out: {counted(ground.missing, 'item')} that not every encoder has a vector of")
     chosen = ground.chosen
     notes += seen_before(ground.seen, searched=chosen is not None and not (chosen.own >= 0).all())
     count = len(np.unique(found.clusters))
     if chosen is None:
-        notes.append(f"no label: copies of {count:,} pictures had to find their originals")
+        notes.append(f"no label: copies of {counted(count, 'picture')} had to find their originals")
     else:
         notes += remarks_on(chosen)
     witnesses = "pictures" if chosen is None else chosen.clustered_by and f"values of {chosen.clustered_by}"

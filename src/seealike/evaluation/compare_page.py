@@ -20,6 +20,7 @@ from seealike.gallery import (
     PageKind,
 )
 from seealike.gallery.text import shortened
+from seealike.wording import counted
 
 SIDE_PX = 160
 
@@ -33,7 +34,7 @@ def compare_page(report: CompareReport, thumbnail: Thumbnailer) -> GalleryPage:
         kind=PageKind.COMPARISON,
         title="Which encoder sees best?",
         subtitle=(
-            f"{len(names)} encoders on the same {report.items:,} pictures. What is right: {right}. "
+            f"{len(names)} encoders on the same {counted(report.items, 'picture')}. What is right: {right}. "
             "Below, the queries that they disagree about most."
         ),
         facts=_facts(report),
@@ -78,6 +79,7 @@ def _facts(report: CompareReport) -> tuple[Fact, ...]:
 def _quality(report: CompareReport) -> GalleryTable:
     shown = shown_metrics(report)
     first = report.encoders[0].name
+    asked = counted(report.queries, "query", "queries")
     return GalleryTable(
         "Quality",
         ("encoder", *shown, f"{decisive(report)}, against the first", "in common with the first"),
@@ -90,7 +92,12 @@ def _quality(report: CompareReport) -> GalleryTable:
             )
             for result in report.encoders
         ),
-        note=" ".join(map(sentence, (f"{report.queries:,} queries, the first is {first}", *report.notes))),
+        note=" ".join(
+            map(
+                sentence,
+                (f"{asked}, the first is {first}", *report.notes),
+            )
+        ),
     )
 
 

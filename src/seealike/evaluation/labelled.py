@@ -14,6 +14,7 @@ from seealike.evaluation.ranking import Ranked
 from seealike.evaluation.selection import Selection
 from seealike.evaluation.values import ClassResult, Confusion, Example, LabelReport, Neighbour
 from seealike.types import Int64Array
+from seealike.wording import counted
 
 CONFUSIONS = 12
 EXAMPLES = 2
@@ -108,8 +109,8 @@ def _mode(chosen: Selection) -> str:
 def nothing_new(count: int) -> str:
     """What to say where the encoder has seen everything."""
     return (
-        f"the encoder learnt from all {count:,} pictures that would ask, so nothing is left to judge it by; "
-        "ask with others: --label COLUMN --queries SOURCE"
+        f"the encoder learnt from all {counted(count, 'picture')} that would ask: nothing is left to judge "
+        "it by; ask with others: --label COLUMN --queries SOURCE"
     )
 
 
@@ -121,8 +122,9 @@ def nothing_to_find(label: str, chosen: Selection) -> str:
         return nothing_new(chosen.seen)
     if not chosen.queries:
         return "there is no query: no item fulfils the conditions, or has a label that is not ignored"
+    classes = counted(len(chosen.names), "class", "classes")
     return (
-        f"no query has another item with the same {label} to find: each of {len(chosen.names):,} classes "
+        f"no query has another item with the same {label} to find: each of {classes} "
         "has one at most; take another --label"
     )
 

@@ -14,6 +14,7 @@ from seealike.evaluation.values import (
 )
 from seealike.evaluation.words import describe, meaning, remarks, seen_note, sentence
 from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable, PageKind
+from seealike.wording import counted
 
 CLASSES = 200
 CONFUSIONS = 20
@@ -53,9 +54,8 @@ def _subtitle(report: EvalReport) -> str:
         found = report.labels
         return f"{describe(found)}. Does each find others of its own {found.label}?"
     count = report.copies.pictures if report.copies is not None else 0
-    return (
-        f"Copies of {count:,} pictures were cut, turned, bleached and squeezed. Do they find their originals?"
-    )
+    copied = counted(count, "picture")
+    return f"Copies of {copied} were cut, turned, bleached and squeezed. Do they find their originals?"
 
 
 def _facts(report: EvalReport) -> tuple[Fact, ...]:
@@ -141,7 +141,7 @@ def _copy_table(copies: CopyReport) -> GalleryTable:
             )
             for result in copies.results
         ),
-        note=f"{copies.pictures:,} pictures, each copy among {copies.searched:,} items.",
+        note=f"{counted(copies.pictures, 'picture')}, each copy among {counted(copies.searched, 'item')}.",
     )
 
 

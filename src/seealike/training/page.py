@@ -26,6 +26,7 @@ from seealike.gallery import (
 from seealike.gallery.text import duration, escaped
 from seealike.training.chart import curve_chart
 from seealike.training.judge import K
+from seealike.wording import counted
 
 if TYPE_CHECKING:
     from seealike.evaluation.intervals import Estimate
@@ -98,8 +99,8 @@ def _subtitle(report: TrainReport) -> str:
         else f"It is not better: {'; '.join(report.verdict.objections)}."
     )
     return (
-        f"{len(parts.train):,} items taught the encoder what {column} means, and {len(parts.test):,} that it "
-        f"never saw judged it; no {lesson.unit_name} is on both sides ({parts.said}). {verdict}"
+        f"{counted(len(parts.train), 'item')} taught the encoder what {column} means; {len(parts.test):,} "
+        f"that it never saw judged it; no {lesson.unit_name} is on both sides ({parts.said}). {verdict}"
     )
 
 
@@ -214,7 +215,7 @@ def _commands(report: TrainReport) -> tuple[Command, ...]:
 
 def _curve_note(report: TrainReport) -> str:
     return (
-        f"mAP@R among {len(report.split.validation):,} items that decided when to stop. Dashed: the "
+        f"mAP@R among {counted(len(report.split.validation), 'item')} that decided when to stop. Dashed: the "
         f"encoder before ({report.start_score:.3f}); the pass that was kept is marked ({report.best_epoch})."
     )
 

@@ -120,10 +120,7 @@ class FileSets:
             StorageError: the disk refused; the one that was there stays.
         """
         self.make_folder()
-        path = self.note_path(key)
-        if os.path.lexists(path) and _is_link(path):
-            self._files.remove(path)
-        self._files.write(path, content)
+        self._files.write(self.note_path(key), content, follow=False)
 
     def note_path(self, key: str) -> str:
         """Where the note under ``key`` is kept."""

@@ -93,7 +93,7 @@ def test_the_catalogues_encoder_is_named_at_its_new_place(
     write_pictures(tmp_path / "photos", range(6))
     spec = f"onnx:{model}?size=16&norm=half&layer=map&pool=max"
     photos, elsewhere = str(tmp_path / "photos"), tmp_path / "elsewhere.onnx"
-    assert run(["index", photos, "--encoder", spec, "--quiet"]) == 0
+    assert run(["index", photos, "--encoder", spec, "--link-encoder", "--quiet"]) == 0
     few = ["-C", photos, "--sample", "2", "--quiet"]
     before = [["eval", *few], ["compare", OTHER, *few, "--time", "off"]]
     assert [run([*command, "--format", "csv"]) for command in before] == [0, 0]

@@ -203,7 +203,7 @@ def test_items_that_an_encoder_lacks_are_left_out_and_counted(tmp_path: Path) ->
         options = CompareOptions(EvalOptions(label="prefix"), timing=Timing.OFF)
         found = compare(made, [OTHER], options)
     assert (found.items, found.missing) == (7, 1)
-    assert found.notes[0] == "left out: 1 items that not every encoder has a vector of"
+    assert found.notes[0] == "left out: 1 item that not every encoder has a vector of"
     assert all(query.id != "b7.png" for query in found.contested)
 
 

@@ -55,7 +55,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerows(rows)
     save_model(folder / "own.onnx")
     write_card(str(folder / "own.onnx"), CARD)
-    with seealike.create(folder / "shop.catalog", encoder=f"onnx:{folder / 'own.onnx'}") as made:
+    spec = f"onnx:{folder / 'own.onnx'}"  # linked: what its card says is changed by every test
+    with seealike.create(folder / "shop.catalog", encoder=spec, link_encoder=True) as made:
         made.index(folder / "shop.csv")
     return folder
 
@@ -174,7 +175,8 @@ def test_queries_from_outside_are_known_by_their_content_under_any_name(
 def test_an_item_that_came_without_a_file_is_known_by_its_id(tmp_path: Path) -> None:
     save_model(tmp_path / "own.onnx")
     write_card(str(tmp_path / "own.onnx"), CARD)
-    with seealike.create(tmp_path / "catalog", encoder=f"onnx:{tmp_path / 'own.onnx'}") as made:
+    spec = f"onnx:{tmp_path / 'own.onnx'}"
+    with seealike.create(tmp_path / "catalog", encoder=spec, link_encoder=True) as made:
         for number in range(9):
             made.add(f"{number}", picture(number), metadata={"kind": number % 3})
         assert dict(made.digests())["4"] is None
@@ -215,6 +217,21 @@ def test_encoders_are_compared_on_what_none_of_them_learnt_from(
     assert (found.queries, found.seen) == (7, 20)
     copies = compare(catalog, [other], CompareOptions(EvalOptions(sample=100), timing=Timing.OFF))
     assert (copies.items, copies.queries % 28) == (28, 0)
+
+
+def test_a_catalogues_own_copy_of_the_encoder_says_it_when_the_original_has_gone(
+    catalog: seealike.Catalog, shop: Path, tmp_path: Path
+) -> None:
+    learns(catalog, shop, {"05", "06", "07"})
+    for name in ("own.onnx", "own.json"):
+        shutil.copy(shop / name, tmp_path / name)
+    with seealike.create(tmp_path / "copy", encoder=f"onnx:{tmp_path / 'own.onnx'}") as copy:
+        copy.index(shop / "shop.csv")
+        for name in ("own.onnx", "own.json"):
+            (tmp_path / name).unlink()
+        other = save_model(tmp_path / "other.onnx", seed=1)
+        compared = compare(copy, [f"onnx:{other}"], CompareOptions(LABEL, timing=Timing.OFF))
+        assert (evaluate(copy, LABEL).seen, compared.seen) == (3, 3)
 
 
 def test_a_card_that_has_gone_with_its_model_leaves_it_unknown(

@@ -81,10 +81,10 @@ def test_rows_that_no_file_can_have_are_listed_and_stop_nothing(
     catalog, report = tmp_path / "catalog", tmp_path / "report.jsonl"
     for _ in range(2):
         assert run(["index", str(tmp_path / "t.jsonl"), "-C", str(catalog), "--report", str(report)]) == 0
-    assert run(["info", "--skipped", "-C", str(catalog)]) == 0
-    assert "1 items" in stdout.text()
-    assert "unreadable\ta\\x00b\tline 1: " in stdout.text()
-    assert "unreadable\t\\ud800\tline 2: " in stdout.text()
+    assert run(["ls", "--skipped", "-C", str(catalog)]) == 0
+    assert "1 item," in stdout.text()
+    assert "unreadable  a\\x00b  line 1: " in stdout.text()
+    assert "unreadable  \\ud800  line 2: " in stdout.text()
     assert "\x1b" not in stdout.text()
     rows = [json.loads(line) for line in report.read_text("utf-8").splitlines()]
     assert {row["id"] for row in rows} == {"a\0b", "\\ud800"}

@@ -43,6 +43,7 @@ DERIVED = (
     ".salvage",
     ".writing-abc",
     "spaces",
+    "encoders",
 )
 COMMANDS = (
     ("info",),
@@ -230,7 +231,7 @@ def test_a_link_in_the_place_of_a_space_is_replaced_by_the_space(
         )
         monkeypatch.setattr(
             "seealike.catalog.spaces.create",
-            lambda path, encoder: seealike.create(path, encoder=FakeEncoder(dimension=24)),
+            lambda path, encoder, link_encoder: seealike.create(path, encoder=FakeEncoder(dimension=24)),
         )
         with in_space(catalog, "any") as space:
             assert len(space) == len(catalog)

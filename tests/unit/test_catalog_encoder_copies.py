@@ -478,10 +478,10 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, below: str) -> Iterator[None]:
     real = FileSystem.replacing
 
     @contextmanager
-    def replacing(self: FileSystem, path: str) -> Iterator[str]:
+    def replacing(self: FileSystem, path: str, *, follow: bool = True) -> Iterator[str]:
         if below in path:
             raise StorageError(path, os.strerror(errno.ENOSPC))
-        with real(self, path) as temporary:
+        with real(self, path, follow=follow) as temporary:
             yield temporary
 
     with monkeypatch.context() as patch:

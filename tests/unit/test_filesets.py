@@ -99,3 +99,18 @@ def test_a_linked_folder_is_neither_written_nor_emptied(sources: dict[str, str],
             change()
     linked.remove_all_but([], [])
     assert (real.notes(), real.damage(digests)) == ([KEY], None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such pipes there")
+def test_a_note_takes_the_place_of_a_pipe_a_link_or_a_second_name(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"a user's file")
+    sets = FileSets(str(tmp_path / "kept"))
+    sets.make_folder()
+    place = Path(sets.note_path(KEY))
+    for plant in (lambda: os.mkfifo(place), lambda: place.symlink_to(victim), lambda: os.link(victim, place)):
+        plant()
+        sets.write_note(KEY, b"a note")
+        assert sets.note(KEY) == b"a note"
+        place.unlink()
+    assert victim.read_bytes() == b"a user's file"

@@ -539,7 +539,8 @@ def test_without_room_for_the_new_copy_reindex_changes_nothing(
 def test_what_a_creation_that_was_cut_off_left_is_no_obstacle_but_the_users_files_are(
     models: Path, photos: Path, tmp_path: Path
 ) -> None:
-    path = made(tmp_path / "catalog", photos, spec(models / "my.onnx"))
+    path = tmp_path / "catalog"
+    seealike.create(path, encoder=spec(models / "my.onnx")).close()
     (path / "manifest.json").unlink()
     (path / "catalog.sqlite").unlink()
     (path / "encoders" / ".writing-cut-off").mkdir()

@@ -327,3 +327,24 @@ def test_an_approximate_index_that_somebody_else_recorded_meanwhile_stays(
     catalog.add_many(some(range(20)))
     assert SqliteStore(catalog.path).state().ann == "ann-other.faiss\n{}"
     assert not list(Path(catalog.path).glob("ann-*"))
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_an_approximate_index_is_not_recorded_in_a_database_that_took_the_place_of_its_own(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with seealike.create(tmp_path / "other", encoder=FakeEncoder()) as other:
+        other.add_many(some(range(5)))
+    built = build_snapshot
+
+    def beside_a_replacement(*args: object, **kwargs: object) -> object:
+        for name in ("catalog.sqlite", "manifest.json"):
+            Path(other.path, name).replace(Path(catalog.path, name))
+        return built(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ann, "build_snapshot", beside_a_replacement)
+    catalog.add_many(some(range(100, 120)))
+    assert len(catalog) == 5
+    assert SqliteStore(catalog.path).state().ann is None
+    assert catalog.search(picture(3), k=9)[0].id == "003"
+    assert catalog.verify().ok

@@ -152,7 +152,7 @@ def _covers_most(directory: str, state: State) -> bool:
     """Whether there is a snapshot, of the right size, that covers most of what is in the catalogue."""
     try:
         named = _Named.from_text(state.ann or "")
-        size = os.stat(os.path.join(directory, named.file)).st_size
+        size = os.lstat(os.path.join(directory, named.file)).st_size
     except (SnapshotDamagedError, OSError):
         return False
     snapshot = named.snapshot

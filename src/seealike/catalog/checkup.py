@@ -13,7 +13,7 @@ from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.known_sources import known_sources
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
 from seealike.catalog.pictures import remembered_spec
-from seealike.recommend import ATTEMPTS, Searcher, StaleViewError
+from seealike.recommend import ATTEMPTS, Searcher, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
 from seealike.types import Float32Array
 
@@ -113,14 +113,18 @@ def repair(
 
 def _measured_recall(store: SqliteStore, searcher: Searcher, sample: int) -> tuple[float | None, int]:
     """Recall@10 of what a search answers against exhaustive search, on items drawn evenly."""
+    after = -1
     for _ in range(ATTEMPTS):
+        view = searcher.view(after=after)
+        after = view.generation
         with contextlib.suppress(StaleViewError):
-            return _measured_once(store, searcher, sample)
+            return _measured_once(store, searcher, view, sample)
     raise StaleViewError
 
 
-def _measured_once(store: SqliteStore, searcher: Searcher, sample: int) -> tuple[float | None, int]:
-    view = searcher.view()
+def _measured_once(
+    store: SqliteStore, searcher: Searcher, view: View, sample: int
+) -> tuple[float | None, int]:
     if view.ann is None or not sample or not len(view):
         return None, 0
     keys = view.keys[np.unique(np.linspace(0, len(view) - 1, min(sample, len(view))).astype(np.int64))]

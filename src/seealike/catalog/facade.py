@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -436,7 +437,8 @@ class Catalog:
         with suppress(CatalogBusyError, ReplacedCatalogError):
             store = self._store
             if look_closely or ann.is_due(store):
-                ann.refresh(store, self._files, lambda: self._committing(SMALL_CHANGE_WAIT_S), progress)
+                writing = partial(self._committing, SMALL_CHANGE_WAIT_S, only=store)
+                ann.refresh(store, self._files, writing, progress)
 
     @contextmanager
     def _writer(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
@@ -453,8 +455,11 @@ class Catalog:
                     reading.searcher.require(reading.store.state().generation)
 
     @contextmanager
-    def _committing(self, wait_s: float) -> Iterator[StoreWriter]:
-        with self._writer(wait_s) as (_, writer):
+    def _committing(self, wait_s: float, *, only: SqliteStore | None = None) -> Iterator[StoreWriter]:
+        """A writer of the catalogue; with ``only``, not of a database that has taken that one's place."""
+        with self._writer(wait_s) as (reading, writer):
+            if only is not None and reading.store is not only:
+                raise ReplacedCatalogError(self.path)
             yield writer
 
 

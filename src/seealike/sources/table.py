@@ -164,6 +164,8 @@ class _PictureFinder:
 def _missing_detail(written: str, place: str, error: OSError | ValueError) -> str:
     """Return why a picture is not there; the place tells a wrong ``--root`` at a glance."""
     place = printable(place)
+    if not isinstance(error, OSError):  # a zero byte, half a character
+        return f"no file can be named so: {place}"
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{error_detail(error)}: {place}"
     if "://" in written:

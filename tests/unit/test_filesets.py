@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,12 @@ def test_a_note_takes_the_place_of_a_pipe_a_link_or_a_second_name(tmp_path: Path
     sets = FileSets(str(tmp_path / "kept"))
     sets.make_folder()
     place = Path(sets.note_path(KEY))
-    for plant in (lambda: os.mkfifo(place), lambda: place.symlink_to(victim), lambda: os.link(victim, place)):
+    plants: list[Callable[[], None]] = [
+        lambda: os.mkfifo(place),
+        lambda: place.symlink_to(victim),
+        lambda: os.link(victim, place),
+    ]
+    for plant in plants:
         plant()
         sets.write_note(KEY, b"a note")
         assert sets.note(KEY) == b"a note"

@@ -285,7 +285,7 @@ def make_first_format(directory: Path, *, label: str, root: str) -> None:
     )
     for row in rows:
         connection.execute("INSERT INTO skipped VALUES (?,?,?,?,?,?,?,?)", (*row, crc(row)))
-    for later in ("sources", "tombstones", "recorded_from", "rewritten", "renamed"):
+    for later in ("sources", "counts", "tombstones", "recorded_from", "rewritten", "renamed"):
         del state[later]
     state |= {
         "source": {"label": label, "root": root, "relative_root": None},
@@ -397,5 +397,5 @@ def test_a_source_keeps_its_number_and_a_new_one_never_gets_a_used_one(
     catalog.index(tmp_path / "d", options=IndexOptions(prefix="d/"))
     store = SqliteStore(catalog.path)
     assert [source.number for source in store.state().sources] == [1, 3, 4]
-    assert store.counts_by_source() == {1: 1, 3: 1, 4: 1}
+    assert store.state().counts == ((1, 1), (3, 1), (4, 1))
     store.close()

@@ -155,7 +155,7 @@ def test_removing_counts_what_existed(store: SqliteStore, writer: StoreWriter) -
 def test_a_file_taken_off_the_skipped_list_is_listed_no_more(store: SqliteStore, writer: StoreWriter) -> None:
     skip(writer, Skipped("a", "a.jpg", SkipReason.TRUNCATED, "cut"))
     assert [(source, row.id) for source, row in store.skipped()] == [(1, "a")]
-    assert store.skip_counts() == {SkipReason.TRUNCATED: 1}
+    assert store.skip_counts() == {(1, SkipReason.TRUNCATED): 1}
     for source, origin, left in ((2, None, 1), (1, "scan", 1), (1, "decode", 0)):  # the others leave it there
         writer.rewrite(
             lambda change, source=source, origin=origin: change.unskip(  # type: ignore[misc]
@@ -180,7 +180,7 @@ def test_a_long_skipped_list_is_counted_and_read_without_being_held(
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    expected = {reason: sum(reasons[i % 3] is reason for i in range(n)) for reason in set(reasons)}
+    expected = {(1, reason): sum(reasons[i % 3] is reason for i in range(n)) for reason in set(reasons)}
     assert (counts, listed) == (expected, n)
     assert peak_bytes < 60 * n  # a row alone takes 500
 

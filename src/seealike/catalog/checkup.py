@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,7 +17,8 @@ from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, 
 from seealike.catalog.pictures import remembered_spec
 from seealike.recommend import ATTEMPTS, Searcher, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
-from seealike.types import Float32Array
+from seealike.store.records import BY_HAND
+from seealike.types import Float32Array, SkipReason
 
 RECALL_K = 10
 
@@ -23,8 +26,11 @@ RECALL_K = 10
 def describe(store: SqliteStore) -> CatalogInfo:
     """Gather what ``info`` tells; reads no vectors."""
     state = store.state()
-    reasons = store.skip_counts()
-    sources = described_sources(store)
+    skips = store.skip_counts()
+    reasons: Counter[SkipReason] = Counter()
+    for (_, reason), count in skips.items():
+        reasons[reason] += count
+    sources = _sources(store, state, skips)
     return CatalogInfo(
         path=store.directory,
         items=state.count,
@@ -32,17 +38,23 @@ def describe(store: SqliteStore) -> CatalogInfo:
         generation=state.generation,
         encoder=store.identity,
         sources=sources,
-        by_hand=state.count - sum(source.items for source in sources),
+        by_hand=dict(state.counts).get(BY_HAND, 0),
         size_bytes=_directory_size(store.directory),
         ann=_ann_info(store, state),
         encoder_place=EncoderCopies(store.directory).place_of(store.identity, store.encoder_spec),
-        skipped_by_reason=reasons,
+        skipped_by_reason=dict(sorted(reasons.items())),
     )
 
 
 def described_sources(store: SqliteStore) -> tuple[SourceInfo, ...]:
     """The sources, in the order in which they came, with counts."""
-    items, skipped = store.counts_by_source(), store.skipped_by_source()
+    return _sources(store, store.state(), store.skip_counts())
+
+
+def _sources(
+    store: SqliteStore, state: State, skips: Mapping[tuple[int, SkipReason], int]
+) -> tuple[SourceInfo, ...]:
+    items = dict(state.counts)
     return tuple(
         SourceInfo(
             label=source.label,
@@ -50,10 +62,10 @@ def described_sources(store: SqliteStore) -> tuple[SourceInfo, ...]:
             root=source.root,
             prefix=source.prefix,
             items=items.get(source.number, 0),
-            skipped=skipped.get(source.number, 0),
+            skipped=sum(count for (number, _), count in skips.items() if number == source.number),
             missing=source.missing,
         )
-        for source in known_sources(store.directory, store.state())
+        for source in known_sources(store.directory, state)
     )
 
 

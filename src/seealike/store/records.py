@@ -118,7 +118,9 @@ class State:
     """The catalogue as a whole at one generation.
 
     ``key_sum`` is of all keys, ``item_sum`` and ``skip_sum`` are of the checksums of all items and of the
-    skipped list: so that a row is missed which was lost, doubled or left behind by damage.
+    skipped list: so that a row is missed which was lost, doubled or left behind by damage. ``counts`` are of
+    the items of every source that has some, after its number: an index of the table would be quicker to
+    damage than this guarded row.
 
     ``tombstones`` deletions are on record, all of those after the generation ``recorded_from``. ``rewritten``
     and ``renamed`` are the last generations in which a row, and an id, changed under its key.
@@ -132,6 +134,7 @@ class State:
     skipped: int = 0
     skip_sum: int = 0
     sources: tuple[SourceRecord, ...] = ()
+    counts: tuple[tuple[int, int], ...] = ()
     ann: str | None = None
     tombstones: int = 0
     recorded_from: int = 0
@@ -151,7 +154,8 @@ class State:
             fields["sources"] = [{"number": 1, **only}] if only else []
         fields.setdefault("recorded_from", fields["generation"])  # written before there were tombstones
         sources = tuple(SourceRecord(**source) for source in fields.pop("sources"))
-        return cls(sources=sources, **fields)
+        counts = tuple((number, count) for number, count in fields.pop("counts", ()))
+        return cls(sources=sources, counts=counts, **fields)
 
     def source(self, number: int) -> SourceRecord | None:
         """The source with this number, if there is one."""

@@ -61,7 +61,11 @@ def _several_sources(connection: sqlite3.Connection) -> None:
     row = connection.execute("SELECT value, crc FROM state WHERE name='catalog'").fetchone()
     if row is not None and is_whole_text(*row):
         state = State.from_json(row[0])
-        put_state(connection, "catalog", replace(state, skip_sum=state.skip_sum + change).to_json())
+        counts = tuple(
+            connection.execute("SELECT source, count(*) FROM items GROUP BY source ORDER BY source")
+        )
+        state = replace(state, skip_sum=state.skip_sum + change, counts=counts)
+        put_state(connection, "catalog", state.to_json())
 
 
 # One entry a format version; applied in order inside one transaction. Never edit a released entry.

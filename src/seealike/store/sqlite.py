@@ -373,28 +373,17 @@ class SqliteStore:
         """How many items have a greater key."""
         return int(self._fetch("SELECT count(*) FROM items WHERE key > ?", (key,))[0][0])
 
-    def counts_by_source(self) -> dict[int, int]:
-        """How many items each source has, by its number.
+    def ids_of_source(self, number: int, most: int) -> list[str]:
+        """The ids of at most so many items of a source.
 
         Raises:
-            DamagedCatalogError: the index of sources and the items do not say the same.
+            DamagedCatalogError: one that is found as such is not.
         """
-        with self._snapshot() as state:
-            indexed, rows = (
-                dict(self._connection.execute(f"SELECT source, count(*) FROM items {how} GROUP BY source"))
-                for how in ("", "NOT INDEXED")
-            )
-        if indexed != rows or sum(rows.values()) != state.count:
-            raise self.damaged("the items of the sources cannot be counted")
-        return rows
-
-    def ids_of_source(self, number: int, most: int) -> list[str]:
-        """The ids of at most so many items of a source."""
-        return [row[0] for row in self._fetch("SELECT id FROM items WHERE source=? LIMIT ?", (number, most))]
-
-    def skipped_by_source(self) -> dict[int, int]:
-        """How many skipped files each source has, by its number."""
-        return dict(self._fetch("SELECT source, count(*) FROM skipped GROUP BY source", ()))
+        rows = self._fetch(f"SELECT {ITEM_COLUMNS} FROM items WHERE source=? LIMIT ?", (number, most))
+        items = [self._checked_item(row) for row in rows]
+        if any(item.source != number for item in items):
+            raise self.damaged("the index of the items of a source")
+        return [item.id for item in items]
 
     # -- skipped files -----------------------------------------------------------------------------
 
@@ -409,10 +398,10 @@ class SqliteStore:
         for row in self._skipped_rows(block):
             yield row[0], Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])
 
-    def skip_counts(self) -> dict[SkipReason, int]:
-        """How many files were skipped for each reason that occurs; checks what :meth:`skipped` checks."""
-        counts = Counter(row[3] for row in self._skipped_rows())
-        return {SkipReason(reason): count for reason, count in sorted(counts.items())}
+    def skip_counts(self) -> Counter[tuple[int, SkipReason]]:
+        """How many files were skipped by the number of their source and the reason; all are checked."""
+        counts = Counter((row[0], row[3]) for row in self._skipped_rows())
+        return Counter({(number, SkipReason(reason)): count for (number, reason), count in counts.items()})
 
     def _skipped_rows(self, block: int = 2048) -> Iterator[tuple]:  # type: ignore[type-arg]
         before, found, skip_sum, last = self.state(), 0, 0, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -112,6 +113,7 @@ class Change:
         self._skipped = 0
         self._skip_sum = 0
         self._dead: list[int] = []
+        self._by_source: Counter[int] = Counter()
         self._changed = self._rewritten = self._renamed = False
         self.sources: tuple[SourceRecord, ...] | None = None
         self.least_generation = 0
@@ -140,6 +142,7 @@ class Change:
             self._connection.execute(_INSERT_ITEM, row)
             self._key_sum += key
             self._item_sum += row[-1]
+            self._by_source[item.source] += 1
             self._connection.execute(
                 "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
                 (key, item.vector, vector_checksum(key, item.vector)),
@@ -166,12 +169,14 @@ class Change:
         """Rewrite the row of an item whose picture, and so whose vector and key, stay."""
         row = item.row()
         columns = ",".join(f"{name.strip()}=?" for name in ITEM_COLUMNS.split(","))
-        before = self._checksum_of(item.key)
+        before, source = self._checksum_and_source(item.key)
         known = self._connection.execute("SELECT 1 FROM items WHERE id=? AND key=?", (item.id, item.key))
         self._renamed = known.fetchone() is None or self._renamed
         statement = f"UPDATE items SET {columns} WHERE key=?"
         found = self._connection.execute(statement, (*row, item.key)).rowcount
         self._item_sum += found * (row[-1] - before)
+        self._by_source[source] -= found
+        self._by_source[item.source] += found
         self._changed = self._rewritten = True
 
     def put_source(self, source: SourceRecord) -> None:
@@ -231,15 +236,16 @@ class Change:
     def _delete(self, key: int) -> None:
         self._changed = True
         self._dead.append(key)
-        self._item_sum -= self._checksum_of(key)
-        self._connection.execute("DELETE FROM items WHERE key=?", (key,))
+        checksum, source = self._checksum_and_source(key)
+        self._item_sum -= checksum
+        self._by_source[source] -= self._connection.execute("DELETE FROM items WHERE key=?", (key,)).rowcount
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
         self._removed += found
         self._key_sum -= key * found
 
-    def _checksum_of(self, key: int) -> int:
-        row = self._connection.execute("SELECT crc FROM items WHERE key=?", (key,)).fetchone()
-        return _whole(row[0]) if row is not None else 0
+    def _checksum_and_source(self, key: int) -> tuple[int, int]:
+        row = self._connection.execute("SELECT crc, source FROM items WHERE key=?", (key,)).fetchone()
+        return (_whole(row[0]), _whole(row[1])) if row is not None else (0, 0)
 
     def _finish(self) -> None:
         state = read_state(self._connection)
@@ -259,6 +265,7 @@ class Change:
             skipped=state.skipped + self._skipped,
             skip_sum=state.skip_sum + self._skip_sum,
             sources=sources,
+            counts=_nonzero(Counter(dict(state.counts)), self._by_source),
         )
         schema.put_state(self._connection, "catalog", state.to_json())
 
@@ -279,9 +286,17 @@ class Change:
         return replace(state, tombstones=count, recorded_from=complete_from)
 
 
-def _whole(checksum: object) -> int:
-    """The checksum of a row; what damage has made of it counts as none, and repair counts anew."""
-    return checksum if isinstance(checksum, int) else 0
+def _whole(number: object) -> int:
+    """A number of a row; what damage has made of it counts as none, and repair counts anew."""
+    return number if isinstance(number, int) else 0
+
+
+def _nonzero(*counts: Counter[int]) -> tuple[tuple[int, int], ...]:
+    """Counts of items added up, by the number of their source."""
+    total: Counter[int] = Counter()
+    for part in counts:
+        total.update(part)
+    return tuple(sorted((number, count) for number, count in total.items() if count))
 
 
 def counted(connection: sqlite3.Connection, state: State) -> State:
@@ -292,6 +307,9 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
     count, last, key_sum, item_sum = connection.execute(
         "SELECT count(*), coalesce(max(key), 0), coalesce(sum(key), 0), coalesce(sum(crc), 0) FROM items"
     ).fetchone()
+    by_source = connection.execute(
+        "SELECT source, count(*) FROM items NOT INDEXED GROUP BY source"
+    ).fetchall()
     skipped, skip_sum = connection.execute("SELECT count(*), coalesce(sum(crc), 0) FROM skipped").fetchone()
     return replace(
         state,
@@ -299,6 +317,7 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
         last_key=max(last, state.last_key),
         key_sum=key_sum,
         item_sum=item_sum,
+        counts=_nonzero(Counter({_whole(number): found for number, found in by_source})),
         skipped=skipped,
         skip_sum=skip_sum,
     )

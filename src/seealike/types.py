@@ -34,12 +34,14 @@ class SkipReason(StrEnum):
     EMPTY_FILE = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    MISSING_EXTRA = "missing_extra"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     TOO_MANY_PIXELS = "too_many_pixels"
     FILE_TOO_LARGE = "file_too_large"
     ZERO_DIMENSION = "zero_dimension"
     DECODER_TIMEOUT = "decoder_timeout"
+    STALLED = "stalled"
     DECODER_CRASHED = "decoder_crashed"
     OUT_OF_MEMORY = "out_of_memory"
     UNREADABLE = "unreadable"
@@ -48,6 +50,30 @@ class SkipReason(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     ENCODER_FAILED = "encoder_failed"
     NON_FINITE_VECTOR = "non_finite_vector"
+
+
+TRANSIENT_REASONS = frozenset(
+    {
+        SkipReason.MISSING_EXTRA,
+        SkipReason.STALLED,
+        SkipReason.OUT_OF_MEMORY,
+        SkipReason.UNREADABLE,
+        SkipReason.CHANGED_WHILE_READING,
+        SkipReason.ENCODER_FAILED,
+    }
+)
+"""Reasons that may be gone tomorrow though the file is the same: its vector stays, the next run tries it."""
+
+LIMIT_REASONS = frozenset(
+    {
+        SkipReason.TOO_MANY_PIXELS,
+        SkipReason.FILE_TOO_LARGE,
+        SkipReason.DECODER_TIMEOUT,
+        SkipReason.STALLED,
+        SkipReason.OUT_OF_MEMORY,
+    }
+)
+"""Reasons that higher limits may take away."""
 
 
 class Metric(StrEnum):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import signal
 import sys
 import time
 
@@ -44,9 +45,9 @@ def _obey(order: str, stdout_fd: int) -> None:
         _ORDERS[name]()
     elif name == "babble":
         os.write(stdout_fd, b"premature end of JPEG file\n" * 40)
-    elif name == "once" and not os.path.exists(argument):
+    elif name in _ONCE and not os.path.exists(argument):
         with open(argument, "wb"):
-            ctypes.string_at(0)
+            _ONCE[name]()
 
 
 def _spin() -> None:
@@ -81,6 +82,11 @@ def _confess() -> None:
     raise DecodeError(SkipReason.CORRUPT, f"loaded: {loaded or 'nothing'}")
 
 
+_ONCE = {
+    "once": lambda: ctypes.string_at(0),
+    "sleep-once": lambda: time.sleep(600),
+    "pause-once": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+}
 _ORDERS = {
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
@@ -88,6 +94,7 @@ _ORDERS = {
     "exit-0": lambda: os._exit(0),
     "spin": _spin,
     "sleep": lambda: time.sleep(600),
+    "nap": lambda: time.sleep(1.0),
     "hog": _hog,
     "hog-natively": _hog_natively,
     "print": _print,

@@ -90,17 +90,17 @@ def load_plugin(kind: Format) -> None:
     except ImportError:
         extra = " (pip install 'seealike[heic]')" if kind is Format.HEIF else ""
         raise DecodeError(
-            SkipReason.UNSUPPORTED_FORMAT, f"no decoder for {kind.value} is installed{extra}"
+            SkipReason.MISSING_EXTRA, f"no decoder for {kind.value} is installed{extra}"
         ) from None
     if kind in (Format.WEBP, Format.AVIF) and not features.check(kind.value.lower()):
-        raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"this Pillow was built without {kind.value}")
+        raise DecodeError(SkipReason.MISSING_EXTRA, f"this Pillow was built without {kind.value}")
     # One thread: CPU time and memory must not depend on the number of cores.
     if kind is Format.AVIF:
         plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
     elif kind is Format.HEIF:
         importlib.import_module("pillow_heif").options.DECODE_THREADS = 1
     if kind.value not in Image.OPEN:
-        raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"no decoder for {kind.value} is installed")
+        raise DecodeError(SkipReason.MISSING_EXTRA, f"no decoder for {kind.value} is installed")
 
 
 def open_image(kind: Format, data: bytes) -> Image.Image:

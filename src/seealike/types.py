@@ -134,13 +134,21 @@ class EncoderIdentity:
     dimension: int
 
 
+def storable_ns(mtime_ns: int) -> int:
+    """A file's time as 64 bits hold it: the nearest there is, for one beyond the years 1677 and 2262.
+
+    Whoever notes a time must do so alike, or a file would seem changed for ever.
+    """
+    return max(-(1 << 63), min(mtime_ns, (1 << 63) - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class SourceItem:
     """One picture as a source offers it, before anybody has opened it.
 
     ``path`` is absolute and in the file system's own decoding (``os.fsdecode``: undecodable bytes
     are surrogates). ``id`` is always valid Unicode. ``size_bytes`` and ``mtime_ns`` come from
-    ``stat``.
+    ``stat``; the time is made :func:`storable_ns`.
     """
 
     id: str
@@ -149,6 +157,9 @@ class SourceItem:
     mtime_ns: int
     group: str | None = None
     metadata: Metadata = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mtime_ns", storable_ns(self.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +172,10 @@ class Skipped:
     detail: str
     size_bytes: int | None = None
     mtime_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mtime_ns is not None:
+            object.__setattr__(self, "mtime_ns", storable_ns(self.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,18 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
 from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, Staging, StoreWriter
 from seealike.store.records import BY_HAND, SkipOrigin
-from seealike.store.staging import TRANSIENT_REASONS
 from seealike.testing import FakeEncoder
-from seealike.types import Skipped, SkipReason, SourceItem, Unseen
-=======
-from seealike.store import FileSystem, NewItem, SqliteStore, Staging, StoreWriter
-from seealike.store.records import SkipOrigin
-from seealike.testing import FakeEncoder
-from seealike.types import TRANSIENT_REASONS, Skipped, SkipReason, SourceItem
->>>>>>> b3527b9 (A stall is no verdict: elapsed time and a missing extra are reasons of their own, tried again)
+from seealike.types import TRANSIENT_REASONS, Skipped, SkipReason, SourceItem, Unseen
 
 ROOT = os.path.abspath(os.sep + "photos")
 IDS = ("a.jpg", "b.jpg", "dir/c.jpg", "dir/d.jpg", "dir 2/e.jpg", "z")

@@ -33,6 +33,7 @@ _PLUGINS = {
     Format.HEIF: "pillow_heif.HeifImagePlugin",
 }
 _ORIENTATION_TAG = 0x0112
+_STRIP_PIXELS = 200_000
 _TRUNCATED = re.compile(
     r"truncat|premature|unexpected end|end of (?:file|data|image)|\beof\b|not enough|incomplete|too short",
     re.IGNORECASE,
@@ -179,8 +180,9 @@ def _grey(levels: np.ndarray) -> PixelArray:
 def _range(image: Image.Image) -> tuple[float, float]:
     """Return the values that become black and white in a picture whose mode does not say."""
     low, high = np.inf, -np.inf
-    for top in range(0, image.height, 256):
-        strip = np.asarray(image.crop((0, top, image.width, min(top + 256, image.height))))
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
         strip = strip[np.isfinite(strip)]
         if strip.size:
             low, high = min(low, float(strip.min())), max(high, float(strip.max()))

@@ -163,6 +163,12 @@ class DecodeProcess:
             except OSError:  # a pipe nobody reads any more
                 continue
 
+    def disown(self) -> None:
+        """In a forked child: close its copies of the pipes, so that the process notices its pool's end."""
+        self._requests.close()
+        self._replies.close()
+        self._popen.returncode = 0  # nobody here may wait for it
+
     def _cause_of_death(self, exc: wire.WireError) -> ProcessDiedError:
         if isinstance(exc, wire.NonsenseError):
             self._popen.kill()

@@ -28,6 +28,7 @@ from seealike.catalog import (
     reindex,
 )
 from seealike.errors import SeealikeError
+from seealike.images import DecodeLimits
 from seealike.recommend import SimilarList
 from seealike.types import (
     EncoderIdentity,
@@ -46,6 +47,7 @@ __all__ = [
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
+    "DecodeLimits",
     "EncoderIdentity",
     "Finding",
     "Hit",

@@ -34,12 +34,14 @@ class SkipReason(StrEnum):
     EMPTY_FILE = "empty_file"
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    MISSING_EXTRA = "missing_extra"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
     TOO_MANY_PIXELS = "too_many_pixels"
     FILE_TOO_LARGE = "file_too_large"
     ZERO_DIMENSION = "zero_dimension"
     DECODER_TIMEOUT = "decoder_timeout"
+    STALLED = "stalled"
     DECODER_CRASHED = "decoder_crashed"
     OUT_OF_MEMORY = "out_of_memory"
     UNREADABLE = "unreadable"
@@ -48,6 +50,30 @@ class SkipReason(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     ENCODER_FAILED = "encoder_failed"
     NON_FINITE_VECTOR = "non_finite_vector"
+
+
+TRANSIENT_REASONS = frozenset(
+    {
+        SkipReason.MISSING_EXTRA,
+        SkipReason.STALLED,
+        SkipReason.OUT_OF_MEMORY,
+        SkipReason.UNREADABLE,
+        SkipReason.CHANGED_WHILE_READING,
+        SkipReason.ENCODER_FAILED,
+    }
+)
+"""Reasons that may be gone tomorrow though the file is the same: its vector stays, the next run tries it."""
+
+LIMIT_REASONS = frozenset(
+    {
+        SkipReason.TOO_MANY_PIXELS,
+        SkipReason.FILE_TOO_LARGE,
+        SkipReason.DECODER_TIMEOUT,
+        SkipReason.STALLED,
+        SkipReason.OUT_OF_MEMORY,
+    }
+)
+"""Reasons that higher limits may take away."""
 
 
 class Metric(StrEnum):
@@ -108,13 +134,21 @@ class EncoderIdentity:
     dimension: int
 
 
+def storable_ns(mtime_ns: int) -> int:
+    """A file's time as 64 bits hold it: the nearest there is, for one beyond the years 1677 and 2262.
+
+    Whoever notes a time must do so alike, or a file would seem changed for ever.
+    """
+    return max(-(1 << 63), min(mtime_ns, (1 << 63) - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class SourceItem:
     """One picture as a source offers it, before anybody has opened it.
 
     ``path`` is absolute and in the file system's own decoding (``os.fsdecode``: undecodable bytes
     are surrogates). ``id`` is always valid Unicode. ``size_bytes`` and ``mtime_ns`` come from
-    ``stat``.
+    ``stat``; the time is made :func:`storable_ns`.
     """
 
     id: str
@@ -123,6 +157,9 @@ class SourceItem:
     mtime_ns: int
     group: str | None = None
     metadata: Metadata = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mtime_ns", storable_ns(self.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +172,10 @@ class Skipped:
     detail: str
     size_bytes: int | None = None
     mtime_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.mtime_ns is not None:
+            object.__setattr__(self, "mtime_ns", storable_ns(self.mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,14 @@ from tests.docs.markdown import REPOSITORY, pages
 import seealike
 from seealike import errors
 from seealike.catalog import ann, sync
+from seealike.cli import limit_option
 from seealike.images import DecodeLimits
+from seealike.images.limits import CPU_PIXELS
 from seealike.indexes import build, effort
 from seealike.recommend import lists, searcher
 from seealike.store import writer
 
+LIMITS = DecodeLimits()
 _FIGURE = re.compile(r"<!-- (figure:[\w-]+|/figure) -->")
 
 
@@ -68,11 +71,16 @@ def test_every_error_and_what_it_carries_is_in_the_reference() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("docs/how-it-works.md", f"{DecodeLimits().pixels // 10**6} megapixels (WebP, AVIF and HEIC: "),
-        ("docs/how-it-works.md", f"AVIF and HEIC: {DecodeLimits().costly_pixels // 10**6})"),
-        ("docs/how-it-works.md", f"{DecodeLimits().cpu_s:.0f} s of processor time"),
-        ("docs/how-it-works.md", f"{DecodeLimits().memory_bytes // 10**6} MB; "),
-        ("docs/how-it-works.md", f"{DecodeLimits().file_bytes // 10**6} MB of file"),
+        ("docs/how-it-works.md", f"{LIMITS.memory_bytes // 10**6} MB of memory, its file included; "),
+        (
+            "docs/how-it-works.md",
+            f"{LIMITS.pixels // 10**6} megapixels; {LIMITS.cpu_s:.0f} s of",
+        ),
+        (
+            "docs/how-it-works.md",
+            f"each {CPU_PIXELS // 10**6} megapixels; {LIMITS.file_bytes // 10**6} MB of",
+        ),
+        ("docs/how-it-works.md", f"{LIMITS.wall_s:.0f} s in which nothing moves"),
         ("docs/how-it-works.md", f"transaction of at most {sync.COMMIT_ITEMS} pictures"),
         ("docs/how-it-works.md", f"Up to {ann.THRESHOLD:,} items, search is **exact**"),
         (
@@ -87,12 +95,22 @@ def test_every_error_and_what_it_carries_is_in_the_reference() -> None:
         ("docs/decisions/006-approximate-proposes-exact-decides.md", f"Below {ann.THRESHOLD:,} items"),
         ("docs/benchmarks.md", f"The threshold of {ann.THRESHOLD:,} items"),
         ("README.md", f"above {ann.THRESHOLD:,} items"),
-        ("docs/how-to/skipped-files.md", f"more than {DecodeLimits().file_bytes // 10**6} MB"),
-        ("docs/how-to/skipped-files.md", f"more than {DecodeLimits().pixels // 10**6} megapixels"),
+        ("docs/how-to/skipped-files.md", f"more than {LIMITS.file_bytes // 10**6} MB"),
+        ("docs/how-to/skipped-files.md", f"more than {LIMITS.pixels // 10**6} megapixels, or decoding would"),
+        ("docs/how-to/skipped-files.md", f"take more than {LIMITS.memory_bytes // 10**6} MB of memory"),
+        ("docs/how-to/skipped-files.md", f"{LIMITS.cpu_s:.0f} s of processor time for each "),
+        ("docs/how-to/skipped-files.md", f"stood still for {LIMITS.wall_s:.0f} s, twice"),
     ],
 )
 def test_a_limit_that_a_page_states_is_the_one_in_the_code(name: str, sentence: str) -> None:
     assert sentence in one_line(name)
+
+
+def test_the_default_of_every_limit_is_in_the_table_of_their_risks() -> None:
+    rows = re.findall(r"^\| `([\w-]+)=([\d.]+)` \|", page("docs/how-to/skipped-files.md"), re.MULTILINE)
+    assert {name: float(value) for name, value in rows} == {
+        name: getattr(LIMITS, field) / unit for name, (field, unit) in limit_option.LIMITS.items()
+    }
 
 
 def test_shares_that_are_told_in_words_are_those_of_the_code() -> None:

@@ -38,7 +38,7 @@ def main(directory: str, photos: str) -> None:
         catalog.index(photos, options=IndexOptions(workers=1))
     fault.mark(SPECS[0])
     for spec in (SPECS[1], SPECS[0]):
-        reindex(directory, spec, workers=1)
+        reindex(directory, spec, options=IndexOptions(workers=1))
         fault.mark(spec)
 
 

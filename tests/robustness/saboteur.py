@@ -8,10 +8,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import signal
 import sys
 import time
+from collections.abc import Callable
 
 from seealike.images import worker
+from seealike.images.cost import Announce
 from seealike.images.decode import DecodedPixels, decode
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.types import Preprocessing, SkipReason
@@ -30,10 +33,12 @@ def ordered(data: bytes, order: str) -> bytes:
 def main(stdin_fd: int, stdout_fd: int) -> None:
     """Serve as the usual process does, but obey."""
 
-    def obeying(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> DecodedPixels:
+    def obeying(
+        data: bytes, preprocessing: Preprocessing, limits: DecodeLimits, announce: Announce
+    ) -> DecodedPixels:
         _, _, order = data.rpartition(MARK) if MARK in data else (b"", b"", b"")
         _obey(order.decode(), stdout_fd)
-        return decode(data, preprocessing, limits)
+        return decode(data, preprocessing, limits, announce)
 
     worker.main(stdin_fd, stdout_fd, obeying)
 
@@ -42,11 +47,13 @@ def _obey(order: str, stdout_fd: int) -> None:
     name, _, argument = order.partition(" ")
     if name in _ORDERS:
         _ORDERS[name]()
+    elif name == "hold":
+        _kept.append(bytearray(int(argument)))
     elif name == "babble":
         os.write(stdout_fd, b"premature end of JPEG file\n" * 40)
-    elif name == "once" and not os.path.exists(argument):
+    elif name in _ONCE and not os.path.exists(argument):
         with open(argument, "wb"):
-            ctypes.string_at(0)
+            _ONCE[name]()
 
 
 def _spin() -> None:
@@ -81,6 +88,11 @@ def _confess() -> None:
     raise DecodeError(SkipReason.CORRUPT, f"loaded: {loaded or 'nothing'}")
 
 
+_ONCE: dict[str, Callable[[], object]] = {
+    "once": lambda: ctypes.string_at(0),
+    "sleep-once": lambda: time.sleep(600),
+    "pause-once": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+}
 _ORDERS = {
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
@@ -88,6 +100,7 @@ _ORDERS = {
     "exit-0": lambda: os._exit(0),
     "spin": _spin,
     "sleep": lambda: time.sleep(600),
+    "nap": lambda: time.sleep(1.0),
     "hog": _hog,
     "hog-natively": _hog_natively,
     "print": _print,

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -122,12 +123,46 @@ def test_a_decoder_that_fails_costs_its_own_picture_only(order: str, reason: Ski
     assert verdicts == expected(tasks, but=3)
 
 
-def test_a_decoder_that_waits_forever_is_ended_by_the_clock() -> None:
+def test_a_decoder_that_waits_forever_is_ended_by_the_clock_and_called_stalled() -> None:
     tasks = crowd("sleep", at=0, count=3)
     with saboteurs(limits=DecodeLimits(wall_s=0.4)) as pool:
         verdicts = verdicts_of(pool, tasks)
-    assert verdicts.pop(0)[0] == SkipReason.DECODER_TIMEOUT.value
+    assert verdicts.pop(0)[0] == SkipReason.STALLED.value
     assert verdicts == expected(tasks, but=0)
+
+
+def test_a_decoder_that_waits_once_is_tried_again_and_costs_nothing(tmp_path: Path) -> None:
+    tasks = crowd(f"sleep-once {tmp_path / 'slept'}", at=0, count=3)
+    with saboteurs(limits=DecodeLimits(wall_s=0.4)) as pool:
+        assert verdicts_of(pool, tasks) == expected(tasks, but=-1)
+        assert pool.thumbnail(ordered(encoded(picture(1), "PNG"), "none"), 10)
+    assert (tmp_path / "slept").exists()
+
+
+@posix
+def test_a_decoding_process_that_is_paused_costs_no_picture(tmp_path: Path) -> None:
+    tasks = crowd(f"pause-once {tmp_path / 'paused'}", at=1, count=4)
+    with saboteurs(limits=DecodeLimits(wall_s=0.4)) as pool:
+        assert verdicts_of(pool, tasks) == expected(tasks, but=-1)
+    assert (tmp_path / "paused").exists()
+
+
+@posix
+def test_nothing_is_blamed_for_the_time_in_which_all_processes_stood_still() -> None:
+    """Pictures that take half the limit; two pauses of several limits each, decoders the first to wake up."""
+    main = MainProcess("nap", wall_s=2.0, rounds=6)
+    for _ in range(2):
+        whole = psutil.Process(main.popen.pid)
+        group = [whole, *whole.children()]
+        for process in group:
+            process.suspend()
+        time.sleep(5.0)
+        for process in reversed(group):
+            process.resume()
+        time.sleep(0.5)
+    out, complaints = main.popen.communicate(timeout=120)
+    assert main.popen.returncode == 0, complaints
+    assert not [line for line in out.splitlines() if b"refused" in line]
 
 
 def test_a_whole_batch_of_crashing_pictures_is_listed_one_by_one() -> None:
@@ -204,8 +239,10 @@ from tests.robustness.test_hostile_pictures import crowd, saboteurs
 from seealike.images import DecodeLimits
 with saboteurs(workers=2, batch_size=2, limits=DecodeLimits(wall_s={wall_s})) as pool:
     try:
-        for batch in pool.decode(crowd({order!r}) * 2000):
+        for batch in pool.decode(crowd({order!r}) * {rounds}):
             print(*pool.process_ids, flush=True)
+            for failure in batch.failures:
+                print("refused", failure, flush=True)
             batch.release()
     except KeyboardInterrupt:
         sys.exit(130)
@@ -215,9 +252,9 @@ with saboteurs(workers=2, batch_size=2, limits=DecodeLimits(wall_s={wall_s})) as
 class MainProcess:
     """A Python process that decodes with two processes, in a session of its own."""
 
-    def __init__(self, order: str, wall_s: float = 60.0) -> None:
+    def __init__(self, order: str, wall_s: float = 60.0, rounds: int = 2000) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, "-c", _MAIN.format(order=order, wall_s=wall_s)],
+            [sys.executable, "-c", _MAIN.format(order=order, wall_s=wall_s, rounds=rounds)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

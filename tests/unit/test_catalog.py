@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import threading
 from collections.abc import Iterator
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.pictures import picture, write_pictures
+from tests.robustness.saboteur import ordered
 
 import seealike
+from seealike import IndexOptions
 from seealike.errors import EncoderMismatchError, PictureError, UnknownItemError, UsageError
-from seealike.images import prepare
+from seealike.images import DecodeLimits, pool, prepare
+from seealike.images.process import worker_command
 from seealike.recommend import taste_query
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Hit, ImageInput, IndexReport, Metric, SkipReason
@@ -56,6 +60,52 @@ def test_a_touched_file_is_not_decoded_again(catalog: seealike.Catalog, tmp_path
     assert counts(catalog.index(tmp_path / "photos")) == {"unchanged": 3}
     assert counts(catalog.index(tmp_path / "photos")) == {"unchanged": 3}
     np.testing.assert_array_equal(catalog.vectors()[1], before)
+
+
+@pytest.mark.parametrize("year", [2300, 1910])
+def test_a_file_of_any_time_is_indexed_once_and_can_be_a_query(
+    catalog: seealike.Catalog, tmp_path: Path, year: int
+) -> None:
+    (path,) = write_pictures(tmp_path / "photos", range(1))
+    moment = int((year - 1970) * 365.2425 * 86400)
+    os.utime(path, (moment, moment))
+    if abs(path.stat().st_mtime - moment) > 1:
+        pytest.skip("this file system has no such times")
+    assert counts(catalog.index(tmp_path / "photos")) == {"added": 1}
+    assert counts(catalog.index(tmp_path / "photos")) == {"unchanged": 1}
+    assert [hit.id for hit in catalog.search(path)] == [path.name]
+    assert reasons(catalog) == {}
+    path.write_bytes(b"no picture")
+    os.utime(path, (moment, moment))
+    assert counts(catalog.index(tmp_path / "photos")) == {"removed": 1}
+    assert counts(catalog.index(tmp_path / "photos")) == {}
+
+
+def test_a_thumbnail_has_a_side(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    (path,) = write_pictures(tmp_path / "photos", range(1))
+    for wrong in (0, -1, 1.5, True, "240", None, 10**9):
+        with pytest.raises(UsageError, match="side_px"):
+            catalog.thumbnail(str(path), wrong)  # type: ignore[arg-type]
+    assert catalog.thumbnail(str(path), 1)
+
+
+def test_a_changed_picture_that_stalls_keeps_its_vector_and_is_tried_again(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_pictures(tmp_path / "photos", range(3))
+    catalog.index(tmp_path / "photos")
+    before = catalog.vectors()[1]
+    out = io.BytesIO()
+    picture(9).save(out, "PNG")
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "usual_command", lambda: worker_command("tests.robustness.saboteur"))
+        paths[1].write_bytes(ordered(out.getvalue(), "sleep"))
+        options = IndexOptions(limits=DecodeLimits(wall_s=0.4))
+        assert counts(catalog.index(tmp_path / "photos", options=options)) == {"unchanged": 2}
+    assert reasons(catalog) == {paths[1].name: SkipReason.STALLED}
+    np.testing.assert_array_equal(catalog.vectors()[1], before)
+    assert counts(catalog.index(tmp_path / "photos")) == {"updated": 1, "unchanged": 2}
+    assert reasons(catalog) == {}
 
 
 def test_a_picture_that_breaks_leaves_and_comes_back_when_mended(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,10 @@ from tests.pictures import picture
 from tests.robustness.corpus import Sample, corpus, encoded, png_of_size
 
 from seealike.errors import PictureError, UnknownNameError, UsageError
-from seealike.images import DecodeError, DecodeLimits, decode, prepare
+from seealike.images import DecodeError, DecodeLimits, decode, pillow, prepare
 from seealike.images.opening import open_picture
-from seealike.types import PixelArray, Preprocessing, SkipReason
+from seealike.images.sniff import Format
+from seealike.types import TRANSIENT_REASONS, Fit, PixelArray, Preprocessing, SkipReason
 
 LIMITS = DecodeLimits()
 PREPROCESSING = Preprocessing(256, 224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -175,13 +178,89 @@ def test_a_file_cut_short_is_called_truncated() -> None:
 
 
 def test_sizes_are_refused_from_the_header() -> None:
-    assert reason_of(png_of_size(7072, 7071)) is SkipReason.TOO_MANY_PIXELS
+    assert reason_of(png_of_size(12_501, 8_000)) is SkipReason.TOO_MANY_PIXELS
     assert reason_of(png_of_size(0, 5)) is SkipReason.ZERO_DIMENSION
-    few = DecodeLimits(pixels=10_000, costly_pixels=5_000)
-    for kind, size in (("JPEG", (101, 100)), ("GIF", (101, 100)), ("WEBP", (101, 50)), ("AVIF", (101, 50))):
-        assert reason_of(encoded(noise(size), kind), few) is SkipReason.TOO_MANY_PIXELS
-    assert decode(encoded(noise((100, 100)), "PNG"), PREPROCESSING, few).width_px == 100
+    few = DecodeLimits(pixels=10_000)
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"):
+        assert reason_of(encoded(noise((101, 100)), kind), few) is SkipReason.TOO_MANY_PIXELS
+        assert decode(encoded(noise((100, 100)), kind), PREPROCESSING, few).width_px == 100
     assert reason_of(bytes(2000), DecodeLimits(file_bytes=1999)) is SkipReason.FILE_TOO_LARGE
+
+
+def test_a_higher_limit_admits_larger_pictures() -> None:
+    large = encoded(Image.new("1", (20_000, 10_000)), "GIF")
+    assert reason_of(large) is SkipReason.TOO_MANY_PIXELS
+    more = DecodeLimits(pixels=200_000_000)
+    assert decode(large, PREPROCESSING, more).width_px == 20_000
+
+
+def test_limits_that_limit_nothing_are_refused() -> None:
+    for wrong in (0, -1, math.nan, math.inf):
+        with pytest.raises(UsageError, match="cpu_s"):
+            DecodeLimits(cpu_s=wrong)
+
+
+def jpeg(size: tuple[int, int], **how: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("CMYK" if how.pop("cmyk", False) else "RGB", size, 77).save(out, "JPEG", **how)
+    return out.getvalue()
+
+
+def foretold_mb(data: bytes) -> float:
+    """The memory that the refusal names, where hardly any is allowed."""
+    with pytest.raises(DecodeError) as refused:
+        decode(data, PREPROCESSING, DecodeLimits(memory_bytes=1, pixels=10**9))
+    assert refused.value.reason is SkipReason.TOO_MANY_PIXELS
+    found = re.search(r"would take (\d+) MB", refused.value.detail)
+    assert found is not None
+    return float(found[1])
+
+
+def test_what_counts_is_what_decoding_costs() -> None:
+    """libjpeg's own documentation: all coefficients, two bytes each, of files with more than one scan."""
+    size = (8_000, 4_000)
+    mega = 32.0
+    small = foretold_mb(jpeg((8, 8)))
+    assert foretold_mb(jpeg(size)) < small + mega * 4 / 16 + 2  # at a quarter of its size
+    for how, coefficients in (({"subsampling": 0}, 3.0), ({"subsampling": 2}, 1.5), ({"cmyk": True}, 4.0)):
+        found = foretold_mb(jpeg(size, progressive=True, **how)) - foretold_mb(jpeg(size, **how))
+        assert found == pytest.approx(2 * coefficients * mega, abs=2)
+    assert foretold_mb(png_of_size(*size)) >= mega  # before its mode is known
+
+
+def test_a_jpeg_of_a_hundred_megapixels_is_decoded_within_the_limits() -> None:
+    data = jpeg((12_500, 8_000))
+    assert decode(data, PREPROCESSING, LIMITS).width_px == 12_500
+    assert reason_of(jpeg((12_500, 8_008))) is SkipReason.TOO_MANY_PIXELS
+
+
+def test_the_pixels_are_announced_before_they_are_decoded() -> None:
+    for kind in ("JPEG", "PNG", "TIFF", "AVIF"):
+        heard: list[int] = []
+        decode(encoded(noise((40, 30)), kind), PREPROCESSING, LIMITS, heard.append)
+        assert set(heard) == {1200}
+        heard.clear()
+        reason_of(encoded(noise((101, 100)), kind), DecodeLimits(pixels=10_000))
+        assert not heard
+
+
+def test_a_picture_too_long_and_narrow_to_resize_is_refused_and_not_tried() -> None:
+    squash = Preprocessing(224, 224, (0.0,) * 3, (1.0,) * 3, fit=Fit.SQUASH)
+    long = encoded(Image.new("L", (20, 400_000)), "PNG")
+    assert decode(long, PREPROCESSING, LIMITS).height_px == 400_000
+    with pytest.raises(DecodeError, match="to resize it") as refused:
+        decode(long, squash, LIMITS)
+    assert refused.value.reason is SkipReason.TOO_MANY_PIXELS
+
+
+def test_a_format_whose_decoder_is_not_installed_is_missing_and_not_unsupported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(pillow._PLUGINS, Format.HEIF, "no_such_decoder")
+    with pytest.raises(DecodeError, match="seealike\\[heic\\]") as refused:
+        decode(b"\0\0\0\x18ftypheic" + bytes(40), PREPROCESSING, LIMITS)
+    assert refused.value.reason is SkipReason.MISSING_EXTRA
+    assert refused.value.reason in TRANSIENT_REASONS
 
 
 def test_a_preprocessing_that_cannot_be_done_is_refused() -> None:

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from seealike.store import FileSystem, NewItem, SourceRecord, SqliteStore, Staging, StoreWriter
 from seealike.store.records import BY_HAND, SkipOrigin
-from seealike.store.staging import TRANSIENT_REASONS
 from seealike.testing import FakeEncoder
-from seealike.types import Skipped, SkipReason, SourceItem, Unseen
+from seealike.types import TRANSIENT_REASONS, Skipped, SkipReason, SourceItem, Unseen
 
 ROOT = os.path.abspath(os.sep + "photos")
 IDS = ("a.jpg", "b.jpg", "dir/c.jpg", "dir/d.jpg", "dir 2/e.jpg", "z")

@@ -142,7 +142,11 @@ class PictureAdder:
         first = list(islice(source, FEW + 1))
         job = _Adding(self._pictures, self._throughput_encoder())
         with ExitStack() as stack:
-            pool = stack.enter_context(decode_pool(self._at_hand, None)) if len(first) > FEW else None
+            pool = (
+                stack.enter_context(decode_pool(self._at_hand, None, self._at_hand.limits))
+                if len(first) > FEW
+                else None
+            )
             yield from job.rows(chain(first, source), pool)
 
     def _throughput_encoder(self) -> Encoder:

@@ -54,6 +54,15 @@ class Current:
         self._reopening = threading.Lock()
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether its store has been closed."""
+        return self._closed
+
+    def anew(self) -> Current:
+        """One for a forked child: it opens a store of its own when it is asked first."""
+        return Current(self._reading.store)
+
     def reading(self) -> Reading:
         """The newest reading.
 

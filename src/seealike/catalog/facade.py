@@ -42,7 +42,8 @@ from seealike.catalog.texts import TextQueries
 from seealike.catalog.turn import Turn
 from seealike.encoders import EncoderSpec
 from seealike.errors import CatalogBusyError, CatalogError, PictureError, ReplacedCatalogError, UsageError
-from seealike.images import DecodePool
+from seealike.forking import keep_for_ever, tell_of_forks
+from seealike.images import DecodeLimits, DecodePool
 from seealike.protocols import Encoder, Source
 from seealike.recommend import SimilarList
 from seealike.store import (
@@ -84,17 +85,28 @@ class Catalog:
         *,
         encoder: Encoder | EncoderSpec | None = None,
         files: FileSystem | None = None,
+        limits: DecodeLimits = DecodeLimits(),
     ) -> None:
         """Use ``seealike.create`` or ``seealike.open`` instead."""
-        self._current = Current(store)
         self._identity, self._encoder_spec = store.identity, store.encoder_spec
         self._files = files or FileSystem()
-        self._encoder = EncoderAtHand(store, encoder)
+        self._encoder = EncoderAtHand(store, encoder, limits)
+        self._path = store.directory
+        self._begin(Current(store))
+        tell_of_forks(self, Catalog._after_fork)
+
+    def _begin(self, current: Current) -> None:
+        self._current = current
         self._pictures = PictureEncoder(self._encoder)
         self._texts = TextQueries(self._encoder)
-        self._path = store.directory
         self._adder = PictureAdder(self._encoder, self._pictures)
-        self._turn = Turn(store.directory)
+        self._turn = Turn(self._path)
+
+    def _after_fork(self) -> None:
+        """In a forked child: go on with a connection, processes and an encoder of its own."""
+        if not self._current.closed:
+            keep_for_ever(self._current)  # not even to close a parent's connection to SQLite is safe
+            self._begin(self._current.anew())
 
     @property
     def path(self) -> str:
@@ -115,6 +127,11 @@ class Catalog:
     def placed_spec(self) -> str:
         """How its encoder is asked for where it is now: a copy of its own, or where it came from."""
         return "" if self._encoder.given is not None else str(self._encoder.spec())
+
+    @property
+    def limits(self) -> DecodeLimits:
+        """What one picture may cost that is decoded for it."""
+        return self._encoder.limits
 
     @property
     def generation(self) -> int:
@@ -241,7 +258,7 @@ class Catalog:
             remove_other_databases(self.path, self._files)
             self._encoder.keep(self._files, link=options.link_encoder)
             job = SyncJob(store, writer, opened, options, report_progress)
-            with pipeline(self._encoder, options.workers) as open_pipeline:
+            with pipeline(self._encoder, options.workers, options.limits or self.limits) as open_pipeline:
                 report = job.run(open_pipeline)
         self._renew_ann(report_progress, look_closely=True)
         return report

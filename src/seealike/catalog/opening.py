@@ -18,6 +18,7 @@ from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of
 from seealike.errors import DamagedCatalogError, EncoderError, EncoderMismatchError, UsageError
 from seealike.files import read_own_file
+from seealike.images import DecodeLimits
 from seealike.protocols import Encoder
 from seealike.sources import open_source
 from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
@@ -28,7 +29,11 @@ DEFAULT_ENCODER = "efficientnet-lite0"
 
 
 def create(
-    path: PathInput, *, encoder: str | Encoder = DEFAULT_ENCODER, link_encoder: bool = False
+    path: PathInput,
+    *,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    link_encoder: bool = False,
+    limits: DecodeLimits = DecodeLimits(),
 ) -> Catalog:
     """Make an empty catalogue in a new or empty directory.
 
@@ -39,6 +44,7 @@ def create(
             ``seealike.protocols.Encoder``.
         link_encoder: do without a copy of the encoder's files in the catalogue; it then needs them where they
             are.
+        limits: what one picture may cost, as in ``open``.
 
     Raises:
         CatalogExistsError: there is one already, or other files.
@@ -54,7 +60,7 @@ def create(
     """
     directory, files = os.path.abspath(path), FileSystem()
     if not isinstance(encoder, str):
-        return Catalog(SqliteStore.create(directory, encoder.identity, files), encoder=encoder)
+        return Catalog(SqliteStore.create(directory, encoder.identity, files), encoder=encoder, limits=limits)
     asked = parse_spec(encoder)
     identity, origin = identity_of(asked), origin_of(asked)
     copies = EncoderCopies(directory, files)
@@ -65,10 +71,12 @@ def create(
         encoder_spec=str(origin),
         prepare=lambda: copies.keep(identity, asked, origin, link=link_encoder),
     )
-    return Catalog(store, encoder=asked)
+    return Catalog(store, encoder=asked, limits=limits)
 
 
-def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
+def open(
+    path: PathInput, *, encoder: str | Encoder | None = None, limits: DecodeLimits = DecodeLimits()
+) -> Catalog:
     """Open a catalogue.
 
     Args:
@@ -76,6 +84,7 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
         encoder: if given, the encoder that the catalogue must have been made with: its name, or where its
             model lies now (``onnx:FILE``; settings that are left out are those of the catalogue). Needed only
             where it is an object of yours, or a model file of which the catalogue has no copy has been moved.
+        limits: what one picture may cost that this object decodes: to index it, as a query, for a thumbnail.
 
     Raises:
         NoCatalogError: there is none.
@@ -85,7 +94,8 @@ def open(path: PathInput, *, encoder: str | Encoder | None = None) -> Catalog:
     """
     store = SqliteStore(os.path.abspath(path))
     try:
-        return Catalog(store, encoder=_found(store, encoder) if isinstance(encoder, str) else encoder)
+        asked = _found(store, encoder) if isinstance(encoder, str) else encoder
+        return Catalog(store, encoder=asked, limits=limits)
     except BaseException:
         store.close()
         raise

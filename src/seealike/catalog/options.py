@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seealike.errors import UsageError, known_member
+from seealike.images import DecodeLimits
 from seealike.types import EncoderIdentity, Metric, PathInput, SkipReason
 
 SKIPPED_REPORTED = (
@@ -38,6 +39,7 @@ class IndexOptions:
         workers: decoding processes (default: one a core).
         wait_s: how long to wait for another writer before giving up.
         link_encoder: whether to do without a copy of the encoder; None: as it was the last time.
+        limits: what one picture may cost (default: as the catalogue was opened with).
     """
 
     root: PathInput | None = None
@@ -47,6 +49,7 @@ class IndexOptions:
     workers: int | None = None
     wait_s: float = 0.0
     link_encoder: bool | None = None
+    limits: DecodeLimits | None = None
 
     def __post_init__(self) -> None:
         """Refuse a wait that would never end."""

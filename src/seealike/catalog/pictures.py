@@ -29,7 +29,7 @@ from seealike.errors import (
     SeealikeError,
     UsageError,
 )
-from seealike.images import DecodedPixels, DecodePool, prepare
+from seealike.images import DecodedPixels, DecodeLimits, DecodePool, prepare
 from seealike.images.pillow import orientation_of
 from seealike.protocols import Encoder, TextEncoder
 from seealike.store import FileSystem, SqliteStore
@@ -39,25 +39,32 @@ if TYPE_CHECKING:
     from PIL import Image
 
 QUERY_WORKERS = 1
+MOST_THUMBNAIL_PX = 10_000
 Loaded = TypeVar("Loaded", bound=Encoder | TextEncoder)
 
 
 class EncoderAtHand:
     """The encoder a catalogue works with: the one it was made with, wherever that is, or a user's object."""
 
-    def __init__(self, store: SqliteStore, asked: Encoder | EncoderSpec | None = None) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        asked: Encoder | EncoderSpec | None = None,
+        limits: DecodeLimits = DecodeLimits(),
+    ) -> None:
         """Check that the encoder at hand is the catalogue's; nothing heavy is loaded, no model is opened.
 
         Args:
             store: remembers which encoder it was, and how it was asked for.
             asked: the encoder as an object, or how to ask for it now; None: as it was asked for then.
+            limits: what one picture that is decoded for it may cost.
 
         A catalogue may be read without its encoder: an unknown name or a lost file is no error yet.
 
         Raises:
             EncoderMismatchError: it has another name, other weights or preprocessing.
         """
-        self.identity = store.identity
+        self.identity, self.limits = store.identity, limits
         self._directory = store.directory
         self._given = None if asked is None or isinstance(asked, EncoderSpec) else asked
         self._asked = asked if isinstance(asked, EncoderSpec) else None
@@ -226,8 +233,10 @@ class PictureEncoder:
 
         Raises:
             PictureError: the picture cannot be used.
-            UsageError: it is neither a path nor bytes, or the catalogue is closed.
+            UsageError: it is neither a path nor bytes, the side is none, or the catalogue is closed.
         """
+        if not isinstance(side_px, int) or not 1 <= side_px <= MOST_THUMBNAIL_PX:  # type: ignore[redundant-expr]
+            raise UsageError(f"side_px must be a whole number of 1 to {MOST_THUMBNAIL_PX}, not {side_px!r}")
         if not isinstance(image, str | bytes | os.PathLike):
             raise UsageError(f"a thumbnail is made of a path or bytes, not {type(image).__name__}")
         return self._decoders().thumbnail(image, side_px)
@@ -259,6 +268,7 @@ class PictureEncoder:
                     workers=QUERY_WORKERS,
                     batch_size=1,
                     buffers=QUERY_WORKERS + 1,
+                    limits=self._at_hand.limits,
                 )
                 self._pool = self._open.enter_context(pool)
             return self._pool

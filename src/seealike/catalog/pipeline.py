@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from seealike.catalog.pictures import EncoderAtHand
 from seealike.encoders import EncoderMode
 from seealike.errors import EncoderError
-from seealike.images import DecodedBatch, DecodePool
+from seealike.images import DecodedBatch, DecodeLimits, DecodePool
 from seealike.protocols import Encoder
 from seealike.types import Float32Array
 
@@ -21,19 +21,19 @@ MOST_WORKERS = 12  # by default; each takes 30 to 80 MB
 
 @contextmanager
 def pipeline(
-    at_hand: EncoderAtHand, workers: int | None
+    at_hand: EncoderAtHand, workers: int | None, limits: DecodeLimits
 ) -> Iterator[Callable[[], tuple[DecodePool, Encoder]]]:
     """A factory for the decoding processes and the encoder; what it made is closed at the end."""
     with ExitStack() as made:
 
         def start() -> tuple[DecodePool, Encoder]:
             encoder = made.enter_context(at_hand.loaded(EncoderMode.THROUGHPUT))
-            return made.enter_context(decode_pool(at_hand, workers)), encoder
+            return made.enter_context(decode_pool(at_hand, workers, limits)), encoder
 
         yield start
 
 
-def decode_pool(at_hand: EncoderAtHand, workers: int | None) -> DecodePool:
+def decode_pool(at_hand: EncoderAtHand, workers: int | None, limits: DecodeLimits) -> DecodePool:
     """Decoding processes for many pictures."""
     processes = workers or default_workers()
     return DecodePool(
@@ -41,6 +41,7 @@ def decode_pool(at_hand: EncoderAtHand, workers: int | None) -> DecodePool:
         workers=processes,
         batch_size=DECODE_BATCH,
         buffers=2 * processes + BATCHES_HELD + 1,
+        limits=limits,
     )
 
 

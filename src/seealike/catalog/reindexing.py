@@ -42,9 +42,7 @@ def reindex(
     encoder: str,
     *,
     drop_lost: bool = False,
-    workers: int | None = None,
-    wait_s: float = WAIT_S,
-    link_encoder: bool | None = None,
+    options: IndexOptions = IndexOptions(wait_s=WAIT_S),
     progress: ProgressCallback | None = None,
 ) -> ReindexReport:
     """Give every item of a catalogue a vector of another encoder, and make it the catalogue's.
@@ -52,7 +50,8 @@ def reindex(
     The old vectors answer until the last step. May be interrupted at any moment: the next call goes on. Ids,
     metadata, groups, the list of skipped files and the source stay; the generation grows. A ``Catalog`` that
     was opened before finishes what it is at, and then raises ``ReplacedCatalogError``: open it again.
-    ``link_encoder`` is as in ``create``; None: as the catalogue has its encoder now.
+    Of the ``options`` those count that say how pictures are read, how long to wait for another writer at the
+    end, and whether to do without a copy of the encoder (None: as the catalogue has its own now).
 
     Raises:
         NoCatalogError: there is no catalogue.
@@ -61,7 +60,6 @@ def reindex(
         StorageError: the disk refused; the catalogue is as it was.
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
     """
-    options = IndexOptions(workers=workers, wait_s=wait_s, link_encoder=link_encoder)
     return move(path, encoder, options, files=FileSystem(), drop_lost=drop_lost, progress=progress)
 
 

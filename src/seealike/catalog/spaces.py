@@ -23,6 +23,7 @@ from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of, parse_spec
 from seealike.errors import DamagedCatalogError, EncoderMismatchError, ForeignFileError
 from seealike.files import check_own_folder
+from seealike.images import DecodeLimits
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
 from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem, Unseen
@@ -74,8 +75,8 @@ def in_space(
 
     Items whose pictures cannot be read any more are missing; ``skipped()`` of the result lists them. So are
     those that were added without a file. With the catalogue's own encoder, it is the catalogue itself.
-    Of the ``options``, the workers count, and whether to do without a copy of the encoder (None: as the
-    catalogue has its own).
+    Of the ``options``, the workers and the limits count, and whether to do without a copy of the encoder
+    (None: as the catalogue has its own).
 
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
@@ -90,13 +91,13 @@ def in_space(
     folder = os.path.join(catalog.path, SPACES)
     check_own_folder(folder)
     FileSystem().make_directory(folder)
-    link = options.link_encoder
+    link, limits = options.link_encoder, options.limits or catalog.limits
     if link is None:
         link = EncoderCopies(catalog.path).is_linked(catalog.encoder)
     opening = WriterLock(folder)  # one process makes a space, or makes it anew, while others wait
     opening.acquire(OPENING_WAIT_S)
     try:
-        opened = _opened(space_path(catalog, identity), encoder, link_encoder=link)
+        opened = _opened(space_path(catalog, identity), encoder, link_encoder=link, limits=limits)
     finally:
         opening.release()
     with opened as space:
@@ -128,7 +129,7 @@ def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
     return os.path.join(catalog.path, SPACES, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
 
 
-def _opened(path: str, encoder: str, *, link_encoder: bool) -> Catalog:
+def _opened(path: str, encoder: str, *, link_encoder: bool, limits: DecodeLimits) -> Catalog:
     """The space at ``path``; one that is damaged is made anew, for it is only a copy."""
     if os.path.islink(path):
         FileSystem().remove(path)  # the link alone
@@ -140,7 +141,7 @@ def _opened(path: str, encoder: str, *, link_encoder: bool) -> Catalog:
                     disinherit(store, ItemSource.number)
             finally:
                 store.close()
-            return open(path, encoder=encoder)
+            return open(path, encoder=encoder, limits=limits)
         except (DamagedCatalogError, EncoderMismatchError, ForeignFileError):
             shutil.rmtree(path, ignore_errors=True)
-    return create(path, encoder=encoder, link_encoder=link_encoder)
+    return create(path, encoder=encoder, link_encoder=link_encoder, limits=limits)

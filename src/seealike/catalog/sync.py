@@ -31,9 +31,17 @@ from seealike.errors import EncoderError
 from seealike.images import DecodedBatch, DecodedPicture, DecodePool, DecodeTask
 from seealike.protocols import Encoder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
-from seealike.store.staging import TRANSIENT_REASONS, ScanDiff, StagedItem
+from seealike.store.staging import ScanDiff, StagedItem
 from seealike.store.writer import Change, Edit
-from seealike.types import Float32Array, IndexReport, Progress, Skipped, SkipReason, SourceItem
+from seealike.types import (
+    TRANSIENT_REASONS,
+    Float32Array,
+    IndexReport,
+    Progress,
+    Skipped,
+    SkipReason,
+    SourceItem,
+)
 
 ProgressCallback = Callable[[Progress], None]
 COMMIT_ITEMS = 512

@@ -14,6 +14,7 @@ from seealike.catalog.output_kinds import OutputKind
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
+from seealike.images import DecodeLimits
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -61,7 +62,10 @@ def force_option(function: Function) -> Function:
 
 @contextmanager
 def opened_catalog(
-    catalog: str | None, *outputs: OutputFile | None, encoder: str | None = None
+    catalog: str | None,
+    *outputs: OutputFile | None,
+    encoder: str | None = None,
+    limits: DecodeLimits = DecodeLimits(),
 ) -> Iterator[Catalog]:
     """The catalogue that a command means, once it is sure that the outputs are none of its files.
 
@@ -72,7 +76,7 @@ def opened_catalog(
     path = existing_catalog(catalog)
     for output in filter(None, outputs):
         output.check(path)
-    with seealike.open(path, encoder=encoder) as opened:
+    with seealike.open(path, encoder=encoder, limits=limits) as opened:
         yield opened
 
 

@@ -6,6 +6,7 @@ Knows nothing of what computes.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from seealike.errors import EncoderError
+from seealike.forking import keep_for_ever, tell_of_forks
 
 if TYPE_CHECKING:
     from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
@@ -39,11 +41,13 @@ class SlotEncoder(Generic[Slot]):
         self._identity, self._batch_size, self._concurrency = identity, batch_size, len(slots)
         self._infer = infer
         self._closed = False
+        self._process_id = os.getpid()
         # The slots that are free; after close() only None, which tells everybody who waits for one.
         self._idle: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
         for slot in slots:
             self._idle.put(slot)
         self._threads = ThreadPoolExecutor(len(slots), thread_name_prefix="seealike-encoder")
+        tell_of_forks(self, SlotEncoder._after_fork)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -90,7 +94,7 @@ class SlotEncoder(Generic[Slot]):
 
     def close(self) -> None:
         """Wait for what is under way, then release the runtime."""
-        if self._closed:
+        if self._closed or os.getpid() != self._process_id:
             return
         self._closed = True
         self._threads.shutdown(wait=True)
@@ -101,6 +105,10 @@ class SlotEncoder(Generic[Slot]):
         self._idle.put(None)
         self._release()
 
+    def _after_fork(self) -> None:
+        """In a forked child, where it can compute no more."""
+        keep_for_ever(self)
+
     def _release(self) -> None:
         """Give back what is not a slot; nothing runs any more."""
 
@@ -108,6 +116,8 @@ class SlotEncoder(Generic[Slot]):
         side = self._identity.preprocessing.crop_px
         if self._closed:
             raise EncoderError("the encoder is closed")
+        if os.getpid() != self._process_id:
+            raise EncoderError("the encoder was made before this process was forked; make one in the child")
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise EncoderError(
                 f"{self._identity.name} takes uint8 pictures of shape (n, {side}, {side}, 3), "

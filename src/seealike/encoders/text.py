@@ -16,6 +16,7 @@ from seealike.encoders._runtime import import_openvino, reason_of
 from seealike.encoders.text_card import read_text_card
 from seealike.encoders.text_tokenizer import TextTokenizer
 from seealike.errors import EncoderError, UsageError
+from seealike.forking import keep_for_ever, tell_of_forks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,8 @@ class OpenVinoTextEncoder:
             )
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._guard = threading.Lock()
+        self._process_id = os.getpid()
+        tell_of_forks(self, OpenVinoTextEncoder._after_fork)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -79,8 +82,14 @@ class OpenVinoTextEncoder:
         with self._guard:
             if self._request is None:
                 raise EncoderError("the text encoder is closed")
+            if os.getpid() != self._process_id:
+                raise EncoderError("the text encoder was made before a fork; make one in the child")
             rows = [self._infer(self._request, ids[i : i + 1], mask[i : i + 1]) for i in range(len(texts))]
         return _unit_norm(np.stack(rows)) if rows else np.empty((0, self._identity.dimension), np.float32)
+
+    def _after_fork(self) -> None:
+        """In a forked child, where it can compute no more."""
+        keep_for_ever(self._request)
 
     def close(self) -> None:
         """Release the runtime."""

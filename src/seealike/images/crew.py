@@ -94,6 +94,12 @@ class Crew:
             self._watcher.join()
         self.shared.close()
 
+    def disown(self) -> None:
+        """In a forked child, which has none of the threads: let go of the processes, but do not end them."""
+        self._closed.set()
+        for hand in self._hands:
+            hand.disown()
+
     def _add_hand(self) -> None:
         hand = _Hand(self, self.hello.limits)
         self._hands.append(hand)
@@ -169,6 +175,11 @@ class _Hand:
         with self._guard:
             if self._process is not None:
                 self._process.check(wall_s, _START_S)
+
+    def disown(self) -> None:
+        """Let go of the process, which is the parent's."""
+        if self._process is not None:
+            self._process.disown()
 
     def dismiss(self) -> None:
         """Kill the process; its thread notices."""

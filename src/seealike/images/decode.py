@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.errors import PictureError, UsageError
+from seealike.images.cost import Announce, check_memory, unheard
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.opening import OpenPicture, open_picture
 from seealike.images.pillow import load, orientation_of, rows_of, translated
-from seealike.images.resample import Axis, Rows, check_interpolation, frame_of, resample
+from seealike.images.resample import Axis, Rows, check_interpolation, frame_of, resample, resample_bytes
 from seealike.types import SkipReason
 
 if TYPE_CHECKING:
@@ -52,8 +53,16 @@ class DecodedPixels:
     height_px: int
 
 
-def decode(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> DecodedPixels:
+def decode(
+    data: bytes, preprocessing: Preprocessing, limits: DecodeLimits, announce: Announce = unheard
+) -> DecodedPixels:
     """Decode a picture's first frame, upright, on white, resized and cut to the square.
+
+    Args:
+        data: the file's content.
+        preprocessing: how it becomes the square.
+        limits: what it may cost.
+        announce: told the number of pixels before they are decoded.
 
     Raises:
         DecodeError: it cannot be used; the reason is one of the closed list, whatever a library
@@ -63,7 +72,7 @@ def decode(data: bytes, preprocessing: Preprocessing, limits: DecodeLimits) -> D
     check(preprocessing)
     with warnings.catch_warnings(), translated():
         warnings.simplefilter("ignore")
-        picture = open_picture(data, limits, QUALITY_FACTOR * preprocessing.resize_px)
+        picture = open_picture(data, limits, QUALITY_FACTOR * preprocessing.resize_px, announce)
         width, height = upright_size(picture)
         return DecodedPixels(_square(picture, preprocessing), width, height)
 
@@ -112,13 +121,11 @@ def sample(picture: OpenPicture, axes: tuple[Axis, Axis], interpolation: str) ->
     on its side is read by columns.
     """
     swapped, mirrored, flipped = _TURNS[picture.orientation]
-    across, down = axes
-    pixels = resample(
-        _by_columns(picture.rows) if swapped else picture.rows,
-        (across.flipped() if mirrored else across).scaled(picture.eighths, 8),
-        (down.flipped() if flipped else down).scaled(picture.eighths, 8),
-        interpolation,
-    )
+    across = (axes[0].flipped() if mirrored else axes[0]).scaled(picture.eighths, 8)
+    down = (axes[1].flipped() if flipped else axes[1]).scaled(picture.eighths, 8)
+    needed = picture.held_bytes + resample_bytes(across, down, interpolation)
+    check_memory(f"{picture.width_px} x {picture.height_px}, to resize it", needed, picture.memory_bytes)
+    pixels = resample(_by_columns(picture.rows) if swapped else picture.rows, across, down, interpolation)
     return pixels[:: -1 if flipped else 1, :: -1 if mirrored else 1]
 
 

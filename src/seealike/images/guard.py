@@ -13,33 +13,54 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seealike.images.limits import DecodeLimits
 
 EXIT_OUT_OF_MEMORY = 86
 """A process that found itself over its memory limit ends with this."""
 
 _WATCH_S = 0.05
-_GRACE_S = 1.0
+_ORPHAN_FACTOR = 4
 _PAGE = 4096
 
 
 class Guard:
     """Limits the process it is made in. Times are per picture, memory is above the present use."""
 
-    def __init__(self, cpu_s: float, wall_s: float, memory_bytes: int) -> None:
-        self._cpu_s, self._wall_s = cpu_s, wall_s
+    def __init__(self, limits: DecodeLimits) -> None:
+        self._limits, self._granted_s = limits, 0.0
         self._trim = _trimmer()
         _leave_no_core()
-        if not _limit_memory(memory_bytes):
-            _watch_memory(memory_bytes)
+        self._data_limit = _limit_memory(limits.memory_bytes)
+        if self._data_limit is None:
+            _watch_memory(limits.memory_bytes)
 
     def begin(self) -> None:
         """Start one picture's time. The kernel ends a process that exceeds it, whatever it runs.
 
-        The pool watches the clock as well. This one also ends a process whose pool has gone.
+        The clock is the pool's to watch: it knows whether it stood still itself. The one here runs longer,
+        for a process whose pool has gone.
         """
         if sys.platform != "win32":
-            signal.setitimer(signal.ITIMER_PROF, self._cpu_s)
-            signal.setitimer(signal.ITIMER_REAL, self._wall_s + _GRACE_S)
+            self._granted_s = self._limits.cpu_s
+            signal.setitimer(signal.ITIMER_PROF, self._granted_s)
+            signal.setitimer(signal.ITIMER_REAL, _ORPHAN_FACTOR * self._limits.wall_s)
+
+    def grant(self, pixels: int) -> None:
+        """Give the picture under work the processor time of its size; what it has used stays used."""
+        more = self._limits.cpu_s_for(pixels) - self._granted_s
+        if sys.platform != "win32" and more > 0:
+            self._granted_s += more
+            signal.setitimer(signal.ITIMER_PROF, signal.getitimer(signal.ITIMER_PROF)[0] + more)
+
+    def was_short(self, frame_bytes: int) -> bool:
+        """Whether this process ever was so near its memory limit that a frame of this size was refused.
+
+        Decoders call it a broken file when they are refused memory.
+        """
+        return self._data_limit is not None and _peak_data_bytes() + frame_bytes > self._data_limit
 
     def end(self) -> None:
         """The picture is done."""
@@ -74,9 +95,10 @@ def _leave_no_core() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _limit_memory(allowance: int) -> bool:
+def _limit_memory(allowance: int) -> int | None:
+    """Return the limit that the kernel keeps from now on, ``None`` where it keeps none."""
     if not sys.platform.startswith("linux"):
-        return False
+        return None
     import resource
 
     try:
@@ -86,9 +108,21 @@ def _limit_memory(allowance: int) -> bool:
         wanted = in_use + allowance
         if hard == resource.RLIM_INFINITY or hard > wanted:
             resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))
+            return wanted
     except (OSError, ValueError, IndexError):
-        return False
-    return True
+        return None
+    return hard
+
+
+def _peak_data_bytes() -> int:
+    """The most data this process ever held, mapped files (libraries) left out; 0 where that is not known."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            lines = dict(line.split(":", 1) for line in file if line.startswith("Vm"))
+        peak, size, data = (int(lines[name].split()[0]) * 1024 for name in ("VmPeak", "VmSize", "VmData"))
+    except (OSError, ValueError, KeyError):
+        return 0
+    return peak - (size - data)
 
 
 def _watch_memory(allowance: int) -> None:

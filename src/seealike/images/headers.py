@@ -2,46 +2,79 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seealike.images.sniff import Format
 
 _NO_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _APP1, _START_OF_SCAN = 0xE1, 0xDA
+_COEFFICIENT_BYTES, _BLOCK = 2, 8
 
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """A JPEG's frame header, and whether an EXIF or XMP segment precedes it."""
+    """A JPEG's frame header, and whether an EXIF or XMP segment precedes it.
+
+    ``coefficient_bytes`` is what a decoder must keep of it until its last scan; 0 where one scan has it all.
+    """
 
     width_px: int
     height_px: int
     components: int
     has_metadata: bool
+    coefficient_bytes: int
 
 
 def jpeg_header(data: bytes) -> JpegHeader | None:
-    """Walk a JPEG's segments up to its frame header; ``None`` where that is not possible."""
-    at, has_metadata = 2, False
+    """Walk a JPEG's segments up to its first scan; ``None`` where there is no frame header before it."""
+    frame: tuple[int, int] | None = None
+    has_metadata, first_scan = False, 0
+    for marker, at in _jpeg_segments(data):
+        if marker == _START_OF_SCAN:
+            first_scan = data[at + 4]
+            break
+        if marker in _FRAMES and frame is None:
+            frame = marker, at
+        has_metadata |= marker == _APP1 and frame is None
+    if frame is None:
+        return None
+    marker, at = frame
+    height, width = (
+        int.from_bytes(data[at + 5 : at + 7], "big"),
+        int.from_bytes(data[at + 7 : at + 9], "big"),
+    )
+    components = data[at + 9]
+    at_once = marker in _SEQUENTIAL and first_scan == components
+    sampling = [(byte >> 4, byte & 15) for byte in data[at + 11 : at + 10 + 3 * components : 3]]
+    kept = 0 if at_once else _coefficient_bytes(width, height, sampling)
+    return JpegHeader(width, height, components, has_metadata, kept)
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Every marker that begins a segment, and where it is, up to the first scan."""
+    at = 2
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == _START_OF_SCAN:
-            break
-        if marker in _FRAMES:
-            height, width = (
-                int.from_bytes(data[at + 5 : at + 7], "big"),
-                int.from_bytes(data[at + 7 : at + 9], "big"),
-            )
-            return JpegHeader(width, height, data[at + 9], has_metadata)
-        has_metadata |= marker == _APP1
         if marker == 0xFF:  # a fill byte
             at += 1
         elif marker in _NO_LENGTH:
             at += 2
         else:
+            yield marker, at
+            if marker == _START_OF_SCAN:
+                return
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+
+
+def _coefficient_bytes(width: int, height: int, sampling: list[tuple[int, int]]) -> int:
+    """What all coefficients take; every component is padded to whole blocks of the picture's units."""
+    across = max((h for h, _ in sampling), default=1) or 1
+    down = max((v for _, v in sampling), default=1) or 1
+    units = -(-width // (_BLOCK * across)) * -(-height // (_BLOCK * down))
+    return units * sum(h * v for h, v in sampling) * _BLOCK * _BLOCK * _COEFFICIENT_BYTES
 
 
 def declared_size(kind: Format, data: bytes) -> tuple[int, int] | None:

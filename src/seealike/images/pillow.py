@@ -33,6 +33,7 @@ _PLUGINS = {
     Format.HEIF: "pillow_heif.HeifImagePlugin",
 }
 _ORIENTATION_TAG = 0x0112
+_STRIP_PIXELS = 200_000
 _TRUNCATED = re.compile(
     r"truncat|premature|unexpected end|end of (?:file|data|image)|\beof\b|not enough|incomplete|too short",
     re.IGNORECASE,
@@ -90,17 +91,17 @@ def load_plugin(kind: Format) -> None:
     except ImportError:
         extra = " (pip install 'seealike[heic]')" if kind is Format.HEIF else ""
         raise DecodeError(
-            SkipReason.UNSUPPORTED_FORMAT, f"no decoder for {kind.value} is installed{extra}"
+            SkipReason.MISSING_EXTRA, f"no decoder for {kind.value} is installed{extra}"
         ) from None
     if kind in (Format.WEBP, Format.AVIF) and not features.check(kind.value.lower()):
-        raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"this Pillow was built without {kind.value}")
+        raise DecodeError(SkipReason.MISSING_EXTRA, f"this Pillow was built without {kind.value}")
     # One thread: CPU time and memory must not depend on the number of cores.
     if kind is Format.AVIF:
         plugin.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
     elif kind is Format.HEIF:
         importlib.import_module("pillow_heif").options.DECODE_THREADS = 1
     if kind.value not in Image.OPEN:
-        raise DecodeError(SkipReason.UNSUPPORTED_FORMAT, f"no decoder for {kind.value} is installed")
+        raise DecodeError(SkipReason.MISSING_EXTRA, f"no decoder for {kind.value} is installed")
 
 
 def open_image(kind: Format, data: bytes) -> Image.Image:
@@ -179,8 +180,9 @@ def _grey(levels: np.ndarray) -> PixelArray:
 def _range(image: Image.Image) -> tuple[float, float]:
     """Return the values that become black and white in a picture whose mode does not say."""
     low, high = np.inf, -np.inf
-    for top in range(0, image.height, 256):
-        strip = np.asarray(image.crop((0, top, image.width, min(top + 256, image.height))))
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        strip = np.asarray(image.crop((0, top, image.width, min(top + rows, image.height))))
         strip = strip[np.isfinite(strip)]
         if strip.size:
             low, high = min(low, float(strip.min())), max(high, float(strip.max()))

@@ -15,11 +15,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from seealike.errors import PictureError, SeealikeError, UsageError
+from seealike.forking import tell_of_forks
 from seealike.images.batch import DecodedBatch, DecodeTask
 from seealike.images.crew import Crew
 from seealike.images.decode import check
 from seealike.images.jobs import BatchJob, ThumbnailJob
-from seealike.images.limits import DecodeLimits
+from seealike.images.limits import DecodeLimits, too_large
 from seealike.images.outcome import gathered
 from seealike.images.process import worker_command as usual_command
 from seealike.images.shared import Layout, SharedSlots
@@ -43,7 +44,7 @@ class DecodePool:
         workers: int,
         batch_size: int,
         buffers: int,
-        limits: DecodeLimits = DecodeLimits(),  # noqa: B008 - frozen
+        limits: DecodeLimits = DecodeLimits(),
         worker_command: Sequence[str] | None = None,
     ) -> None:
         """Start nothing yet.
@@ -71,6 +72,7 @@ class DecodePool:
         self._guard = threading.Lock()
         self._buffers = _Buffers(buffers)
         self._single = threading.Lock()
+        tell_of_forks(self, DecodePool._after_fork)
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +99,14 @@ class DecodePool:
         if crew is not None:
             crew.close()
 
+    def _after_fork(self) -> None:
+        """In a forked child: leave the processes to the parent, and start others when it is used."""
+        crew, self._crew = self._crew, None
+        self._guard, self._single = threading.Lock(), threading.Lock()
+        self._buffers = _Buffers(self._layout.slots)
+        if crew is not None:
+            crew.disown()
+
     def decode(self, tasks: Iterable[DecodeTask]) -> Iterator[DecodedBatch]:
         """Decode pictures, in batches of at most ``batch_size``, as they get done.
 
@@ -118,7 +128,7 @@ class DecodePool:
         Raises:
             PictureError: it cannot be used.
         """
-        task, name = _single_task(picture)
+        task, name = _single_task(picture, self._limits)
         crew = self._ready_crew()
         with self._single:
             job = BatchJob(slot=self._layout.slots, tasks=(task,), urgent=True)
@@ -136,7 +146,7 @@ class DecodePool:
         Raises:
             PictureError: the picture cannot be used.
         """
-        task, name = _single_task(picture)
+        task, name = _single_task(picture, self._limits)
         job = ThumbnailJob(task, side_px)
         self._ready_crew().submit(job)
         job.wait()
@@ -267,8 +277,12 @@ class _Run:
             return self._ended.popleft()
 
 
-def _single_task(picture: PathInput | bytes) -> tuple[DecodeTask, str]:
+def _single_task(picture: PathInput | bytes, limits: DecodeLimits) -> tuple[DecodeTask, str]:
     if isinstance(picture, bytes):
-        return DecodeTask(0, data=picture), "the given bytes"
+        name = "the given bytes"
+        if len(picture) > limits.file_bytes:  # no process need see them
+            refusal = too_large(len(picture), limits)
+            raise PictureError(name, refusal.reason, refusal.detail)
+        return DecodeTask(0, data=picture), name
     path = os.path.abspath(picture)
     return DecodeTask(0, path=path), os.fspath(picture)

@@ -48,7 +48,7 @@ _ENVIRONMENT = {
 }
 
 
-_OVERDUE = "the decoder did not come to an end"
+_STALLED = "the decoder stood still"
 
 
 class ProcessDiedError(Exception):
@@ -141,9 +141,11 @@ class DecodeProcess:
     def check(self, wall_s: float, start_s: float) -> None:
         """Kill it when it has not got on for ``wall_s``, or ``start_s`` while it starts.
 
-        Called now and then by the pool.
+        Called several times within ``wall_s`` by the pool. Where a call comes late the pool itself stood
+        still, and time that nobody had is held against nobody.
         """
-        if self._watch.still_for() > (wall_s if self._ready else max(wall_s, start_s)):
+        limit_s = wall_s if self._ready else max(wall_s, start_s)
+        if self._watch.still_for(at_most_s=limit_s / 2) > limit_s:
             self._overdue = True
             self._popen.kill()
 
@@ -161,6 +163,12 @@ class DecodeProcess:
             except OSError:  # a pipe nobody reads any more
                 continue
 
+    def disown(self) -> None:
+        """In a forked child: close its copies of the pipes, so that the process notices its pool's end."""
+        self._requests.close()
+        self._replies.close()
+        self._popen.returncode = 0  # nobody here may wait for it
+
     def _cause_of_death(self, exc: wire.WireError) -> ProcessDiedError:
         if isinstance(exc, wire.NonsenseError):
             self._popen.kill()
@@ -172,8 +180,12 @@ class DecodeProcess:
             self._popen.wait()
             return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder lost its way: {exc}")
         if self._overdue:
-            return ProcessDiedError(SkipReason.DECODER_TIMEOUT, _OVERDUE)
-        return _died(code)
+            return ProcessDiedError(SkipReason.STALLED, _STALLED)
+        death = _died(code)
+        if death.reason is SkipReason.DECODER_TIMEOUT and self._watch.gap_s() > self._hello.limits.wall_s / 2:
+            # A machine that stood still may have charged the whole pause to whoever ran.
+            return ProcessDiedError(SkipReason.STALLED, _STALLED)
+        return death
 
     def _last_words(self) -> str:
         self._complaints.seek(0)
@@ -182,29 +194,38 @@ class DecodeProcess:
 
 
 class _Watch:
-    """Since when a process has been standing still."""
+    """For how long a process has been standing still, as far as anybody looked."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._progress: Callable[[], int] | None = None
-        self._seen, self._since = -1, 0.0
+        self._seen, self._looked, self._still_s, self._gap_s = -1, 0.0, 0.0, 0.0
 
     def start(self, progress: Callable[[], int]) -> None:
         with self._guard:
-            self._progress, self._seen, self._since = progress, progress(), time.monotonic()
+            self._progress, self._seen = progress, progress()
+            self._looked, self._still_s, self._gap_s = time.monotonic(), 0.0, 0.0
 
     def stop(self) -> None:
         with self._guard:
             self._progress = None
 
-    def still_for(self) -> float:
+    def still_for(self, at_most_s: float) -> float:
+        """The seconds without progress; of those since the last look ``at_most_s`` count."""
         with self._guard:
             if self._progress is None:
                 return 0.0
-            now = self._progress()
-            if now != self._seen:
-                self._seen, self._since = now, time.monotonic()
-            return time.monotonic() - self._since
+            now, seen = time.monotonic(), self._progress()
+            passed = now - self._looked
+            self._still_s = 0.0 if seen != self._seen else self._still_s + min(passed, at_most_s)
+            self._gap_s = max(self._gap_s, passed)
+            self._seen, self._looked = seen, now
+            return self._still_s
+
+    def gap_s(self) -> float:
+        """The longest time that nobody looked."""
+        with self._guard:
+            return max(self._gap_s, time.monotonic() - self._looked)
 
 
 def _standing_still() -> int:
@@ -244,7 +265,9 @@ def _died(code: int) -> ProcessDiedError:
     if name in ("SIGPROF", "SIGXCPU"):
         return ProcessDiedError(SkipReason.DECODER_TIMEOUT, "the decoder used up its CPU time")
     if name == "SIGALRM":
-        return ProcessDiedError(SkipReason.DECODER_TIMEOUT, _OVERDUE)
+        return ProcessDiedError(SkipReason.STALLED, _STALLED)
+    if name == "SIGKILL":  # not the pool's: so do systems whose memory runs out
+        return ProcessDiedError(SkipReason.OUT_OF_MEMORY, "the system killed the decoder")
     return ProcessDiedError(SkipReason.DECODER_CRASHED, f"the decoder was ended by {name}")
 
 

@@ -6,8 +6,8 @@ import os
 import stat
 from dataclasses import dataclass
 
-from seealike.images.limits import MEGA, DecodeError, DecodeLimits
-from seealike.types import SkipReason
+from seealike.images.limits import DecodeError, DecodeLimits, too_large
+from seealike.types import SkipReason, storable_ns
 
 _FLAGS = (
     os.O_RDONLY
@@ -33,7 +33,7 @@ class FileReadError(DecodeError):
     def __init__(self, reason: SkipReason, detail: str, status: os.stat_result | None = None) -> None:
         super().__init__(reason, detail)
         self.size_bytes = status.st_size if status else None
-        self.mtime_ns = status.st_mtime_ns if status else None
+        self.mtime_ns = storable_ns(status.st_mtime_ns) if status else None
 
 
 def read_file(path: str, limits: DecodeLimits) -> FileContent:
@@ -61,11 +61,8 @@ def _read(fd: int, limits: DecodeLimits) -> FileContent:
     if before.st_size == 0:
         raise FileReadError(SkipReason.EMPTY_FILE, "the file has no content", before)
     if before.st_size > limits.file_bytes:
-        raise FileReadError(
-            SkipReason.FILE_TOO_LARGE,
-            f"{before.st_size / MEGA:.0f} MB, the limit is {limits.file_bytes / MEGA:.0f} MB",
-            before,
-        )
+        refusal = too_large(before.st_size, limits)
+        raise FileReadError(refusal.reason, refusal.detail, before)
     data = _read_up_to(fd, before.st_size + 1)
     after = os.fstat(fd)
     if len(data) != before.st_size or (after.st_size, after.st_mtime_ns) != (
@@ -73,7 +70,7 @@ def _read(fd: int, limits: DecodeLimits) -> FileContent:
         before.st_mtime_ns,
     ):
         raise FileReadError(SkipReason.CHANGED_WHILE_READING, "the file was changed while it was read", after)
-    return FileContent(data, after.st_size, after.st_mtime_ns)
+    return FileContent(data, after.st_size, storable_ns(after.st_mtime_ns))
 
 
 def _read_up_to(fd: int, length: int) -> bytes:

@@ -192,6 +192,21 @@ def _interleaved_kernel(axis: Axis, interpolation: str) -> Kernel:
     return Kernel(plain.starts, width, spread)
 
 
+def resample_bytes(across: Axis, down: Axis, interpolation: str) -> int:
+    """The most memory that ``resample`` takes beside the picture; much only for long and narrow ones."""
+    _, radius = _FILTERS[interpolation]
+    total = _STRIP_NUMBERS * 5
+    for axis, block, channels in ((across, _COLUMNS, _CHANNELS), (down, _ROWS, 1)):
+        stretch = max(axis.step, 1.0)
+        taps = min(2 * radius * stretch + 2, axis.length)
+        width = min((block + 2 * radius) * stretch + 2, axis.length)
+        weights = -(-axis.count // block) * width * channels * block * channels
+        total += int(4 * weights + 48 * axis.count * taps)
+    rows = min(down.length, (down.count + 2 * radius) * max(down.step, 1.0))
+    columns = across.count + _COLUMNS
+    return total + int(4 * _CHANNELS * columns * (rows + down.count + _ROWS)) + 5 * _CHANNELS * across.length
+
+
 def resample(rows: Rows, across: Axis, down: Axis, interpolation: str) -> PixelArray:
     """Resample a picture that hands out its pixels strip by strip.
 

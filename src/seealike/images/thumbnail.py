@@ -6,6 +6,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING
 
+from seealike.images.cost import Announce, unheard
 from seealike.images.decode import QUALITY_FACTOR, sample, upright_size
 from seealike.images.opening import open_picture
 from seealike.images.pillow import translated
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _QUALITY = 82
 
 
-def thumbnail(data: bytes, side_px: int, limits: DecodeLimits) -> bytes:
+def thumbnail(data: bytes, side_px: int, limits: DecodeLimits, announce: Announce = unheard) -> bytes:
     """Return a JPEG whose longer side is at most ``side_px``; a smaller picture keeps its size.
 
     Nothing but the pixels goes over: no EXIF, XMP, GPS or ICC.
@@ -30,7 +31,7 @@ def thumbnail(data: bytes, side_px: int, limits: DecodeLimits) -> bytes:
     del JpegImagePlugin  # imported so that Pillow knows how to save
     with warnings.catch_warnings(), translated():
         warnings.simplefilter("ignore")
-        picture = open_picture(data, limits, QUALITY_FACTOR * side_px)
+        picture = open_picture(data, limits, QUALITY_FACTOR * side_px, announce)
         width, height = upright_size(picture)
         scale = max(1.0, max(width, height) / side_px)
         axes = (_whole_axis(width, scale), _whole_axis(height, scale))

@@ -117,7 +117,7 @@ def _read_all(stream: BinaryIO, length: int) -> bytes:
             raise WireError("the other side has gone")
         parts.append(part)
         length -= len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def pack_hello(hello: Hello) -> bytes:

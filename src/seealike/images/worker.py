@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from seealike.images import wire
+from seealike.images.cost import Announce
 from seealike.images.decode import DecodedPixels, decode
 from seealike.images.guard import EXIT_OUT_OF_MEMORY, Guard, memory_bytes
 from seealike.images.limits import DecodeError, DecodeLimits
@@ -26,9 +27,11 @@ from seealike.types import Preprocessing, SkipReason
 if TYPE_CHECKING:
     from seealike.images.batch import DecodeTask
 
-Decoder: TypeAlias = Callable[[bytes, Preprocessing, DecodeLimits], DecodedPixels]
+Decoder: TypeAlias = Callable[[bytes, Preprocessing, DecodeLimits, Announce], DecodedPixels]
 
 TIDY_ABOVE_BYTES = 64_000_000
+_FRAME_BYTES = 4  # a pixel, in the largest piece that decoders ask for at once
+_PERHAPS_MEMORY = frozenset({SkipReason.CORRUPT, SkipReason.TRUNCATED, SkipReason.UNSUPPORTED_FORMAT})
 
 
 def main(stdin_fd: int, stdout_fd: int, decoder: Decoder = decode) -> None:
@@ -60,13 +63,21 @@ def _serve(requests: BinaryIO, replies: BinaryIO, decoder: Decoder) -> None:
     wire.send(replies, wire.Kind.READY, b"")
     _silence_stderr()
     while True:
-        kind, payload = wire.receive(requests)
-        if kind is wire.Kind.JOB:
-            wire.send(replies, wire.Kind.DONE, wire.pack_done(worker.run(wire.unpack_job(payload))))
-        elif kind is wire.Kind.THUMBNAIL:
-            wire.send(replies, *worker.thumbnail(*wire.unpack_thumbnail(payload)))
-        else:
-            raise wire.WireError(f"a process is not asked for {kind.name}")
+        wire.send(replies, *_answer(worker, requests))
+
+
+def _answer(worker: _Worker, requests: BinaryIO) -> tuple[wire.Kind, bytes]:
+    """Do what is asked next. Pictures that come as bytes are kept once, and no longer than that takes."""
+    kind, payload = wire.receive(requests)
+    if kind is wire.Kind.JOB:
+        job = wire.unpack_job(payload)
+        del payload
+        return wire.Kind.DONE, wire.pack_done(worker.run(job))
+    if kind is wire.Kind.THUMBNAIL:
+        task, side_px = wire.unpack_thumbnail(payload)
+        del payload
+        return worker.thumbnail(task, side_px)
+    raise wire.WireError(f"a process is not asked for {kind.name}")
 
 
 def _silence_stderr() -> None:
@@ -82,8 +93,9 @@ class _Worker:
         self._preprocessing, self._limits = hello.preprocessing, hello.limits
         self._decoder = decoder
         self._parent = os.getppid() if hasattr(os, "getppid") else 0
+        self._fresh, self._pixels = True, 0
         _try_out(hello.preprocessing, hello.limits)
-        self._guard = Guard(hello.limits.cpu_s, hello.limits.wall_s, hello.limits.memory_bytes)
+        self._guard = Guard(hello.limits)
 
     def run(self, job: wire.Job) -> wire.Done:
         """Do every task of a job; what each became is in its record."""
@@ -91,9 +103,9 @@ class _Worker:
         for task in job.tasks:
             self._exit_if_orphaned()
             self._shared.set_progress(job.slot, task.token)
-            self._guard.begin()
+            self._begin()
             record = self._one(task, job.slot, row)
-            self._guard.end()
+            self._end()
             self._shared.write(job.slot, task.token, record)
             row += record.kind == PICTURE
         self._shared.set_progress(job.slot, job.index + len(job.tasks))
@@ -101,14 +113,43 @@ class _Worker:
 
     def thumbnail(self, task: DecodeTask, side_px: int) -> tuple[wire.Kind, bytes]:
         """Make a thumbnail, or say why not."""
-        self._guard.begin()
+        self._begin()
         try:
-            return wire.Kind.ENCODED, thumbnail(self._content(task).data, side_px, self._limits)
-        except DecodeError as exc:
-            return wire.Kind.REFUSED, json.dumps([exc.reason.value, exc.detail]).encode()
+            small = thumbnail(self._content(task).data, side_px, self._limits, self._announce)
+        except (DecodeError, MemoryError) as exc:
+            error = self._judged(exc)
+            return wire.Kind.REFUSED, json.dumps([error.reason.value, error.detail]).encode()
+        else:
+            return wire.Kind.ENCODED, small
         finally:
-            self._guard.end()
+            self._end()
             self._tidied()
+
+    def _begin(self) -> None:
+        self._pixels = 0
+        self._guard.begin()
+
+    def _end(self) -> None:
+        self._guard.end()
+        self._fresh = False
+
+    def _announce(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._guard.grant(pixels)
+
+    def _judged(self, error: DecodeError | MemoryError) -> DecodeError:
+        """The error, named after its cause.
+
+        Want of memory is only believed of a process that has done nothing before: others may hold what
+        earlier pictures left. Such a one ends, and the pool gives the picture to a fresh process.
+        """
+        if isinstance(error, MemoryError):
+            error = DecodeError(SkipReason.OUT_OF_MEMORY, "the decoder ran out of memory")
+        elif error.reason in _PERHAPS_MEMORY and self._guard.was_short(_FRAME_BYTES * self._pixels):
+            error = DecodeError(SkipReason.OUT_OF_MEMORY, f"the decoder ran out of memory ({error.detail})")
+        if error.reason is SkipReason.OUT_OF_MEMORY and not self._fresh:
+            os._exit(EXIT_OUT_OF_MEMORY)
+        return error
 
     def _one(self, task: DecodeTask, slot: int, row: int) -> Record:
         content = None
@@ -117,15 +158,12 @@ class _Worker:
             digest = hashlib.sha256(content.data).digest()
             if digest == task.known_sha256:
                 return Record(SAME, size_bytes=content.size_bytes, mtime_ns=content.mtime_ns, sha256=digest)
-            decoded = self._decoder(content.data, self._preprocessing, self._limits)
+            decoded = self._decoder(content.data, self._preprocessing, self._limits, self._announce)
             self._shared.pixels(slot, row + 1)[row] = decoded.pixels
         except FileReadError as exc:
             return _failure(exc, exc)
-        except DecodeError as exc:
-            return _failure(exc, content)
-        except MemoryError:
-            error = DecodeError(SkipReason.OUT_OF_MEMORY, "the decoder ran out of memory")
-            return _failure(error, content)
+        except (DecodeError, MemoryError) as exc:
+            return _failure(self._judged(exc), content)
         return Record(
             PICTURE,
             width_px=decoded.width_px,
@@ -166,9 +204,15 @@ def _failure(error: DecodeError, file: FileContent | FileReadError | None) -> Re
 
 
 def _try_out(preprocessing: Preprocessing, limits: DecodeLimits) -> None:
-    """Decode a picture made here: a process whose libraries do not work must not blame a file."""
+    """Decode a picture made here: a process whose libraries do not work must not blame a file.
+
+    At its first large product BLAS fetches its buffers, and ends the process where it gets none. They are no
+    picture's memory, so that is done here.
+    """
     import numpy as np
     import simplejpeg
 
     grey = np.full((16, 16, 3), 128, np.uint8)
     decode(simplejpeg.encode_jpeg(grey, 90), preprocessing, limits)
+    square = np.ones((512, 512), np.float32)
+    np.matmul(square, square)

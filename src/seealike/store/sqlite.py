@@ -68,6 +68,7 @@ class SqliteStore:
                 ``read_manifest``.
         """
         self.directory = directory
+        self._process_id = os.getpid()
         self._guard = threading.Lock()
         self._known_state: tuple[int, State] | None = None
         manifest = read_manifest(directory)
@@ -141,8 +142,9 @@ class SqliteStore:
         """Whether this database is still what lies under its name in the catalogue's directory.
 
         It costs one look at the directory: a file that is open keeps its number, so no other can have it.
+        Never in a forked child: the connection is the parent's.
         """
-        return _file_at(self.database_path) == self._file
+        return self._process_id == os.getpid() and _file_at(self.database_path) == self._file
 
     def is_the_catalogs(self) -> bool:
         """Whether the manifest names this database; reads it.

@@ -20,15 +20,7 @@ from seealike.store.records import (
     checked_text,
     metadata_to_json,
 )
-from seealike.types import Skipped, SkipReason, SourceItem, Unseen
-
-# Reasons that may be gone at the next run although the file's size and time are the same.
-TRANSIENT_REASONS = (
-    SkipReason.UNREADABLE,
-    SkipReason.CHANGED_WHILE_READING,
-    SkipReason.ENCODER_FAILED,
-    SkipReason.OUT_OF_MEMORY,
-)
+from seealike.types import TRANSIENT_REASONS, Skipped, SkipReason, SourceItem, Unseen
 
 BLOCK = 1000  # rows held in memory at a time
 
@@ -307,7 +299,7 @@ def _ours(alias: str) -> str:
     return f"{alias}.source=(SELECT source FROM temp.this)"
 
 
-_TRANSIENT = ", ".join(f"'{reason.value}'" for reason in TRANSIENT_REASONS)
+_TRANSIENT = ", ".join(f"'{reason.value}'" for reason in sorted(TRANSIENT_REASONS))
 _JOINED = "temp.scan s JOIN items i ON i.id=s.id"
 _SAME_FILE = "i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
 _SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"

@@ -10,6 +10,7 @@ import numpy as np
 from seealike.catalog.labels import GROUP, labels_of, numbered
 from seealike.encoders.learnt import mark_of
 from seealike.errors import UsageError
+from seealike.images import DecodeLimits
 from seealike.training.options import Labelling, Splitting
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Lesson:
         parts: the value of the split column of each item; empty strings without one.
         unit_name: what a unit is, in words.
         left_out: how many items of the catalogue have no class.
+        limits: what one of the pictures may cost.
 
     Shapes: vectors is (n, d); targets, marks and units are (n,).
     """
@@ -46,6 +48,7 @@ class Lesson:
     parts: tuple[str, ...]
     unit_name: str
     left_out: int
+    limits: DecodeLimits = DecodeLimits()
 
     def __len__(self) -> int:
         """The number of items."""
@@ -82,6 +85,7 @@ def read_lesson(catalog: Catalog, labelling: Labelling, splitting: Splitting) ->
         parts=_parts(chosen, splitting.column),
         unit_name=unit_name,
         left_out=len(items) - len(rows),
+        limits=catalog.limits,
     )
 
 

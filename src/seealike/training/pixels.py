@@ -13,7 +13,7 @@ import numpy as np
 
 from seealike.catalog.pipeline import DECODE_BATCH, default_workers
 from seealike.errors import PictureError, StorageError
-from seealike.images import DecodePool, DecodeTask
+from seealike.images import DecodeLimits, DecodePool, DecodeTask
 from seealike.types import Progress
 
 if TYPE_CHECKING:
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def decoded(
-    paths: Sequence[str], preprocessing: Preprocessing, folder: str, told: Callable[[Progress], None]
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    folder: str,
+    told: Callable[[Progress], None],
+    limits: DecodeLimits = DecodeLimits(),
 ) -> Iterator[PixelArray]:
     """Decode pictures into one array, in a file of ``folder`` that is gone afterwards.
 
@@ -38,7 +42,7 @@ def decoded(
     _check_room(folder, shape[0] * side * side * 3)
     pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
     try:
-        _fill(pixels, paths, preprocessing, told)
+        _fill(pixels, paths, preprocessing, told, limits)
         yield pixels[: len(paths)]
     finally:
         del pixels
@@ -46,11 +50,13 @@ def decoded(
             os.unlink(path)
 
 
-def readable(paths: Sequence[str], preprocessing: Preprocessing) -> PixelArray:
+def readable(
+    paths: Sequence[str], preprocessing: Preprocessing, limits: DecodeLimits = DecodeLimits()
+) -> PixelArray:
     """Those of a few pictures that can be read. Shapes: the result is (n, crop_px, crop_px, 3) uint8, RGB."""
     side = preprocessing.crop_px
     found: dict[int, PixelArray] = {}
-    with DecodePool(preprocessing, workers=1, batch_size=DECODE_BATCH, buffers=4) as pool:
+    with DecodePool(preprocessing, workers=1, batch_size=DECODE_BATCH, buffers=4, limits=limits) as pool:
         for batch in pool.decode(DecodeTask(number, path) for number, path in enumerate(paths)):
             found |= {
                 picture.token: pixels.copy()
@@ -70,10 +76,17 @@ def _check_room(folder: str, needed: int) -> None:
 
 
 def _fill(
-    pixels: PixelArray, paths: Sequence[str], preprocessing: Preprocessing, told: Callable[[Progress], None]
+    pixels: PixelArray,
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    told: Callable[[Progress], None],
+    limits: DecodeLimits,
 ) -> None:
     workers, done = default_workers(), 0
-    with DecodePool(preprocessing, workers=workers, batch_size=DECODE_BATCH, buffers=2 * workers + 2) as pool:
+    buffers = 2 * workers + 2
+    with DecodePool(
+        preprocessing, workers=workers, batch_size=DECODE_BATCH, buffers=buffers, limits=limits
+    ) as pool:
         for batch in pool.decode(DecodeTask(number, path) for number, path in enumerate(paths)):
             for failure in batch.failures:
                 raise PictureError(paths[failure.token], failure.reason, failure.detail)

@@ -58,7 +58,8 @@ def teach_full(
 
         def pixels(rows: Int64Array, how: Preprocessing) -> PixelArray:
             place = open_files.enter_context(tempfile.TemporaryDirectory(dir=folder))
-            return open_files.enter_context(decoded([paths[row] for row in rows], how, place, told))
+            chosen = [paths[row] for row in rows]
+            return open_files.enter_context(decoded(chosen, how, place, told, lesson.limits))
 
         trunk = open_trunk(recipe.backbone or LITE0, lambda how: pixels(parts.train[:_SAMPLE], how))
         how = whole_side(trunk.preprocessing)

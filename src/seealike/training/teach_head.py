@@ -70,7 +70,7 @@ def teach_head(
 
     def trial() -> Trial:
         paths = [lesson.items[row].path for row in parts.test[:MOST]]
-        pictures = readable([path for path in paths if path], record.preprocessing)
+        pictures = readable([path for path in paths if path], record.preprocessing, lesson.limits)
         pictures = filled_up(pictures, record.preprocessing.crop_px)
         exact, usual = run(record, pictures, "f32")[0], run(record, pictures)[0]
         return Trial(pictures, head.embedded(trainee.network, exact), head.embedded(trainee.network, usual))

@@ -8,9 +8,11 @@ from seealike.catalog.output_kinds import COMPARISON_PAGE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
+from seealike.cli.limit_option import limit_option
 from seealike.cli.options import catalog_option, format_option, quiet_option
 from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
+from seealike.images import DecodeLimits
 
 
 @click.command(name="compare")
@@ -42,6 +44,7 @@ from seealike.cli.progress import progress_printer
     text="Also write a page: the same queries under each encoder, disagreements first.",
 )
 @force_option
+@limit_option
 @quiet_option
 def command(
     encoders: tuple[str, ...],
@@ -61,6 +64,7 @@ def command(
     form: str,
     page: OutputFile | None,
     force: bool,  # noqa: ARG001  the outputs know it
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Compare encoders on your own pictures: quality with intervals, speed, size, and answers side by side.
@@ -100,7 +104,7 @@ def command(
         resampling=Resampling(seed=seed),
     )
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
-    with opened_catalog(catalog, page, encoder=encoder) as opened:
+    with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             report = compare(opened, encoders, wanted, progress=progress, encoder=encoder)
         warn_of_unmatched(report.unmatched, quiet=quiet)

@@ -8,9 +8,11 @@ from seealike.catalog.output_kinds import EVALUATION_PAGE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.eval_options import eval_options
+from seealike.cli.limit_option import limit_option
 from seealike.cli.options import catalog_option, format_option, quiet_option
 from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
+from seealike.images import DecodeLimits
 
 
 @click.command(name="eval")
@@ -31,6 +33,7 @@ from seealike.cli.progress import progress_printer
     text="Also write a page: the figures, and the worst mistakes with their pictures.",
 )
 @force_option
+@limit_option
 @quiet_option
 def command(
     catalog: str | None,
@@ -49,6 +52,7 @@ def command(
     form: str,
     page: OutputFile | None,
     force: bool,  # noqa: ARG001  the outputs know it
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Measure how well the encoder does on your own pictures, every figure with its interval.
@@ -81,7 +85,7 @@ def command(
         sample=sample,
         resampling=Resampling(seed=seed),
     )
-    with opened_catalog(catalog, page, encoder=encoder) as opened:
+    with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             report = evaluate(opened, options, progress=progress, encoder=encoder)
         if report.labels is not None:

@@ -15,12 +15,14 @@ from seealike.catalog.output_kinds import REPORT_FIELDS, SKIP_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
+from seealike.cli.limit_option import limit_option
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
 from seealike.cli.outputs import force_option, output_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
 from seealike.errors import ReplacedCatalogError, SourceError
+from seealike.images import DecodeLimits
 from seealike.sources import is_table_name
 from seealike.store import is_catalog
 from seealike.types import IndexReport, Skipped
@@ -55,6 +57,7 @@ from seealike.wording import counted
 )
 @force_option
 @format_option("How to print what was done.")
+@limit_option
 @quiet_option
 def command(
     source: str | None,
@@ -74,6 +77,7 @@ def command(
     report: OutputFile | None,
     force: bool,  # noqa: ARG001  the report knows it
     form: str,
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Make a catalogue equal to SOURCE: a folder, a quoted glob pattern, or a CSV, JSONL or Parquet table.
@@ -103,6 +107,7 @@ def command(
         workers=workers,
         wait_s=wait_s,
         link_encoder=link_encoder,
+        limits=limits,
     )
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     if report:

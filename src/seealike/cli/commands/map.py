@@ -13,10 +13,12 @@ from seealike.catalog import Catalog
 from seealike.catalog.output_kinds import MAP_DRAWING, MAP_PAGE, MAP_TABLE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
+from seealike.cli.limit_option import limit_option
 from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
 from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.progress import progress_printer
 from seealike.cli.rows import safe_cell
+from seealike.images import DecodeLimits
 from seealike.maps import (
     Map,
     MapMethod,
@@ -96,6 +98,7 @@ DEFAULT_PAGE = "map.html"
     help="What the pictures on the page may take.",
 )
 @format_option("How to print what was done.")
+@limit_option
 @quiet_option
 def command(
     catalog: str | None,
@@ -113,6 +116,7 @@ def command(
     no_pictures: bool,
     budget_mb: float,
     form: str,
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Draw a map of the catalogue: every picture a point, look-alikes side by side.
@@ -129,7 +133,7 @@ def command(
     page = output or (None if table or drawing else OutputFile(DEFAULT_PAGE, MAP_PAGE, force, "--output"))
     options = MapOptions(MapMethod(method), label, sample, seed, Metric(metric), clusters)
     started = time.perf_counter()
-    with opened_catalog(catalog, page, table, drawing) as opened:
+    with opened_catalog(catalog, page, table, drawing, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             made = make_map(opened, options, progress=progress)
             tiles = Tiles()

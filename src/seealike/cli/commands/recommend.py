@@ -14,11 +14,13 @@ from seealike.cli.echo import echo
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.hints import check_files, check_not_empty, file_hint
+from seealike.cli.limit_option import limit_option
 from seealike.cli.list_files import ListFormat, format_of, write_lists
 from seealike.cli.options import catalog_option, quiet_option, search_options
 from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.pages import Page, Query, write_page
 from seealike.cli.progress import progress_printer
+from seealike.images import DecodeLimits
 from seealike.types import Metric
 from seealike.wording import counted
 
@@ -54,6 +56,7 @@ GALLERY_LISTS = 60
     text=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
 )
 @force_option
+@limit_option
 @quiet_option
 def command(
     likes: tuple[str, ...],
@@ -70,6 +73,7 @@ def command(
     form: str | None,
     gallery: OutputFile | None,
     force: bool,  # noqa: ARG001  the outputs know it
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Recommend items for somebody who likes some and not others, or make the lists of all items.
@@ -85,7 +89,7 @@ def command(
         raise click.UsageError("--not goes with --like, -o with --all")
     options = SearchOptions(min_score, exact, Metric(metric))
     list_format = format_of(output, form) if everybody else ListFormat.CSV
-    with opened_catalog(catalog, output, gallery, encoder=encoder) as opened:
+    with opened_catalog(catalog, output, gallery, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         if everybody:
             _lists(opened, k, options, output, list_format, gallery, quiet=quiet)

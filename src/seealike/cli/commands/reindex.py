@@ -7,14 +7,16 @@ from dataclasses import asdict
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER
+from seealike.catalog import DEFAULT_ENCODER, IndexOptions
 from seealike.catalog.reindexing import WAIT_S, ReindexReport, reindex
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
+from seealike.cli.limit_option import limit_option
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
 from seealike.cli.progress import progress_printer
 from seealike.errors import UsageError
+from seealike.images import DecodeLimits
 from seealike.wording import counted
 
 
@@ -36,6 +38,7 @@ from seealike.wording import counted
     help="Wait this long at the end if another process is writing.",
 )
 @format_option("How to print what was done.")
+@limit_option
 @quiet_option
 def command(
     catalog: str | None,
@@ -48,6 +51,7 @@ def command(
     workers: int | None,
     wait_s: float,
     form: str,
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Give every item of a catalogue a vector of another encoder.
@@ -68,9 +72,7 @@ def command(
             path,
             asked,
             drop_lost=drop_lost,
-            workers=workers,
-            wait_s=wait_s,
-            link_encoder=link_encoder,
+            options=IndexOptions(workers=workers, wait_s=wait_s, link_encoder=link_encoder, limits=limits),
             progress=progress,
         )
     if form == "json":

@@ -13,6 +13,7 @@ from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.hints import check_files, check_not_empty, file_hint
+from seealike.cli.limit_option import limit_option
 from seealike.cli.options import catalog_option, quiet_option, search_options
 from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.pages import Page, Query, write_page
@@ -49,6 +50,7 @@ _STANDARD_INPUT = "-"
     "--gallery", kind=RESULTS_PAGE, metavar="FILE.html", text="Also write a page that shows the results."
 )
 @force_option
+@limit_option
 @quiet_option
 def command(
     pictures: tuple[str, ...],
@@ -64,6 +66,7 @@ def command(
     null: bool,
     gallery: OutputFile | None,
     force: bool,  # noqa: ARG001  the page knows it
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Find what looks like each FILE, a picture from anywhere; `-` reads one from standard input.
@@ -89,13 +92,13 @@ def command(
     started = time.perf_counter()
     images: list[str | bytes] = []
     options = SearchOptions(min_score, exact, Metric(metric))
-    with opened_catalog(catalog, gallery, encoder=encoder) as opened:
+    with opened_catalog(catalog, gallery, encoder=encoder, limits=limits) as opened:
         if by_id:
             with file_hint("it is a file: leave out --id"):
                 found = opened.similar_batch(pictures, k, options=options)
         else:
             check_files(opened, pictures, "--id")
-            images = [_picture(name) for name in pictures]
+            images = [_picture(name, limits.file_bytes) for name in pictures]
             found = opened.search_batch(images, k, options=options) if images else []
         if texts:
             found += opened.search_text(texts, k, options=options)
@@ -115,10 +118,9 @@ def command(
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 
 
-def _picture(name: str) -> str | bytes:
+def _picture(name: str, most: int) -> str | bytes:
     if name != _STANDARD_INPUT:
         return name
-    most = DecodeLimits().file_bytes
     read = sys.stdin.buffer.read(most + 1)
     if len(read) > most:
         detail = f"more than {most / 1e6:,.0f} MB came from standard input"

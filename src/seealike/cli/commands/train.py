@@ -6,10 +6,12 @@ import click
 
 from seealike.catalog.output_kinds import ENCODER, TRAINING_LOG, TRAINING_PAGE
 from seealike.catalog.outputs import OutputFile
+from seealike.cli.limit_option import limit_option
 from seealike.cli.options import catalog_option, format_option, quiet_option
 from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
 from seealike.cli.progress import progress_printer
 from seealike.errors import SeealikeError, UsageError
+from seealike.images import DecodeLimits
 
 _LOSSES = ("proxy", "supcon", "multi-similarity", "proxy-anchor", "softmax")
 
@@ -84,6 +86,7 @@ _LOSSES = ("proxy", "supcon", "multi-similarity", "proxy-anchor", "softmax")
 )
 @force_option
 @format_option("How to print the figures.")
+@limit_option
 @quiet_option
 def command(
     catalog: str | None,
@@ -106,6 +109,7 @@ def command(
     log: OutputFile | None,
     force: bool,
     form: str,
+    limits: DecodeLimits,
     quiet: bool,
 ) -> None:
     """Teach the encoder what you call alike, and see whether it helped.
@@ -142,7 +146,7 @@ def command(
         keep_anyway=keep_anyway,
     )
     with (
-        opened_catalog(catalog, output, page, log) as opened,
+        opened_catalog(catalog, output, page, log, limits=limits) as opened,
         curve_log(log, opened.path, plan_for(options.recipe).epochs, quiet=quiet) as passed,
         progress_printer(quiet) as progress,
     ):

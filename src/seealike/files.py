@@ -25,7 +25,8 @@ def check_own_file(path: str, *, alone: bool = False) -> None:
 
     Args:
         path: the file.
-        alone: whether a second name (a hard link) is refused too, because the file is changed in place.
+        alone: whether a second name (a hard link) is refused too, because the file is changed in place. An
+            empty file has nothing to lose.
 
     Raises:
         ForeignFileError: it is a link, a folder, a pipe or a device.
@@ -36,7 +37,7 @@ def check_own_file(path: str, *, alone: bool = False) -> None:
         return
     if not stat.S_ISREG(status.st_mode):
         raise ForeignFileError(path, _KINDS.get(stat.S_IFMT(status.st_mode), "a device"))
-    if alone and status.st_nlink > 1:
+    if alone and status.st_nlink > 1 and status.st_size:
         raise ForeignFileError(path, "a file that has another name too (a hard link)")
 
 

@@ -32,6 +32,7 @@ TRUSTED = (
     "catalog.sqlite-shm",
     "catalog.sqlite-journal",
     "writer.lock",
+    "builder.lock",
 )
 DERIVED = (
     "catalog-0123456789abcdef.sqlite",
@@ -249,6 +250,21 @@ def test_a_catalogue_reached_through_links_works(sample: Path, tmp_path: Path) -
             catalog.remove([next(iter(catalog.items())).id])
     with pytest.raises(CatalogExistsError):
         seealike.create(tmp_path / "direct", encoder=FakeEncoder())
+
+
+def test_a_copy_made_of_hard_links_is_searched_and_the_original_written(sample: Path, tmp_path: Path) -> None:
+    original, copy = tmp_path / "original", tmp_path / "copy"
+    shutil.copytree(sample / "catalog", original)
+    (original / "catalog.sqlite-journal").touch()
+    shutil.copytree(original, copy, copy_function=os.link)
+    for path in (original, copy):
+        with seealike.open(path, encoder=FakeEncoder()) as catalog:
+            assert catalog.verify().ok
+    with seealike.open(original, encoder=FakeEncoder()) as catalog:
+        catalog.remove([next(iter(catalog.items())).id])
+        assert catalog.verify().ok
+    journals = [path / "catalog.sqlite-journal" for path in (original, copy)]
+    assert not (journals[0].exists() and journals[0].samefile(journals[1]))
 
 
 def test_a_journal_that_names_another_file_is_not_rolled_back(sample: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import IndexOptions, reindexing, turn
+from seealike.catalog import IndexOptions, reindexing, turn, verify
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.reindexing import move, reindex
 from seealike.catalog.spaces import in_space
@@ -230,6 +230,12 @@ def test_index_that_waited_out_a_reindex_goes_on_with_the_new_encoder(
     with seealike.open(path) as moved:
         found = dict(zip(*moved.vectors(), strict=True))
     np.testing.assert_array_equal(found["030.jpg"], wanted["030.jpg"])
+
+
+def test_a_repair_that_waited_out_a_reindex_repairs_the_new_vectors(moved_while_waiting: str) -> None:
+    assert verify(moved_while_waiting, repair=True).ok
+    with seealike.open(moved_while_waiting) as moved:
+        assert moved.encoder.dimension == 24
 
 
 def test_index_with_an_encoder_that_the_catalogue_has_left_says_so(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from seealike.catalog import ann
 from seealike.errors import ReplacedCatalogError
 from seealike.recommend import Searcher
-from seealike.store import SqliteStore, StoreWriter
+from seealike.store import SqliteStore, StoreWriter, schema
 
 
 class Reading(NamedTuple):
@@ -85,6 +85,11 @@ class Current:
             ReplacedCatalogError: the catalogue has another encoder now.
             NoCatalogError, DamagedCatalogError: there is none any more, or none that can be opened.
         """
+        reading = self._to_write(any_encoder=any_encoder)
+        schema.part_from_copies(reading.store.database_path)
+        return reading
+
+    def _to_write(self, *, any_encoder: bool) -> Reading:
         if self._closed or self._reading.store.is_the_catalogs():
             return self._reading
         try:

@@ -16,7 +16,13 @@ from seealike.catalog.pictures import described
 from seealike.catalog.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of
-from seealike.errors import DamagedCatalogError, EncoderError, EncoderMismatchError, UsageError
+from seealike.errors import (
+    DamagedCatalogError,
+    EncoderError,
+    EncoderMismatchError,
+    ReplacedCatalogError,
+    UsageError,
+)
 from seealike.files import read_own_file
 from seealike.images import DecodeLimits
 from seealike.protocols import Encoder
@@ -173,9 +179,14 @@ def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> Verif
     """``Catalog.verify`` for a directory that may be too damaged to open.
 
     Raises:
-        NoCatalogError, NewerFormatError, CatalogBusyError, StorageError.
+        NoCatalogError, NewerFormatError, ForeignFileError, CatalogBusyError, StorageError.
     """
-    directory = os.path.abspath(path)
+    while True:
+        with contextlib.suppress(ReplacedCatalogError):  # a reindex came in between
+            return _verify(os.path.abspath(path), repair=repair, sample=sample)
+
+
+def _verify(directory: str, *, repair: bool, sample: int) -> VerifyReport:
     before = _manifest_bytes(directory)
     findings: list[Finding] = []
     try:

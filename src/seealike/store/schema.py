@@ -374,6 +374,18 @@ def _size(path: str) -> int:
         return 0
 
 
+def part_from_copies(path: str) -> None:
+    """Let a copy that was made of hard links keep its empty journal: SQLite would write into both.
+
+    The caller holds the writer lock; nobody has anything in the journal then.
+    """
+    for name in (path + suffix for suffix in SIDE_SUFFIXES):
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(name)
+            if status.st_nlink > 1 and not status.st_size:
+                os.unlink(name)
+
+
 def _check_journal(path: str) -> None:
     """Refuse a journal that names another file: rolling it back may remove that file, whatever it is.
 

@@ -21,7 +21,7 @@ from seealike import filesets
 from seealike.errors import CatalogExistsError, DamagedCatalogError
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
-from seealike.store.lock import HOLDER_NAME, LOCK_NAME, WriterLock
+from seealike.store.lock import BUILDER_LOCK_NAME, HOLDER_NAME, LOCK_NAME, WriterLock
 from seealike.store.manifest import (
     DATABASE_NAME,
     ENCODERS_NAME,
@@ -459,7 +459,7 @@ def _check_place(directory: str) -> None:
 
 
 def _is_ours(directory: str, name: str) -> bool:
-    locks = (LOCK_NAME, HOLDER_NAME)
+    locks = (LOCK_NAME, HOLDER_NAME, BUILDER_LOCK_NAME)
     if name == ENCODERS_NAME:
         return filesets.is_ours(os.path.join(directory, name), locks)
     return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in locks

@@ -15,6 +15,7 @@ import seealike
 from seealike import IndexOptions, IndexReport, SkipReason
 from seealike.catalog import known_sources
 from seealike.errors import SourceError, UsageError
+from seealike.images import DecodeLimits
 from seealike.store import SqliteStore, schema
 from seealike.testing import FakeEncoder
 from seealike.types import Progress, Skipped, SourceItem, Unseen
@@ -399,3 +400,26 @@ def test_a_source_keeps_its_number_and_a_new_one_never_gets_a_used_one(
     assert [source.number for source in store.state().sources] == [1, 3, 4]
     assert store.state().counts == ((1, 1), (3, 1), (4, 1))
     store.close()
+
+
+def test_what_was_too_large_is_tried_again_where_more_is_allowed_now(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "photos", range(2))
+    picture(5, (400, 300)).save(tmp_path / "photos" / "large.png")
+    low, high = DecodeLimits(pixels=50_000), DecodeLimits(pixels=500_000)
+
+    def index(limits: DecodeLimits | None) -> dict[str, int]:
+        return counts(catalog.index(tmp_path / "photos", options=IndexOptions(limits=limits)))
+
+    assert index(low) == {"added": 2}
+    assert [row.reason for row in catalog.skipped()] == [SkipReason.TOO_MANY_PIXELS]
+    generation = catalog.generation
+    assert index(low) == {"unchanged": 2}
+    assert catalog.generation == generation
+    assert index(high) == {"added": 1, "unchanged": 2}
+    assert catalog.skipped() == []
+    assert index(low) == {"unchanged": 3}  # what is known stays: nobody has to open it
+    (tmp_path / "photos" / "large2.png").write_bytes((tmp_path / "photos" / "large.png").read_bytes())
+    assert index(low) == {"unchanged": 3}
+    assert index(None) == {"added": 1, "unchanged": 3}

@@ -247,6 +247,7 @@ class Catalog:
             return index_all(
                 known, lambda place: self.index(place, options=options, progress=progress), options
             )
+        options = replace(options, limits=options.limits or self.limits)
         opened = asked_source(source, options.root, known)
         report_progress = progress or _silent
         if options.dry_run:

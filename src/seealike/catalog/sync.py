@@ -6,12 +6,13 @@ and does what is left.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
@@ -28,12 +29,13 @@ from seealike.catalog.moves import digests
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
 from seealike.catalog.pipeline import BATCHES_HELD, default_workers, submitted
 from seealike.errors import EncoderError
-from seealike.images import DecodedBatch, DecodedPicture, DecodePool, DecodeTask
+from seealike.images import DecodedBatch, DecodedPicture, DecodeLimits, DecodePool, DecodeTask
 from seealike.protocols import Encoder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
 from seealike.store.staging import ScanDiff, StagedItem
 from seealike.store.writer import Change, Edit
 from seealike.types import (
+    LIMIT_REASONS,
     TRANSIENT_REASONS,
     Float32Array,
     IndexReport,
@@ -91,7 +93,9 @@ class SyncJob:
         self._progress = progress
         self._old_root: str | None = None
         self._source, self._known = self._recorded(asked)
-        self._staging = Staging(writer.connection, store.database_path, self._source)
+        self._limits = options.limits or DecodeLimits()
+        again = TRANSIENT_REASONS | (LIMIT_REASONS if self._are_raised() else frozenset())
+        self._staging = Staging(writer.connection, store.database_path, self._source, again)
         self._counts = _Counts()
         self._pending = _Pending()
         self._staged: dict[int, StagedItem] = {}
@@ -122,6 +126,7 @@ class SyncJob:
         self._total = diff.to_read - self._counts.moved
         if self._total:
             self._read_pictures(*open_pipeline())
+        self._note_limits()
         skipped = (row for source, row in self._store.skipped() if source == self._source.number)
         return self._report(started, diff, skipped)
 
@@ -137,6 +142,18 @@ class SyncJob:
         if self._options.prefix is not None:
             record = replace(record, prefix=self._options.prefix)
         return record, state.source(number)
+
+    def _are_raised(self) -> bool:
+        """Whether a picture may cost more of something now than when the source was read the last time."""
+        then = DecodeLimits(**json.loads(self._source.limits)) if self._source.limits else DecodeLimits()
+        return any(getattr(self._limits, name) > before for name, before in asdict(then).items())
+
+    def _note_limits(self) -> None:
+        """Remember what pictures could cost, now that all of them were tried."""
+        limits = "" if self._limits == DecodeLimits() else json.dumps(asdict(self._limits))
+        if limits != self._source.limits:
+            self._source = replace(self._source, limits=limits)
+            self._writer.rewrite(lambda change: change.put_source(self._source))
 
     def _entries(self) -> Iterable[SourceItem | Skipped]:
         entries, prefix = self._asked.source.scan(), self._source.prefix

@@ -101,6 +101,7 @@ class SourceRecord:
         prefix: what the ids of its items begin with.
         missing: how many items it did not offer at the last run and were kept all the same; while there are
             any, none of its items is removed without being told to.
+        limits: what a picture could cost at the last run, as JSON; empty: the usual.
     """
 
     number: int
@@ -111,6 +112,7 @@ class SourceRecord:
     relative_spec: str | None = None
     prefix: str = ""
     missing: int = 0
+    limits: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ CREATE TEMP TABLE refused (
     id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER, PRIMARY KEY (id, path)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE this (source INTEGER PRIMARY KEY);
+CREATE TEMP TABLE again (reason TEXT PRIMARY KEY);
 CREATE TEMP TABLE unseen (id TEXT, below INTEGER);
 CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
@@ -72,8 +73,21 @@ class ScanDiff:
 class Staging:
     """One scan of one source, staged beside the catalogue; no other source's items are looked at."""
 
-    def __init__(self, connection: sqlite3.Connection, database_path: str, source: SourceRecord) -> None:
-        """Make the temporary tables; they vanish with the connection."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        database_path: str,
+        source: SourceRecord,
+        tried_again: Iterable[SkipReason] = TRANSIENT_REASONS,
+    ) -> None:
+        """Make the temporary tables; they vanish with the connection.
+
+        Args:
+            connection: the writer's.
+            database_path: for messages.
+            source: whose scan it is.
+            tried_again: files that were skipped for these reasons are to be read although they are unchanged.
+        """
         self._connection = connection
         self._path = database_path
         self._source = source
@@ -81,11 +95,13 @@ class Staging:
         self._inside = self._root if self._root.endswith(os.sep) else self._root + os.sep
         with schema.translated(database_path):
             self._check_index()
-            for table in ("scan", "refused", "unseen", "moved", "gone", "todo", "this"):
+            for table in ("scan", "refused", "unseen", "moved", "gone", "todo", "this", "again"):
                 connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
             connection.execute("INSERT INTO temp.this VALUES (?)", (source.number,))
+            reasons = [(reason.value,) for reason in tried_again]
+            connection.executemany("INSERT INTO temp.again VALUES (?)", reasons)
 
     def load(self, entries: Iterable[SourceItem | Skipped], *, block: int = 5000) -> Iterator[int]:
         """Stage every entry; yields the number staged so far, now and then."""
@@ -299,14 +315,13 @@ def _ours(alias: str) -> str:
     return f"{alias}.source=(SELECT source FROM temp.this)"
 
 
-_TRANSIENT = ", ".join(f"'{reason.value}'" for reason in sorted(TRANSIENT_REASONS))
 _JOINED = "temp.scan s JOIN items i ON i.id=s.id"
 _SAME_FILE = "i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
 _SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"
 _UNCHANGED = f"{_JOINED} WHERE {_SAME_FILE}"
 _STILL_SKIPPED = (
     "k.id=s.id AND k.path=s.path AND k.size IS s.size AND k.mtime IS s.mtime AND k.origin='decode' "
-    f"AND k.reason NOT IN ({_TRANSIENT})"
+    "AND k.reason NOT IN (SELECT reason FROM temp.again)"
 )
 _NOT_STILL_SKIPPED = f"NOT EXISTS (SELECT 1 FROM skipped k WHERE {_ours('k')} AND {_STILL_SKIPPED})"
 _CHANGED = f"{_JOINED} WHERE NOT ({_SAME_FILE}) AND {_NOT_STILL_SKIPPED}"

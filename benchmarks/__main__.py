@@ -26,6 +26,7 @@ NAMES = (
     "training",
     "recipes",
     "levels",
+    "relabel",
 )
 WORK = Path(".bench")
 

@@ -14,10 +14,8 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.cli.commands import search
 from seealike.cli.main import run
 from seealike.errors import UnknownItemError
-from seealike.images import DecodeLimits
 from seealike.store import SqliteStore, sqlite
 
 Call = Callable[..., tuple[int, str, str]]
@@ -194,14 +192,13 @@ class Endless(io.RawIOBase):
 def test_standard_input_is_read_up_to_the_size_a_file_may_have(
     typed: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "DecodeLimits", lambda: DecodeLimits(file_bytes=5000))
     stream = Endless()
 
     class Input:
         buffer = stream
 
     monkeypatch.setattr(sys, "stdin", Input())
-    code, out, err = typed("search", "-")
+    code, out, err = typed("search", "-", "--limit", "file-mb=0.005")
     assert (code, out) == (1, "")
     assert err.startswith("seealike: -: file_too_large: ")
     assert stream.taken <= 5001

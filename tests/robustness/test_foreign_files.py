@@ -232,7 +232,9 @@ def test_a_link_in_the_place_of_a_space_is_replaced_by_the_space(
         )
         monkeypatch.setattr(
             "seealike.catalog.spaces.create",
-            lambda path, encoder, link_encoder: seealike.create(path, encoder=FakeEncoder(dimension=24)),
+            lambda path, encoder, link_encoder, limits: seealike.create(
+                path, encoder=FakeEncoder(dimension=24)
+            ),
         )
         with in_space(catalog, "any") as space:
             assert len(space) == len(catalog)

@@ -203,10 +203,10 @@ class SyncJob:
 
     def _known_changes(self) -> Iterator[Edit]:
         number, staging = self._source.number, self._staging
+        if self._old_root not in (None, self._source.root):
+            yield from map(self._unrooted, staging.items())
         if self._source != self._known:
             yield lambda change: change.put_source(self._source)
-            if self._old_root not in (None, self._source.root):
-                yield from map(self._rebased, staging.items())
         if self._counts.removed:
             yield from (partial(Change.remove_ids, ids=[item_id]) for item_id in staging.gone_ids())
         for staged, item in chain(staging.moves(), staging.relabelled()):
@@ -216,11 +216,10 @@ class SyncJob:
         for row in staging.refused_anew():
             yield partial(Change.skip, source=number, skipped=[row], origin="scan")
 
-    def _rebased(self, item: StoredItem) -> Edit:
-        """What keeps a path leading where it led, now that it is relative to another root."""
+    def _unrooted(self, item: StoredItem) -> Edit:
+        """What keeps a path leading where it led, whichever root it will be relative to."""
         if item.path is not None and self._old_root is not None:
-            path = os.path.join(self._old_root, os.fsdecode(item.path))
-            item = replace(item, path=self._staging.relative(path))
+            item = replace(item, path=os.path.join(os.fsencode(self._old_root), item.path))
         return partial(Change.update, item=item)
 
     # -- reading pictures --------------------------------------------------------------------------

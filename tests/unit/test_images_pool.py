@@ -255,3 +255,20 @@ def test_numbers_that_make_no_pool_are_refused() -> None:
     for workers, batch_size, buffers in ((0, 1, 1), (1, 0, 1), (1, 1, 0)):
         with pytest.raises(UsageError, match="at least 1"):
             pool_of(workers, batch_size, buffers)
+
+
+@pytest.mark.parametrize("name", ["seealike-decode", "seealike-decode-watch"])
+def test_ctrl_c_while_a_thread_starts_is_not_hidden_by_another_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = write_pictures(tmp_path, range(1))[0]
+    original = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == name:
+            raise KeyboardInterrupt
+        original(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt), pool_of() as pool:
+        pool.decode_one(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
@@ -85,13 +86,13 @@ class Crew:
             hand.dismiss()
             self._jobs.put((-1, next(self._order), None))
         for hand in hands:
-            hand.join()
+            _wait_for(hand.join)
         while not self._jobs.empty():
             job = self.next_job()
             if job is not None:
                 job.fail(SeealikeError("the decoding pool was closed"))
         if self._watcher is not None:
-            self._watcher.join()
+            _wait_for(self._watcher.join)
         self.shared.close()
 
     def disown(self) -> None:
@@ -115,6 +116,11 @@ class Crew:
                 hands = list(self._hands)
             for hand in hands:
                 hand.check(wall_s)
+
+
+def _wait_for(join: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # Ctrl-C came before the thread had started
+        join()
 
 
 class _Hand:

@@ -18,6 +18,7 @@
     |   |-- CatalogBusyError    another process is writing, or holds what must be written: wait
     |   `-- StorageError        the disk refused (full, read-only, failing): free it and try again
     |-- SourceError             the folder or table to index cannot be read
+    |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
     |-- EncoderError            the encoder cannot be loaded or run
     `-- MissingExtraError       an optional package is needed; the message says how to install it
@@ -30,11 +31,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Literal, TypeVar
 
-from seealike.types import Skipped, SkipReason
+from seealike.types import IndexReport, Skipped, SkipReason
 from seealike.wording import closest, counted, did_you_mean
 
 Named = TypeVar("Named", bound=StrEnum)
@@ -89,8 +90,9 @@ class CatalogError(SeealikeError):
 class NoCatalogError(CatalogError):
     """The directory holds no catalogue."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path, f"{path} is no seealike catalogue; make one with `seealike index FOLDER`")
+    def __init__(self, path: str, what: str = "") -> None:
+        there = f"{path} is no seealike catalogue" if os.path.lexists(path) else f"there is no {path}"
+        super().__init__(path, f"{what or there}; make a catalogue with `seealike index FOLDER`")
 
 
 class CatalogExistsError(CatalogError):
@@ -193,6 +195,18 @@ class StorageError(CatalogError):
 
 class SourceError(SeealikeError):
     """The folder, pattern or table to index cannot be read."""
+
+
+class UnreadSourcesError(SourceError):
+    """Some of a catalogue's sources cannot be read; the others are up to date.
+
+    ``report`` says what was done to those, and is None where there are none.
+    """
+
+    def __init__(self, failures: Sequence[str], report: IndexReport | None) -> None:
+        self.failures, self.report = tuple(failures), report
+        others = "; the other sources are up to date" if report is not None else ""
+        super().__init__(f"{'; '.join(failures)}{others}")
 
 
 class PictureError(SeealikeError):

@@ -55,6 +55,7 @@ ERRORS = [
     "StorageError",
     "UnknownItemError",
     "UnknownNameError",
+    "UnreadSourcesError",
     "UsageError",
 ]
 METHODS = [

@@ -213,7 +213,7 @@ def test_verify_is_content_with_a_sound_catalogue(typed: Call, indexed: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("search", "x.jpg", "--catalog", "nowhere"), 1, "is no seealike catalogue"),
+        (("search", "x.jpg", "--catalog", "nowhere"), 1, "there is no "),
         (("index", "nowhere"), 1, "nowhere"),
         (("search", "--id", "nothing", "--catalog", "{photos}"), 1, "no item has the id 'nothing'"),
         (("search", "nothing.jpg", "--catalog", "{photos}"), 1, "unreadable"),
@@ -251,8 +251,7 @@ def test_a_source_with_files_of_which_none_can_be_used_ends_with_one_and_the_fir
     done = typed("index", tmp_path / "notes")
     assert done.code == 1
     (line,) = done.err.splitlines()
-    assert "none of the 2 files of" in line
-    assert "the first is a.txt (not_an_image: " in line
+    assert "out of 2 files: the first is a.txt (not_an_image: " in line
     write_pictures(tmp_path / "images", range(2))
     (tmp_path / "products.csv").write_text("path\n000.jpg\n001.jpg\n")
     done = typed("index", tmp_path / "products.csv", "-C", tmp_path / "c")
@@ -264,7 +263,9 @@ def test_a_source_with_files_of_which_none_can_be_used_ends_with_one_and_the_fir
     assert done.code == 0
     assert done.out.startswith("added 2 ")
     (tmp_path / "empty").mkdir()
-    assert typed("index", tmp_path / "empty").code == 0  # it has no files: nothing is wrong with them
+    done = typed("index", tmp_path / "empty")
+    assert (done.code, "there is nothing to index in" in done.err) == (1, True)
+    assert list((tmp_path / "empty").iterdir()) == []  # nor is a catalogue left there
 
 
 def test_sources_are_added_brought_up_to_date_together_listed_and_forgotten(
@@ -285,9 +286,32 @@ def test_sources_are_added_brought_up_to_date_together_listed_and_forgotten(
     shutil.rmtree(tmp_path / "one")
     done = typed("index", "-C", place)
     assert (done.code, "there is no" in done.err) == (1, True)
+    assert done.out.startswith("added 0  updated 0  moved 0  removed 0  unchanged 4 ")  # the other one's
     assert (
         typed("index", "--forget", tmp_path / "one", "-C", place, "--format", "json").json()["removed"] == 3
     )
     assert typed("index", "-C", place).code == 0
     assert typed("index", "--forget", tmp_path / "one", "-C", place).code == 1
     assert typed("index", "--forget", "-C", place).code == 2
+    assert typed("index", "--forget", tmp_path / "two", "-C", place, "--dry-run").code == 2
+    assert typed("info", "-C", place, "--format", "json").json()["items"] == 4
+
+
+def test_a_folder_that_holds_a_catalogue_stands_for_it_also_where_a_source_is_added(
+    typed: Call, tmp_path: Path
+) -> None:
+    write_pictures(tmp_path / "one", range(2))
+    write_pictures(tmp_path / "two", range(2))
+    typed("index", tmp_path / "one", "-q")
+    assert typed("index", tmp_path / "two", "-C", tmp_path / "one", "--prefix", "b/").out.startswith(
+        "added 2 "
+    )
+    assert typed("info", "-C", tmp_path / "one", "--format", "json").json()["items"] == 4
+
+
+def test_names_that_a_shell_made_of_a_pattern_are_refused_with_the_remedy(
+    typed: Call, tmp_path: Path
+) -> None:
+    one, two = write_pictures(tmp_path, range(2))
+    done = typed("index", one, two)
+    assert (done.code, "put a pattern in quotes" in done.err) == (2, True)

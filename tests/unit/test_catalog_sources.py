@@ -14,7 +14,7 @@ from tests.pictures import picture, write_pictures
 import seealike
 from seealike import IndexOptions, IndexReport, SkipReason
 from seealike.catalog import known_sources
-from seealike.errors import SourceError, UsageError
+from seealike.errors import SourceError, UnreadSourcesError, UsageError
 from seealike.images import DecodeLimits
 from seealike.store import SqliteStore, schema
 from seealike.testing import FakeEncoder
@@ -188,8 +188,10 @@ def test_bringing_all_sources_up_to_date_goes_on_after_one_that_cannot_be_read(
     catalog.index(two)
     shutil.move(one, tmp_path / "elsewhere")
     write_pictures(two, range(4, 5))
-    with pytest.raises(SourceError, match="there is no"):
+    with pytest.raises(UnreadSourcesError, match="there is no") as failed:
         catalog.index()
+    assert failed.value.report is not None
+    assert counts(failed.value.report) == {"added": 1, "unchanged": 2}
     assert [item.id for item in catalog.items()] == [f"{number:03}.jpg" for number in range(5)]
     with pytest.raises(UsageError, match="for one source"):
         catalog.index(options=IndexOptions(prefix="x"))
@@ -423,3 +425,130 @@ def test_what_was_too_large_is_tried_again_where_more_is_allowed_now(
     (tmp_path / "photos" / "large2.png").write_bytes((tmp_path / "photos" / "large.png").read_bytes())
     assert index(low) == {"unchanged": 3}
     assert index(None) == {"added": 1, "unchanged": 3}
+
+
+def test_a_catalogue_of_the_first_format_takes_no_other_source_for_its_own(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "a" / "photos", range(3))
+    write_pictures(tmp_path / "b" / "photos", range(3))
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        catalog.index(tmp_path / "a" / "photos")
+    make_first_format(tmp_path / "c", label="photos/", root=str(tmp_path / "a" / "photos"))
+    (tmp_path / "a" / "photos" / "t.csv").write_text("path\n000.jpg\n", "utf-8")
+    with seealike.open(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        before = catalog.vectors()[1].tobytes()
+        assert counts(catalog.index(tmp_path / "b" / "photos")) == {}  # their ids are taken
+        report = catalog.index(tmp_path / "a" / "photos" / "t.csv")
+        assert (counts(report), report.skipped_by_reason) == ({}, {SkipReason.DUPLICATE_ID: 1})
+        assert catalog.vectors()[1].tobytes() == before
+        assert [source.items for source in catalog.sources()] == [3, 0, 0]
+
+
+def test_items_whose_source_is_lost_are_taken_over_by_who_offers_them(tmp_path: Path) -> None:
+    """Damage can take the row that lists the sources; repair keeps the items."""
+    import sqlite3
+
+    one, two = tmp_path / "one", tmp_path / "two"
+    write_pictures(one, range(4))
+    write_pictures(two, range(10, 13))
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        catalog.index(one)
+        catalog.index(two, options=IndexOptions(prefix="b/"))
+        before = catalog.vectors()
+    connection = sqlite3.connect(tmp_path / "c" / "catalog.sqlite", isolation_level=None)
+    connection.execute("UPDATE state SET crc=crc+1 WHERE name='catalog'")
+    connection.close()
+    assert seealike.catalog.verify(tmp_path / "c", repair=True).items == 7
+    with seealike.open(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        assert [item.path for item in catalog.items()] == [None] * 7  # rather than another's
+        assert counts(catalog.index(two, options=IndexOptions(prefix="b/"))) == {"unchanged": 3}
+        assert counts(catalog.index(one)) == {"unchanged": 4}
+        assert [source.items for source in catalog.sources()] == [3, 4]
+        assert sorted(item.path or "" for item in catalog.items()) == files_of(one, two)
+        assert catalog.vectors()[0] == before[0]
+        assert catalog.vectors()[1].tobytes() == before[1].tobytes()
+        assert catalog.verify().ok
+
+
+def test_what_an_interrupted_run_refused_for_its_cost_is_tried_again(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seealike.catalog.sync.COMMIT_ITEMS", 4)
+    write_pictures(tmp_path / "photos", range(60))
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "index" and progress.done:
+            raise KeyboardInterrupt
+
+    tiny = IndexOptions(limits=DecodeLimits(pixels=1000), workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        catalog.index(tmp_path / "photos", options=tiny, progress=stop)
+    assert 0 < len(catalog.skipped()) < 60
+    catalog.index(tmp_path / "photos")
+    assert (len(catalog), catalog.skipped()) == (60, [])
+
+
+def test_a_name_that_lies_elsewhere_is_not_forgotten_by_its_label(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a", "b"):
+        write_pictures(tmp_path / folder / "photos", range(2))
+    monkeypatch.chdir(tmp_path / "a")
+    catalog.index("photos")
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(SourceError, match="no source of the catalogue is called photos"):
+        catalog.forget("photos")
+    monkeypatch.chdir(tmp_path)
+    assert catalog.forget("photos") == 2
+
+
+def test_a_catalogue_that_moves_without_its_source_still_looks_at_the_old_place(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    write_pictures(photos, range(3))
+    write_pictures(tmp_path, range(20, 22))
+    with seealike.create(photos / ".seealike", encoder=FakeEncoder()) as catalog:
+        catalog.index(photos)
+    (photos / ".seealike").rename(tmp_path / "moved.catalog")
+    with seealike.open(tmp_path / "moved.catalog", encoder=FakeEncoder()) as catalog:
+        assert counts(catalog.index()) == {"unchanged": 3}
+        assert [item.path for item in catalog.items()] == files_of(photos)
+
+
+def test_a_catalogue_behind_a_link_is_not_taken_for_part_of_what_lies_around_it(tmp_path: Path) -> None:
+    photos, big = tmp_path / "photos", tmp_path / "big"
+    write_pictures(photos, range(3))
+    write_pictures(big / "secret", range(20, 22))
+    (big / "c").mkdir()
+    (photos / ".seealike").symlink_to(big / "c")
+    with seealike.create(photos / ".seealike", encoder=FakeEncoder()) as catalog:
+        catalog.index(photos)
+    with seealike.open(big / "c", encoder=FakeEncoder()) as catalog:
+        assert counts(catalog.index()) == {"unchanged": 3}
+
+
+def test_a_source_that_offers_an_id_twice_is_an_error_of_the_source(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    (path,) = write_pictures(tmp_path, range(1))
+
+    class Twice:
+        root, label = str(tmp_path), "twice"
+
+        def scan(self) -> Iterator[SourceItem | Skipped]:
+            status = path.stat()
+            for _ in range(2):
+                yield SourceItem("a", str(path), status.st_size, status.st_mtime_ns)
+
+    with pytest.raises(SourceError, match="twice offers two pictures under one id"):
+        catalog.index(Twice())
+    assert catalog.verify().ok
+
+
+def test_what_a_source_cannot_be_called_is_said_in_one_line(catalog: seealike.Catalog) -> None:
+    with pytest.raises(SourceError, match="NUL"):
+        catalog.index("a\0b")
+    with pytest.raises(UsageError, match="text or a path"):
+        catalog.forget(None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="prefix"):
+        IndexOptions(prefix=3)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="workers"):
+        IndexOptions(workers=0)

@@ -89,7 +89,9 @@ def staged(
                     )
                 )
             root = os.path.join(folder, "root")
-            staging = Staging(writer.connection, store.database_path, SourceRecord(OURS, "ours", root))
+            staging = Staging(
+                writer.connection, store.database_path, SourceRecord(OURS, "ours", root), others=(OTHERS,)
+            )
             entries: list[SourceItem | Skipped] = [
                 *(
                     SourceItem(name, os.path.join(root, name), f.size, f.mtime, f.label)

@@ -181,6 +181,8 @@ class _Adding:
         """Number the pictures; a second one under an id is refused."""
         seen: set[str] = set()
         for token, picture in enumerate(pictures):
+            if not isinstance(picture, NewPicture):
+                raise UsageError(f"add_many takes NewPicture values, not {type(picture).__name__}")
             if picture.id in seen:
                 detail = "an earlier picture of this call has the id"
                 self._repeated.append(picture.skipped(SkipReason.DUPLICATE_ID, detail))

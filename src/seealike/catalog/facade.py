@@ -273,7 +273,7 @@ class Catalog:
         Raises:
             SourceError: the catalogue has no such source.
         """
-        with self._writer(SMALL_CHANGE_WAIT_S) as ((store, _), writer):
+        with self._writer(SMALL_CHANGE_WAIT_S, any_encoder=True) as ((store, _), writer):
             record = named_source(source, known_sources(self.path, store.state()))
             removed = forget_source(store, writer, record.number)
         self._renew_ann(_silent)

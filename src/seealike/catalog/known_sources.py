@@ -15,10 +15,11 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
-from seealike.errors import SourceError, UsageError
+from seealike.errors import SourceError, UnreadSourcesError, UsageError
 from seealike.protocols import Source
 from seealike.sources import has_wildcard, is_table_name, open_source
 from seealike.store import SourceRecord, SqliteStore, State, StoreWriter
+from seealike.store.records import BY_HAND
 from seealike.store.writer import PART_EDITS, Change
 from seealike.types import IndexReport, SkipReason
 
@@ -39,11 +40,13 @@ class AskedSource:
 
 def resolved(record: SourceRecord, directory: str) -> SourceRecord:
     """The record with its places as they are now, seen from the catalogue in ``directory``."""
-    if record.relative_root is None:
+    here = os.path.abspath(directory)
+    moved_alone = record.inside and not here.endswith(f"{os.sep}{record.inside}")
+    if record.relative_root is None or moved_alone:
         return record
 
     def place(relative: str) -> str:
-        return os.path.normpath(os.path.join(os.path.abspath(directory), relative))
+        return os.path.normpath(os.path.join(here, relative))
 
     spec = place(record.relative_spec) if record.relative_spec is not None else record.spec
     return replace(record, root=place(record.relative_root), spec=spec)
@@ -57,14 +60,11 @@ def known_sources(directory: str, state: State) -> tuple[SourceRecord, ...]:
 def absolute_paths(store: SqliteStore) -> Callable[[ItemRow], str | None]:
     """What gives the absolute path of an item."""
     roots = {record.number: record.root for record in known_sources(store.directory, store.state())}
-    otherwise = os.path.abspath(store.directory)
+    roots[BY_HAND] = os.path.abspath(store.directory)
 
     def absolute(row: ItemRow) -> str | None:
-        return (
-            None
-            if row.path is None
-            else os.path.join(roots.get(row.source, otherwise), os.fsdecode(row.path))
-        )
+        root = roots.get(row.source)  # none where damage took the record of the source
+        return None if row.path is None or root is None else os.path.join(root, os.fsdecode(row.path))
 
     return absolute
 
@@ -88,31 +88,38 @@ def asked_source(
 
 def absolute_spec(source: PathInput) -> str:
     """The absolute place of a folder, table or pattern."""
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(f"a source is named by a text or a path, not {type(source).__name__}")
     named = os.fspath(source)
+    if "\0" in named:
+        raise SourceError("the name of a source cannot hold a NUL")
     return os.path.abspath(named) if named else named
 
 
 def found_again(asked: AskedSource, known: Sequence[SourceRecord]) -> SourceRecord | None:
     """The record of a source, if the catalogue knows it.
 
-    One that an early catalogue knows without its place is taken for the one with the same root or name.
+    One that an early catalogue knows without its place is known by where its root and name say it lies, or
+    where they do not say, by both together.
     """
     for record in known:
         if asked.spec and _same_place(record.spec, asked.spec):
             return record
     for record in known:
-        if record.spec:
-            continue
-        alike = (record.label == label_of(asked.source), record.root == asked.source.root)
-        if any(alike) if asked.spec else all(alike):
+        place = "" if record.spec or not asked.spec else _guessed_place(record)
+        if place and _same_place(place, asked.spec):
+            return record
+        alike = (record.label, record.root) == (label_of(asked.source), asked.source.root)
+        if alike and not record.spec and not place:
             return record
     return None
 
 
 def recorded(asked: AskedSource, directory: str, before: SourceRecord | None, number: int) -> SourceRecord:
     """What the catalogue in ``directory`` is to remember of a source from now on."""
-    root, place = asked.source.root, os.path.abspath(directory)
-    inside = _holds(root, place)
+    root, place = os.path.abspath(asked.source.root), os.path.abspath(directory)
+    # What is reached through a link does not move together.
+    inside = _holds(root, place) and _holds(os.path.realpath(root), os.path.realpath(place))
     relative_root = os.path.relpath(root, place) if inside else None
     relative_spec = os.path.relpath(asked.spec, place) if inside and _holds(root, asked.spec) else None
     return replace(
@@ -120,6 +127,7 @@ def recorded(asked: AskedSource, directory: str, before: SourceRecord | None, nu
         label=before.label if before else label_of(asked.source),
         root=root,
         relative_root=relative_root,
+        inside=os.path.relpath(place, root) if inside else "",
         spec=asked.spec,
         relative_spec=relative_spec,
     )
@@ -133,8 +141,9 @@ def named_source(name: PathInput, known: Sequence[SourceRecord]) -> SourceRecord
     """
     spec, label = absolute_spec(name), os.fspath(name)
     labels = {label, label.rstrip("/" + os.sep) + "/"}
-    found = [record for record in known if _same_place(record.spec, spec)]
-    found = found or [record for record in known if record.label in labels]
+    found = [record for record in known if _same_place(record.spec or _guessed_place(record), spec)]
+    if not found and not os.path.lexists(spec):  # what lies there is another one
+        found = [record for record in known if record.label in labels]
     if len(found) == 1:
         return found[0]
     listed = ", ".join(record.spec or record.label for record in known) or "it has none"
@@ -148,14 +157,22 @@ def place_to_open(record: SourceRecord) -> str:
     Raises:
         SourceError: it was an object, or its place is not known.
     """
-    if record.spec:
-        return record.spec
+    place = record.spec or _guessed_place(record)
+    if place:
+        return place
+    raise SourceError(
+        f"where the source {record.label} lies is not known; name it, `seealike index SOURCE`, or drop it, "
+        f"`seealike index --forget {record.label}`"
+    )
+
+
+def _guessed_place(record: SourceRecord) -> str:
+    """Where a source lies whose place is not recorded, by its root and name; empty where they do not say."""
     if record.label.endswith("/") and os.path.isdir(record.root):
         return record.root
     beside = os.path.join(record.root, os.path.basename(record.label))
-    if not has_wildcard(record.label) and is_table_name(beside) and os.path.isfile(beside):
-        return beside
-    raise SourceError(f"where the source {record.label} lies is not known; name it: `seealike index SOURCE`")
+    table = not has_wildcard(record.label) and is_table_name(beside) and os.path.isfile(beside)
+    return beside if table else ""
 
 
 def index_all(
@@ -165,22 +182,24 @@ def index_all(
 
     Raises:
         UsageError: there is none, or an option is meant for one of them only.
-        SourceError: one of them cannot be read; the others are up to date.
+        UnreadSourcesError: some of them cannot be read; the others are up to date.
     """
     if not sources:
         raise UsageError("the catalogue has no source yet; name one")
     if options.root is not None or options.prefix is not None:
         raise UsageError("a root or a prefix is for one source; name it")
     reports: list[IndexReport] = []
-    failed: SourceError | None = None
+    failed: list[SourceError] = []
     for record in sources:
         try:
             reports.append(index(place_to_open(record)))
         except SourceError as exc:
-            failed = failed or exc
-    if failed is not None:
-        raise failed
-    return summed(reports)
+            failed.append(exc)
+    if not failed:
+        return summed(reports)
+    if len(sources) == 1:
+        raise failed[0]
+    raise UnreadSourcesError([str(exc) for exc in failed], summed(reports) if reports else None)
 
 
 def summed(reports: Sequence[IndexReport]) -> IndexReport:

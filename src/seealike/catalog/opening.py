@@ -21,6 +21,7 @@ from seealike.errors import (
     EncoderError,
     EncoderMismatchError,
     ReplacedCatalogError,
+    SourceError,
     UsageError,
 )
 from seealike.files import read_own_file
@@ -162,9 +163,10 @@ def check_source(source: PathInput, *, root: PathInput | None = None) -> None:
     """Raise what ``index`` would raise about the source, before anything is made.
 
     Raises:
-        SourceError: the source cannot be read, or no file matches the pattern.
+        SourceError: the source cannot be read, or there is nothing in it.
     """
-    next(open_source(source, root=root).scan(), None)
+    if next(open_source(source, root=root).scan(), None) is None:
+        raise SourceError(f"there is nothing to index in {os.fspath(source)}")
 
 
 def _manifest_bytes(directory: str) -> bytes | None:

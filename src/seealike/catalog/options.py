@@ -52,8 +52,13 @@ class IndexOptions:
     limits: DecodeLimits | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a wait that would never end."""
+        """Refuse a wait that would never end, and what is no prefix or number of processes."""
         check_number(self.wait_s, "wait_s")
+        prefix: object = self.prefix
+        if not isinstance(prefix, str | None):
+            raise UsageError(f"a prefix is a text, not {type(prefix).__name__}")
+        if self.workers is not None and self.workers < 1:
+            raise UsageError(f"workers must be a whole number of at least 1, not {self.workers!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import TextIO
 from seealike.catalog.known_sources import known_sources, place_to_open
 from seealike.catalog.output_kinds import OutputKind, written_by_seealike
 from seealike.errors import SourceError, StorageError, UsageError
+from seealike.sources import has_wildcard, pattern_takes
 from seealike.store import FileSystem, SourceRecord, SqliteStore, is_catalog
 from seealike.store.manifest import databases_in
 
@@ -221,7 +222,11 @@ def _part_of(spec: str, place: str, status: os.stat_result) -> str | None:
     """What a file is to a source: the table itself, or a file in its folder that seealike did not write."""
     if os.path.isfile(spec) and _is_file(spec, status):
         return "the table that a catalogue is made from"
-    if not os.path.isdir(spec) or written_by_seealike(place):
+    if written_by_seealike(place):
+        return None
+    if has_wildcard(spec) and not os.path.lexists(spec) and pattern_takes(spec, place):
+        return f"a file of the source {spec}"
+    if not os.path.isdir(spec):
         return None
     inside = os.path.relpath(place, os.path.realpath(spec)).split(os.sep)
     hidden = any(part.startswith(".") for part in inside)  # not offered by a folder; or outside it: ".."

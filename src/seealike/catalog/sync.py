@@ -94,8 +94,13 @@ class SyncJob:
         self._old_root: str | None = None
         self._source, self._known = self._recorded(asked)
         self._limits = options.limits or DecodeLimits()
-        again = TRANSIENT_REASONS | (LIMIT_REASONS if self._are_raised() else frozenset())
-        self._staging = Staging(writer.connection, store.database_path, self._source, again)
+        then = _limits_of(self._source)
+        raised = any(getattr(self._limits, name) > before for name, before in asdict(then).items())
+        again = TRANSIENT_REASONS | (LIMIT_REASONS if raised else frozenset())
+        # While it is under way files are refused by the new limits or were by the old ones: the lower tell.
+        self._source = replace(self._source, limits=_said(_lower(then, self._limits)))
+        others = [source.number for source in store.state().sources]
+        self._staging = Staging(writer.connection, store.database_path, self._source, again, others)
         self._counts = _Counts()
         self._pending = _Pending()
         self._staged: dict[int, StagedItem] = {}
@@ -137,22 +142,17 @@ class SyncJob:
         directory, state = self._store.directory, self._store.state()
         before = found_again(asked, known_sources(directory, state))
         self._old_root = before.root if before else None
-        number = before.number if before else 1 + max((source.number for source in state.sources), default=0)
+        used = {0, *(source.number for source in state.sources), *dict(state.counts)}  # or its record is lost
+        number = before.number if before else 1 + max(used)
         record = recorded(asked, directory, before, number)
         if self._options.prefix is not None:
             record = replace(record, prefix=self._options.prefix)
         return record, state.source(number)
 
-    def _are_raised(self) -> bool:
-        """Whether a picture may cost more of something now than when the source was read the last time."""
-        then = DecodeLimits(**json.loads(self._source.limits)) if self._source.limits else DecodeLimits()
-        return any(getattr(self._limits, name) > before for name, before in asdict(then).items())
-
     def _note_limits(self) -> None:
         """Remember what pictures could cost, now that all of them were tried."""
-        limits = "" if self._limits == DecodeLimits() else json.dumps(asdict(self._limits))
-        if limits != self._source.limits:
-            self._source = replace(self._source, limits=limits)
+        if _said(self._limits) != self._source.limits:
+            self._source = replace(self._source, limits=_said(self._limits))
             self._writer.rewrite(lambda change: change.put_source(self._source))
 
     def _entries(self) -> Iterable[SourceItem | Skipped]:
@@ -210,7 +210,7 @@ class SyncJob:
         if self._counts.removed:
             yield from (partial(Change.remove_ids, ids=[item_id]) for item_id in staging.gone_ids())
         for staged, item in chain(staging.moves(), staging.relabelled()):
-            yield partial(Change.update, item=_as_staged(item, staged, staging.relative(staged.path)))
+            yield partial(Change.update, item=_as_staged(item, staged, staging.relative(staged.path), number))
         for name in staging.stale_skips():
             yield partial(Change.unskip, source=number, names=[name])
         for row in staging.refused_anew():
@@ -253,7 +253,8 @@ class SyncJob:
             staged = self._staged.pop(same.token)
             if staged.known is None:  # never: a hash is only compared with a known item's
                 raise AssertionError(staged.id)
-            item = _as_staged(staged.known, staged, self._staging.relative(staged.path))
+            place = self._staging.relative(staged.path)
+            item = _as_staged(staged.known, staged, place, self._source.number)
             relabelled = (item.group, item.metadata_json) != (staged.known.group, staged.known.metadata_json)
             self._counts.updated += relabelled
             self._counts.unchanged += not relabelled
@@ -374,7 +375,20 @@ class SyncJob:
         )
 
 
-def _as_staged(item: StoredItem, staged: StagedItem, path: bytes) -> StoredItem:
+def _limits_of(source: SourceRecord) -> DecodeLimits:
+    return DecodeLimits(**json.loads(source.limits)) if source.limits else DecodeLimits()
+
+
+def _said(limits: DecodeLimits) -> str:
+    return "" if limits == DecodeLimits() else json.dumps(asdict(limits))
+
+
+def _lower(one: DecodeLimits, other: DecodeLimits) -> DecodeLimits:
+    least = {name: min(value, getattr(other, name)) for name, value in asdict(one).items()}
+    return DecodeLimits(**least)
+
+
+def _as_staged(item: StoredItem, staged: StagedItem, path: bytes, source: int) -> StoredItem:
     """The stored item with everything the scan says about it; its picture, vector and key stay."""
     return replace(
         item,
@@ -384,4 +398,5 @@ def _as_staged(item: StoredItem, staged: StagedItem, path: bytes) -> StoredItem:
         mtime_ns=staged.mtime_ns,
         group=staged.group,
         metadata_json=staged.metadata_json,
+        source=source,
     )

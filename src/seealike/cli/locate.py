@@ -11,9 +11,12 @@ DEFAULT_NAME = ".seealike"
 
 
 def catalog_for_source(source: str, catalog: str | None) -> str:
-    """Where ``index SOURCE`` keeps its catalogue: ``--catalog``, or ``.seealike`` in the source's folder."""
+    """Where ``index SOURCE`` keeps its catalogue: ``--catalog``, or ``.seealike`` in the source's folder.
+
+    ``--catalog`` may name the catalogue, which need not be there yet, or a folder that holds ``.seealike``.
+    """
     if catalog:
-        return catalog
+        return _inside(catalog)
     folder = source if os.path.isdir(source) else os.path.dirname(_without_wildcards(source))
     return os.path.join(folder or ".", DEFAULT_NAME)
 
@@ -29,8 +32,7 @@ def existing_catalog(catalog: str | None) -> str:
         UsageError: there are several below, and none was named.
     """
     if catalog is not None:
-        inside = os.path.join(catalog, DEFAULT_NAME)
-        return inside if not is_catalog(catalog) and is_catalog(inside) else catalog
+        return _inside(catalog)
     folder = os.getcwd()
     while True:
         if is_catalog(os.path.join(folder, DEFAULT_NAME)):
@@ -44,12 +46,15 @@ def existing_catalog(catalog: str | None) -> str:
         if entry.is_dir() and is_catalog(os.path.join(entry.path, DEFAULT_NAME))
     )
     if len(below) > 1:
-        raise UsageError(
-            f"several catalogues here; name one: --catalog {below[0]}, or {', '.join(below[1:4])}"
-        )
+        raise UsageError(f"several catalogues here; name one: --catalog {' or '.join(below[:4])}")
     if not below:
-        raise NoCatalogError(DEFAULT_NAME)
+        raise NoCatalogError(DEFAULT_NAME, "there is no catalogue here, above, or in a folder right below")
     return below[0]
+
+
+def _inside(catalog: str) -> str:
+    inside = os.path.join(catalog, DEFAULT_NAME)
+    return inside if not is_catalog(catalog) and is_catalog(inside) else catalog
 
 
 def _without_wildcards(source: str) -> str:

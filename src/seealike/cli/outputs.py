@@ -56,7 +56,7 @@ def force_option(function: Function) -> Function:
         "--force",
         is_flag=True,
         is_eager=True,
-        help="Write over a file even if it is not seealike's. Never over a picture, table or catalogue.",
+        help="Write over a file of somebody else. Never over a picture or table of the catalogue.",
     )(function)
 
 

@@ -54,7 +54,7 @@ def remarks(found: LabelReport) -> list[str]:
         drawn = f"queries of one {found.clustered_by} are drawn together"
         lines.append(f"intervals: {drawn}; there are {found.clusters:,} independent ones")
     if len(found.classes) == 1:
-        lines.append("there is only one class, so nothing can be wrong: take another --label")
+        lines.append(ONE_CLASS)
     return lines
 
 
@@ -84,6 +84,7 @@ def sentence(remark: str) -> str:
     return f"{remark[:1].upper()}{remark[1:]}."
 
 
+ONE_CLASS = "there is only one class, so nothing can be wrong: take another --label"
 SAME_GROUP = "other photos of a query's own group do not count, neither as right nor as wrong"
 
 
@@ -102,4 +103,6 @@ def remarks_on(chosen: Selection) -> list[str]:
         lines.append(f"a sample: {len(chosen.queries):,} of {chosen.could_ask:,} possible queries")
     if chosen.item_groups is not None:
         lines.append(SAME_GROUP)
+    if len(chosen.names) == 1:
+        lines.append(ONE_CLASS)
     return lines

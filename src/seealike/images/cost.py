@@ -114,7 +114,7 @@ def check(kind: Format, size: tuple[int, int], cost: Cost, limits: DecodeLimits)
         raise DecodeError(SkipReason.ZERO_DIMENSION, f"{width} x {height} pixels")
     said = f"{width} x {height} is {width * height / MEGA:.1f} megapixels"
     if width * height > limits.pixels:
-        raise DecodeError(SkipReason.TOO_MANY_PIXELS, f"{said}, the limit is {limits.pixels / MEGA:.0f}")
+        raise DecodeError(SkipReason.TOO_MANY_PIXELS, f"{said}, the limit is {limits.pixels / MEGA:g}")
     check_memory(f"{said}, as {kind.value}", cost.peak_bytes, limits.memory_bytes)
 
 

@@ -59,7 +59,7 @@ class DecodeError(Exception):
 
 def too_large(size_bytes: int, limits: DecodeLimits) -> DecodeError:
     """The refusal of a file by its size."""
-    said = f"{size_bytes / MEGA:.0f} MB, the limit is {limits.file_bytes / MEGA:.0f} MB"
+    said = f"{size_bytes / MEGA:.3g} MB, the limit is {limits.file_bytes / MEGA:g} MB"
     return DecodeError(SkipReason.FILE_TOO_LARGE, said)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from seealike.errors import SourceError
 from seealike.sources.files import error_detail, kind_detail
 from seealike.sources.folder import FolderSource
-from seealike.sources.glob import GlobSource, has_wildcard
+from seealike.sources.glob import GlobSource, has_wildcard, pattern_takes
 from seealike.sources.ids import printable
 from seealike.sources.table import TABLE_SUFFIXES, TableSource, is_table_name
 
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from seealike.protocols import Source
     from seealike.types import PathInput
 
-__all__ = ["FolderSource", "GlobSource", "TableSource", "has_wildcard", "is_table_name", "open_source"]
+__all__ = [
+    "FolderSource",
+    "GlobSource",
+    "TableSource",
+    "has_wildcard",
+    "is_table_name",
+    "open_source",
+    "pattern_takes",
+]
 
 
 def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:

@@ -43,6 +43,17 @@ def split_pattern(text: str) -> tuple[str, list[str]]:
     return directory or os.curdir, segments
 
 
+def pattern_takes(pattern: str, path: str) -> bool:
+    """Whether a pattern takes a file; both are absolute, and the file's links are resolved."""
+    directory, segments = split_pattern(pattern)
+    parts = os.path.relpath(path, os.path.realpath(directory)).split(os.sep)
+    selection = PatternSelection(segments)
+    state: State | None = selection.start
+    for name in parts[:-1]:
+        state = None if state is None or name == os.pardir else selection.below(state, name)
+    return state is not None and selection.takes(state, parts[-1])
+
+
 class PatternSelection:
     """Takes the files that a list of pattern segments describes.
 

@@ -96,6 +96,8 @@ class SourceRecord:
         label: how people call it.
         root: the folder that stored paths are relative to.
         relative_root: the same, seen from the catalogue's directory, where that lies in it: so both may move.
+        inside: the catalogue's directory seen from the root, where that lies in it: if it lies otherwise now,
+            it has moved without its root.
         spec: the folder, pattern or table, absolute; empty where it was an object, or is not known.
         relative_spec: the same, relative to the catalogue's directory, where ``relative_root`` is given.
         prefix: what the ids of its items begin with.
@@ -108,6 +110,7 @@ class SourceRecord:
     label: str
     root: str
     relative_root: str | None = None
+    inside: str = ""
     spec: str = ""
     relative_spec: str | None = None
     prefix: str = ""

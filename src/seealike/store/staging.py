@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from seealike.errors import SourceError
 from seealike.store import schema
 from seealike.store.records import (
     BY_HAND,
@@ -33,6 +34,7 @@ CREATE TEMP TABLE refused (
 ) WITHOUT ROWID;
 CREATE TEMP TABLE this (source INTEGER PRIMARY KEY);
 CREATE TEMP TABLE again (reason TEXT PRIMARY KEY);
+CREATE TEMP TABLE others (source INTEGER PRIMARY KEY);
 CREATE TEMP TABLE unseen (id TEXT, below INTEGER);
 CREATE TEMP TABLE moved (id TEXT PRIMARY KEY, old_id TEXT UNIQUE);
 CREATE TEMP TABLE gone (id TEXT PRIMARY KEY, size INTEGER, sha256 BLOB);
@@ -79,6 +81,7 @@ class Staging:
         database_path: str,
         source: SourceRecord,
         tried_again: Iterable[SkipReason] = TRANSIENT_REASONS,
+        others: Iterable[int] = (),
     ) -> None:
         """Make the temporary tables; they vanish with the connection.
 
@@ -87,6 +90,8 @@ class Staging:
             database_path: for messages.
             source: whose scan it is.
             tried_again: files that were skipped for these reasons are to be read although they are unchanged.
+            others: the numbers of the other sources. An item of none of them, whose record is lost, is this
+                one's if it offers its id, once the picture has been read.
         """
         self._connection = connection
         self._path = database_path
@@ -95,13 +100,15 @@ class Staging:
         self._inside = self._root if self._root.endswith(os.sep) else self._root + os.sep
         with schema.translated(database_path):
             self._check_index()
-            for table in ("scan", "refused", "unseen", "moved", "gone", "todo", "this", "again"):
+            for table in ("scan", "refused", "unseen", "moved", "gone", "todo", "this", "again", "others"):
                 connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
             connection.execute("INSERT INTO temp.this VALUES (?)", (source.number,))
             reasons = [(reason.value,) for reason in tried_again]
             connection.executemany("INSERT INTO temp.again VALUES (?)", reasons)
+            owners = [(number,) for number in {BY_HAND, *others} - {source.number}]
+            connection.executemany("INSERT INTO temp.others VALUES (?)", owners)
 
     def load(self, entries: Iterable[SourceItem | Skipped], *, block: int = 5000) -> Iterator[int]:
         """Stage every entry; yields the number staged so far, now and then."""
@@ -110,10 +117,12 @@ class Staging:
         while chunk := list(islice(entries, block)):
             with schema.translated(self._path):
                 self._connection.execute("BEGIN")
-                self._connection.executemany(
-                    "INSERT INTO temp.scan VALUES (?, ?, ?, ?, ?, ?)",
-                    [self._scan_row(entry) for entry in chunk if isinstance(entry, SourceItem)],
-                )
+                offered = [self._scan_row(entry) for entry in chunk if isinstance(entry, SourceItem)]
+                staged = self._connection.executemany(
+                    "INSERT OR IGNORE INTO temp.scan VALUES (?, ?, ?, ?, ?, ?)", offered
+                ).rowcount
+                if offered and staged < len(offered):
+                    raise SourceError(f"the source {self._source.label} offers two pictures under one id")
                 self._connection.executemany(
                     "INSERT OR IGNORE INTO temp.refused VALUES (?, ?, ?, ?, ?, ?)",
                     [self._refused_row(entry) for entry in chunk if isinstance(entry, Skipped)],
@@ -132,7 +141,9 @@ class Staging:
 
     def _refuse_taken_ids(self) -> None:
         """An id belongs to whoever had it first: to a call that added it, or to another source."""
-        taken = "FROM temp.scan s JOIN items i ON i.id=s.id WHERE i.source<>(SELECT source FROM temp.this)"
+        taken = (
+            "FROM temp.scan s JOIN items i ON i.id=s.id WHERE i.source IN (SELECT source FROM temp.others)"
+        )
         detail = (
             f"CASE i.source WHEN {BY_HAND} THEN 'an item added by hand has this id' "
             "ELSE 'an item of another source has this id; --prefix tells them apart' END"
@@ -316,7 +327,7 @@ def _ours(alias: str) -> str:
 
 
 _JOINED = "temp.scan s JOIN items i ON i.id=s.id"
-_SAME_FILE = "i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
+_SAME_FILE = f"{_ours('i')} AND i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
 _SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"
 _UNCHANGED = f"{_JOINED} WHERE {_SAME_FILE}"
 _STILL_SKIPPED = (

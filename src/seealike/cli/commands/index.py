@@ -21,7 +21,7 @@ from seealike.cli.options import FiniteFloat, catalog_option, format_option, qui
 from seealike.cli.outputs import force_option, output_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
-from seealike.errors import ReplacedCatalogError, SourceError
+from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError
 from seealike.images import DecodeLimits
 from seealike.sources import is_table_name
 from seealike.store import is_catalog
@@ -30,7 +30,7 @@ from seealike.wording import counted
 
 
 @click.command(name="index")
-@click.argument("source", required=False)
+@click.argument("sources", metavar="[SOURCE]", nargs=-1)
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
 @link_option
@@ -60,7 +60,7 @@ from seealike.wording import counted
 @limit_option
 @quiet_option
 def command(
-    source: str | None,
+    sources: tuple[str, ...],
     catalog: str | None,
     encoder: str | None,
     layer: str | None,
@@ -95,6 +95,13 @@ def command(
     seealike index --forget winter/ -C shop.catalog
     seealike index photos/ --encoder 'onnx:model.onnx?size=320&norm=imagenet' --layer features --pool gem
     """
+    if len(sources) > 1:
+        raise click.UsageError(
+            "one SOURCE at a time: put a pattern in quotes, and add several sources one after the other"
+        )
+    source = next(iter(sources), None)
+    if forget and dry_run:
+        raise click.UsageError("--forget has no --dry-run; `seealike info` says how many items a source has")
     if forget:
         _forget(source, catalog, form, quiet=quiet)
         return
@@ -112,11 +119,13 @@ def command(
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     if report:
         report.check(path, source)
-    result, items = _indexed(source, path, asked, options, report, quiet=quiet)
+    result, items, unread = _indexed(source, path, asked, options, report, quiet=quiet)
     if form == "json":
         click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
     elif not quiet:
         _print(result, source or "the sources", path, items)
+    if unread is not None:
+        raise unread
     _refuse_nothing(result, source)
 
 
@@ -128,19 +137,29 @@ def _indexed(
     report: OutputFile | None,
     *,
     quiet: bool,
-) -> tuple[IndexReport, int]:
-    """Do it, and write the report where one is wanted; what was done, and how many items there are then.
+) -> tuple[IndexReport, int, UnreadSourcesError | None]:
+    """Do it, and write the report where one is wanted.
+
+    Returns:
+        What was done, how many items there are then, and which of several sources could not be read.
+
 
     Where the catalogue moved to another encoder while this waited for its turn, it is opened again.
     """
     while True:
         try:
             with _opened(source, path, encoder, options) as opened:
+                unread: UnreadSourcesError | None = None
                 with progress_printer(quiet) as progress:
-                    result = opened.index(source, options=options, progress=progress)
+                    try:
+                        result = opened.index(source, options=options, progress=progress)
+                    except UnreadSourcesError as exc:
+                        if exc.report is None:
+                            raise
+                        result, unread = exc.report, exc
                 if report:
                     _write_report(report, opened, result, source)
-                return result, len(opened)
+                return result, len(opened), unread
         except ReplacedCatalogError:
             continue
 
@@ -179,10 +198,11 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
     first = next(iter(result.skipped), None)
     why = f": the first is {first.id} ({first.reason.value}: {first.detail})" if first else ""
     remedy = ""
-    if source is not None and is_table_name(source):
+    if source is not None and is_table_name(source) and "--root" not in why:
         remedy = "; --root DIR names the folder that the paths are relative to"
     name = source or "the sources"
-    raise SourceError(f"none of the {counted(result.offered, 'file')} of {name} could be used{why}{remedy}")
+    files = counted(result.offered, "file")
+    raise SourceError(f"nothing in {name} could be used, out of {files}{why}{remedy}")
 
 
 def _opened(

@@ -54,4 +54,6 @@ def _print(report: VerifyReport, path: str) -> None:
     if report.recall_at_10 is not None:
         echo(f"approximate search: recall@10 {report.recall_at_10:.4f} on {counted(report.sample, 'item')}")
     verdict = "ok" if report.ok else f"damaged; {repair_remedy(path)}"
+    if report.ok and any(finding.repaired for finding in report.findings):
+        verdict = "ok; `seealike index` reads again what was taken out"
     echo(f"{counted(report.items, 'item')}: {verdict}")

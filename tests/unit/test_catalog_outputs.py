@@ -35,6 +35,7 @@ from seealike.catalog.outputs import OutputFile
 from seealike.encoders import record_of
 from seealike.errors import StorageError, UsageError
 from seealike.gallery import GalleryPage, PageKind, render_gallery
+from seealike.testing import FakeEncoder
 from seealike.training import Labelling, TrainOptions, torch_extra, train
 
 
@@ -238,3 +239,13 @@ def test_the_items_of_every_source_are_protected(catalog: seealike.Catalog, tmp_
         (tmp_path / "goods" / "lists.csv", LISTS, "is the table"),
     ):
         refused(OutputFile(str(path), kind, force=True), catalog, said)
+
+
+def test_a_file_that_a_pattern_takes_is_never_written_over(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", range(2), extension="png")
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as made:
+        made.index(tmp_path / "photos" / "*.png")
+        (new,) = write_pictures(tmp_path / "photos", range(7, 8), extension="png")  # not indexed yet
+        refused(OutputFile(str(new), MAP_DRAWING, force=True), made, "a file of the source")
+        (elsewhere,) = write_pictures(tmp_path / "photos" / "below", range(1), extension="png")
+        OutputFile(str(elsewhere), MAP_DRAWING, force=True).check(made.path)  # the pattern does not reach it

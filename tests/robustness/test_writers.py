@@ -46,7 +46,7 @@ def start_slow_index(herd: Herd, catalog: Path, slow_s: float = 0.3) -> Command:
 
 def test_the_second_writer_is_told_at_once_who_holds_the_catalogue(herd: Herd, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
-    first = start_slow_index(herd, catalog, slow_s=3.0)  # longer than two commands take to start
+    first = start_slow_index(herd, catalog, slow_s=1.5)  # longer than two commands take to start
     with seealike.open(catalog, encoder=FakeEncoder()) as second:
         with pytest.raises(CatalogBusyError, match=rf"process {first.process_id} on .* since \d\d:\d\d:\d\d"):
             second.index(herd.folder)

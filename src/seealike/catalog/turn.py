@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ class Turn:
                 f"{self._directory} is being changed by the very call that leads here (a source's scan, an "
                 "iterator of pictures, a report of progress); change it before that call or after it"
             )
-        if not wait_s >= 0:
-            raise UsageError(f"wait_s must be a number of seconds, not {wait_s!r}")
+        if math.isnan(wait_s):
+            raise UsageError("wait_s must be a number of seconds, not nan")
         started = time.monotonic()
         if not self._lock.acquire(timeout=min(max(wait_s, 0.0), threading.TIMEOUT_MAX)):
             raise CatalogBusyError(self._directory, "another thread of this process")

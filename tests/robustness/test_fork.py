@@ -16,7 +16,7 @@ import seealike
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that fork")
 
 _PROGRAM = """
-import json, os, sys, warnings
+import json, os, signal, sys, warnings
 import numpy as np
 from PIL import Image
 import seealike
@@ -38,6 +38,7 @@ with seealike.open(place) as catalog:
     before = answers(catalog)
     sys.stdout.flush()
     child = os.fork()
+    signal.alarm(100)  # none of them is left behind
     told = {"before": before, "answers": answers(catalog)}
     if not child:
         try:

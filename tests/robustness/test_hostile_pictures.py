@@ -151,16 +151,19 @@ def test_a_decoding_process_that_is_paused_costs_no_picture(tmp_path: Path) -> N
 def test_nothing_is_blamed_for_the_time_in_which_all_processes_stood_still() -> None:
     """Pictures that take half the limit; two pauses of several limits each, decoders the first to wake up."""
     main = MainProcess("nap", wall_s=2.0, rounds=6)
-    for _ in range(2):
-        whole = psutil.Process(main.popen.pid)
-        group = [whole, *whole.children()]
-        for process in group:
-            process.suspend()
-        time.sleep(5.0)
-        for process in reversed(group):
-            process.resume()
-        time.sleep(0.5)
-    out, complaints = main.popen.communicate(timeout=120)
+    try:
+        for _ in range(2):
+            whole = psutil.Process(main.popen.pid)
+            group = [whole, *whole.children()]
+            for process in group:
+                process.suspend()
+            time.sleep(5.0)
+            for process in reversed(group):
+                process.resume()
+            time.sleep(0.5)
+        out, complaints = main.popen.communicate(timeout=120)
+    finally:
+        main.popen.kill()
     assert main.popen.returncode == 0, complaints
     assert not [line for line in out.splitlines() if b"refused" in line]
 

@@ -34,7 +34,7 @@ $(BENCH): $(DEV) requirements/bench.txt
 demo: $(CORE)  ## draw a sample catalogue, index it, search it, write a results page
 	$(BIN)/seealike demo
 
-test: $(DEV)  ## the default tests: no network, under five minutes
+test: $(DEV)  ## the default tests: no network, under ten minutes on two cores
 	$(BIN)/python -m pytest
 
 test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,8 +19,8 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from tests.machines import run_machine
 from tests.pictures import picture
 
 import seealike
@@ -337,24 +337,12 @@ class CatalogMachine(RuleBasedStateMachine):
             assert all(item_id > last.id for item_id in twins)
 
 
-def run_machine(examples: int, steps: int, phases: tuple[Phase, ...]) -> None:
-    run_state_machine_as_test(
-        CatalogMachine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            phases=phases,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_a_catalogue_answers_like_a_dictionary_and_an_exhaustive_search() -> None:
-    run_machine(examples=12, steps=20, phases=(Phase.reuse, Phase.generate))  # shrinking takes minutes
+    run_machine(
+        CatalogMachine, examples=12, steps=20, phases=(Phase.reuse, Phase.generate)
+    )  # shrinking takes minutes
 
 
 @pytest.mark.heavy
 def test_a_catalogue_answers_like_a_dictionary_and_an_exhaustive_search_for_long() -> None:
-    run_machine(examples=150, steps=50, phases=tuple(Phase))
+    run_machine(CatalogMachine, examples=150, steps=50, phases=tuple(Phase))

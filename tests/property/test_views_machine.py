@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from tests.counting import commit, new_item, vector
+from tests.machines import run_machine
 
 import seealike
 from seealike import Metric, SearchOptions
@@ -129,24 +129,10 @@ class ViewsMachine(RuleBasedStateMachine):
             assert abs(score + negated) < 1e-9
 
 
-def run_machine(examples: int, steps: int, phases: tuple[Phase, ...]) -> None:
-    run_state_machine_as_test(
-        ViewsMachine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            phases=phases,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_open_catalogues_answer_like_a_dictionary_and_an_exhaustive_search() -> None:
-    run_machine(examples=15, steps=25, phases=(Phase.reuse, Phase.generate))
+    run_machine(ViewsMachine, examples=15, steps=25, phases=(Phase.reuse, Phase.generate))
 
 
 @pytest.mark.heavy
 def test_open_catalogues_answer_like_a_dictionary_and_an_exhaustive_search_for_long() -> None:
-    run_machine(examples=200, steps=60, phases=tuple(Phase))
+    run_machine(ViewsMachine, examples=200, steps=60, phases=tuple(Phase))

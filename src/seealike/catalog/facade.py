@@ -33,6 +33,7 @@ from seealike.catalog.known_sources import (
     index_all,
     known_sources,
     named_source,
+    source_roots,
 )
 from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, SourceInfo, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
@@ -190,7 +191,7 @@ class Catalog:
     def iter_skipped(self) -> Iterator[Skipped]:
         """``skipped``, one at a time: there may be a million."""
         store = self._store
-        roots = {source.number: source.root for source in known_sources(self.path, store.state())}
+        roots = source_roots(store)
         for number, row in store.skipped():
             yield replace(row, path=os.path.join(roots.get(number, self.path), row.path))
 
@@ -247,19 +248,19 @@ class Catalog:
             return index_all(
                 known, lambda place: self.index(place, options=options, progress=progress), options
             )
-        options = replace(options, limits=options.limits or self.limits)
+        limits = options.limits or self.limits
         opened = asked_source(source, options.root, known)
         report_progress = progress or _silent
         if options.dry_run:
             store = self._store
             with opened_writer(store) as writer:
-                return SyncJob(store, writer, opened, options, report_progress).run(_never)
+                return SyncJob(store, writer, opened, options, limits, report_progress).run(_never)
         with self._writer(options.wait_s) as ((store, _), writer):
             ann.remove_leftovers(store, self._files)
             remove_other_databases(self.path, self._files)
             self._encoder.keep(self._files, link=options.link_encoder)
-            job = SyncJob(store, writer, opened, options, report_progress)
-            with pipeline(self._encoder, options.workers, options.limits or self.limits) as open_pipeline:
+            job = SyncJob(store, writer, opened, options, limits, report_progress)
+            with pipeline(self._encoder, options.workers, limits) as open_pipeline:
                 report = job.run(open_pipeline)
         self._renew_ann(report_progress, look_closely=True)
         return report

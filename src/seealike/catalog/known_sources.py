@@ -57,10 +57,15 @@ def known_sources(directory: str, state: State) -> tuple[SourceRecord, ...]:
     return tuple(resolved(record, directory) for record in state.sources)
 
 
+def source_roots(store: SqliteStore) -> dict[int, str]:
+    """What stored paths are relative to, by the number of their source."""
+    roots = {record.number: record.root for record in known_sources(store.directory, store.state())}
+    return {**roots, BY_HAND: os.path.abspath(store.directory)}
+
+
 def absolute_paths(store: SqliteStore) -> Callable[[ItemRow], str | None]:
     """What gives the absolute path of an item."""
-    roots = {record.number: record.root for record in known_sources(store.directory, store.state())}
-    roots[BY_HAND] = os.path.abspath(store.directory)
+    roots = source_roots(store)
 
     def absolute(row: ItemRow) -> str | None:
         root = roots.get(row.source)  # none where damage took the record of the source
@@ -103,14 +108,11 @@ def found_again(asked: AskedSource, known: Sequence[SourceRecord]) -> SourceReco
     where they do not say, by both together.
     """
     for record in known:
-        if asked.spec and _same_place(record.spec, asked.spec):
+        if asked.spec and _same_place(_place_of(record), asked.spec):
             return record
     for record in known:
-        place = "" if record.spec or not asked.spec else _guessed_place(record)
-        if place and _same_place(place, asked.spec):
-            return record
-        alike = (record.label, record.root) == (label_of(asked.source), asked.source.root)
-        if alike and not record.spec and not place:
+        placed = _place_of(record) if asked.spec else record.spec
+        if not placed and (record.label, record.root) == (label_of(asked.source), asked.source.root):
             return record
     return None
 
@@ -141,7 +143,7 @@ def named_source(name: PathInput, known: Sequence[SourceRecord]) -> SourceRecord
     """
     spec, label = absolute_spec(name), os.fspath(name)
     labels = {label, label.rstrip("/" + os.sep) + "/"}
-    found = [record for record in known if _same_place(record.spec or _guessed_place(record), spec)]
+    found = [record for record in known if _same_place(_place_of(record), spec)]
     if not found and not os.path.lexists(spec):  # what lies there is another one
         found = [record for record in known if record.label in labels]
     if len(found) == 1:
@@ -157,8 +159,7 @@ def place_to_open(record: SourceRecord) -> str:
     Raises:
         SourceError: it was an object, or its place is not known.
     """
-    place = record.spec or _guessed_place(record)
-    if place:
+    if place := _place_of(record):
         return place
     raise SourceError(
         f"where the source {record.label} lies is not known; name it, `seealike index SOURCE`, or drop it, "
@@ -166,8 +167,10 @@ def place_to_open(record: SourceRecord) -> str:
     )
 
 
-def _guessed_place(record: SourceRecord) -> str:
-    """Where a source lies whose place is not recorded, by its root and name; empty where they do not say."""
+def _place_of(record: SourceRecord) -> str:
+    """Where a source lies: as recorded, or else by its root and name; empty where they do not say."""
+    if record.spec:
+        return record.spec
     if record.label.endswith("/") and os.path.isdir(record.root):
         return record.root
     beside = os.path.join(record.root, os.path.basename(record.label))

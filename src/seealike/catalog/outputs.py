@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from seealike.catalog.known_sources import known_sources, place_to_open
+from seealike.catalog.known_sources import known_sources, place_to_open, source_roots
 from seealike.catalog.output_kinds import OutputKind, written_by_seealike
 from seealike.errors import SourceError, StorageError, UsageError
 from seealike.sources import has_wildcard, pattern_takes
@@ -198,7 +198,7 @@ def _part_of_catalog(
     store: SqliteStore, place: str, status: os.stat_result, source: str | None
 ) -> str | None:
     known = known_sources(store.directory, store.state())
-    roots = {record.number: record.root for record in known}
+    roots = source_roots(store)
     name = os.fsencode(os.path.basename(place))
 
     def is_place(number: int, path: bytes) -> bool:

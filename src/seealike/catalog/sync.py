@@ -24,6 +24,7 @@ from seealike.catalog.known_sources import (
     found_again,
     known_sources,
     recorded,
+    resolved,
 )
 from seealike.catalog.moves import digests
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
@@ -83,6 +84,7 @@ class SyncJob:
         writer: StoreWriter,
         asked: AskedSource,
         options: IndexOptions,
+        limits: DecodeLimits,
         progress: ProgressCallback,
     ) -> None:
         """Nothing is read or written yet."""
@@ -91,9 +93,9 @@ class SyncJob:
         self._asked = asked
         self._options = options
         self._progress = progress
-        self._old_root: str | None = None
+        self._limits = limits
         self._source, self._known = self._recorded(asked)
-        self._limits = options.limits or DecodeLimits()
+        self._old_root = resolved(self._known, store.directory).root if self._known else None
         then = _limits_of(self._source)
         raised = any(getattr(self._limits, name) > before for name, before in asdict(then).items())
         again = TRANSIENT_REASONS | (LIMIT_REASONS if raised else frozenset())
@@ -141,7 +143,6 @@ class SyncJob:
         """What is to be remembered of the source, and what was."""
         directory, state = self._store.directory, self._store.state()
         before = found_again(asked, known_sources(directory, state))
-        self._old_root = before.root if before else None
         used = {0, *(source.number for source in state.sources), *dict(state.counts)}  # or its record is lost
         number = before.number if before else 1 + max(used)
         record = recorded(asked, directory, before, number)

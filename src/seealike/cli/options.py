@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from seealike.cli.formats import OutputFormat
 from seealike.types import Metric
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -51,6 +52,22 @@ def format_option(purpose: str, *more: str) -> Callable[[Function], Function]:
         show_default=True,
         help=purpose,
     )
+
+
+def results_format_option(purpose: str) -> Callable[[Function], Function]:
+    """``--format`` with all formats of results, and ``--null``; see ``check_null``."""
+    null = click.option(
+        "--null", "-0", is_flag=True, help="With --format paths: end each path with NUL, for xargs -0."
+    )
+    more = [form.value for form in OutputFormat if form not in {OutputFormat.TABLE, OutputFormat.JSON}]
+    formatted: Callable[[Function], Function] = format_option(purpose, *more)
+    return lambda function: formatted(null(function))
+
+
+def check_null(form: str, *, null: bool) -> None:
+    """Refuse ``--null`` where no paths are printed."""
+    if null and form != OutputFormat.PATHS:
+        raise click.UsageError("--null goes with --format paths")
 
 
 def search_options(function: Function) -> Function:

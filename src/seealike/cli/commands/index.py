@@ -140,11 +140,10 @@ def _indexed(
 ) -> tuple[IndexReport, int, UnreadSourcesError | None]:
     """Do it, and write the report where one is wanted.
 
+    Where the catalogue moved to another encoder while this waited for its turn, it is opened again.
+
     Returns:
         What was done, how many items there are then, and which of several sources could not be read.
-
-
-    Where the catalogue moved to another encoder while this waited for its turn, it is opened again.
     """
     while True:
         try:

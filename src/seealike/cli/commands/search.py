@@ -14,7 +14,13 @@ from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.hints import check_files, check_not_empty, file_hint
 from seealike.cli.limit_option import limit_option
-from seealike.cli.options import catalog_option, quiet_option, search_options
+from seealike.cli.options import (
+    catalog_option,
+    check_null,
+    quiet_option,
+    results_format_option,
+    search_options,
+)
 from seealike.cli.outputs import force_option, opened_catalog, output_option
 from seealike.cli.pages import Page, Query, write_page
 from seealike.errors import PictureError
@@ -37,15 +43,7 @@ _STANDARD_INPUT = "-"
 @catalog_option
 @place_option
 @search_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice([form.value for form in OutputFormat]),
-    default="table",
-    show_default=True,
-    help="How to print the results.",
-)
-@click.option("--null", "-0", is_flag=True, help="With --format paths: end each path with NUL, for xargs -0.")
+@results_format_option("How to print the results.")
 @output_option(
     "--gallery", kind=RESULTS_PAGE, metavar="FILE.html", text="Also write a page that shows the results."
 )
@@ -85,8 +83,7 @@ def command(
         raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
     if by_id and not pictures:
         raise click.UsageError("--id goes with the ids of items, as arguments")
-    if null and form != OutputFormat.PATHS:
-        raise click.UsageError("--null goes with --format paths")
+    check_null(form, null=null)
     if not by_id and pictures.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()

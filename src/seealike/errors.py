@@ -29,10 +29,12 @@ Messages are one line: what is wrong, then what to do.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import Literal, TypeVar
 
 from seealike.types import IndexReport, Skipped, SkipReason
@@ -77,6 +79,26 @@ def known_member(names: type[Named], value: object, kind: str) -> Named:
         return names(str(value))
     except ValueError:
         raise UnknownNameError(kind, str(value), [member.value for member in names]) from None
+
+
+def check_count(value: object, name: str) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def check_number(value: object, name: str) -> None:
+    """Refuse what is no finite number: NaN passes every comparison.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise UsageError(f"{name} must be a finite number, not {value!r}")
 
 
 class CatalogError(SeealikeError):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from seealike.types import EncoderIdentity, Preprocessing, Skipped, SourceItem
+from seealike.types import EncoderIdentity, Preprocessing, Proposal, Skipped, SourceItem
 
 if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array, PixelArray
@@ -101,19 +101,28 @@ class TextEncoder(Protocol):
         """Release the runtime. The encoder cannot be used afterwards."""
 
 
-class Index(Protocol):
-    """Vectors to neighbours, in one immutable snapshot.
+class Proposer(Protocol):
+    """Some of a catalogue's vectors, in one immutable snapshot, and which of them may be close to a query.
 
-    Keys are the catalogue's integer item keys. Scores are cosine similarities in [-1, 1], higher is
-    closer.
+    It may miss neighbours, never lie: whatever it proposes is scored from the stored vectors. Whoever keeps
+    it up to date makes another one. Keys are the catalogue's item keys, which grow and are never used twice.
     """
 
     def __len__(self) -> int:
         """The number of vectors."""
 
-    def search(self, queries: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
-        """Return the ``k`` closest keys of every query, closest first.
+    @property
+    def last_key(self) -> int:
+        """The greatest key it may propose; vectors of later ones are compared without it."""
 
-        Shapes: queries is (q, d), unit norm; both results are (q, k). Where there are fewer than
-        ``k`` vectors the rows end with key -1 and score -inf.
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        """For every query, keys among which its ``k`` closest are; score them.
+
+        At least ``k`` keys each, or all there are. A query's candidates do not depend on the others asked
+        with it. Where fewer are given though more are allowed, the caller compares with everything.
+
+        Args:
+            queries: (q, d), unit norm.
+            k: how many of the candidates are wanted at most.
+            allowed: keys that may be proposed, ascending, also some that are not in here; all, if not given.
         """

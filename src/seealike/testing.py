@@ -1,4 +1,4 @@
-"""Fakes, and contracts that any adapter can be checked against, for authors of encoders and indexes.
+"""Fakes, and contracts that any adapter can be checked against, for authors of encoders and proposers.
 
 Needs nothing but numpy: no runtime, no model, no pictures on disk.
 """
@@ -17,10 +17,10 @@ from seealike.types import EncoderIdentity, Preprocessing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seealike.protocols import Encoder, Index
-    from seealike.types import Float16Array, Float32Array, Int64Array, PixelArray
+    from seealike.protocols import Encoder, Proposer
+    from seealike.types import Float16Array, Float32Array, Int64Array, PixelArray, Proposal
 
-    MakeIndex = Callable[[Int64Array, Float16Array], Index]
+    MakeProposer = Callable[[Int64Array, Float16Array], Proposer]
 
 
 def sample_pixels(n: int, side_px: int) -> PixelArray:
@@ -152,12 +152,14 @@ def _check_submit(encoder: Encoder, pixels: PixelArray, vectors: Float32Array, t
     _refused(lambda: encoder.submit(pixels[: step + 1]).result(timeout=60), "more than batch_size at once")
 
 
-def check_index(make_index: MakeIndex, *, tolerance: float = 2e-6) -> None:
-    """Check that the indexes of ``make_index`` keep the contract of :class:`~seealike.protocols.Index`.
+def check_proposer(make_proposer: MakeProposer, *, recall: float = 1.0) -> None:
+    """Check that what ``make_proposer`` makes keeps the contract of :class:`~seealike.protocols.Proposer`.
+
+    They are compared with exhaustive search in float64, over a few hundred vectors.
 
     Args:
-        make_index: builds an exact index from keys (n,) and vectors (n, d) that are nearly of unit norm.
-        tolerance: the largest difference allowed between a score and the cosine in float64.
+        make_proposer: makes one from ascending keys (n,) and vectors (n, d) that are nearly of unit norm.
+        recall: the share of the closest that must be among the candidates, over all queries of a call.
 
     Raises:
         AssertionError: they do not; the message says what is wrong.
@@ -169,43 +171,61 @@ def check_index(make_index: MakeIndex, *, tolerance: float = 2e-6) -> None:
         vectors[n // 3 : n // 2] = vectors[:1]  # many equal ones
         keys = np.cumsum(rng.integers(1, 1000, n)).astype(np.int64)
         stored = vectors.astype(np.float16)
-        index = make_index(keys, stored)
-        _require(len(index) == n, f"the index says it holds {len(index)} vectors, not {n}")
+        proposer = make_proposer(keys, stored)
+        _require(len(proposer) == n, f"it says it holds {len(proposer)} vectors, not {n}")
+        _require(n == 0 or proposer.last_key == keys[-1], f"its last key is not {proposer.last_key}")
         queries = rng.standard_normal((7, d))
         queries[: min(n, 3)] = vectors[: min(n, 3)]
         queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+        some = np.union1d(keys[rng.random(n) < 0.7], [10**9])  # a key that it does not have among them
         for k in (1, 4, n + 3):
-            _check_answers(index, keys, stored, queries.astype(np.float32), k, tolerance)
+            for allowed in (None, some, keys[:0]):
+                check_candidates(
+                    proposer, keys, stored, queries.astype(np.float32), k, allowed, recall=recall
+                )
 
 
-def _check_answers(
-    index: Index, keys: Int64Array, stored: Float16Array, queries: Float32Array, k: int, tolerance: float
+def check_candidates(
+    proposer: Proposer,
+    keys: Int64Array,
+    stored: Float16Array,
+    queries: Float32Array,
+    k: int,
+    allowed: Int64Array | None = None,
+    *,
+    recall: float = 1.0,
 ) -> None:
-    found, scores = index.search(queries, k)
-    _require(found.shape == scores.shape == (len(queries), k), f"answers have shape {found.shape}")
-    _require(found.dtype == np.int64 and scores.dtype == np.float32, f"{found.dtype} and {scores.dtype}")
-    wide = stored.astype(np.float64)
+    """Check one call of a proposer that holds ``stored`` under ``keys``; see ``check_proposer``."""
+    proposals = proposer.candidates(queries, k, allowed)
+    _require(len(proposals) == len(queries), f"{len(proposals)} proposals for {len(queries)} queries")
+    mine = np.ones(len(keys), dtype=bool) if allowed is None else np.isin(keys, allowed)
+    wide = stored[mine].astype(np.float64)
     cosines = queries.astype(np.float64) @ (wide / np.linalg.norm(wide, axis=1, keepdims=True)).T
-    full = min(k, len(keys))
-    for row, cosine in enumerate(cosines):
-        mine, rest = found[row, :full], found[row, full:]
-        _require(
-            bool(np.all(rest == -1) and np.all(np.isneginf(scores[row, full:]))), "rows end with -1, -inf"
-        )
-        _require(len(set(mine.tolist())) == full, "a key is answered twice")
-        _require(bool(np.isin(mine, keys).all()), "a key is answered that was never given")
-        own = cosine[np.searchsorted(keys, mine)]
-        _require(
-            bool(np.all(np.abs(own - scores[row, :full]) <= tolerance)), "a score is not the key's cosine"
-        )
-        best = np.sort(cosine)[::-1][:full]
-        _require(bool(np.all(np.abs(best - scores[row, :full]) <= tolerance)), "closer vectors are missing")
-        _require(bool(np.all(np.diff(scores[row, :full]) <= 0)), "the closest do not come first")
-        alone = index.search(queries[row : row + 1], k)
-        _require(
-            bool(np.array_equal(alone[0][0], found[row]) and np.array_equal(alone[1][0], scores[row])),
-            "a query's answer depends on the queries beside it",
-        )
+    full = min(k, len(wide))
+    shares: list[float] = []
+    for query, cosine, found in zip(queries, cosines, proposals, strict=True):
+        _require(len(set(found.keys.tolist())) == len(found.keys), "a key is proposed twice")
+        _require(bool(np.isin(found.keys, keys[mine]).all()), "a key is proposed that it was not to propose")
+        _require(allowed is not None or len(found.keys) >= full, f"{len(found.keys)} of {full} are proposed")
+        _require_equal_in_groups(found, stored[np.searchsorted(keys, found.keys)])
+        alone = proposer.candidates(query[np.newaxis], k, allowed)[0]
+        _require(np.array_equal(alone.keys, found.keys), "candidates depend on the queries beside it")
+        if full and len(found.keys) >= full:
+            worst = np.sort(cosine)[-full]
+            shares.append(
+                min(full, int((cosine[np.searchsorted(keys[mine], found.keys)] >= worst).sum())) / full
+            )
+    _require(
+        not shares or float(np.mean(shares)) >= recall, f"closer vectors are missing: {np.mean(shares or 1)}"
+    )
+
+
+def _require_equal_in_groups(found: Proposal, vectors: Float16Array) -> None:
+    _require(found.groups.shape == found.keys.shape, "keys and groups are of different lengths")
+    steps = np.diff(found.groups)
+    _require(bool((steps >= 0).all()), "groups do not ascend")
+    same = (vectors[1:] == vectors[:-1]).all(axis=1)
+    _require(bool(same[steps == 0].all()), "vectors of one group are not equal")
 
 
 def _close(a: Float32Array, b: Float32Array, tolerance: float) -> bool:

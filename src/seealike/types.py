@@ -213,6 +213,17 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposal:
+    """Keys to be scored for one query, no key twice. Those of one ``group`` are known to have equal vectors.
+
+    Shapes: keys and groups are (m,); groups ascend.
+    """
+
+    keys: Int64Array
+    groups: Int64Array
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where a long job stands. ``total`` is ``None`` while it is not known yet."""
 

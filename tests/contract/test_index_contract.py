@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from seealike.indexes import (
-    AnnIndex,
     ExactIndex,
+    FaissProposer,
     SnapshotDamagedError,
     SnapshotRecord,
     build_snapshot,
@@ -22,32 +22,26 @@ from seealike.indexes import (
     load_snapshot,
 )
 from seealike.indexes.effort import Effort
-from seealike.protocols import Index
-from seealike.testing import check_index
+from seealike.indexes.scoring import unit_rows
+from seealike.protocols import Proposer
+from seealike.testing import check_candidates, check_proposer
 from seealike.types import Float16Array, Float32Array, Int64Array
 
-MakeIndex = Callable[[Int64Array, Float16Array], Index]
 Data = tuple[Int64Array, Float16Array]
+MakeProposer = Callable[[Int64Array, Float16Array], Proposer]
 
 
-class RescoredAnn:
-    """A snapshot's proposals, scored as the catalogue does it."""
-
-    def __init__(self, ann: AnnIndex, keys: Int64Array, vectors: Float16Array) -> None:
-        self.ann, self.keys, self.vectors = ann, keys, vectors
-
-    def __len__(self) -> int:
-        return len(self.ann)
-
-    def search(self, queries: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
-        keys = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        for row, proposed in enumerate(self.ann.candidates(queries, k)):
-            places = np.searchsorted(self.keys, proposed.keys)
-            own = exact_scores(queries[row : row + 1], self.vectors[places])[0]
-            order = np.lexsort((proposed.keys, -own))[:k]
-            keys[row, : len(order)], scores[row, : len(order)] = proposed.keys[order], own[order]
-        return keys, scores
+def rescored(
+    proposer: Proposer, data: Data, queries: Float32Array, k: int, allowed: Int64Array | None = None
+) -> tuple[Int64Array, Float32Array]:
+    """The closest, as the catalogue makes them of what is proposed: keys and scores, (q, k) each."""
+    keys = np.full((len(queries), k), -1, dtype=np.int64)
+    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    for row, proposed in enumerate(proposer.candidates(queries, k, allowed)):
+        own = exact_scores(queries[row : row + 1], data[1][np.searchsorted(data[0], proposed.keys)])[0]
+        order = np.lexsort((proposed.keys, -own))[:k]
+        keys[row, : len(order)], scores[row, : len(order)] = proposed.keys[order], own[order]
+    return keys, scores
 
 
 def blocks_of(keys: Int64Array, vectors: Float16Array, size: int = 700) -> Callable[[], Iterator[Data]]:
@@ -59,13 +53,13 @@ def build(path: Path, keys: Int64Array, vectors: Float16Array) -> SnapshotRecord
     return build_snapshot(blocks_of(keys, vectors), count=n, dimension=d, path=str(path))
 
 
-@pytest.fixture(params=["exact", "ann"])
-def make_index(request: pytest.FixtureRequest, tmp_path: Path) -> MakeIndex:
-    def ann(keys: Int64Array, vectors: Float16Array) -> Index:
+@pytest.fixture(params=["exact", "faiss"])
+def make_proposer(request: pytest.FixtureRequest, tmp_path: Path) -> MakeProposer:
+    def snapshot(keys: Int64Array, vectors: Float16Array) -> Proposer:
         record = SnapshotRecord.from_json(build(tmp_path / "ann", keys, vectors).to_json())
-        return RescoredAnn(load_snapshot(str(tmp_path / "ann"), record), keys, vectors)
+        return load_snapshot(str(tmp_path / "ann"), record)
 
-    return ExactIndex if request.param == "exact" else ann
+    return ExactIndex if request.param == "exact" else snapshot
 
 
 def clustered(n: int, d: int, seed: int) -> Float32Array:
@@ -107,65 +101,67 @@ def snapshot(data: Data, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 @pytest.fixture(scope="module")
-def loaded(snapshot: tuple[Path, SnapshotRecord]) -> AnnIndex:
+def loaded(snapshot: tuple[Path, SnapshotRecord]) -> FaissProposer:
     return load_snapshot(str(snapshot[0]), snapshot[1])
 
 
-@pytest.fixture(params=["exact", "ann"])
-def index(request: pytest.FixtureRequest, data: Data, loaded: AnnIndex) -> Index:
-    return ExactIndex(*data) if request.param == "exact" else RescoredAnn(loaded, *data)
+@pytest.fixture(params=["exact", "faiss"])
+def proposer(request: pytest.FixtureRequest, data: Data, loaded: FaissProposer) -> Proposer:
+    return ExactIndex(*data) if request.param == "exact" else loaded
 
 
-def test_small_indexes_keep_the_contract(make_index: MakeIndex) -> None:
-    check_index(make_index)
+def test_small_proposers_keep_the_contract(make_proposer: MakeProposer) -> None:
+    check_proposer(make_proposer)
 
 
-def test_neighbours_and_scores_are_those_of_exhaustive_search(index: Index, data: Data) -> None:
+@pytest.mark.parametrize("k", [1, 10, 200])
+def test_large_proposers_keep_the_contract(proposer: Proposer, data: Data, k: int) -> None:
+    queries = clustered(100, D, 3)
+    recall = 1.0 if isinstance(proposer, ExactIndex) else 0.995
+    check_candidates(proposer, *data, queries, k, recall=recall)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+def test_only_what_is_allowed_is_proposed(proposer: Proposer, data: Data, share: float) -> None:
+    allowed = data[0][np.random.default_rng(5).random(N) < share]
+    recall = 1.0 if isinstance(proposer, ExactIndex) else 0.99
+    check_candidates(proposer, *data, clustered(60, D, 3), 10, allowed, recall=recall)
+
+
+def test_neighbours_and_scores_are_those_of_exhaustive_search(proposer: Proposer, data: Data) -> None:
     keys, vectors = data
     queries = clustered(200, D, 3)
     truth = oracle(queries, vectors)
     for k in (1, 10, 200):
-        found, scores = index.search(queries, k)
+        found, scores = rescored(proposer, data, queries, k)
         wanted = -np.sort(-truth, axis=1)[:, :k]
         assert np.abs(np.take_along_axis(truth, np.searchsorted(keys, found), 1) - scores).max() < 1e-6
         assert np.mean(scores >= wanted - 2e-6) >= 0.995
 
 
-def test_all_equal_vectors_are_found_and_tie(index: Index, data: Data) -> None:
+def test_all_equal_vectors_are_found_and_tie(proposer: Proposer, data: Data) -> None:
     keys, vectors = data
     same = keys[(vectors == vectors[100]).all(axis=1)]
     assert len(same) == SAME
     query = vectors[100:101].astype(np.float32)
-    found, scores = index.search(query / np.linalg.norm(query), SAME)
+    found, scores = rescored(proposer, data, query / np.linalg.norm(query), SAME)
     assert np.array_equal(found[0], same)
     assert np.unique(scores).tolist() == [1.0]
 
 
-def test_more_neighbours_than_vectors_gives_all(index: Index, data: Data) -> None:
-    keys, _ = data
-    found, scores = index.search(clustered(2, D, 4), N + 5)
-    assert np.array_equal(np.sort(found[0, :N]), keys)
-    assert (found[:, N:] == -1).all()
-    assert np.isneginf(scores[:, N:]).all()
+def test_more_neighbours_than_vectors_gives_all(proposer: Proposer, data: Data) -> None:
+    for proposed in proposer.candidates(clustered(2, D, 4), N + 5):
+        assert np.array_equal(np.sort(proposed.keys), data[0])
 
 
-def test_a_batch_answers_as_single_calls_do(index: Index, data: Data) -> None:
-    queries = clustered(150, D, 5)
-    together = index.search(queries, 10)
-    for row in range(len(queries)):
-        alone = index.search(queries[row : row + 1], 10)
-        assert np.array_equal(alone[0][0], together[0][row])
-        assert np.array_equal(alone[1][0], together[1][row])
-
-
-def test_many_threads_get_the_same_answers(index: Index, data: Data) -> None:
+def test_many_threads_get_the_same_answers(proposer: Proposer) -> None:
     queries = clustered(40, D, 6)
-    expected = {k: index.search(queries, k) for k in (3, 10, 60)}
+    expected = {k: proposer.candidates(queries, k) for k in (3, 10, 60)}
 
     def ask(call: int) -> bool:
         k = (3, 10, 60)[call % 3]
-        found, scores = index.search(queries, k)
-        return np.array_equal(found, expected[k][0]) and np.array_equal(scores, expected[k][1])
+        found = zip(proposer.candidates(queries, k), expected[k], strict=True)
+        return all(np.array_equal(one.keys, other.keys) for one, other in found)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(48)))
@@ -173,13 +169,11 @@ def test_many_threads_get_the_same_answers(index: Index, data: Data) -> None:
 
 def test_exact_candidates_hold_every_tie_at_the_boundary(data: Data) -> None:
     keys, vectors = data
-    index = ExactIndex(keys, vectors)
-    (found, scores), (other, _) = index.candidates(
-        np.concatenate([vectors[100:101].astype(np.float32), clustered(1, D, 7)]), 10
-    )
-    assert len(found) == SAME
-    assert len(np.unique(scores)) == 1
-    assert len(other) == 10
+    queries = unit_rows(np.concatenate([vectors[100:101].astype(np.float32), clustered(1, D, 7)]))
+    same, other = ExactIndex(keys, vectors).candidates(queries, 10)
+    assert np.array_equal(np.sort(same.keys), keys[(vectors == vectors[100]).all(axis=1)])
+    assert np.unique(same.groups).tolist() == [0]
+    assert 10 <= len(other.keys) < 20
 
 
 def test_ten_thousand_identical_pictures_do_not_hide_the_others(tmp_path: Path) -> None:
@@ -188,8 +182,8 @@ def test_ten_thousand_identical_pictures_do_not_hide_the_others(tmp_path: Path) 
     stored, keys = vectors.astype(np.float16), np.arange(1, 13_001)
     record = build(tmp_path / "ann", keys, stored)
     assert (record.count, record.distinct) == (13_000, 3001)
-    index = RescoredAnn(load_snapshot(str(tmp_path / "ann"), record), keys, stored)
-    found, scores = index.search(vectors[11_000:11_200], 10)
+    snapshot = load_snapshot(str(tmp_path / "ann"), record)
+    found, scores = rescored(snapshot, (keys, stored), vectors[11_000:11_200], 10)
     wanted = -np.sort(-oracle(vectors[11_000:11_200], stored), axis=1)[:, :10]
     assert np.mean(scores >= wanted - 2e-6) >= 0.995
     assert (found > 0).all()
@@ -205,7 +199,7 @@ def test_vectors_without_structure_still_reach_the_recall(tmp_path: Path) -> Non
 
 
 def test_the_record_says_what_was_built(
-    data: Data, snapshot: tuple[Path, SnapshotRecord], loaded: AnnIndex
+    data: Data, snapshot: tuple[Path, SnapshotRecord], loaded: FaissProposer
 ) -> None:
     keys, _ = data
     path, record = snapshot
@@ -217,7 +211,7 @@ def test_the_record_says_what_was_built(
     assert len(loaded) == N
 
 
-def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: AnnIndex) -> None:
+def test_the_recorded_recall_is_true_for_new_queries(data: Data, loaded: FaissProposer) -> None:
     keys, vectors = data
     queries = clustered(300, D, 10)
     best = np.argsort(-oracle(queries, vectors), axis=1)[:, :10]
@@ -236,7 +230,7 @@ def test_enough_is_proposed_where_the_closest_lists_hold_too_few(
         assert len(proposed.keys) >= k
 
 
-def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: AnnIndex) -> None:
+def test_mixtures_of_pictures_are_answered_almost_as_well(data: Data, loaded: FaissProposer) -> None:
     keys, vectors = data
     mixed = clustered(300, D, 11) + clustered(300, D, 12)
     queries = mixed / np.linalg.norm(mixed, axis=1, keepdims=True)

@@ -20,7 +20,7 @@ from seealike import IndexOptions
 from seealike.errors import EncoderMismatchError, PictureError, UnknownItemError, UsageError
 from seealike.images import DecodeLimits, pool, prepare
 from seealike.images.process import worker_command
-from seealike.recommend import taste_query
+from seealike.recommend.query import taste
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Hit, ImageInput, IndexReport, Metric, SkipReason
 
@@ -309,9 +309,9 @@ def test_recommendations_follow_likes_and_avoid_dislikes(catalog: seealike.Catal
 def test_likes_and_dislikes_that_cancel_are_refused() -> None:
     one = np.eye(1, 4, dtype=np.float32)
     with pytest.raises(UsageError, match="cancel"):
-        taste_query(one, np.concatenate([one, one]) * 2)
+        taste(one, np.concatenate([one, one]) * 2)
     with pytest.raises(UsageError, match="at least one"):
-        taste_query(one[:0], one)
+        taste(one[:0], one)
 
 
 def test_wrong_calls_say_what_is_wrong_and_change_nothing(catalog: seealike.Catalog, tmp_path: Path) -> None:

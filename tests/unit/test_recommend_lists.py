@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 from tests.counting import CountingStore, commit, made_store, new_item, searcher_of, vector
 
-from seealike.catalog import ann, answering
-from seealike.catalog import lists as catalog_lists
-from seealike.catalog.options import SearchOptions
+from seealike.catalog import ann
 from seealike.errors import CatalogBusyError, DamagedCatalogError
-from seealike.indexes import exact, exact_scores
-from seealike.recommend import Searcher, SimilarList, lists, searcher
+from seealike.indexes import exact_scores
+from seealike.recommend import (
+    Examples,
+    Query,
+    Searcher,
+    SearchOptions,
+    SimilarList,
+    hits,
+    lists,
+    searcher,
+    similar_lists,
+)
 from seealike.store import FileSystem, StoreWriter
 from seealike.types import Float16Array, Float32Array, Hit
 
@@ -32,7 +40,6 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         scored.append(len(queries) * len(vectors))
         return exact_scores(queries, vectors)
 
-    monkeypatch.setattr(exact, "exact_scores", counting)
     monkeypatch.setattr(searcher, "exact_scores", counting)
     return scored
 
@@ -59,13 +66,11 @@ def shop(path: Path, copies: int, *, approximate: bool) -> tuple[CountingStore, 
 def all_lists(
     store: CountingStore, ranker: Searcher, k: int, *, exact: bool = False
 ) -> Iterator[SimilarList]:
-    return catalog_lists.all_lists(store, ranker, k, SearchOptions(exact=exact), lambda _: None)
+    return similar_lists(store, ranker, k, SearchOptions(exact=exact), lambda _done, _total: None)
 
 
 def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:
-    return answering.answer(
-        store, ranker, lambda: answering.queries_of_items(store, [item_id]), k, SearchOptions()
-    )[0]
+    return hits(store, ranker, Query([Examples(like=(item_id,))], k), lambda: lambda _: None)[0]
 
 
 def truth(store: CountingStore, k: int) -> dict[str, list[tuple[float, str]]]:
@@ -99,8 +104,8 @@ def test_placeholders_cost_in_proportion_to_their_number(
         pairs.clear()
         store.rows = 0
         for number in range(3):
-            hits = similar(store, ranker, f"{number:05} placeholder {number}", 10)
-            assert {hit.score for hit in hits} == {1.0}
+            found = similar(store, ranker, f"{number:05} placeholder {number}", 10)
+            assert {hit.score for hit in found} == {1.0}
         read.append(store.rows)
         assert sum(pairs) < 3 * 400
         store.close()
@@ -127,8 +132,8 @@ def test_lists_with_many_equal_pictures_are_those_of_exhaustive_search(
         if exact or not approximate or "placeholder" in entry.id:
             assert [item_id for _, item_id in found] == [item_id for _, item_id in mine]
         if not exact and entry.id.endswith("7"):
-            hits = similar(store, ranker, entry.id, 10)
-            assert [(-hit.score, hit.id) for hit in hits] == found
+            alone = similar(store, ranker, entry.id, 10)
+            assert [(-hit.score, hit.id) for hit in alone] == found
     assert kept >= 0.99 * 10 * len(expected)
     store.close()
 

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 from tests.counting import CountingStore, commit, made_store, new_item, searcher_of, vector
 
-from seealike.catalog.answering import answer
-from seealike.catalog.options import SearchOptions
-from seealike.recommend import Searcher, View
+from seealike.recommend import Examples, Query, Searcher, View, hits
 from seealike.store import KeyChanges, State, StoredItem, StoreWriter, schema, writer
 from seealike.store.writer import Change
 
@@ -214,8 +212,8 @@ def test_rows_that_were_rewritten_meanwhile_are_not_mixed_with_an_older_ranking(
         return items_of(keys)
 
     monkeypatch.setattr(store, "items_of", after_a_commit)
-    queries = vector(10)[None].astype(np.float32)
-    ((first, second),) = answer(store, searcher, lambda: (queries, [()]), 2, SearchOptions())
+    query = Query([Examples(vectors=vector(10)[None].astype(np.float32))], 2)
+    ((first, second),) = hits(store, searcher, query, lambda: lambda _: None)
     assert (first.id, first.group, second.id) == ("item 0010", "labelled", "zzz")
 
 

@@ -9,12 +9,12 @@ from seealike.catalog.options import (
     EncoderPlace,
     Finding,
     IndexOptions,
-    SearchOptions,
     SourceInfo,
     VerifyReport,
 )
 from seealike.catalog.reindexing import ReindexReport, reindex
 from seealike.catalog.spaces import in_space
+from seealike.recommend import SearchOptions
 
 __all__ = [
     "DEFAULT_ENCODER",

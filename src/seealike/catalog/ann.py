@@ -15,8 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seealike.catalog.options import AnnInfo
-from seealike.indexes import SnapshotDamagedError, SnapshotRecord, build_snapshot, load_snapshot
-from seealike.recommend import LoadedAnn
+from seealike.indexes import (
+    FaissProposer,
+    SnapshotDamagedError,
+    SnapshotRecord,
+    build_snapshot,
+    load_snapshot,
+)
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter, builder_lock
 from seealike.types import Float16Array, Int64Array, Progress
 
@@ -49,14 +54,13 @@ class _Named:
         return cls(file, SnapshotRecord.from_json(record))
 
 
-def load(directory: str, record: str) -> LoadedAnn | None:
+def load(directory: str, record: str) -> FaissProposer | None:
     """Open the snapshot that ``record`` names, or ``None`` where it is missing or damaged."""
     try:
         named = _Named.from_text(record)
-        index = load_snapshot(os.path.join(directory, named.file), named.snapshot)
+        return load_snapshot(os.path.join(directory, named.file), named.snapshot)
     except SnapshotDamagedError:
         return None
-    return LoadedAnn(index, named.snapshot.last_key)
 
 
 def damage(directory: str, record: str) -> str | None:

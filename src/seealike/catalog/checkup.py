@@ -15,7 +15,7 @@ from seealike.catalog.encoder_copies import EncoderCopies
 from seealike.catalog.known_sources import known_sources
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
 from seealike.catalog.pictures import remembered_spec
-from seealike.recommend import ATTEMPTS, Searcher, StaleViewError, View
+from seealike.recommend import ATTEMPTS, Searcher, SearchOptions, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.types import Float32Array, SkipReason
@@ -144,7 +144,7 @@ def _measured_once(
     searcher.check_all_there(view, len(found), len(keys))
     queries: Float32Array = vectors.astype(np.float32)
     k = min(RECALL_K, len(view))
-    exact = searcher.rank(view, queries, k, exact=True)
+    exact = searcher.rank(view, queries, k, options=SearchOptions(exact=True))
     approximate = searcher.rank(view, queries, k)
     hits = 0
     for (_, truth), (_, answer) in zip(exact, approximate, strict=True):

@@ -10,21 +10,9 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from seealike.catalog import ann, checkup, lists
+from seealike.catalog import ann, checkup
 from seealike.catalog.adding import AddReport, NewPicture, PictureAdder, add_all
-from seealike.catalog.answering import (
-    all_vectors,
-    answer,
-    as_vectors,
-    check_count,
-    check_k,
-    listed,
-    listed_ids,
-    public_item,
-    queries_of_items,
-    query_of_taste,
-    stored_item,
-)
+from seealike.catalog.answering import all_vectors, as_vectors, listed, listed_ids, public_item
 from seealike.catalog.current import Current, Reading, opened_writer
 from seealike.catalog.known_sources import (
     absolute_paths,
@@ -35,18 +23,25 @@ from seealike.catalog.known_sources import (
     named_source,
     source_roots,
 )
-from seealike.catalog.options import CatalogInfo, IndexOptions, SearchOptions, SourceInfo, VerifyReport
+from seealike.catalog.options import CatalogInfo, IndexOptions, SourceInfo, VerifyReport
 from seealike.catalog.pictures import EncoderAtHand, PictureEncoder, encoded_unit
 from seealike.catalog.pipeline import pipeline
 from seealike.catalog.sync import ProgressCallback, SyncJob
 from seealike.catalog.texts import TextQueries
 from seealike.catalog.turn import Turn
 from seealike.encoders import EncoderSpec
-from seealike.errors import CatalogBusyError, CatalogError, PictureError, ReplacedCatalogError, UsageError
+from seealike.errors import (
+    CatalogBusyError,
+    CatalogError,
+    PictureError,
+    ReplacedCatalogError,
+    UsageError,
+    check_count,
+)
 from seealike.forking import keep_for_ever, tell_of_forks
 from seealike.images import DecodeLimits, DecodePool
 from seealike.protocols import Encoder, Source
-from seealike.recommend import SimilarList
+from seealike.recommend import Examples, Query, SearchOptions, SimilarList, hits, similar_lists
 from seealike.store import (
     FileSystem,
     SqliteStore,
@@ -172,7 +167,7 @@ class Catalog:
         Raises:
             UnknownItemError: there is none.
         """
-        return public_item(stored_item(self._store, item_id), absolute_paths(self._store))
+        return public_item(self._store.known_item(item_id), absolute_paths(self._store))
 
     def items(self) -> Iterator[Item]:
         """Every item, in id order."""
@@ -333,7 +328,7 @@ class Catalog:
         wanted = list(dict.fromkeys(listed_ids(ids)))
         with self._writer(wait_s, any_encoder=True) as ((store, _), writer):
             for item_id in wanted:
-                stored_item(store, item_id)
+                store.known_item(item_id)
             removed = writer.remove(wanted)
         self._renew_ann(_silent)
         return removed
@@ -358,14 +353,14 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``search`` for several pictures; one list each, in order."""
-        check_k(k)
+        check_count(k, "k")
         return self.search_vectors(self._pictures.encode(listed(images, "pictures")), k, options=options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
     ) -> list[list[Hit]]:
         """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
-        check_k(k)
+        check_count(k, "k")
         return self.search_vectors(self._texts.encode(texts), k, options=options)
 
     def search_vectors(
@@ -379,9 +374,7 @@ class Catalog:
         queries = as_vectors(queries)
         if queries.ndim != 2 or queries.shape[1] != self.encoder.dimension:
             raise UsageError(f"queries must be (q, {self.encoder.dimension}), not {queries.shape}")
-        return answer(
-            *self._current.reading(), lambda: (encoded_unit(queries), [()] * len(queries)), k, options
-        )
+        return self._ask([Examples(vectors=row[None]) for row in encoded_unit(queries)], k, options)
 
     def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:
         """The items most like one of the catalogue, itself left out.
@@ -399,8 +392,7 @@ class Catalog:
         options: SearchOptions = SearchOptions(),
     ) -> list[list[Hit]]:
         """``similar`` for several items; one list each, in order."""
-        store, searcher = self._current.reading()
-        return answer(store, searcher, lambda: queries_of_items(store, ids), k, options)
+        return self._ask([Examples(like=(item_id,)) for item_id in listed_ids(ids)], k, options)
 
     def recommend(
         self,
@@ -417,10 +409,10 @@ class Catalog:
             UnknownItemError: an id is not in the catalogue.
             UsageError: nothing is liked.
         """
-        check_k(k)
+        check_count(k, "k")
+        liked, disliked = tuple(listed_ids(like)), tuple(listed_ids(dislike))
         pictures = self._pictures.encode(listed(like_images, "pictures"))
-        store, searcher = self._current.reading()
-        return answer(store, searcher, lambda: query_of_taste(store, like, dislike, pictures), k, options)[0]
+        return self._ask([Examples(liked, disliked, pictures)], k, options)[0]
 
     def recommend_all(
         self,
@@ -430,8 +422,12 @@ class Catalog:
         progress: ProgressCallback | None = None,
     ) -> Iterator[SimilarList]:
         """The ``k`` most similar items of every item, in id order, in bounded memory."""
-        check_k(k)
-        return lists.all_lists(*self._current.reading(), k, options, progress or _silent)
+        check_count(k, "k")
+        told = progress or _silent
+        store, searcher = self._current.reading()
+        return similar_lists(
+            store, searcher, k, options, lambda done, total: told(Progress("lists", done, total))
+        )
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
         """A small JPEG of a picture file, without its metadata.
@@ -443,6 +439,10 @@ class Catalog:
         return self._pictures.thumbnail(image, side_px)
 
     # -- inside ------------------------------------------------------------------------------------
+
+    def _ask(self, examples: Sequence[Examples], k: int, options: SearchOptions) -> list[list[Hit]]:
+        store, searcher = self._current.reading()
+        return hits(store, searcher, Query(examples, k, options), lambda: absolute_paths(store))
 
     @property
     def _store(self) -> SqliteStore:

@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from seealike.errors import UsageError, known_member
+from seealike.errors import UsageError, check_number
 from seealike.images import DecodeLimits
-from seealike.types import EncoderIdentity, Metric, PathInput, SkipReason
+from seealike.types import EncoderIdentity, PathInput, SkipReason
 
 SKIPPED_REPORTED = (
     10_000  # skipped files that a report lists; all are counted, and in the catalogue's own list
 )
-
-
-def check_number(value: object, name: str) -> None:
-    """Refuse what is no finite number: NaN passes every comparison.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-        raise UsageError(f"{name} must be a finite number, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +47,6 @@ class IndexOptions:
             raise UsageError(f"a prefix is a text, not {type(prefix).__name__}")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"workers must be a whole number of at least 1, not {self.workers!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """How a search works.
-
-    Args:
-        min_score: leave out hits below this score (in the metric's own units).
-        exact: search every vector, whatever the size of the catalogue.
-        metric: how vectors are compared.
-    """
-
-    min_score: float | None = None
-    exact: bool = False
-    metric: Metric = Metric.COSINE
-
-    def __post_init__(self) -> None:
-        """Refuse what would silently find nothing, or something else."""
-        object.__setattr__(self, "metric", known_member(Metric, self.metric, "metric"))
-        if self.min_score is not None:
-            check_number(self.min_score, "min_score")
 
 
 @dataclass(frozen=True, slots=True)

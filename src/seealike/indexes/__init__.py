@@ -1,15 +1,14 @@
 """Vectors to neighbours: exact search, and FAISS snapshots that propose what exact scoring then decides."""
 
-from seealike.indexes.ann import AnnIndex, Proposal, load_snapshot
+from seealike.indexes.ann import FaissProposer, load_snapshot
 from seealike.indexes.build import build_snapshot
 from seealike.indexes.exact import ExactIndex
 from seealike.indexes.scoring import exact_scores
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord
 
 __all__ = [
-    "AnnIndex",
     "ExactIndex",
-    "Proposal",
+    "FaissProposer",
     "SnapshotDamagedError",
     "SnapshotRecord",
     "build_snapshot",

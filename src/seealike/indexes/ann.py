@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,36 +12,15 @@ from seealike.indexes.effort import REFINED_NARROW, REFINED_WIDE, Effort, effort
 from seealike.indexes.faiss import THREADS, FaissEngine, threads
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
+from seealike.types import Proposal
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from seealike.types import Float32Array, Int64Array
 
 _WORTH_A_THREAD = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """Keys to be scored for one query, no key twice. Neighbours of one ``group`` have equal vectors.
-
-    Shapes: keys and groups are (m,); groups ascend.
-    """
-
-    keys: Int64Array
-    groups: Int64Array
-
-    def only(self, which: npt.NDArray[np.bool_]) -> Proposal:
-        """Some of the keys."""
-        return self if which.all() else Proposal(self.keys[which], self.groups[which])
-
-    def leaders(self) -> tuple[Int64Array, Int64Array]:
-        """One key of every group, and for each of ``keys`` the place of its group's one among them."""
-        first = np.diff(self.groups, prepend=-1) > 0
-        return self.keys[first], np.cumsum(first) - 1
-
-
-class AnnIndex:
+class FaissProposer:
     """A loaded snapshot. Immutable, and safe to use from several threads."""
 
     def __init__(
@@ -62,14 +41,24 @@ class AnnIndex:
         """The number of vectors."""
         return self.record.count
 
-    def candidates(self, queries: Float32Array, k: int) -> list[Proposal]:
-        """For every query, keys among which its ``k`` closest are, with the recorded recall; score them.
+    @property
+    def last_key(self) -> int:
+        """The greatest key."""
+        return self.record.last_key
 
-        At least ``min(k, n)`` keys each, roughly closest first. Where one of several equal
-        vectors is proposed, all are. A query's candidates do not depend on the others asked with it.
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        """See ``Proposer.candidates``: the closest are among them with the recorded recall.
 
-        Shapes: queries is (q, d), unit norm.
+        Roughly closest first. Where one of several equal vectors is proposed, all are. The fewer keys are
+        allowed, the more are asked for, so that about as many are left; there may be too few all the same.
         """
+        if allowed is None:
+            return self._proposed(queries, k)
+        covered = int(np.searchsorted(allowed, self.last_key, side="right"))
+        asked = math.ceil(k * len(self) / max(covered, 1))
+        return [_only(found, allowed) for found in self._proposed(queries, asked)]
+
+    def _proposed(self, queries: Float32Array, k: int) -> list[Proposal]:
         engine = self._engine
         if engine is None:
             return [self._expanded(np.arange(self.record.distinct))] * len(queries)
@@ -116,6 +105,13 @@ class AnnIndex:
         return Proposal(self._keys[places], np.repeat(groups, lengths))
 
 
+def _only(found: Proposal, allowed: Int64Array) -> Proposal:
+    """Those of the keys that are among ``allowed``, which ascend."""
+    places = np.minimum(np.searchsorted(allowed, found.keys), len(allowed) - 1)
+    which = allowed[places] == found.keys if len(allowed) else np.zeros(len(found.keys), dtype=bool)
+    return found if which.all() else Proposal(found.keys[which], found.groups[which])
+
+
 def _searched(
     engine: FaissEngine, query: Float32Array, fetched: int, probed: int, refined: int
 ) -> tuple[Int64Array, Float32Array]:
@@ -125,7 +121,7 @@ def _searched(
     return labels[0][found], distances[0][found]
 
 
-def load_snapshot(path: str, record: SnapshotRecord) -> AnnIndex:
+def load_snapshot(path: str, record: SnapshotRecord) -> FaissProposer:
     """Read a snapshot, having checked that it is the recorded one.
 
     Raises:
@@ -148,7 +144,7 @@ def load_snapshot(path: str, record: SnapshotRecord) -> AnnIndex:
             raise SnapshotDamagedError(path, str(exc)) from exc
         if engine.shape != (record.distinct, record.reduced):
             raise SnapshotDamagedError(path, f"FAISS holds {engine.shape}")
-    return AnnIndex(
+    return FaissProposer(
         record,
         Reduction(parts["directions"].astype(np.float32), parts["offset"].astype(np.float32)),
         parts["keys"].astype(np.int64),

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.scoring import exact_scores, unit_rows
+from seealike.indexes.scoring import unit_rows
 from seealike.indexes.twins import first_twins
+from seealike.types import Proposal
 
 if TYPE_CHECKING:
-    from seealike.types import Float16Array, Float32Array, Int64Array
+    import numpy.typing as npt
 
-    Ranked = tuple[Int64Array, Float32Array]
+    from seealike.types import Float16Array, Float32Array, Int64Array
 
 SMALL_BLOCK = 256  # rows that are copied rather than compared in a block of their own
 _ROWS_AT_ONCE = 2048
 _SCORES_AT_ONCE = 1 << 22  # 16 MiB of float32 scores, whatever the number of queries
 _CONVERTED_AT_ONCE = 4096
-# Scores that are equal after rounding differ by 1e-6 at most; the rest is what float32 sums lose.
+# Scores that are equal after rounding differ by 2e-6 at most (Euclidean distances); the rest is what float32
+# sums lose.
 _SHORTLIST_MARGIN = np.float32(2e-5)
-# Cosines that differ by 2e-6 may be equal as rounded Euclidean distances; the rest is float32.
-_TIE_MARGIN = np.float32(3e-6)
 _FEW = 64  # candidates beyond those asked for: so many may be scored without looking for equal ones
 
 
@@ -56,14 +56,6 @@ class _Block:
             if self._twins is None:
                 self._twins = first_twins(self.vectors)
             return self._twins
-
-    def scores(self, query: Float32Array, rows: Int64Array, *, look_for_twins: bool) -> Float32Array:
-        """The exact scores of some rows; with ``look_for_twins`` equal ones are scored once."""
-        place: slice | Int64Array = slice(None)
-        if look_for_twins:
-            rows, place = np.unique(self.twins()[rows], return_inverse=True)
-        scores: Float32Array = exact_scores(query[np.newaxis], self.vectors[rows])[0][place]
-        return scores
 
 
 class _Part:
@@ -190,61 +182,54 @@ class ExactIndex:
 
     # -- comparing ---------------------------------------------------------------------------------
 
-    def candidates(self, queries: Float32Array, k: int) -> list[Ranked]:
-        """For every query, each key whose score is at least the k-th best one, with its score; unordered.
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        """See ``Proposer.candidates``: its ``k`` closest are always among them, whatever the metric.
 
-        These are ``min(k, n)`` keys and whatever ties with the last of them, by any metric, so that the
-        caller can break ties by something keys do not know.
-
-        Shapes: queries is (q, d), of any norm.
+        So is what ties with the last of them, so that the caller can break ties by something keys do not
+        know. Where there are many, equal vectors are grouped.
         """
+        if allowed is not None:
+            return self.without(np.setdiff1d(self.keys, allowed)).candidates(queries, k)
         k = min(k, len(self))
         if k <= 0:
-            return [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)) for _ in queries]
-        return [self._best(query, rough, k) for query, rough in self._rough_scores(queries)]
+            nothing = np.empty(0, dtype=np.int64)
+            return [Proposal(nothing, nothing)] * len(queries)
+        return [self._closest(rough, k) for rough in self._rough_scores(queries)]
 
-    def search(self, queries: Float32Array, k: int) -> tuple[Int64Array, Float32Array]:
-        """See ``Index.search``. Equal scores are in the order of their keys."""
-        keys = np.full((len(queries), k), -1, dtype=np.int64)
-        scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-        for row, (found, found_scores) in enumerate(self.candidates(queries, k)):
-            order = np.lexsort((found, -found_scores))[:k]
-            keys[row, : len(order)] = found[order]
-            scores[row, : len(order)] = found_scores[order]
-        return keys, scores
-
-    def _best(self, query: Float32Array, rough: Float32Array, k: int) -> Ranked:
+    def _closest(self, rough: Float32Array, k: int) -> Proposal:
         place = len(rough) - k
         near = np.flatnonzero(rough >= np.partition(rough, place)[place] - _SHORTLIST_MARGIN)
-        keys, scores = [], []
         many = len(near) > 2 * k + _FEW
+        keys: list[Int64Array] = []
+        is_first: list[npt.NDArray[np.bool_]] = []  # of its group
         cuts = np.searchsorted(near, self._starts)
         for part, start, low, high in zip(self._parts, self._starts, cuts, cuts[1:], strict=False):
-            if high > low:
-                rows = near[low:high] - start
-                keys.append(part.block.keys[rows])
-                scores.append(part.block.scores(query, rows, look_for_twins=many))
-        joined = np.concatenate(scores)
-        place = len(joined) - k
-        keep = joined >= np.partition(joined, place)[place] - _TIE_MARGIN
-        return np.concatenate(keys)[keep], joined[keep]
+            rows = near[low:high] - start
+            if many:
+                twins = part.block.twins()[rows]
+                order = np.argsort(twins, kind="stable")
+                rows, twins = rows[order], twins[order]
+                is_first.append(np.diff(twins, prepend=-1) > 0)
+            keys.append(part.block.keys[rows])
+        found = np.concatenate(keys)
+        groups = np.cumsum(np.concatenate(is_first)) - 1 if many else np.arange(len(found))
+        return Proposal(found, groups)
 
-    def _rough_scores(self, queries: Float32Array) -> Iterator[tuple[Float32Array, Float32Array]]:
-        """Every query with float32 scores of all rows: good enough for a shortlist, not for people."""
+    def _rough_scores(self, queries: Float32Array) -> Iterator[Float32Array]:
+        """For every query float32 scores of all rows: good enough for a shortlist, not for people."""
         total = int(self._starts[-1])
         at_once = max(1, _SCORES_AT_ONCE // total)
         for first in range(0, len(queries), at_once):
-            part = queries[first : first + at_once]
-            unit = unit_rows(part)
-            rough = np.empty((len(part), total), dtype=np.float32)
+            unit = queries[first : first + at_once]
+            rough = np.empty((len(unit), total), dtype=np.float32)
             for held, start in zip(self._parts, self._starts, strict=False):
                 rows = rough[:, start : start + len(held.block)]
-                if len(part) == 1:
+                if len(unit) == 1:
                     rows[0] = held.block.unit() @ unit[0]
                 else:
                     rows[:] = unit @ held.block.unit().T
                 rows[:, held.dead] = -np.inf
-            yield from zip(part, rough, strict=True)
+            yield from rough
 
 
 def _whole(keys: Int64Array, vectors: Float16Array) -> _Part:

@@ -1,4 +1,4 @@
-"""The only module that speaks to FAISS: training, searching and (de)serialising the compressed vectors.
+"""The only module that speaks to FAISS: training, searching and (de)serialising compressed vectors.
 
 Inverted lists of 4-bit product codes (compared by register shuffles) propose, 8-bit codes of the same vectors
 refine. Against a graph over the full vectors this is a tenth of the size and of the building time, and no
@@ -129,6 +129,28 @@ def search_in_threads(
     with ThreadPoolExecutor(THREADS) as pool:
         labels, distances = zip(*pool.map(part, np.array_split(queries, 2 * THREADS)), strict=True)
     return np.concatenate(labels), np.concatenate(distances)
+
+
+def closest_to_each(
+    points: Float32Array, k: int, *, lists: int, probed: int, seed: int
+) -> tuple[Float32Array, Int64Array]:
+    """The ``k`` closest points to each, itself among them: squared distances and places, closest first.
+
+    By comparing all with all; with ``lists``, only with those in the ``probed`` closest of so many inverted
+    lists, and places are -1 where these hold too few. Shapes: points is (n, d); both results are (n, k).
+    """
+    import faiss
+
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    index: Any = faiss.IndexFlatL2(points.shape[1])
+    if lists:
+        index = faiss.IndexIVFFlat(index, points.shape[1], lists)
+        index.cp.seed = seed % 2**31
+        index.nprobe = probed
+        index.train(points)
+    index.add(points)
+    squares, found = index.search(points, k)
+    return squares, found
 
 
 @contextmanager

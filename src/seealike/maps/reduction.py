@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.indexes.faiss import closest_to_each
 from seealike.types import Metric
 
 if TYPE_CHECKING:
@@ -69,20 +70,9 @@ def neighbours(points: Float32Array, k: int, metric: Metric, seed: int) -> tuple
     Shapes: points is (n, d), n > k; both results are (n, k).
     Units: for ``COSINE`` half the squared distance, which is one minus the cosine of unit vectors.
     """
-    import faiss
-
-    n, d = points.shape
-    points = np.ascontiguousarray(points, dtype=np.float32)
-    exact = faiss.IndexFlatL2(d)
-    index: faiss.Index = exact
-    if n > EXACT_UP_TO:
-        lists = faiss.IndexIVFFlat(exact, d, int(1.25 * np.sqrt(n)))
-        lists.cp.seed = seed % 2**31
-        lists.nprobe = _LISTS_PROBED
-        lists.train(points)
-        index = lists
-    index.add(points)
-    squares, found = index.search(points, k + 1)
+    n = len(points)
+    lists = int(1.25 * np.sqrt(n)) if n > EXACT_UP_TO else 0
+    squares, found = closest_to_each(points, k + 1, lists=lists, probed=_LISTS_PROBED, seed=seed)
     squares, found = _without_self(np.maximum(squares, 0), found)
     far = squares / 2 if metric is Metric.COSINE else np.sqrt(squares)
     return found, far.astype(np.float32)

@@ -9,11 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from seealike.indexes import ExactIndex
-from seealike.recommend.answers import Wanted
-from seealike.recommend.ranking import Ranked
+from seealike.recommend.answers import answer
+from seealike.recommend.query import Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
-from seealike.types import Float32Array, Int64Array
 
 BLOCK = 1024
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
@@ -29,7 +28,7 @@ class SimilarList:
 
 
 class NamedRow(Protocol):
-    """What a list needs to know of an item."""
+    """What is read of an item for the lists."""
 
     @property
     def id(self) -> str:
@@ -51,12 +50,7 @@ class ListStore(VectorStore, Protocol):
 
 
 def similar_lists(
-    store: ListStore,
-    searcher: Searcher,
-    wanted: Wanted,
-    *,
-    exact: bool,
-    progress: Callable[[int, int], None],
+    store: ListStore, searcher: Searcher, k: int, options: SearchOptions, progress: Callable[[int, int], None]
 ) -> Iterator[SimilarList]:
     """Yield the list of every item, in id order.
 
@@ -78,20 +72,27 @@ def similar_lists(
             raise store.damaged("items without a vector")
     else:
         raise StaleViewError
-    job = _ListJob(searcher, gathered, wanted, exact=exact)
-    places = np.argsort(gathered.view.living.ranks)
-    for start in range(0, len(places), BLOCK):
-        yield from job.block(places[start : start + BLOCK])
-        progress(min(start + BLOCK, len(places)), len(places))
+    keys = view.keys[np.argsort(view.living.ranks)].tolist()
+    for start in range(0, len(keys), BLOCK):
+        ids = [gathered.ids[key] for key in keys[start : start + BLOCK]]
+        found = answer(view, gathered, searcher, Query([Examples(like=(own,)) for own in ids], k, options))
+        for own, pairs in zip(ids, found, strict=True):
+            similar = tuple(gathered.ids[key] for key, _ in pairs)
+            yield SimilarList(own, similar, tuple(score for _, score in pairs))
+        progress(min(start + BLOCK, len(keys)), len(keys))
 
 
-@dataclass(frozen=True, slots=True)
 class _Gathered:
-    """One generation: its view, the id of each of the view's keys, and where the vectors are read."""
+    """What belongs to one generation, as a query's items are read: ids by key, keys by id, and vectors."""
 
-    view: View
-    ids: Sequence[str]
-    reader: VectorReader
+    def __init__(self, ids: Mapping[int, str], reader: VectorReader) -> None:
+        self.ids = ids
+        self._keys = {item_id: key for key, item_id in ids.items()}
+        self.vector_blocks, self.vectors_of = reader.vector_blocks, reader.vectors_of
+
+    def keys_of(self, ids: Sequence[str]) -> list[int]:
+        """The key of each id."""
+        return [self._keys[item_id] for item_id in ids]
 
 
 class _Gathering:
@@ -107,9 +108,9 @@ class _Gathering:
         """Everything that belongs to ``view``; ``None`` where part of it is gone: go on with a newer one."""
         reader = self._reader(view)
         ids = self._ids_of(view) if reader is not None else None
-        return None if reader is None or ids is None else _Gathered(view, ids, reader)
+        return None if reader is None or ids is None else _Gathered(ids, reader)
 
-    def _ids_of(self, view: View) -> list[str] | None:
+    def _ids_of(self, view: View) -> dict[int, str] | None:
         store, keys = self._store, view.keys.tolist()
         if not self._ids:
             self._ids_from = store.state().generation
@@ -121,7 +122,7 @@ class _Gathering:
             self._ids = {}
         if renamed > view.generation or not all(key in self._ids for key in keys):
             return None
-        return [self._ids[key] for key in keys]
+        return {key: self._ids[key] for key in keys}
 
     def _reader(self, view: View) -> VectorReader | None:
         if view.ann is None and view.memory is not None:
@@ -143,40 +144,3 @@ class _Gathering:
         self._held = held.extended(found[:filled], matrix[:filled])
         whole = len(np.intersect1d(view.keys, self._held.keys, assume_unique=True)) == len(view)
         return self._held if whole else None
-
-
-class _ListJob:
-    """What all blocks share."""
-
-    def __init__(self, searcher: Searcher, gathered: _Gathered, wanted: Wanted, *, exact: bool) -> None:
-        self._searcher, self._wanted, self._exact = searcher, wanted, exact
-        self._view, self._ids, self._reader = gathered.view, gathered.ids, gathered.reader
-
-    def block(self, places: Int64Array) -> Iterator[SimilarList]:
-        """The lists of the items at some places of the view. Equal vectors are ranked once."""
-        keys = self._view.keys[places]
-        found, vectors = self._reader.vectors_of(keys.tolist())
-        self._searcher.check_all_there(self._view, len(found), len(keys))
-        vectors = vectors[np.searchsorted(found, keys)]
-        number: dict[bytes, int] = {}
-        rows = [number.setdefault(vector.tobytes(), len(number)) for vector in vectors]
-        _, first = np.unique(rows, return_index=True)
-        ranked = self._rank(vectors[first].astype(np.float32))
-        for place, row in zip(places.tolist(), rows, strict=True):
-            yield self._list(place, ranked[row])
-
-    def _rank(self, queries: Float32Array) -> list[Ranked]:
-        return self._searcher.rank(
-            self._view,
-            queries,
-            self._wanted.k + 1,
-            metric=self._wanted.metric,
-            exact=self._exact,
-            reader=self._reader,
-        )
-
-    def _list(self, place: int, ranked: Ranked) -> SimilarList:
-        pairs = self._wanted.of(ranked, (int(self._view.keys[place]),))
-        others = np.searchsorted(self._view.keys, [key for key, _ in pairs]).tolist()
-        similar = tuple(self._ids[other] for other in others)
-        return SimilarList(self._ids[place], similar, tuple(score for _, score in pairs))

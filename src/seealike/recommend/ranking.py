@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
@@ -44,6 +42,6 @@ def best_of(ranked: Ranked, ranks: Int64Array, k: int) -> Ranked:
     return keys[order], scores[order]
 
 
-def joined(parts: Sequence[Ranked]) -> Ranked:
+def joined(one: Ranked, other: Ranked) -> Ranked:
     """Rankings of different items as one, in no order."""
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+    return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])

@@ -1,22 +1,26 @@
 """The ranking over the newest view, and how views are kept up to date.
 
-Whatever answers (the exact index, or the ANN snapshot with an exact tail), every score is computed by
+Whatever proposes (the exact index, or the approximate one with an exact tail), every score is computed by
 ``exact_scores`` from the stored vectors: the same pair always has the same score.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from seealike.errors import CatalogBusyError
-from seealike.indexes import ExactIndex, Proposal, exact_scores
+from seealike.indexes import ExactIndex, exact_scores
 from seealike.indexes.scoring import unit_rows
+from seealike.protocols import Proposer
+from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, best_of, converted, joined
-from seealike.recommend.view import Keys, LoadedAnn, StoreState, VectorReader, VectorStore, View
-from seealike.types import Float32Array, Int64Array, Metric
+from seealike.recommend.view import Keys, StoreState, VectorReader, VectorStore, View
+from seealike.types import Float32Array, Int64Array, Proposal
 
 ATTEMPTS = 20
 IN_MEMORY_BYTES = 1 << 30
@@ -40,12 +44,12 @@ class Searcher:
         self,
         store: VectorStore,
         dimension: int,
-        load_ann: Callable[[str], LoadedAnn | None],
+        open_ann: Callable[[str], Proposer | None],
     ) -> None:
-        """``load_ann`` opens a snapshot from its record, or gives ``None`` where it is not usable."""
+        """``open_ann`` gives the approximate index from its record, or ``None`` where that is not usable."""
         self._store = store
         self._dimension = dimension
-        self._load_ann = load_ann
+        self._open_ann = open_ann
         self._refreshing = threading.Lock()
         self._least = 0
         self._view: View | None = None
@@ -95,7 +99,7 @@ class Searcher:
         ann = None
         if state.ann is not None:
             known = old is not None and old.ann_record == state.ann
-            ann = old.ann if known and old is not None else self._load_ann(state.ann)
+            ann = old.ann if known and old is not None else self._open_ann(state.ann)
         after = ann.last_key if ann is not None else 0
         wanted = living.keys[np.searchsorted(living.keys, after, side="right") :]
         if ann is None and len(wanted) * self._dimension * 2 > IN_MEMORY_BYTES:
@@ -149,8 +153,7 @@ class Searcher:
         queries: Float32Array,
         k: int,
         *,
-        metric: Metric = Metric.COSINE,
-        exact: bool = False,
+        options: SearchOptions = SearchOptions(),
         reader: VectorReader | None = None,
     ) -> list[Ranked]:
         """The ``k`` best items of ``view`` for every query, highest score first, equal scores in id order.
@@ -159,23 +162,62 @@ class Searcher:
             view: what is searched.
             queries: vectors of any norm; (q, d).
             k: how many; fewer where there are fewer items.
-            metric: the units of the scores.
-            exact: compare with everything.
+            options: the units of the scores, and whether to compare with everything.
             reader: where vectors that the view does not hold are read; the store, if it is not given.
 
         Raises:
             StaleViewError: items of the view are gone by now; take a newer one.
             DamagedCatalogError: items have no vector.
         """
-        k = min(k, len(view))
-        if k == 0:
-            return [NOTHING] * len(queries)
-        ranking = _Ranking(self, view, metric, reader or self._store)
-        if view.ann is not None and not exact:
-            return ranking.approximate(view.ann, queries, k)
-        if view.ann is None and view.memory is not None:
-            return ranking.of_index(view.memory, queries, k)
-        return ranking.streamed(queries, k)
+        k, best = min(k, len(view)), [NOTHING] * len(queries)
+        if not k or not best:
+            return best
+        unit = unit_rows(queries)
+        for part in self._parts(view, reader or self._store, exact=options.exact):
+            least = min(k, part.size)
+            for row, proposal in enumerate(part.proposer.candidates(unit, least, part.allowed)):
+                query = queries[row : row + 1]
+                if len(proposal.keys) < least:  # too few of what it holds exist any more: ask the truth
+                    all_of_it = replace(options, exact=True)
+                    best[row] = self.rank(view, query, k, options=all_of_it, reader=reader)[0]
+                    continue
+                scores = converted(self._scores(view, query, proposal, part.reader), options.metric)
+                found = joined(best[row], (proposal.keys, scores))
+                best[row] = best_of(found, view.ranks_of(found[0]), k)
+        return best
+
+    def _parts(self, view: View, reader: VectorReader, *, exact: bool) -> Iterator[_Part]:
+        """What together proposes every item of ``view``; the approximate index last, if it is to be asked."""
+        memory, ann = view.memory, view.ann
+        if ann is not None and not exact:
+            if memory is not None and len(memory):
+                yield _Part(memory, memory, len(memory))
+            covered = int(np.searchsorted(view.keys, ann.last_key, side="right"))
+            if covered:
+                yield _Part(ann, reader, covered, None if covered == len(ann) else view.keys)
+        elif ann is None and memory is not None:
+            yield _Part(memory, memory, len(memory))
+        else:
+            seen = 0
+            for keys, vectors in reader.vector_blocks():
+                alive = view.alive(keys)
+                if alive.any():
+                    seen += int(alive.sum())
+                    block = ExactIndex(keys[alive], vectors[alive])
+                    yield _Part(block, block, len(block))
+            self.check_all_there(view, seen, len(view))
+
+    def _scores(
+        self, view: View, query: Float32Array, proposal: Proposal, reader: VectorReader
+    ) -> Float32Array:
+        """The scores of the proposed keys; of equal vectors only one is read and scored. Shapes: (m,)."""
+        first = np.diff(proposal.groups, prepend=-1) > 0
+        leaders = proposal.keys[first]
+        found, vectors = reader.vectors_of(leaders.tolist())
+        self.check_all_there(view, len(found), len(leaders))
+        scores = exact_scores(query, vectors)[0]
+        places: Int64Array = np.searchsorted(found, leaders)
+        return np.asarray(scores[places][np.cumsum(first) - 1])
 
     def check_all_there(self, view: View, found: int, wanted: int) -> None:
         """Refuse to answer over fewer vectors than the view has: that would be the answer of no generation.
@@ -191,55 +233,16 @@ class Searcher:
         raise StaleViewError
 
 
-class _Ranking:
-    """One call of ``rank``: what all ways to answer share."""
+class _Part(NamedTuple):
+    """Who proposes some of a view's items, and where the vectors of what it proposes are read.
 
-    def __init__(self, searcher: Searcher, view: View, metric: Metric, reader: VectorReader) -> None:
-        self._searcher, self._view, self._metric, self._reader = searcher, view, metric, reader
+    ``size`` of what it holds are in the view: those that are ``allowed``, or all.
+    """
 
-    def of_index(self, index: ExactIndex, queries: Float32Array, k: int) -> list[Ranked]:
-        """By comparing with everything in memory."""
-        found = index.candidates(queries, k)
-        return [self._best((keys, converted(scores, self._metric)), k) for keys, scores in found]
-
-    def streamed(self, queries: Float32Array, k: int) -> list[Ranked]:
-        """By comparing with everything, read in blocks."""
-        best: list[Ranked] = [NOTHING] * len(queries)
-        seen = 0
-        for keys, vectors in self._reader.vector_blocks():
-            alive = self._view.alive(keys)
-            if not alive.any():
-                continue
-            seen += int(alive.sum())
-            found = self.of_index(ExactIndex(keys[alive], vectors[alive]), queries, k)
-            best = [self._best(joined(pair), k) for pair in zip(best, found, strict=True)]
-        self._searcher.check_all_there(self._view, seen, len(self._view))
-        return best
-
-    def approximate(self, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Ranked]:
-        """By scoring what the snapshot proposes, and what it does not cover."""
-        tail = self._view.memory
-        newest = self.of_index(tail, queries, k) if tail is not None else [NOTHING] * len(queries)
-        results: list[Ranked] = []
-        proposals = self._view.proposed(ann, unit_rows(queries), k)
-        for row, (proposal, new) in enumerate(zip(proposals, newest, strict=True)):
-            query = queries[row : row + 1]
-            if proposal is None:  # too few of the proposed exist any more: ask the truth
-                results += self.streamed(query, k)
-            else:
-                results.append(self._best(joined([self._scored(query, proposal), new]), k))
-        return results
-
-    def _scored(self, query: Float32Array, proposal: Proposal) -> Ranked:
-        """The proposed keys with their scores; of equal vectors only one is read and scored."""
-        leaders, place = proposal.leaders()
-        found, vectors = self._reader.vectors_of(leaders.tolist())
-        self._searcher.check_all_there(self._view, len(found), len(leaders))
-        scores = converted(exact_scores(query, vectors)[0], self._metric)
-        return proposal.keys, scores[np.searchsorted(found, leaders)][place]
-
-    def _best(self, ranked: Ranked, k: int) -> Ranked:
-        return best_of(ranked, self._view.ranks_of(ranked[0]), k)
+    proposer: Proposer
+    reader: VectorReader
+    size: int
+    allowed: Int64Array | None = None
 
 
 def _shows(view: View, state: StoreState) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from seealike.errors import DamagedCatalogError
-from seealike.indexes import AnnIndex, ExactIndex, Proposal
-from seealike.types import Float16Array, Float32Array, Int64Array
+from seealike.indexes import ExactIndex
+from seealike.protocols import Proposer
+from seealike.types import Float16Array, Int64Array
 
 
 class StoreState(Protocol):
@@ -32,6 +32,10 @@ class StoreState(Protocol):
     @property
     def renamed(self) -> int:
         """The last generation in which an item got another id under its key."""
+
+    @property
+    def rewritten(self) -> int:
+        """The last generation in which a row changed under its key."""
 
     @property
     def ann(self) -> str | None:
@@ -81,14 +85,6 @@ class VectorStore(VectorReader, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedAnn:
-    """An ANN snapshot in memory; it covers the keys up to ``last_key``."""
-
-    index: AnnIndex
-    last_key: int
-
-
-@dataclass(frozen=True, slots=True)
 class Keys:
     """All living keys, ascending, and what orders them as their ids do: ``ranks``. Shapes: both are (n,)."""
 
@@ -133,14 +129,8 @@ class View:
     living: Keys
     dimension: int
     ann_record: str | None
-    ann: LoadedAnn | None
+    ann: Proposer | None
     memory: ExactIndex | None
-    covered: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Count the living keys that the snapshot covers."""
-        covered = int(np.searchsorted(self.keys, self.covered_to, side="right"))
-        object.__setattr__(self, "covered", covered)
 
     @property
     def keys(self) -> Int64Array:
@@ -167,23 +157,6 @@ class View:
         """Numbers that order living keys as their ids do."""
         ranks: Int64Array = self.living.ranks[np.searchsorted(self.keys, keys)]
         return ranks
-
-    def proposed(self, ann: LoadedAnn, queries: Float32Array, k: int) -> list[Proposal | None]:
-        """For every query, living keys that hold the ``k`` closest of those the snapshot covers.
-
-        The more of the snapshot's items were deleted since, the more are asked for. ``None`` where too few
-        of them are left all the same.
-        """
-        covered = self.covered
-        if not covered:
-            nothing = np.empty(0, dtype=np.int64)
-            return [Proposal(nothing, nothing)] * len(queries)
-        wanted = min(k, covered)
-        if covered == len(ann.index):  # nothing was deleted
-            return list(ann.index.candidates(queries, wanted))
-        asked = math.ceil(wanted * len(ann.index) / covered)
-        living = (found.only(self.alive(found.keys)) for found in ann.index.candidates(queries, asked))
-        return [found if len(found.keys) >= wanted else None for found in living]
 
 
 def _places(keys: Int64Array, wanted: Int64Array) -> Int64Array:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from seealike import filesets
-from seealike.errors import CatalogExistsError, DamagedCatalogError
+from seealike.errors import CatalogExistsError, DamagedCatalogError, UnknownItemError, UsageError
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
 from seealike.store.lock import BUILDER_LOCK_NAME, HOLDER_NAME, LOCK_NAME, WriterLock
@@ -44,6 +44,7 @@ from seealike.store.records import (
     skipped_checksum,
 )
 from seealike.types import EncoderIdentity, Float16Array, Int64Array, Skipped, SkipReason
+from seealike.wording import closest
 
 CREATION_WAIT_S = 10.0
 MOST_NEW_KEYS = 4096  # beyond, looking at every key is quicker than asking where each new one belongs
@@ -314,7 +315,27 @@ class SqliteStore:
             raise self.damaged(f"the item {item_id!r} cannot be found by its id")
         return None
 
-    def ids_near(self, item_id: str) -> list[str]:
+    def known_item(self, item_id: str) -> StoredItem:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+            UsageError: it is no text.
+        """
+        if not isinstance(item_id, str):
+            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        item = self.item(item_id)
+        if item is None:
+            near = self._ids_near(item_id)
+            namesakes = [name for name in near if _basename(name) == _basename(item_id)]
+            raise UnknownItemError(item_id, dict.fromkeys((*namesakes[:1], *closest(item_id, near))))
+        return item
+
+    def keys_of(self, ids: Sequence[str]) -> list[int]:
+        """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
+        return [self.known_item(item_id).key for item_id in ids]
+
+    def _ids_near(self, item_id: str) -> list[str]:
         """A few ids that may have been meant: neighbours in the order of ids, and the same name elsewhere."""
         text = item_id[:_LONGEST].encode("utf-8", "replace").decode()
         name = re.sub(r"([%_\\])", r"\\\1", text.rpartition("/")[2])
@@ -435,6 +456,10 @@ class SqliteStore:
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged in the database."""
         return DamagedCatalogError(self.directory, self.database_path, what)
+
+
+def _basename(item_id: str) -> str:
+    return item_id.rpartition("/")[2].casefold()
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -240,6 +241,60 @@ def test_a_gallery_is_one_file_that_loads_nothing(typed: Call, indexed: Path, tm
     assert html.count("data:image/") >= 11
     assert 'src="http' not in html
     assert "one/001.jpg" in html
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of five products with names and prices, two of them photos of one product."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_pictures(folder, range(5))
+    rows = [
+        f"p{i},{i:03}.jpg,{'pair' if i < 2 else i},Lamp <{i}>,SKU {i},{i + 0.5},{i * 7}" for i in range(5)
+    ]
+    (folder / "table.csv").write_text("\n".join(["id,path,group,Name,sku,price,stock", *rows]))
+    assert run(["index", str(folder / "table.csv"), "--quiet"]) == 0
+    return folder
+
+
+def test_a_page_says_names_prices_and_what_is_the_same_product(
+    typed: Call, shop: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "sub" / "found.html"
+    page.parent.mkdir()
+    assert typed("search", "--id", "p0", "-C", shop, "--gallery", page).code == 0
+    html = page.read_text()
+    for i in range(5):
+        assert f"Lamp &lt;{i}&gt;</bdi>" in html
+        assert f'title="price {i + 0.5}\N{NO-BREAK SPACE}· SKU {i}\N{NO-BREAK SPACE}· stock {i * 7}"' in html
+    card = next(card for card in html.split("<figure>") if "Result" in card and "Lamp &lt;1&gt;" in card)
+    assert 'class="label">same product<' in card
+    assert html.count("same product") == 1
+    links = re.findall(r'<a class="view" href="([^"]+)"', html)
+    assert sorted((page.parent / link).resolve() for link in links) == sorted(shop.resolve().glob("*.jpg"))
+
+
+def test_a_page_has_another_caption_and_no_links_where_that_is_asked_for(
+    typed: Call, shop: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "found.html"
+    search = ("search", "--id", "p0", "-C", shop)
+    assert typed(*search, "--gallery", page, "--caption", "sku", "--no-links").code == 0
+    html = page.read_text()
+    assert "SKU 3</bdi>" in html
+    assert 'href="' not in html.replace('href="data:', "").replace('href="#', "")
+    wrong = typed(*search, "--gallery", page, "--caption", "colour")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "no picture on the page has a column 'colour'; there are Name, price, sku, stock" in wrong.err
+    assert typed(*search, "--no-links").code == 2
+
+
+def test_a_page_shows_what_was_not_liked(typed: Call, shop: Path, tmp_path: Path) -> None:
+    page = tmp_path / "found.html"
+    assert typed("recommend", "--like", "p0", "--not", "p4", "-C", shop, "--gallery", page).code == 0
+    html = page.read_text()
+    assert "<bdi>Lamp &lt;0&gt; but not Lamp &lt;4&gt;</bdi>" in html
+    assert re.search(r'<div class="picture p\d disliked">.*?class="label">not<', html)
+    assert html.count("url(data:image/jpeg") == 5
 
 
 def test_a_source_with_files_of_which_none_can_be_used_ends_with_one_and_the_first_reason(

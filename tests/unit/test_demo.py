@@ -108,9 +108,9 @@ class _StubCatalog:
     def skipped(self) -> Sequence[Skipped]:
         return self.left_out
 
-    def thumbnail(self, image: str, side_px: int = 240) -> bytes:
-        if "dress" in image:
-            raise PictureError(image, SkipReason.UNREADABLE, "gone")
+    def thumbnail(self, image: str | bytes, side_px: int = 240) -> bytes:
+        if "dress" in str(image):
+            raise PictureError(str(image), SkipReason.UNREADABLE, "gone")
         return _TINY_JPEG
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import pytest
 from PIL import Image
 
-from seealike.gallery import Command, Fact, GalleryPage, GalleryPicture, GallerySection, render_gallery
+from seealike.gallery import (
+    Command,
+    Fact,
+    GalleryPage,
+    GalleryPicture,
+    GallerySection,
+    Link,
+    relative_link,
+    render_gallery,
+)
 from seealike.types import Metric, Skipped, SkipReason
 
 _VOID = {"meta", "link", "img", "rect", "path", "circle", "br"}
@@ -59,6 +71,16 @@ class _Reader(HTMLParser):
     def text(self) -> str:
         return " ".join(self.texts)
 
+    @property
+    def pictures(self) -> list[dict[str, str | None]]:
+        return [attributes for _, attributes in self.elements if attributes.get("class") == "view"]
+
+
+def _rules(page: str) -> dict[str, tuple[str, bytes]]:
+    """The pictures of a page by their class: the rule before the bytes, and the bytes."""
+    found = re.findall(r"\.(p\d+)\{([^}]*)url\(data:image/\w+;base64,([^)]*)\)\}", page)
+    return {name: (rule, base64.b64decode(data)) for name, rule, data in found}
+
 
 def _thumbnail(form: str = "JPEG", size: tuple[int, int] = (40, 48)) -> bytes:
     stream = io.BytesIO()
@@ -77,25 +99,54 @@ def _page(*hits: GalleryPicture, query: str = "query.jpg") -> GalleryPage:
     return GalleryPage("Looks alike", sections=(section,))
 
 
-def test_a_picture_is_embedded_byte_for_byte_with_its_size_and_an_alt_text() -> None:
+def test_a_picture_is_embedded_byte_for_byte_with_its_shape_and_an_alt_text() -> None:
     thumbnail = _thumbnail("WEBP", (31, 17))
-    read = _Reader(render_gallery(_page(GalleryPicture("a.jpg", "A mug", score=0.5, thumbnail=thumbnail))))
+    rendered = render_gallery(_page(GalleryPicture("a.jpg", "A mug", score=0.5, thumbnail=thumbnail)))
+    read = _Reader(rendered)
 
-    image = read.all("img")[1]
-    source = image["src"] or ""
-    assert source.startswith("data:image/webp;base64,")
-    assert base64.b64decode(source.split(",")[1]) == thumbnail
-    assert (image["width"], image["height"], image["alt"]) == ("31", "17", "Result 1: A mug")
+    assert [(one["role"], one["aria-label"]) for one in read.pictures] == [
+        ("img", "Query: query.jpg"),
+        ("img", "Result 1: A mug"),
+    ]
+    shown = [one["class"] for one in read.all("div") if (one.get("class") or "").startswith("picture")]
+    rule, content = _rules(rendered)[(shown[1] or "").split()[1]]
+    assert content == thumbnail
+    assert "aspect-ratio:31/17" in rule
+
+
+def test_however_often_a_picture_is_shown_the_page_holds_it_once() -> None:
+    red, blue = _thumbnail(), _thumbnail(size=(30, 30))
+    sections = tuple(
+        GallerySection((GalleryPicture(f"q{i}", thumbnail=red),), _hits(4, blue)) for i in range(30)
+    )
+    rendered = render_gallery(GalleryPage("t", sections=sections))
+
+    assert sorted(content for _, content in _rules(rendered).values()) == sorted([red, blue])
+    assert len(_Reader(rendered).pictures) == 30 * 5
+
+
+@pytest.mark.parametrize("name", [*_HOSTILE, "a:b/c d#e?f%41.jpg", "javascript:alert(1)", "host//share.jpg"])
+def test_a_link_leads_to_its_file_and_nowhere_else(name: str) -> None:
+    path = os.path.join(os.sep, "shop", "pictures", name)
+    page = Path(os.sep, "shop", "pages", "found.html")
+    link = relative_link(path, str(page))
+
+    resolved = urlsplit(urljoin(page.as_uri(), link))
+    assert (resolved.scheme, resolved.netloc, resolved.query, resolved.fragment) == ("file", "", "", "")
+    assert os.path.normpath(os.fsdecode(unquote_to_bytes(resolved.path))) == os.path.normpath(path)
+    picture = GalleryPicture(name, score=0.5, thumbnail=_thumbnail(), link=link)
+    assert [one.get("href") for one in _Reader(render_gallery(_page(picture))).pictures] == [None, link]
 
 
 @pytest.mark.parametrize("name", _HOSTILE)
 def test_a_hostile_name_stays_text_wherever_it_stands(name: str) -> None:
-    picture = GalleryPicture(name, name, name, name, 0.5, _thumbnail())
+    picture = GalleryPicture(name, name, name, name, 0.5, _thumbnail(), columns=name)
     page = GalleryPage(
         name,
         name,
         (GallerySection((picture,), (picture,), name, name, name), GallerySection((picture, picture), ())),
         facts=(Fact(name, name),),
+        links=(Link("map.html", name),),
         commands=(Command(name, name),),
         skipped=(Skipped(name, name, SkipReason.CORRUPT, name),),
         skipped_by_reason={name: 1},
@@ -108,7 +159,7 @@ def test_a_hostile_name_stays_text_wherever_it_stands(name: str) -> None:
     rendered.encode("utf-8")
     read = _Reader(rendered)
     assert read.all("script") == []
-    assert len(read.all("img")) == 4
+    assert len(read.pictures) == 4
     assert not any(key.startswith("on") for _, attributes in read.elements for key in attributes)
 
 
@@ -119,8 +170,8 @@ def test_the_page_asks_no_network_for_anything() -> None:
         for key in ("src", "href", "srcset", "action", "data", "poster"):
             value = attributes.get(key) or "#"
             assert value.startswith(("data:image/", "#")), value
-    (style,) = re.findall(r"<style>(.*?)</style>", render_gallery(_page()), re.DOTALL)
-    assert "url(" not in style
+    (style,) = re.findall(r"<style>(.*?)</style>", render_gallery(_page(*_hits(3, _thumbnail()))), re.DOTALL)
+    assert style.count("url(") == style.count("url(data:image/") == 1
     assert "@import" not in style
 
 
@@ -141,8 +192,10 @@ def test_scores_are_shown_as_numbers_and_as_bars() -> None:
     hits = [GalleryPicture(f"{score}", score=score) for score in (1.0, 0.8734, -0.0001, -0.4, float("nan"))]
     rendered = render_gallery(_page(*hits))
 
-    assert re.findall(r"<b>([^<]*)</b>", rendered) == ["1.000", "0.873", "0.000", "-0.400", "no score"]
-    assert re.findall(r'class="on" width="(\d+)"', rendered) == ["100", "87", "0", "0"]
+    shown = re.findall(r'<b class="score(?: s(\d+))?">([^<]*)</b>', rendered)
+    assert [text for _, text in shown] == ["1.000", "0.873", "0.000", "-0.400", "no score"]
+    assert [filled for filled, _ in shown] == ["100", "87", "0", "0", ""]
+    assert ".s87{--filled:87%}" in rendered
 
 
 def test_euclidean_scores_fill_the_bar_when_they_are_zero() -> None:
@@ -151,7 +204,7 @@ def test_euclidean_scores_fill_the_bar_when_they_are_zero() -> None:
 
     rendered = render_gallery(page)
 
-    assert re.findall(r'class="on" width="(\d+)"', rendered) == ["100", "0"]
+    assert re.findall(r'class="score s(\d+)"', rendered) == ["100", "0"]
     assert "0 is identical" in rendered
 
 
@@ -170,7 +223,7 @@ def test_ten_thousand_results_open_with_their_rest_by_name() -> None:
     rendered = render_gallery(_page(*_hits(10_000, thumbnail)))
     read = _Reader(rendered)
 
-    assert len(read.all("img")) == 1 + 1800
+    assert len(read.pictures) == 1 + 1800
     assert "The 1,800 closest are shown with pictures; 8,200 more by name" in read.text
     assert "item-1800.jpg" in read.text
     assert "6,200 further results not listed on this page." in read.text
@@ -202,10 +255,20 @@ def test_a_long_name_is_shortened_and_whole_for_pointer_keyboard_and_paper() -> 
 
 def test_the_frames_take_the_shape_of_most_pictures() -> None:
     shapes = [
-        _Reader(render_gallery(_page(*_hits(5, _thumbnail(size=size))))).all("main")[0]["class"]
-        for size in ((40, 60), (50, 50), (60, 40))
+        re.findall(r"#results\{--shape:([\d.]+)\}", render_gallery(_page(*_hits(5, _thumbnail(size=size)))))
+        for size in ((40, 60), (50, 50), (60, 40), (4, 60))
     ]
-    assert shapes == ["portrait", "square", "landscape"]
+    assert shapes == [["0.667"], ["1.000"], ["1.500"], ["0.600"]]
+
+
+def test_a_picture_of_another_shape_fills_its_frame_in_one_direction_and_is_not_cut() -> None:
+    square, wide, tall = (_thumbnail(size=size) for size in ((50, 50), (60, 50), (50, 60)))
+    hits = (*_hits(5, square), *_hits(1, wide), *_hits(1, tall))
+    rules = {content: rule for rule, content in _rules(render_gallery(_page(*hits))).values()}
+    assert "width:100%" in rules[wide]
+    assert "height:100%" not in rules[wide]
+    assert "height:100%" in rules[tall]
+    assert "width:100%" not in rules[tall]
 
 
 def test_the_small_print_says_what_was_searched_and_what_was_left_out() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seealike.gallery.budget import picture_budget
+from seealike.gallery.budget import PICTURES_A_PAGE, picture_budget, shown_with_pictures
 from seealike.gallery.text import duration, escaped, shortened, visible
 from seealike.wording import counted
 
@@ -84,3 +84,15 @@ def test_the_budget_is_kept_and_no_list_is_left_out(lengths: list[int], limit: i
 
 def test_short_lists_are_whole_and_long_ones_share_what_is_left() -> None:
     assert picture_budget([4, 1000, 1000], limit=104) == [4, 50, 50]
+
+
+def test_a_thousand_lists_of_the_same_few_pictures_are_all_shown_with_pictures() -> None:
+    lists = [[f"item-{(row * 7 + place) % 1200}" for place in range(10)] for row in range(1000)]
+    assert shown_with_pictures(lists) == [10] * 1000
+
+
+def test_lists_of_ever_different_pictures_are_cut_alike() -> None:
+    lists = [[f"{row}-{place}" for place in range(10)] for row in range(1000)]
+    shown = shown_with_pictures(lists)
+    assert set(shown) == {1, 2}
+    assert PICTURES_A_PAGE - 9 <= sum(shown) <= PICTURES_A_PAGE

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import click
 
 from seealike.catalog import Catalog
+from seealike.catalog.output_kinds import RESULTS_PAGE
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.outputs import write_text
-from seealike.errors import PictureError
-from seealike.gallery import GalleryPage, GalleryPicture, GallerySection, picture_budget, render_gallery
-from seealike.types import Hit, Metric
+from seealike.cli.outputs import output_option, write_text
+from seealike.errors import UsageError
+from seealike.gallery import (
+    Describer,
+    GalleryPage,
+    GalleryPicture,
+    GallerySection,
+    Thumbnails,
+    render_gallery,
+    shown_with_pictures,
+)
+from seealike.types import Hit, Item, Metric
 from seealike.wording import counted
 
-THUMBNAIL_PX = 240
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What was asked with: pictures' names, and paths or encoded bytes where there are any; or words."""
+    """What was asked with: items, pictures under their names, or words; and what answers are to be unlike."""
 
-    pictures: tuple[tuple[str, str | bytes | None], ...]
+    items: tuple[Item, ...] = ()
+    pictures: tuple[tuple[str, str | bytes], ...] = ()
     words: str = ""
+    disliked: tuple[Item, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +50,61 @@ class Page:
     note: str = ""
 
 
-def write_page(output: OutputFile, catalog: Catalog, page: Page, *, quiet: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Where a page goes, which column its items are called by, and whether it links to their files."""
+
+    output: OutputFile
+    caption: str | None
+    links: bool
+
+
+def gallery_options(text: str) -> Callable[[Function], Function]:
+    """``--gallery FILE.html``, ``--caption COLUMN`` and ``--no-links``; see ``asked_gallery``."""
+    file = output_option("--gallery", kind=RESULTS_PAGE, metavar="FILE.html", text=text)
+    caption = click.option(
+        "--caption",
+        metavar="COLUMN",
+        help="With --gallery: what pictures are called by.  [default: name or title]",
+    )
+    links = click.option("--no-links", is_flag=True, help="With --gallery: no links to the files.")
+    return lambda function: file(caption(links(function)))
+
+
+def asked_gallery(output: OutputFile | None, caption: str | None, *, no_links: bool) -> Gallery | None:
+    """What the options of ``gallery_options`` ask for.
+
+    Raises:
+        click.UsageError: they say how a page looks, but not where it goes.
+    """
+    if output is not None:
+        return Gallery(output, caption, not no_links)
+    if caption is not None or no_links:
+        raise click.UsageError("--caption and --no-links go with --gallery FILE.html")
+    return None
+
+
+def write_page(gallery: Gallery, catalog: Catalog, page: Page, *, quiet: bool) -> None:
     """Write the page; whole or not at all.
 
     Raises:
-        UsageError: the file must not be written.
+        UsageError: the file must not be written, or no item on the page has the column asked for.
         StorageError: the disk refused.
     """
+    _check_caption(gallery.caption, page)
     info = catalog.info()
-    shown = picture_budget([len(hits) for _, hits in page.answers])
+    shown = shown_with_pictures([[hit.id for hit in hits] for _, hits in page.answers])
+    thumbnails: Thumbnails[str | bytes] = Thumbnails(catalog.thumbnail)
+    thumbnails.fit(
+        [
+            file
+            for (query, hits), count in zip(page.answers, shown, strict=True)
+            for file in (*_files(query), *(hit.path for hit in hits[:count]))
+        ]
+    )
+    describe = Describer(
+        thumbnails, caption=gallery.caption, page=gallery.output.path if gallery.links else None
+    )
     empty = "Nothing similar was found."
     if page.min_score is not None:
         empty = f"Nothing similar with a score of {page.min_score:g} or more."
@@ -54,9 +113,7 @@ def write_page(output: OutputFile, catalog: Catalog, page: Page, *, quiet: bool)
             title=page.title,
             subtitle=f"The most alike of {counted(info.items, 'picture')}, closest first.",
             sections=tuple(
-                GallerySection(
-                    tuple(_queries(catalog, query)), tuple(_hits(catalog, hits, count)), empty=empty
-                )
+                GallerySection(_queries(query, describe), _hits(query, hits, count, describe), empty=empty)
                 for (query, hits), count in zip(page.answers, shown, strict=True)
             ),
             items=info.items,
@@ -67,32 +124,38 @@ def write_page(output: OutputFile, catalog: Catalog, page: Page, *, quiet: bool)
             note=page.note,
         )
     )
-    write_text(output, html, catalog, quiet=quiet)
+    write_text(gallery.output, html, catalog, quiet=quiet)
 
 
-def _queries(catalog: Catalog, query: Query) -> Iterator[GalleryPicture]:
-    for name, picture in query.pictures:
-        is_file = picture == name  # then the folder is a detail
-        yield GalleryPicture(
-            id=name,
-            caption=os.path.basename(name) if is_file else "",
-            detail=os.path.dirname(name) if is_file else "",
-            thumbnail=_thumbnail(catalog, picture),
-        )
-    if query.words:
-        yield GalleryPicture(id=query.words, words=query.words)
+def _check_caption(column: str | None, page: Page) -> None:
+    columns: set[str] = set()
+    for query, hits in page.answers:
+        columns.update(*(item.metadata for item in query.items), *(hit.metadata for hit in hits))
+    if column is not None and columns and column not in columns:
+        known = ", ".join(sorted(columns))
+        raise UsageError(f"no picture on the page has a column {column!r}; there are {known}")
 
 
-def _hits(catalog: Catalog, hits: Sequence[Hit], with_picture: int) -> Iterator[GalleryPicture]:
-    for place, hit in enumerate(hits):
-        thumbnail = _thumbnail(catalog, hit.path) if place < with_picture else None
-        yield GalleryPicture(id=hit.id, score=hit.score, detail=hit.group or "", thumbnail=thumbnail)
+def _files(query: Query) -> list[str | bytes | None]:
+    return [
+        *(item.path for item in (*query.items, *query.disliked)),
+        *(picture for _, picture in query.pictures),
+    ]
 
 
-def _thumbnail(catalog: Catalog, picture: str | bytes | None) -> bytes | None:
-    if picture is None:
-        return None
-    try:
-        return catalog.thumbnail(picture, THUMBNAIL_PX)
-    except PictureError:
-        return None
+def _queries(query: Query, describe: Describer) -> tuple[GalleryPicture, ...]:
+    return (
+        *(describe.item(item, label="liked" if query.disliked else "") for item in query.items),
+        *(describe.file(name, picture) for name, picture in query.pictures),
+        *([GalleryPicture(query.words, words=query.words)] if query.words else ()),
+        *(replace(describe.item(item, label="not"), disliked=True) for item in query.disliked),
+    )
+
+
+def _hits(
+    query: Query, hits: Sequence[Hit], with_picture: int, describe: Describer
+) -> tuple[GalleryPicture, ...]:
+    groups = {item.group for item in query.items if item.group is not None}
+    return tuple(
+        describe.item(hit, groups=groups, pictured=place < with_picture) for place, hit in enumerate(hits)
+    )

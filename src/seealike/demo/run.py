@@ -16,6 +16,7 @@ from seealike.gallery import GalleryPage
 from seealike.types import EncoderIdentity, IndexReport, Progress, Skipped
 
 CATALOG_NAME = ".seealike"
+PAGE_NAME = "results.html"
 
 
 class DemoCatalog(Searchable, Protocol):
@@ -82,7 +83,7 @@ def run_demo(
         outcome = Outcome(
             drawn, report, len(catalog), tuple(catalog.skipped()), catalog.encoder.name, outside, items
         )
-        page = show(outcome, catalog.thumbnail)
+        page = show(outcome, catalog.thumbnail, os.path.join(drawn.folder, PAGE_NAME))
     return DemoResult(
         page=page,
         catalog_path=path,

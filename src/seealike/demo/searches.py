@@ -46,7 +46,7 @@ class Searchable(Protocol):
     def search(self, image: str, k: int = 10) -> Sequence[Hit]:
         """Return the items most like a picture from anywhere."""
 
-    def thumbnail(self, image: str, side_px: int = 240) -> bytes:
+    def thumbnail(self, image: str | bytes, side_px: int = 240) -> bytes:
         """Return a small picture of a picture file."""
 
 

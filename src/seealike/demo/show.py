@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
 
 from seealike.demo.drawing import DrawnCatalogue
 from seealike.demo.searches import ItemSearch, OutsideSearch, median_search_ms
-from seealike.errors import PictureError
-from seealike.gallery import Command, Fact, GalleryPage, GalleryPicture, GallerySection
-from seealike.types import Hit, IndexReport, Item, Skipped
+from seealike.gallery import Command, Describer, Fact, GalleryPage, GallerySection, Thumbnails
+from seealike.types import IndexReport, Skipped
 
-Thumbnailer: TypeAlias = Callable[[str, int], bytes]
-
-_SIDE_PX = 240
 _COMMANDS = (
     Command("seealike index photos/", "Name a folder, or a product table such as products.csv."),
     Command(
@@ -43,10 +38,17 @@ class Outcome:
     searches: Sequence[ItemSearch]
 
 
-def show(outcome: Outcome, thumbnail: Thumbnailer) -> GalleryPage:
-    """Make the page. ``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
-    sections = [_outside_section(outcome.outside, thumbnail)]
-    sections += [_item_section(search, thumbnail) for search in outcome.searches]
+def show(outcome: Outcome, thumbnail: Callable[[str | bytes, int], bytes], page: str) -> GalleryPage:
+    """Make the page.
+
+    Args:
+        outcome: what it tells about.
+        thumbnail: makes a small picture of a file, at most so many pixels a side.
+        page: where it will be.
+    """
+    describe = Describer(Thumbnails(thumbnail), page=page)
+    sections = [_outside_section(outcome.outside, describe)]
+    sections += [_item_section(search, describe) for search in outcome.searches]
     return GalleryPage(
         title="What else looks like this?",
         subtitle=(
@@ -82,59 +84,29 @@ def _milliseconds(took_ms: float) -> str:
     return f"{took_ms:.0f} ms" if took_ms >= 9.5 else f"{took_ms:.1f} ms"
 
 
-def _outside_section(search: OutsideSearch, thumbnail: Thumbnailer) -> GallerySection:
+def _outside_section(search: OutsideSearch, describe: Describer) -> GallerySection:
     name = os.path.basename(search.path)
-    query = GalleryPicture(
-        name, "A shoe seen in the street", detail=name, thumbnail=_thumbnail(search.path, thumbnail)
-    )
+    query = replace(describe.file(name, search.path), caption="A shoe seen in the street", detail=name)
     return GallerySection(
         (query,),
-        tuple(_hit(hit, thumbnail) for hit in search.hits),
+        tuple(map(describe.item, search.hits)),
         title="A photo from outside the catalogue",
         note=f"Never indexed. Read, understood and answered in {_milliseconds(search.took_ms)}.",
     )
 
 
-def _item_section(search: ItemSearch, thumbnail: Thumbnailer) -> GallerySection:
-    item = search.item
-    query = GalleryPicture(item.id, _name(item), detail=item.id, thumbnail=_thumbnail(item.path, thumbnail))
-    hits = tuple(_hit(hit, thumbnail, label=_relation(hit, search)) for hit in search.hits)
+def _item_section(search: ItemSearch, describe: Describer) -> GallerySection:
+    query = (describe.item(search.item),)
+    groups = () if search.item.group is None else (search.item.group,)
+    hits = tuple(
+        describe.item(hit, label="the original" if hit.id == search.original else "", groups=groups)
+        for hit in search.hits
+    )
     if search.original is None:
-        return GallerySection((query,), hits)
+        return GallerySection(query, hits)
     return GallerySection(
-        (query,),
+        query,
         hits,
         title="A copy without a name",
         note="A supplier sent it, cropped and renamed. Which product is it?",
     )
-
-
-def _relation(hit: Hit, search: ItemSearch) -> str:
-    if hit.id == search.original:
-        return "the original"
-    return "same product" if hit.group is not None and hit.group == search.item.group else ""
-
-
-def _hit(hit: Hit, thumbnail: Thumbnailer, *, label: str = "") -> GalleryPicture:
-    return GalleryPicture(
-        hit.id,
-        _name(hit),
-        detail=hit.id,
-        label=label,
-        score=hit.score,
-        thumbnail=_thumbnail(hit.path, thumbnail),
-    )
-
-
-def _name(described: Item | Hit) -> str:
-    name = described.metadata.get("name")
-    return name if isinstance(name, str) and name else described.id
-
-
-def _thumbnail(path: str | None, thumbnail: Thumbnailer) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return thumbnail(path, _SIDE_PX)
-    except PictureError:
-        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seealike.evaluation.intervals import Estimate
-from seealike.evaluation.pictures import Pictures, Thumbnailer, estimate_cell
+from seealike.evaluation.pictures import SIDE_PX, Pictures, Thumbnailer, estimate_cell
 from seealike.evaluation.values import (
     Confusion,
     CopyReport,
@@ -22,7 +22,7 @@ CONFUSIONS = 20
 
 def eval_page(report: EvalReport, thumbnail: Thumbnailer) -> GalleryPage:
     """Make the page. ``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
-    pictures = Pictures(thumbnail)
+    pictures = Pictures(thumbnail, SIDE_PX)
     tables: list[GalleryTable] = []
     sections: list[GallerySection] = []
     if report.labels is not None:

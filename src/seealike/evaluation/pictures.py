@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seealike.errors import PictureError
 from seealike.evaluation.intervals import Estimate
 from seealike.evaluation.values import Example, Neighbour
-from seealike.gallery import Cell, GalleryPicture, Mark
+from seealike.gallery import Cell, GalleryPicture, Mark, Thumbnails
 
 Thumbnailer = Callable[[str, int], bytes]
 SIDE_PX = 200
 
 
-class Pictures:
+class Pictures(Thumbnails[str]):
     """Makes pictures of a page, each thumbnail once."""
-
-    def __init__(self, thumbnail: Thumbnailer, side_px: int = SIDE_PX) -> None:
-        """``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
-        self._side_px = side_px
-        self._thumbnail = thumbnail
-        self._made: dict[str, bytes | None] = {}
-
-    def of(self, path: str | None) -> bytes | None:
-        """A thumbnail, or ``None`` where the file is gone."""
-        if path is None:
-            return None
-        if path not in self._made:
-            try:
-                self._made[path] = self._thumbnail(path, self._side_px)
-            except PictureError:
-                self._made[path] = None
-        return self._made[path]
 
     def query(self, example: Example) -> GalleryPicture:
         """The picture that was asked with."""

@@ -4,7 +4,8 @@ A page is a plain value; :func:`render_gallery` turns it into text that loads no
 Nothing here opens a file of the catalogue or knows how a hit was found.
 """
 
-from seealike.gallery.budget import picture_budget
+from seealike.gallery.budget import lists_with_pictures, shown_with_pictures
+from seealike.gallery.described import SAME_GROUP, Describer, relative_link
 from seealike.gallery.page import (
     Cell,
     Command,
@@ -14,22 +15,30 @@ from seealike.gallery.page import (
     GalleryPicture,
     GallerySection,
     GalleryTable,
+    Link,
     Mark,
     PageKind,
 )
 from seealike.gallery.render import render_gallery
+from seealike.gallery.thumbnails import Thumbnails
 
 __all__ = [
+    "SAME_GROUP",
     "Cell",
     "Command",
+    "Describer",
     "Fact",
     "GalleryList",
     "GalleryPage",
     "GalleryPicture",
     "GallerySection",
     "GalleryTable",
+    "Link",
     "Mark",
     "PageKind",
-    "picture_budget",
+    "Thumbnails",
+    "lists_with_pictures",
+    "relative_link",
     "render_gallery",
+    "shown_with_pictures",
 ]

@@ -44,6 +44,9 @@ class GalleryPicture:
         thumbnail: JPEG, PNG or WebP bytes; ``None`` shows that the file is gone.
         mark: whether it is what was sought; ``None`` where nobody knows.
         words: what was asked in words, shown in the picture's place.
+        columns: a quieter third line.
+        link: the address of its file, as seen from the page.
+        disliked: whether it is a query that answers are to be unlike.
     """
 
     id: str
@@ -54,6 +57,9 @@ class GalleryPicture:
     thumbnail: bytes | None = None
     mark: Mark | None = None
     words: str = ""
+    columns: str = ""
+    link: str = ""
+    disliked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Another file beside the page, and what it holds."""
+
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class GalleryPage:
     """A whole page.
 
@@ -145,6 +159,7 @@ class GalleryPage:
         subtitle: one or two sentences below it.
         sections: the questions and their answers.
         facts: figures shown large at the top.
+        links: to files beside the page, below the facts.
         tables: figures in rows, before the sections.
         commands: what the reader can do next, shown after the sections.
         skipped: files listed one by one, with their reasons.
@@ -161,6 +176,7 @@ class GalleryPage:
     subtitle: str = ""
     sections: tuple[GallerySection, ...] = ()
     facts: tuple[Fact, ...] = ()
+    links: tuple[Link, ...] = ()
     tables: tuple[GalleryTable, ...] = ()
     commands: tuple[Command, ...] = ()
     skipped: tuple[Skipped, ...] = ()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
-from functools import partial
 
+from seealike.gallery.album import Album
 from seealike.gallery.page import GalleryPicture, Mark
 from seealike.gallery.text import escaped, shortened, visible
 from seealike.types import Metric
@@ -14,7 +12,6 @@ from seealike.types import Metric
 _NAME_LENGTH = 40
 _WORDS_LENGTH = 60
 _MARKS = {Mark.RIGHT: "✓", Mark.WRONG: "✕"}
-_SIGNATURES = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"), (b"RIFF", "image/webp"))
 _GONE = (
     '<span class="gone"><svg viewBox="0 0 48 48" aria-hidden="true">'
     '<rect x="7" y="10" width="34" height="28" rx="4"/>'
@@ -22,26 +19,25 @@ _GONE = (
 )
 
 
-def figure(picture: GalleryPicture, metric: Metric, *, rank: int | None = None, heading: str = "") -> str:
+def figure(picture: GalleryPicture, metric: Metric, album: Album, *, rank: int | None = None) -> str:
     """Return a picture with caption and score.
 
     Args:
         picture: the picture.
         metric: what its score means.
+        album: takes the picture itself.
         rank: counts hits from 1; queries have none.
-        heading: what is written above already, and so need not be in the caption.
     """
-    label = f'<span class="label">{escaped(picture.label)}</span>' if picture.label else ""
-    mark = f'<span class="mark" title="{picture.mark}">{_MARKS[picture.mark]}</span>' if picture.mark else ""
-    kind = f"frame {picture.mark}" if picture.mark else "frame"
-    lines = [line for line in (picture.caption or picture.id, picture.detail) if line and line != heading]
-    caption = name(lines[0], hint=picture.id) if lines else ""
-    detail = f'<span class="detail">{name(lines[1])}</span>' if len(lines) > 1 else ""
-    score = score_bar(picture.score, metric) if picture.score is not None else ""
-    return (
-        f'<figure><div class="{kind}">{_image(picture, rank)}{label}{mark}</div>'
-        f"<figcaption>{caption}{detail}{score}</figcaption></figure>"
-    )
+    lines = [name(picture.caption or picture.id, hint=picture.id)]
+    if picture.detail:
+        lines.append(f'<span class="detail">{name(picture.detail)}</span>')
+    if picture.columns:
+        columns = escaped(picture.columns)
+        lines.append(f'<span class="detail columns" title="{columns}">{columns}</span>')
+    if picture.score is not None:
+        lines.append(score_bar(picture.score, metric))
+    frame = _frame(picture, album, rank)
+    return f'<figure><div class="frame">{frame}</div><figcaption>{"".join(lines)}</figcaption></figure>'
 
 
 def name(text: str, *, hint: str = "") -> str:
@@ -61,14 +57,15 @@ def name(text: str, *, hint: str = "") -> str:
 def score_bar(score: float, metric: Metric) -> str:
     """Return a score as a quiet bar and a number."""
     if not math.isfinite(score):
-        return '<span class="score"><b>no score</b></span>'
+        return '<b class="score">no score</b>'
     share = score if metric is Metric.COSINE else 1.0 + score / 2.0
     filled = round(100 * min(1.0, max(0.0, share)))
-    return (
-        '<span class="score"><svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect width="100" height="4" rx="2"/><rect class="on" width="{filled}" height="4" rx="2"/></svg>'
-        f"<b>{score_text(score)}</b></span>"
-    )
+    return f'<b class="score s{filled}">{score_text(score)}</b>'
+
+
+def score_rules() -> str:
+    """How far the bar of every class of ``score_bar`` is filled, as CSS."""
+    return "\n".join(f".s{filled}{{--filled:{filled}%}}" for filled in range(101))
 
 
 def score_text(score: float | None) -> str:
@@ -76,33 +73,19 @@ def score_text(score: float | None) -> str:
     return "no score" if score is None or not math.isfinite(score) else f"{round(score, 3) + 0.0:.3f}"
 
 
-def _image(picture: GalleryPicture, rank: int | None) -> str:
+def _frame(picture: GalleryPicture, album: Album, rank: int | None) -> str:
+    """The picture, or what stands for it, with what is written on it."""
+    kind = album.name_of(picture.thumbnail)
+    spoken = escaped(f"{'Query' if rank is None else f'Result {rank}'}: {picture.caption or picture.id}")
     if picture.words:
-        return f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
-    kind = _media_type(picture.thumbnail or b"")
-    if picture.thumbnail is None or kind is None:
-        return _GONE
-    size = thumbnail_size(picture.thumbnail)
-    known = f' width="{size[0]}" height="{size[1]}"' if size else ""
-    spoken = picture.caption or picture.id
-    alt = f"Query: {spoken}" if rank is None else f"Result {rank}: {spoken}"
-    data = base64.b64encode(picture.thumbnail).decode("ascii")
-    return (
-        f'<img src="data:{kind};base64,{data}" alt="{escaped(alt)}"{known} loading="lazy" decoding="async">'
-    )
-
-
-def _media_type(content: bytes) -> str | None:
-    return next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)
-
-
-def thumbnail_size(content: bytes) -> tuple[int, int] | None:
-    """Read a picture's width and height from its header."""
-    from PIL import Image, UnidentifiedImageError
-
-    opening = partial(Image.open, formats=["JPEG", "PNG", "WEBP"])
-    try:
-        with opening(io.BytesIO(content)) as picture:
-            return picture.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return None
+        shown = f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
+    elif kind is None:
+        shown = _GONE
+    elif picture.link:
+        shown = f'<a class="view" href="{escaped(picture.link)}" aria-label="{spoken}"></a>'
+    else:
+        shown = f'<span class="view" role="img" aria-label="{spoken}"></span>'
+    label = f'<span class="label">{escaped(picture.label)}</span>' if picture.label else ""
+    mark = f'<span class="mark" title="{picture.mark}">{_MARKS[picture.mark]}</span>' if picture.mark else ""
+    classes = " ".join(filter(None, ("picture", kind, picture.mark, "disliked" * picture.disliked)))
+    return f'<div class="{classes}">{shown}{label}{mark}</div>'

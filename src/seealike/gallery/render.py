@@ -7,11 +7,19 @@ import hashlib
 import os
 from dataclasses import replace
 from importlib.resources import files
-from statistics import median
 
-from seealike.gallery.budget import picture_budget
-from seealike.gallery.page import Command, Fact, GalleryList, GalleryPage, GalleryPicture, GallerySection
-from seealike.gallery.picture import figure, name, score_text, thumbnail_size
+from seealike.gallery.album import Album, frame_shape
+from seealike.gallery.budget import shown_with_pictures
+from seealike.gallery.page import (
+    Command,
+    Fact,
+    GalleryList,
+    GalleryPage,
+    GalleryPicture,
+    GallerySection,
+    Link,
+)
+from seealike.gallery.picture import figure, name, score_rules, score_text
 from seealike.gallery.table import figures
 from seealike.gallery.text import duration, escaped, shortened, visible
 from seealike.types import Metric, Skipped
@@ -30,19 +38,20 @@ _MARK = (
 
 def render_gallery(page: GalleryPage) -> str:
     """Return the page as HTML that needs no network, no script and no other file."""
-    style = _stylesheet()
-    shown = picture_budget([len(section.hits) for section in page.sections])
+    shown = shown_with_pictures([[hit.id for hit in section.hits] for section in page.sections])
+    album = Album(frame_shape(_some_thumbnails(page.sections)))
     sections = "".join(
-        _section(section, index, count, page.metric)
+        _section(section, index, count, page.metric, album)
         for index, (section, count) in enumerate(zip(page.sections, shown, strict=True), start=1)
     )
+    style = "\n".join((_stylesheet(), score_rules(), album.css()))
     body = "".join(
         (
             '<a class="skip" href="#results">Skip to the results</a>',
             _header(page),
             "".join(map(figures, page.tables)),
             _contents(page.sections),
-            f'<main id="results" class="{_shape(page.sections)}">{sections}</main>',
+            f'<main id="results">{sections}</main>',
             _commands(page.commands),
             _skipped_files(page.skipped),
             _footer(page),
@@ -77,8 +86,15 @@ def _header(page: GalleryPage) -> str:
     mark = _MARK.replace("<svg ", '<svg aria-hidden="true" ', 1)
     return (
         f'<header><p class="brand">{mark}seealike</p><h1>{escaped(page.title)}</h1>'
-        f"{subtitle}{_facts(page.facts)}</header>"
+        f"{subtitle}{_facts(page.facts)}{_links(page.links)}</header>"
     )
+
+
+def _links(links: tuple[Link, ...]) -> str:
+    if not links:
+        return ""
+    items = "".join(f'<li><a href="{escaped(one.address)}">{escaped(one.text)}</a></li>' for one in links)
+    return f'<ul class="links">{items}</ul>'
 
 
 def _facts(facts: tuple[Fact, ...]) -> str:
@@ -106,43 +122,49 @@ def _contents(sections: tuple[GallerySection, ...]) -> str:
 def _title(section: GallerySection) -> str:
     if section.title or not section.query:
         return section.title or "Results"
-    first = section.query[0].caption or section.query[0].id
-    return first if len(section.query) == 1 else f"{first} and {len(section.query) - 1} more"
+    liked = [picture for picture in section.query if not picture.disliked]
+    disliked = [picture for picture in section.query if picture.disliked]
+    return " but not ".join(_first_and_more(group) for group in (liked, disliked) if group)
 
 
-def _section(section: GallerySection, index: int, shown: int, metric: Metric) -> str:
+def _first_and_more(pictures: list[GalleryPicture]) -> str:
+    first = pictures[0].caption or pictures[0].id
+    return first if len(pictures) == 1 else f"{first} and {len(pictures) - 1} more"
+
+
+def _section(section: GallerySection, index: int, shown: int, metric: Metric, album: Album) -> str:
     title = visible(_title(section))
     note = f'<p class="note">{escaped(section.note)}</p>' if section.note else ""
     several = " several" if len(section.query) > 1 else ""
     query = "".join(
-        figure(replace(picture, label=picture.label or "query"), metric, heading=_title(section))
-        for picture in section.query
+        figure(replace(picture, label=picture.label or "query"), metric, album) for picture in section.query
     )
     return (
         f'<section class="result" id="s{index}" aria-labelledby="h{index}"><div class="heading">'
         f'<h2 id="h{index}" title="{escaped(title)}"><bdi>{escaped(shortened(title, 72))}</bdi></h2>'
         f"{note}</div>"
         f'<div class="row"><div class="query{several}">{query}</div>'
-        f'<div class="answers">{_answers(section, shown, metric)}</div></div></section>'
+        f'<div class="answers">{_answers(section, shown, metric, album)}</div></div></section>'
     )
 
 
-def _answers(section: GallerySection, shown: int, metric: Metric) -> str:
+def _answers(section: GallerySection, shown: int, metric: Metric, album: Album) -> str:
     if section.lists:
-        lists = "".join(_list(part, metric, section.empty) for part in section.lists)
+        lists = "".join(_list(part, metric, album, section.empty) for part in section.lists)
         return f'<div class="lists">{lists}</div>'
     if not section.hits:
         return f'<p class="empty">{escaped(section.empty)}</p>'
     cards = "".join(
-        f"<li>{figure(hit, metric, rank=rank)}</li>" for rank, hit in enumerate(section.hits[:shown], start=1)
+        f"<li>{figure(hit, metric, album, rank=rank)}</li>"
+        for rank, hit in enumerate(section.hits[:shown], start=1)
     )
     return f'<ol class="hits">{cards}</ol>{_more(section.hits[shown:], shown)}'
 
 
-def _list(part: GalleryList, metric: Metric, empty: str) -> str:
+def _list(part: GalleryList, metric: Metric, album: Album, empty: str) -> str:
     """Return the answers of one of several parties."""
     cards = "".join(
-        f"<li>{figure(hit, metric, rank=rank)}</li>" for rank, hit in enumerate(part.hits, start=1)
+        f"<li>{figure(hit, metric, album, rank=rank)}</li>" for rank, hit in enumerate(part.hits, start=1)
     )
     note = f'<p class="note">{escaped(part.note)}</p>' if part.note else ""
     answers = f'<ol class="hits">{cards}</ol>' if cards else f'<p class="empty">{escaped(empty)}</p>'
@@ -165,19 +187,10 @@ def _more(hits: tuple[GalleryPicture, ...], shown: int) -> str:
     )
 
 
-def _shape(sections: tuple[GallerySection, ...]) -> str:
-    """Choose the frames' shape that suits most of the pictures."""
-    sample = [
-        picture.thumbnail
-        for section in sections[:_SHAPE_SAMPLE]
-        for picture in _some_pictures(section)
-        if picture.thumbnail
-    ][:_SHAPE_SAMPLE]
-    sizes = [size for size in map(thumbnail_size, sample) if size]
-    ratio = median(width / height for width, height in sizes) if sizes else 1.0
-    if ratio < 0.92:
-        return "portrait"
-    return "landscape" if ratio > 1.15 else "square"
+def _some_thumbnails(sections: tuple[GallerySection, ...]) -> list[bytes]:
+    """Some of the pictures, which decide about the frames' shape."""
+    pictures = (picture for section in sections[:_SHAPE_SAMPLE] for picture in _some_pictures(section))
+    return [picture.thumbnail for picture in pictures if picture.thumbnail][:_SHAPE_SAMPLE]
 
 
 def _some_pictures(section: GallerySection) -> tuple[GalleryPicture, ...]:

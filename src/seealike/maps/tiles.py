@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.errors import PictureError
+from seealike.gallery.thumbnails import BASE64, fitting_side
 from seealike.maps.value import Map
 from seealike.types import Progress
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 SIDES_PX = (128, 96, 72, 56, 48, 40, 32)
 BUDGET_BYTES = 40_000_000
-_BASE64 = 4 / 3
-_TRIED = 40  # pictures that decide about the side
 _QUALITY = 62
 _FINEST_LEVEL = 12  # 4,096 x 4,096 cells
 
@@ -60,20 +59,25 @@ def make_tiles(
     """Make small pictures of a map's items; a picture that cannot be read is left out and counted."""
     report = progress or (lambda _: None)
     order = [int(row) for row in spread_order(made, made.options.seed) if made.paths[row] is not None]
-    budget = int(options.budget_bytes / _BASE64)
-    side, fits = _side(catalog, made, order, options, budget)
+    budget = int(options.budget_bytes / BASE64)
+
+    def size(row: int, side_px: int) -> int | None:
+        tile = _tile(catalog, made.paths[row], side_px)
+        return None if tile is None else len(tile)
+
+    side, fits = fitting_side(order, size, options.sides_px, budget)
     pictures: dict[int, bytes] = {}
-    unreadable = size = 0
+    unreadable = taken = 0
     for done, row in enumerate(order[:fits]):
         report(Progress("pictures", done, fits))
         tile = _tile(catalog, made.paths[row], side)
         if tile is None:
             unreadable += 1
-        elif size + len(tile) > budget:
+        elif taken + len(tile) > budget:
             break
         else:
             pictures[row] = tile
-            size += len(tile)
+            taken += len(tile)
     report(Progress("pictures", fits, fits))
     return Tiles(side, pictures, unreadable)
 
@@ -98,27 +102,6 @@ def spread_order(made: Map, seed: int) -> Int64Array:
         chosen.append(waiting[first])
         waiting = np.delete(waiting, first)
     return np.concatenate([*chosen, waiting])
-
-
-def _side(
-    catalog: Catalog, made: Map, order: list[int], options: TilesOptions, budget: int
-) -> tuple[int, int]:
-    """The side of the tiles and how many to make, judged by some of them."""
-    tried = order[:: max(1, len(order) // _TRIED)][:_TRIED]
-    side, mean = options.sides_px[-1], 0.0
-    for side in options.sides_px:
-        sizes = [len(tile) for tile in _tiles(catalog, made, tried, side)]
-        mean = sum(sizes) / len(sizes) if sizes else 0.0
-        if mean * len(order) <= budget:
-            return side, len(order)
-    return side, min(len(order), round(budget / mean))
-
-
-def _tiles(catalog: Catalog, made: Map, rows: list[int], side: int) -> Iterator[bytes]:
-    for row in rows:
-        tile = _tile(catalog, made.paths[row], side)
-        if tile is not None:
-            yield tile
 
 
 def _tile(catalog: Catalog, path: str | None, side: int) -> bytes | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.errors import PictureError
 from seealike.evaluation.metrics import metric_names
 from seealike.gallery import (
     Cell,
@@ -21,6 +20,7 @@ from seealike.gallery import (
     GalleryTable,
     Mark,
     PageKind,
+    Thumbnails,
     render_gallery,
 )
 from seealike.gallery.text import duration, escaped
@@ -45,13 +45,14 @@ _FIRST_TABLE = '<section class="figures"'
 
 def train_page(report: TrainReport, thumbnail: Thumbnailer) -> str:
     """The page as HTML that loads nothing. ``thumbnail`` makes a small picture of a file."""
+    pictures = Thumbnails(thumbnail, _SIDE_PX)
     page = GalleryPage(
         kind=PageKind.TRAINING,
         title="Before and after",
         subtitle=_subtitle(report),
         facts=_facts(report),
         tables=(_table(report),),
-        sections=tuple(_section(report, row, thumbnail) for row in chosen_queries(report)),
+        sections=tuple(_section(report, row, pictures) for row in chosen_queries(report)),
         commands=_commands(report),
         items=len(report.split.test),
         encoder=report.base,
@@ -151,7 +152,7 @@ def _cell(estimate: Estimate | None, *, signed: bool) -> Cell | str:
     return Cell(f"{estimate.value:{form}}", f"{low:{form}} to {high:{form}}", bar)
 
 
-def _section(report: TrainReport, row: int, thumbnail: Thumbnailer) -> GallerySection:
+def _section(report: TrainReport, row: int, pictures: Thumbnails[str]) -> GallerySection:
     place = metric_names(K).index(f"precision@{K}")
     asked = int(report.before.ranked.asked[row])
     sought = int(report.lesson.targets[report.split.test[asked]])
@@ -160,18 +161,18 @@ def _section(report: TrainReport, row: int, thumbnail: Thumbnailer) -> GallerySe
     for title, evidence in (("before", report.before), ("after", report.after)):
         right = round(float(evidence.ranked.values[row, place]) * K)
         hits = _hits(
-            report, evidence.ranked.nearest[row], evidence.ranked.scores[row].tolist(), sought, thumbnail
+            report, evidence.ranked.nearest[row], evidence.ranked.scores[row].tolist(), sought, pictures
         )
         lists.append(GalleryList(title, f"{right} of the first {K} are right", hits))
     name = report.lesson.classes[sought]
-    picture = GalleryPicture(query.id, name, detail=query.id, thumbnail=_thumbnail(query, thumbnail))
+    picture = GalleryPicture(query.id, name, detail=query.id, thumbnail=pictures.of(query.path))
     values = [evidence.ranked.values[row, place] for evidence in (report.before, report.after)]
     note = "improved" if values[1] > values[0] else "worsened"
     return GallerySection((picture,), (), title=name, note=note, lists=tuple(lists))
 
 
 def _hits(
-    report: TrainReport, nearest: Int64Array, scores: list[float], sought: int, thumbnail: Thumbnailer
+    report: TrainReport, nearest: Int64Array, scores: list[float], sought: int, pictures: Thumbnails[str]
 ) -> tuple[GalleryPicture, ...]:
     hits = []
     for place, score in list(zip(nearest.tolist(), scores, strict=True))[:_SHOWN]:
@@ -183,7 +184,7 @@ def _hits(
                 item.id,
                 report.lesson.classes[target],
                 score=score,
-                thumbnail=_thumbnail(item, thumbnail),
+                thumbnail=pictures.of(item.path),
                 mark=Mark.RIGHT if target == sought else Mark.WRONG,
             )
         )
@@ -192,13 +193,6 @@ def _hits(
 
 def _item(report: TrainReport, place: int) -> Item:
     return report.lesson.items[int(report.split.test[place])]
-
-
-def _thumbnail(item: Item, thumbnail: Thumbnailer) -> bytes | None:
-    try:
-        return thumbnail(item.path, _SIDE_PX) if item.path else None
-    except PictureError:
-        return None
 
 
 def _commands(report: TrainReport) -> tuple[Command, ...]:

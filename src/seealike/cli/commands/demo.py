@@ -13,11 +13,9 @@ from seealike.cli.options import quiet_option
 from seealike.cli.outputs import force_option
 from seealike.cli.progress import progress_printer
 from seealike.demo import run_demo
-from seealike.demo.run import CATALOG_NAME
+from seealike.demo.run import CATALOG_NAME, PAGE_NAME
 from seealike.gallery import render_gallery
 from seealike.wording import counted
-
-PAGE_NAME = "results.html"
 
 
 @click.command(name="demo")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import islice
 
 import click
 
 from seealike.catalog import Catalog, SearchOptions
-from seealike.catalog.output_kinds import LISTS, RESULTS_PAGE
+from seealike.catalog.output_kinds import LISTS
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import place_option
@@ -18,13 +19,14 @@ from seealike.cli.limit_option import limit_option
 from seealike.cli.list_files import ListFormat, format_of, write_lists
 from seealike.cli.options import catalog_option, quiet_option, search_options
 from seealike.cli.outputs import force_option, opened_catalog, output_option
-from seealike.cli.pages import Page, Query, write_page
+from seealike.cli.pages import Gallery, Page, Query, asked_gallery, gallery_options, write_page
 from seealike.cli.progress import progress_printer
+from seealike.gallery import lists_with_pictures
 from seealike.images import DecodeLimits
 from seealike.types import Metric
 from seealike.wording import counted
 
-GALLERY_LISTS = 60
+GALLERY_LISTS = 1000
 
 
 @click.command(name="recommend")
@@ -49,12 +51,7 @@ GALLERY_LISTS = 60
     default=None,
     help="How to print the results.  [default: table; with --all csv, or what -o ends in]",
 )
-@output_option(
-    "--gallery",
-    kind=RESULTS_PAGE,
-    metavar="FILE.html",
-    text=f"Also write a page of the results (--all: of {GALLERY_LISTS} items).",
-)
+@gallery_options(f"Also write a page of the results (--all: of up to {GALLERY_LISTS:,} items).")
 @force_option
 @limit_option
 @quiet_option
@@ -72,6 +69,8 @@ def command(
     exact: bool,
     form: str | None,
     gallery: OutputFile | None,
+    caption: str | None,
+    no_links: bool,
     force: bool,  # noqa: ARG001  the outputs know it
     limits: DecodeLimits,
     quiet: bool,
@@ -88,22 +87,26 @@ def command(
     if (dislikes and everybody) or (output and not everybody):
         raise click.UsageError("--not goes with --like, -o with --all")
     options = SearchOptions(min_score, exact, Metric(metric))
+    page_wanted = asked_gallery(gallery, caption, no_links=no_links)
     list_format = format_of(output, form) if everybody else ListFormat.CSV
     with opened_catalog(catalog, output, gallery, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         if everybody:
-            _lists(opened, k, options, output, list_format, gallery, quiet=quiet)
+            _lists(opened, k, options, output, list_format, page_wanted, quiet=quiet)
             return
         started = time.perf_counter()
         check_files(opened, files, "--like")
         with file_hint("it is a file: say --like-file"):
             hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
         took_s = time.perf_counter() - started
-        if gallery:
-            liked = [(item_id, opened.item(item_id).path) for item_id in likes]
-            query = Query((*liked, *((name, name) for name in files)))
+        if page_wanted:
+            query = Query(
+                items=tuple(map(opened.item, likes)),
+                pictures=tuple((name, name) for name in files),
+                disliked=tuple(map(opened.item, dislikes)),
+            )
             page = Page("Recommended", ((query, hits),), took_s, min_score, options.metric)
-            write_page(gallery, opened, page, quiet=quiet)
+            write_page(page_wanted, opened, page, quiet=quiet)
         label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
         write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
 
@@ -114,7 +117,7 @@ def _lists(
     options: SearchOptions,
     output: OutputFile | None,
     form: ListFormat,
-    gallery: OutputFile | None,
+    gallery: Gallery | None,
     *,
     quiet: bool,
 ) -> None:
@@ -126,10 +129,12 @@ def _lists(
     if not quiet and output:
         echo(f"{output.path}: lists of {counted(count, 'item')} in {took_s:.1f} s", err=True)
     if gallery:
-        chosen = [item for _, item in zip(range(GALLERY_LISTS), catalog.items(), strict=False)]
+        chosen = list(islice(catalog.items(), GALLERY_LISTS))
         found = catalog.similar_batch([item.id for item in chosen], k, options=options)
-        queries = [Query(((item.id, item.path),)) for item in chosen]
-        answers = tuple(zip(queries, found, strict=True))
-        note = f"The lists of the first {len(chosen):,} of {counted(len(catalog), 'item')}, in id order."
+        shown = lists_with_pictures(
+            [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, found, strict=True)
+        )
+        answers = [(Query(items=(item,)), hits) for item, hits in zip(chosen[:shown], found, strict=False)]
+        note = f"The lists of the first {shown:,} of {counted(len(catalog), 'item')}, in id order."
         page = Page("Similar items", answers, took_s, options.min_score, options.metric, note)
         write_page(gallery, catalog, page, quiet=quiet)

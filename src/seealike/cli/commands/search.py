@@ -8,7 +8,6 @@ import time
 import click
 
 from seealike.catalog import SearchOptions
-from seealike.catalog.output_kinds import RESULTS_PAGE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
@@ -21,8 +20,8 @@ from seealike.cli.options import (
     results_format_option,
     search_options,
 )
-from seealike.cli.outputs import force_option, opened_catalog, output_option
-from seealike.cli.pages import Page, Query, write_page
+from seealike.cli.outputs import force_option, opened_catalog
+from seealike.cli.pages import Page, Query, asked_gallery, gallery_options, write_page
 from seealike.errors import PictureError
 from seealike.images import DecodeLimits
 from seealike.types import Metric, SkipReason
@@ -44,9 +43,7 @@ _STANDARD_INPUT = "-"
 @place_option
 @search_options
 @results_format_option("How to print the results.")
-@output_option(
-    "--gallery", kind=RESULTS_PAGE, metavar="FILE.html", text="Also write a page that shows the results."
-)
+@gallery_options("Also write a page that shows the results.")
 @force_option
 @limit_option
 @quiet_option
@@ -63,6 +60,8 @@ def command(
     form: str,
     null: bool,
     gallery: OutputFile | None,
+    caption: str | None,
+    no_links: bool,
     force: bool,  # noqa: ARG001  the page knows it
     limits: DecodeLimits,
     quiet: bool,
@@ -84,6 +83,7 @@ def command(
     if by_id and not pictures:
         raise click.UsageError("--id goes with the ids of items, as arguments")
     check_null(form, null=null)
+    page_wanted = asked_gallery(gallery, caption, no_links=no_links)
     if not by_id and pictures.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
@@ -103,15 +103,17 @@ def command(
         names = pictures + texts
         results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, found, strict=True)]
         took_s = time.perf_counter() - started
-        if gallery:
-            shown = [opened.item(name).path for name in pictures] if by_id else images
-            queries = [Query(((name, image),)) for name, image in zip(pictures, shown, strict=True)]
-            queries += [Query((), words=text) for text in texts]
+        if page_wanted:
+            queries = [Query(items=(opened.item(name),)) for name in pictures] if by_id else []
+            queries += [
+                Query(pictures=((name, image),)) for name, image in zip(pictures, images, strict=False)
+            ]
+            queries += [Query(words=text) for text in texts]
             answers = tuple(zip(queries, found, strict=True))
             title = "What else looks like this?" if pictures else "What looks like these words?"
             note = "Words and pictures score low together: only the order tells." if texts else ""
             page = Page(title, answers, took_s, min_score, options.metric, note)
-            write_page(gallery, opened, page, quiet=quiet)
+            write_page(page_wanted, opened, page, quiet=quiet)
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from seealike.errors import CatalogBusyError
 from seealike.indexes.scoring import unit_rows
 from seealike.recommend.query import Examples, Query, taste
 from seealike.recommend.ranking import Ranked
@@ -59,6 +60,10 @@ class NamedVectors(VectorReader, Protocol):
 class ItemStore(NamedVectors, VectorStore, Protocol):
     """The truth."""
 
+    @property
+    def directory(self) -> str:
+        """The catalogue's directory."""
+
     def items_of(self, keys: Sequence[int]) -> Mapping[int, ItemRow]:
         """Those of ``keys`` that are alive, by key."""
 
@@ -79,7 +84,7 @@ def hits(
     Raises:
         UnknownItemError: an example is not in the catalogue.
         UsageError: a list has no example of what is liked, or its dislikes cancel its likes.
-        StaleViewError: the catalogue changes faster than it can be read.
+        CatalogBusyError: the catalogue changes faster than it can be read.
     """
     after = -1
     for _ in range(ATTEMPTS):
@@ -88,7 +93,7 @@ def hits(
             return _hits_at(view, store, searcher, query, path_of)
         except StaleViewError:
             after = view.generation
-    raise StaleViewError
+    raise CatalogBusyError(store.directory, "a process that changes it faster than it can be read")
 
 
 def _hits_at(

@@ -11,7 +11,7 @@ CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 
-.PHONY: help demo test test-heavy test-torch test-torch-heavy check format bench lock clean
+.PHONY: help demo test test-heavy test-torch test-torch-heavy check format bench dist lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ format: $(DEV)  ## put the code into shape
 
 bench: $(BENCH)  ## measure, side by side with the neighbours; writes .bench/results.md
 	$(BIN)/python -m benchmarks
+
+dist: $(CORE)  ## wheel and sdist in dist/, checked, and the wheel used offline in an environment of its own
+	$(BIN)/python tools/dist.py
 
 lock: $(DEV)  ## resolve the dependencies anew (hashes included)
 	$(PIP) install -q uv

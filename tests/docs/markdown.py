@@ -33,7 +33,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Every page that people read."""
-    tops = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    tops = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
     return [*tops, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 

@@ -261,6 +261,11 @@ class IndexReport:
         return sum(self.skipped_by_reason.values())
 
     @property
+    def changed(self) -> int:
+        """How many items are other than before."""
+        return self.added + self.updated + self.moved + self.removed
+
+    @property
     def usable(self) -> int:
         """How many of the source's pictures are in the catalogue."""
         return self.added + self.updated + self.moved + self.unchanged

@@ -40,6 +40,35 @@ def typed(indexed: Path, capfd: pytest.CaptureFixture[str]) -> Call:
     return call
 
 
+def test_people_are_told_which_catalogue_was_found_unless_it_is_right_here(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def said(*more: str) -> str:
+        assert run(["search", "--id", "shirts/000.jpg", *more]) == 0
+        return capfd.readouterr().err
+
+    monkeypatch.chdir(indexed / "shirts")
+    assert said() == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert said() == f"in {os.path.join('..', '.seealike')}:\n"
+    assert said("--quiet") == said("-C", str(indexed)) == ""
+    monkeypatch.chdir(indexed)
+    assert said() == ""
+
+
+def test_the_name_of_a_file_leads_to_the_id_that_a_table_gives_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "images", range(3))
+    (tmp_path / "t.csv").write_text("id,path\nsku-a,images/000.jpg\nsku-b,images/001.jpg\n")
+    assert run(["index", str(tmp_path / "t.csv"), "-q"]) == 0
+    for name in ("001.jpg", "images/001.jpg"):
+        assert run(["search", "--id", name, "-C", str(tmp_path)]) == 1
+        assert "it is the file of the item 'sku-b'" in capfd.readouterr().err
+    assert run(["search", "--id", "002.jpg", "-C", str(tmp_path)]) == 1
+    assert "item '" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
@@ -108,6 +137,7 @@ def test_a_file_where_an_id_is_needed_and_an_id_where_a_file_is(
     for arguments, said in (
         (("search", "--id", str(photo)), "it is a file: leave out --id"),
         (("recommend", "--like", str(photo)), "it is a file: say --like-file"),
+        (("search", "--id", str(photo)), "or name its item: 'shirts/000.jpg'"),
         (("search", "shirts/000.jpg"), "no such file, but it is the id of an item: say --id"),
         (
             ("recommend", "--like-file", "shirts/000.jpg"),

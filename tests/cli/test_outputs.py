@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import importlib.util
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog.output_kinds import KINDS
+from seealike.catalog.output_kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.cli.outputs import OutputParameter
 
@@ -291,11 +294,33 @@ def test_a_web_page_beside_a_manifest_of_another_program_is_no_catalogue(call: C
     assert call("search", "--gallery", site / "found.html")[0] == 0
 
 
-def test_the_page_of_the_demonstration_is_under_the_rule(tmp_path: Path) -> None:
+def test_the_page_of_the_demonstration_is_under_the_rule(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "demo"
-    assert run(["demo", str(folder), "-q"]) == 0
-    assert run(["demo", str(folder), "-q"]) == 0
-    page = folder / "results.html"
+    monkeypatch.setitem(sys.modules, "openTSNE", None)
+    assert run(["demo", str(folder)]) == 0
+    drawn, indexed, wrote, _ = capfd.readouterr().err.splitlines()
+    assert drawn.startswith("drew a shop of 404 pictures")
+    assert indexed.startswith("indexed 404 pictures in ")
+    assert (
+        wrote == "wrote similar.csv, but no map: a map needs an optional package: pip install 'seealike[map]'"
+    )
+    page, lists = folder / "results.html", folder / "similar.csv"
+    assert 'href="similar.csv"' in page.read_text("utf-8")
+    assert 'href="map.html"' not in page.read_text("utf-8")
+    with lists.open(encoding="utf-8", newline="") as file:
+        assert len({row["id"] for row in csv.DictReader(file)}) == 404
+    written = lists.stat().st_mtime_ns
+    monkeypatch.undo()
+    assert run(["demo", str(folder)]) == 0
+    assert capfd.readouterr().err.startswith(
+        f"nothing changed: the shop in {folder} and its 404 pictures are"
+    )
+    assert lists.stat().st_mtime_ns == written
+    if importlib.util.find_spec("openTSNE"):
+        assert MAP_PAGE.wrote(str(folder / "map.html"))
+        assert 'href="map.html"' in page.read_text("utf-8")
     page.write_text("notes about it")
     assert run(["demo", str(folder), "-q"]) == 2
     assert page.read_text() == "notes about it"

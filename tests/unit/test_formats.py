@@ -256,7 +256,7 @@ def test_progress_is_silent_in_a_pipe_and_when_quiet(
 def test_progress_on_a_terminal_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
-    with progress_printer(quiet=False) as show:
+    with progress_printer(quiet=False, instant_s=0) as show:
         show(Progress("scan", 5, None))
         show(Progress("scan", 70, None))
         show(Progress("index", 0, 200))
@@ -271,12 +271,22 @@ def test_progress_on_a_terminal_tells_rate_and_time_left(monkeypatch: pytest.Mon
     assert text.endswith("\n")
 
 
+def test_work_that_is_done_in_an_instant_leaves_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with progress_printer(quiet=False, instant_s=3600) as show:
+        show(Progress("scan", 1, None))
+        show(Progress("index", 0, 2))
+        show(Progress("index", 2, 2))
+    assert stderr.getvalue() == ""
+
+
 def test_progress_leaves_the_terminal_usable_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
 
     def fail() -> None:
-        with progress_printer(quiet=False) as show:
+        with progress_printer(quiet=False, instant_s=0) as show:
             show(Progress("index", 1, 2))
             raise RuntimeError
 

@@ -5,26 +5,42 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 from seealike.catalog import Catalog
 from seealike.errors import CatalogError, PictureError, UnknownItemError
 from seealike.types import SkipReason
 from seealike.wording import counted
 
+_SUGGESTED = 3
+
 
 @contextmanager
-def file_hint(remedy: str) -> Iterator[None]:
-    """Add a remedy to the error about an id that is unknown, but a file's name.
+def file_hint(catalog: Catalog, remedy: str) -> Iterator[None]:
+    """Add a remedy to the error about an id that is unknown, but a file's name: the id of the file's item.
 
     Raises:
-        UnknownItemError: as the block raised it, with the remedy.
+        UnknownItemError: as the block raised it, with ``remedy`` for a file that is there, and the item's id.
     """
     try:
         yield
     except UnknownItemError as exc:
+        owners = islice((item.id for item in catalog.items() if _is_of(item.path, exc.item_id)), _SUGGESTED)
+        ids = " or ".join(map(repr, owners))
         if os.path.isfile(exc.item_id):
-            raise UnknownItemError(exc.item_id, remedy=remedy) from None
-        raise
+            remedy += f", or name its item: {ids}" if ids else ""
+        elif ids and not exc.alike:
+            remedy = f"it is the file of the item {ids}"
+        else:
+            raise
+        raise UnknownItemError(exc.item_id, remedy=remedy) from None
+
+
+def _is_of(path: str | None, name: str) -> bool:
+    """Whether a path is that of a named file, or ends in the name."""
+    return path is not None and (
+        path == os.path.abspath(name) or path.endswith(os.sep + os.path.normpath(name))
+    )
 
 
 def check_files(catalog: Catalog, names: Sequence[str], option: str) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
+import click
+
+from seealike.cli.echo import echo
 from seealike.errors import NoCatalogError, UsageError
 from seealike.store import is_catalog
 
@@ -25,7 +29,8 @@ def existing_catalog(catalog: str | None) -> str:
     """The catalogue to read.
 
     ``--catalog`` may name the catalogue or a folder that holds ``.seealike``. Without it: the one in the
-    working directory or a folder above it, else the one and only in a folder right below.
+    working directory or a folder above it, else the one and only in a folder right below. People are told of
+    one that does not lie in the working directory.
 
     Raises:
         NoCatalogError: there is none.
@@ -36,7 +41,7 @@ def existing_catalog(catalog: str | None) -> str:
     folder = os.getcwd()
     while True:
         if is_catalog(os.path.join(folder, DEFAULT_NAME)):
-            return os.path.relpath(os.path.join(folder, DEFAULT_NAME))
+            return _told(os.path.relpath(os.path.join(folder, DEFAULT_NAME)))
         if os.path.dirname(folder) == folder:
             break
         folder = os.path.dirname(folder)
@@ -49,7 +54,16 @@ def existing_catalog(catalog: str | None) -> str:
         raise UsageError(f"several catalogues here; name one: --catalog {' or '.join(below[:4])}")
     if not below:
         raise NoCatalogError(DEFAULT_NAME, "there is no catalogue here, above, or in a folder right below")
-    return below[0]
+    return _told(below[0])
+
+
+def _told(found: str) -> str:
+    """Say which catalogue was found elsewhere: to people alone, and not where they asked for quiet."""
+    context = click.get_current_context(silent=True)
+    quiet = context is not None and context.params.get("quiet")
+    if found != DEFAULT_NAME and not quiet and sys.stderr.isatty():
+        echo(f"in {found}:", err=True)
+    return found
 
 
 def _inside(catalog: str) -> str:

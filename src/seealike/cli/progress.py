@@ -19,16 +19,19 @@ _COUNTING = "{desc}: {n_fmt} [{elapsed}, {rate_noinv_fmt}]"
 _WITH_TOTAL = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{rate_noinv_fmt}, {remaining} left]"
 
 
+INSTANT_S = 1.0
+
+
 @contextmanager
-def progress_printer(quiet: bool) -> Iterator[ProgressCall]:
+def progress_printer(quiet: bool, *, instant_s: float = INSTANT_S) -> Iterator[ProgressCall]:
     """Give what shows progress while the ``with`` block runs: rate and time left, one line a stage.
 
-    Silent where ``quiet``, or where stderr is no terminal.
+    Silent where ``quiet``, where stderr is no terminal, and about a stage that takes less than ``instant_s``.
     """
     if quiet or not sys.stderr.isatty():
         yield _ignore
         return
-    printer = _Printer()
+    printer = _Printer(instant_s)
     try:
         yield printer.show
     finally:
@@ -42,13 +45,14 @@ def _ignore(progress: Progress) -> None:
 class _Printer:
     """One tqdm bar a stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, instant_s: float) -> None:
         from tqdm import tqdm
 
         # Neither its watching thread nor a lock between processes: worker processes start beside this.
         tqdm.monitor_interval = 0
         tqdm.set_lock(threading.RLock())
         self._make = tqdm
+        self._instant_s = instant_s
         self._bar: tqdm[None] | None = None
         self._stage = ""
 
@@ -63,14 +67,16 @@ class _Printer:
                 file=sys.stderr,
                 dynamic_ncols=True,
                 initial=progress.done,
+                delay=self._instant_s,
             )
         self._bar.bar_format = _COUNTING if progress.total is None else _WITH_TOTAL
         self._bar.total = progress.total
         self._bar.update(progress.done - self._bar.n)
 
     def close(self) -> None:
-        """Leave the last stage's line as it is."""
+        """Leave the last stage's line as it is; none where the stage was over in an instant."""
         if self._bar is not None:
-            self._bar.refresh()
+            if self._bar.format_dict["elapsed"] >= self._instant_s:
+                self._bar.delay = 0.0
             self._bar.close()
             self._bar = None

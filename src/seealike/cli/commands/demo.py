@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
-from seealike.catalog.output_kinds import RESULTS_PAGE
+import seealike
+from seealike.catalog import Catalog
+from seealike.catalog.output_kinds import LISTS, MAP_PAGE, RESULTS_PAGE
 from seealike.catalog.outputs import OutputFile, check_outside
 from seealike.cli.echo import echo
+from seealike.cli.list_files import ListFormat, write_lists
 from seealike.cli.options import quiet_option
 from seealike.cli.outputs import force_option
 from seealike.cli.progress import progress_printer
-from seealike.demo import run_demo
+from seealike.demo import DemoResult, run_demo
 from seealike.demo.run import CATALOG_NAME, PAGE_NAME
-from seealike.gallery import render_gallery
+from seealike.errors import MissingExtraError
+from seealike.gallery import Link, render_gallery
+from seealike.maps import MapOptions, make_map, make_tiles, render_map_page
 from seealike.wording import counted
+
+if TYPE_CHECKING:
+    from seealike.cli.progress import ProgressCall
+
+MAP_NAME, LISTS_NAME = "map.html", "similar.csv"
+_LABEL = "kind"
+_TOP = 10
 
 
 @click.command(name="demo")
@@ -25,28 +40,72 @@ from seealike.wording import counted
 def command(folder: str, force: bool, quiet: bool) -> None:
     """Draw a sample shop into FOLDER, index it, search it, and write a page that shows the results.
 
-    Nothing is downloaded, and the same command again draws and indexes nothing twice. The last
-    line printed is the path of the page.
+    Beside the page lie a map of the shop, if the extra for maps is installed, and the lists of all
+    items. Nothing is downloaded, and the same command again does nothing twice. The last line printed
+    is the path of the page.
 
     \b
     seealike demo
     seealike demo /tmp/shop
     """
-    page = os.path.abspath(os.path.join(folder, PAGE_NAME))
-    output, catalog = OutputFile(page, RESULTS_PAGE, force), os.path.join(folder, CATALOG_NAME)
-    check_outside(page)
+    catalog = os.path.join(folder, CATALOG_NAME)
+    page, map_page, lists = (
+        OutputFile(os.path.abspath(os.path.join(folder, name)), kind, force)
+        for name, kind in ((PAGE_NAME, RESULTS_PAGE), (MAP_NAME, MAP_PAGE), (LISTS_NAME, LISTS))
+    )
+    check_outside(page.path)
     if os.path.isdir(folder):
-        output.check(catalog)
+        for output in (page, map_page, lists):
+            output.check(catalog)
     with progress_printer(quiet) as progress:
         result = run_demo(folder, progress=progress)
-    output.write(render_gallery(result.page).encode("utf-8", "backslashreplace"), catalog)
+        with seealike.open(result.catalog_path) as opened:
+            _write_lists(opened, result, lists, progress)
+            no_map = _write_map(opened, result, map_page, progress)
+    links = [Link(LISTS_NAME, f"The {_TOP} most similar of every picture, as a table")]
+    if no_map is None:
+        links.insert(0, Link(MAP_NAME, f"All {result.items:,} pictures on a map"))
+    shown = replace(result.page, links=tuple(links))
+    page.write(render_gallery(shown).encode("utf-8", "backslashreplace"), catalog)
     if not quiet:
-        report, skipped = result.report, len(result.skipped)
-        rate = f" ({report.added / report.took_s:,.0f} images/s)" if report.added else ""
-        for line in (
-            f"drew a shop of {counted(result.items, 'picture')} in {folder}, and {skipped} spoilt files",
-            f"indexed {counted(result.items, 'picture')} in {report.took_s:.1f} s{rate}, skipped {skipped}",
-            f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:",
-        ):
+        for line in _said(result, folder, no_map):
             echo(line, err=True)
-    echo(page)
+    echo(page.path)
+
+
+def _write_lists(opened: Catalog, result: DemoResult, lists: OutputFile, progress: ProgressCall) -> None:
+    if result.report.changed or not lists.kind.wrote(lists.path):
+        write_lists(opened.recommend_all(_TOP, progress=progress), lists, ListFormat.CSV, opened)
+
+
+def _write_map(
+    opened: Catalog, result: DemoResult, page: OutputFile, progress: ProgressCall
+) -> MissingExtraError | None:
+    """Write the map, or say which extra that would take."""
+    if not result.report.changed and page.kind.wrote(page.path):
+        return None
+    try:
+        made = make_map(opened, MapOptions(label=_LABEL), progress=progress)
+    except MissingExtraError as exc:
+        return exc
+    tiles = make_tiles(opened, made, progress=progress)
+    page.write(render_map_page(made, tiles, title="Map of the shop").encode("ascii"), opened.path)
+    return None
+
+
+def _said(result: DemoResult, folder: str, no_map: MissingExtraError | None) -> Iterator[str]:
+    """What was done, in a few lines."""
+    report, skipped = result.report, len(result.skipped)
+    pictures = counted(result.items, "picture")
+    if result.drawn.drawn:
+        yield f"drew a shop of {pictures} in {folder}, and {skipped} spoilt files"
+    if report.changed:
+        rate = f" ({report.added / report.took_s:,.0f} images/s)" if report.added else ""
+        yield f"indexed {pictures} in {report.took_s:.1f} s{rate}, skipped {skipped}"
+    else:
+        yield f"nothing changed: the shop in {folder} and its {pictures} are indexed already"
+    if no_map is not None:
+        yield f"wrote {LISTS_NAME}, but no map: {no_map}"
+    elif report.changed:
+        yield f"wrote {LISTS_NAME} and {MAP_NAME}"
+    yield f"searched {result.searches} times, {result.search_ms:.1f} ms a search; open the page:"

@@ -96,7 +96,7 @@ def command(
             return
         started = time.perf_counter()
         check_files(opened, files, "--like")
-        with file_hint("it is a file: say --like-file"):
+        with file_hint(opened, "it is a file: say --like-file"):
             hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
         took_s = time.perf_counter() - started
         if page_wanted:

@@ -91,7 +91,7 @@ def command(
     options = SearchOptions(min_score, exact, Metric(metric))
     with opened_catalog(catalog, gallery, encoder=encoder, limits=limits) as opened:
         if by_id:
-            with file_hint("it is a file: leave out --id"):
+            with file_hint(opened, "it is a file: leave out --id"):
                 found = opened.similar_batch(pictures, k, options=options)
         else:
             check_files(opened, pictures, "--id")

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
-from seealike.encoders.blobs import BlobCache
+from seealike.encoders.cache import BlobCache
 from seealike.encoders.models import EFFICIENTNET_LITE0, EncoderMode
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seealike.encoders._runtime import Precision
+    from seealike.encoders.onnx.openvino import Precision
     from seealike.types import Float32Array, PixelArray, Preprocessing
 
 NO_CLASS = frozenset({"Not sure", "Skip", "Other", ""})

@@ -19,9 +19,9 @@ import numpy as np
 
 from benchmarks.report import Row, spread
 from seealike.encoders import EncoderMode, load_encoder, parse_spec
-from seealike.encoders.blobs import BlobCache
-from seealike.encoders.openvino import OpenVinoEncoder
-from seealike.encoders.timm import timm_record
+from seealike.encoders.cache import BlobCache
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
+from seealike.encoders.timm.record import timm_record
 from seealike.protocols import Encoder
 from seealike.testing import sample_pixels
 from seealike.types import Float32Array, PixelArray
@@ -29,7 +29,7 @@ from seealike.types import Float32Array, PixelArray
 if TYPE_CHECKING:
     import torch
 
-    from seealike.encoders._runtime import Precision
+    from seealike.encoders.onnx.openvino import Precision
 
 TITLE = "timm models: OpenVINO through seealike, against torch"
 NAMES = ("resnet18", "mobilenetv2_100", "resnet50", "vgg16")

@@ -1,4 +1,4 @@
-"""Durable file writes: the one place that creates, renames or removes files which must survive a crash.
+"""Durable file writes: the one place that writes a file aside and puts it in the place of another.
 
 A file is written under a temporary name in the same directory, flushed to the disk, renamed over its
 final name, and the directory is flushed too: after a crash there is the old file or the new one, whole.
@@ -100,18 +100,23 @@ _KINDS = {
 class FileSystem:
     """Durable operations on the real file system. Tests put a failing double in its place."""
 
-    def write(self, path: str, data: bytes, *, follow: bool = True) -> None:
-        """Replace ``path`` by ``data``, all or nothing. ``follow`` as in ``replacing``.
+    def write(self, path: str, data: bytes, *, follow: bool = True, durable: bool = True) -> None:
+        """Replace ``path`` by ``data``, all or nothing. ``follow`` and ``durable`` as in ``replacing``.
 
         Raises:
             StorageError: the disk refused; the file is as it was before.
         """
-        with self.replacing(path, follow=follow) as temporary, open(temporary, "wb") as file:
+        with self.replacing(path, follow=follow, durable=durable) as temporary, open(temporary, "wb") as file:
             file.write(data)
 
     @contextlib.contextmanager
     def replacing(
-        self, path: str, final_name: Callable[[], str] | None = None, *, follow: bool = True
+        self,
+        path: str,
+        final_name: Callable[[], str] | None = None,
+        *,
+        follow: bool = True,
+        durable: bool = True,
     ) -> Iterator[str]:
         """Yield a temporary path to fill; on a clean exit it becomes ``path``, durably.
 
@@ -121,6 +126,7 @@ class FileSystem:
             follow: for a file that the user named. A link stays, what it leads to is replaced; a pipe or a
                 device is yielded itself: it is written to. Otherwise, for the catalogue's own files, a link,
                 a pipe or a second name is replaced, and what it led to stays as it is.
+            durable: whether it outlives a power cut. A cache need not: others see it whole all the same.
 
         Raises:
             StorageError: the disk refused; nothing has changed.
@@ -134,11 +140,13 @@ class FileSystem:
             handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.dirname(place) or ".")
             os.close(handle)
             yield temporary
-            self._sync_file(temporary)
+            if durable:
+                self._sync_file(temporary)
             os.chmod(temporary, 0o666 & ~_umask())
             target = final_name() if final_name else place
             os.replace(temporary, target)
-            self.sync_directory(os.path.dirname(target) or ".")
+            if durable:
+                self.sync_directory(os.path.dirname(target) or ".")
         except OSError as exc:
             raise StorageError(path, exc.strerror or str(exc)) from exc
         finally:

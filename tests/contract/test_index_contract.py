@@ -22,10 +22,10 @@ from seealike.indexes import (
     load_snapshot,
 )
 from seealike.indexes.effort import Effort
-from seealike.indexes.scoring import unit_rows
 from seealike.protocols import Proposer
 from seealike.testing import check_candidates, check_proposer
 from seealike.types import Float16Array, Float32Array, Int64Array
+from seealike.vectors import unit_rows
 
 Data = tuple[Int64Array, Float16Array]
 MakeProposer = Callable[[Int64Array, Float16Array], Proposer]

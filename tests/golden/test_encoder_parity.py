@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from seealike.encoders.blobs import BlobCache
+from seealike.encoders.cache import BlobCache
 from seealike.encoders.models import EFFICIENTNET_LITE0, EncoderMode
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
 from seealike.testing import sample_pixels
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 from tests.pictures import write_pictures
 
-from seealike.encoders import EncoderMode, digests, load_encoder, load_text_encoder, parse_spec, record_for
-from seealike.encoders.text_card import Cleaning, TextCard
-from seealike.encoders.text_tokenizer import TextTokenizer
+from seealike.encoders import EncoderMode, load_encoder, load_text_encoder, parse_spec, record_for
+from seealike.encoders.clip.card import Cleaning, TextCard
+from seealike.encoders.clip.tokenizer import TextTokenizer
 from seealike.errors import EncoderError, UnknownNameError, UsageError
 from seealike.testing import sample_pixels
 from seealike.types import Fit, Float32Array, PixelArray
@@ -333,7 +333,7 @@ def test_once_exported_a_pair_needs_its_weights_no_more_and_hashes_nothing_again
         os.utime(path, ns=(0, 10**18))
     assert record_for(parse_spec(text), cache) == first
     with monkeypatch.context() as patched:
-        patched.setattr(digests, "file_sha256", None)
+        patched.setattr("seealike.encoders.cache.file_sha256", None)
         assert record_for(parse_spec(text), cache) == first
     (tmp_path / "weights.pt").unlink()
     (tmp_path / "open_clip_config.json").unlink()
@@ -349,12 +349,10 @@ def test_once_exported_a_pair_needs_its_weights_no_more_and_hashes_nothing_again
 def test_a_tower_that_bfloat16_changes_runs_without_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seealike.encoders import _runtime, open_clip_export
-
-    monkeypatch.setattr(_runtime, "fastest_precision", lambda _: "bf16")
     for cosine in (0.989, 0.991):
         monkeypatch.setattr(
-            open_clip_export, "_cosine", lambda *asked, given=cosine: given if asked[3] == "bf16" else 1.0
+            "seealike.encoders.clip.export.least_cosine",
+            lambda *asked, given=cosine: 1.0 if "f32" in asked[3:] else given,
         )
         made(tmp_path / str(cosine), CLIP_CONFIG, {})
         spec = parse_spec(f"open_clip:tiny?weights={tmp_path}/{cosine}/weights.pt")

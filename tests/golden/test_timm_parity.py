@@ -15,11 +15,11 @@ import pytest
 from tests.golden.test_encoder_parity import checkpoint
 from tests.timm_weights import cosines, made_state, planes, save_made, torch_network
 
-from seealike.encoders.blobs import BlobCache
+from seealike.encoders.cache import BlobCache
 from seealike.encoders.models import EFFICIENTNET_LITE0, EncoderMode
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
 from seealike.encoders.spec import parse_spec
-from seealike.encoders.timm import timm_record
+from seealike.encoders.timm.record import timm_record
 from seealike.testing import sample_pixels
 
 if TYPE_CHECKING:

@@ -276,7 +276,7 @@ def test_a_checkpoint_is_read_back_and_another_trainings_or_a_damaged_one_is_non
 
 
 def by_runtime(model: object, pixels: np.ndarray) -> np.ndarray:
-    from seealike.encoders._runtime import import_openvino
+    from seealike.encoders.onnx.openvino import import_openvino
 
     import_openvino()
     import openvino

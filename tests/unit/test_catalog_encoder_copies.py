@@ -176,7 +176,7 @@ def test_an_export_of_a_timm_model_is_kept_under_the_digest_of_its_weights(
             raise EncoderError("it was exported once, and the weights are gone")
         return of_weights
 
-    monkeypatch.setattr("seealike.encoders.timm.timm_record", timm_record)
+    monkeypatch.setattr("seealike.encoders.timm_record", timm_record)
     path = made(tmp_path / "catalog", photos, "timm:resnet18?weights=r18.safetensors")
     wanted = answers(path, photos / "003.jpg")
     (models / "my.onnx").unlink()
@@ -198,7 +198,7 @@ def test_on_a_device_of_torchs_the_original_of_a_copy_runs_where_it_is_there(
     exported = record_for(parse_spec(spec(models / "my.onnx")))
     assert exported is not None
     record = replace(exported, name="timm:resnet18", origin_sha256="ab" * 32)
-    monkeypatch.setattr("seealike.encoders.timm.timm_record", lambda *_: record)
+    monkeypatch.setattr("seealike.encoders.timm_record", lambda *_: record)
     path = made(tmp_path / "catalog", photos, "timm:resnet18")
 
     class OnDevice(FakeEncoder):
@@ -206,13 +206,13 @@ def test_on_a_device_of_torchs_the_original_of_a_copy_runs_where_it_is_there(
         def identity(self) -> EncoderIdentity:
             return replace(record.identity, layer="another") if original == "another" else record.identity
 
-    def load(asked: EncoderSpec, *_: object) -> Encoder:
+    def load(asked: EncoderSpec, *, mode: EncoderMode) -> Encoder:
         assert asked == EncoderSpec("timm", "resnet18")
         if original == "gone":
             raise EncoderError("its weights cannot be downloaded")
         return OnDevice()
 
-    monkeypatch.setattr("seealike.encoders.timm.load", load)
+    monkeypatch.setattr("seealike.encoders.torch_encoder", load)
     with seealike.open(path) as catalog:
         encoder = load_encoder(catalog.placed_spec, mode=EncoderMode.LATENCY)
     assert isinstance(encoder, OnDevice) == (original == "there")
@@ -478,10 +478,10 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, below: str) -> Iterator[None]:
     real = FileSystem.replacing
 
     @contextmanager
-    def replacing(self: FileSystem, path: str, *, follow: bool = True) -> Iterator[str]:
+    def replacing(self: FileSystem, path: str, *, follow: bool = True, durable: bool = True) -> Iterator[str]:
         if below in path:
             raise StorageError(path, os.strerror(errno.ENOSPC))
-        with real(self, path, follow=follow) as temporary:
+        with real(self, path, follow=follow, durable=durable) as temporary:
             yield temporary
 
     with monkeypatch.context() as patch:

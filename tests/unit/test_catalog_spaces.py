@@ -257,9 +257,9 @@ class FailingFileSystem(FileSystem):
         if self.left < 0:
             raise StorageError("the disk", "refused by the test")
 
-    def write(self, path: str, data: bytes, *, follow: bool = True) -> None:
+    def write(self, path: str, data: bytes, *, follow: bool = True, durable: bool = True) -> None:
         self._count()
-        super().write(path, data)
+        super().write(path, data, follow=follow, durable=durable)
 
     def sync_directory(self, path: str) -> None:
         self._count()

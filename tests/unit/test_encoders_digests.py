@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from seealike.encoders import digests
-from seealike.encoders.digests import last_sha256, remembered_sha256
+from seealike.encoders import cache as cache_module
+from seealike.encoders.cache import last_sha256, remembered_sha256
 from seealike.errors import EncoderError
 
 OLD_NS = 10**18
@@ -24,7 +24,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         done.append(path)
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
-    monkeypatch.setattr(digests, "file_sha256", counted)
+    monkeypatch.setattr(cache_module, "file_sha256", counted)
     return done
 
 

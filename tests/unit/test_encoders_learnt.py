@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seealike.encoders.learnt import mark_of, marks_from_text, marks_to_text
+from seealike.encoders.card import mark_of, marks_from_text, marks_to_text
 
 
 @given(st.sets(st.integers(0, 2**48 - 1), max_size=50))

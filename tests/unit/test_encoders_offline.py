@@ -79,7 +79,7 @@ def test_openvino_that_was_imported_by_somebody_else_is_left_alone(tmp_path: Pat
 import sys, types
 theirs = types.ModuleType("openvino_telemetry")
 sys.modules["openvino_telemetry"] = theirs
-from seealike.encoders._runtime import import_openvino
+from seealike.encoders.onnx.openvino import import_openvino
 import_openvino()
 assert sys.modules["openvino_telemetry"] is theirs
 assert "openvino.tools.ovc" not in sys.modules

@@ -22,7 +22,7 @@ REPOSITORY = "timm/test_resnet.r160_in1k"
 ASK = """
 import json, sys
 from seealike.encoders.spec import parse_spec
-from seealike.encoders.timm import timm_record
+from seealike.encoders.timm.record import timm_record
 from seealike.errors import EncoderError
 try:
     record = timm_record(parse_spec(sys.argv[1]), sys.argv[2])

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from tests.timm_weights import cosines, made_state, planes, save_made, torch_network
 
-from seealike.encoders.blobs import BlobCache
+from seealike.encoders.cache import BlobCache
 from seealike.encoders.models import EncoderMode
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
 from seealike.encoders.spec import parse_spec
-from seealike.encoders.timm import timm_record
+from seealike.encoders.timm.record import timm_record
 from seealike.errors import EncoderError
 from seealike.testing import sample_pixels
 

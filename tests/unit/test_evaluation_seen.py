@@ -18,7 +18,7 @@ from tests.pictures import picture
 import seealike
 from seealike.cli.main import run
 from seealike.encoders import EncoderCard, InputForm, read_card, write_card
-from seealike.encoders.learnt import mark_of, marks_to_text
+from seealike.encoders.card import mark_of, marks_to_text
 from seealike.errors import UsageError
 from seealike.evaluation import (
     CompareOptions,

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seealike.indexes import ExactIndex, exact, exact_scores
-from seealike.indexes.scoring import unit_rows
 from seealike.indexes.twins import first_twins
 from seealike.types import Float16Array, Int64Array
+from seealike.vectors import unit_rows
 
 D = 6
 

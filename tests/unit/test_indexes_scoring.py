@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from seealike.indexes import exact_scores
-from seealike.indexes.scoring import unit_rows
 from seealike.types import Float16Array, Float32Array
+from seealike.vectors import unit_rows
 
 
 def unit(rows: int, d: int, seed: int) -> Float32Array:

@@ -11,7 +11,7 @@ from tests.lessons import lesson, write_shapes
 
 import seealike
 from seealike.encoders import EncoderCard, InputForm, record_of, write_card
-from seealike.encoders.learnt import mark_of, marks_to_text
+from seealike.encoders.card import mark_of, marks_to_text
 from seealike.testing import FakeEncoder
 from seealike.training import Labelling, Method, Recipe, Splitting
 from seealike.training.lesson import read_lesson

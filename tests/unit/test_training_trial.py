@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from tests.pictures import picture
 
-from seealike.encoders import EncoderMode, load_encoder, record_of
+from seealike.encoders import EncoderMode, load_encoder, record_of, trial_pictures, vectors_of
 from seealike.errors import EncoderError
 from seealike.testing import sample_pixels
 from seealike.training import trial as module
 from seealike.training.pixels import readable
-from seealike.training.trial import FEWEST, MOST, Parity, Trial, compared, filled_up, run
+from seealike.training.trial import FEWEST, MOST, Parity, Trial, compared, filled_up
 from seealike.types import Float32Array, Preprocessing
 
 RECORD = record_of("efficientnet-lite0")
@@ -23,14 +23,14 @@ PIXELS = sample_pixels(4, 224)
 
 @pytest.fixture(scope="module")
 def vectors() -> Float32Array:
-    return run(RECORD, PIXELS, "f32")[0]
+    return vectors_of(RECORD, PIXELS, "f32")[0]
 
 
 def test_the_same_model_agrees_with_itself(vectors: Float32Array) -> None:
     parity = compared(RECORD, Trial(PIXELS, vectors, vectors))
     assert parity.float32 > 0.99999
     assert not parity.precise
-    assert (parity.fastest is None) == (run(RECORD, PIXELS)[1] == "f32")
+    assert (parity.fastest is None) == (vectors_of(RECORD, PIXELS)[1] == "f32")
 
 
 def test_what_keeps_off_bfloat16_is_compared_in_float32_alone(vectors: Float32Array) -> None:
@@ -57,7 +57,7 @@ def test_bfloat16_that_turns_a_vector_too_far_is_kept_off(
     turned = vectors + 0.01 * np.random.default_rng(0).normal(size=vectors.shape).astype(np.float32)
     turned /= np.linalg.norm(turned, axis=1, keepdims=True)
     answers = {"f32": (vectors, "f32"), None: (turned, "bf16")}
-    monkeypatch.setattr(module, "run", lambda _record, _pictures, precision=None: answers[precision])
+    monkeypatch.setattr(module, "vectors_of", lambda _record, _pictures, precision=None: answers[precision])
     parity = compared(RECORD, Trial(PIXELS, vectors, vectors))
     assert parity.fastest == pytest.approx(float((turned * vectors).sum(1).min()))
     assert parity.precise
@@ -67,7 +67,7 @@ def test_bfloat16_that_turns_a_vector_too_far_is_kept_off(
 
 
 def test_drawn_pictures_stand_in_where_there_are_too_few() -> None:
-    assert filled_up(PIXELS[:0], 224).tolist() == sample_pixels(FEWEST, 224).tolist()
+    assert filled_up(PIXELS[:0], 224).tolist() == trial_pictures(FEWEST, 224).tolist()
     assert len(filled_up(PIXELS, 224)) == FEWEST
     assert filled_up(PIXELS, 224)[: len(PIXELS)].tolist() == PIXELS.tolist()
     many = np.zeros((MOST + 5, 8, 8, 3), np.uint8)
@@ -93,4 +93,4 @@ def test_a_file_runs_as_the_catalogue_will_run_it(vectors: Float32Array) -> None
         wanted = encoder.encode(PIXELS)
     finally:
         encoder.close()
-    np.testing.assert_allclose(run(RECORD, PIXELS)[0], wanted, atol=1e-5)
+    np.testing.assert_allclose(vectors_of(RECORD, PIXELS)[0], wanted, atol=1e-5)

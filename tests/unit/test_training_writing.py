@@ -23,6 +23,7 @@ from seealike.encoders import (
     card_path,
     read_card,
     record_of,
+    vectors_of,
     write_card,
 )
 from seealike.errors import EncoderError, StorageError, UsageError
@@ -31,7 +32,7 @@ from seealike.testing import sample_pixels
 from seealike.training import writing
 from seealike.training.loop import Outcome, Point
 from seealike.training.taught import Taught
-from seealike.training.trial import Parity, Trial, run
+from seealike.training.trial import Parity, Trial
 from seealike.training.writing import check_output, write_encoder
 
 BASE = record_of("efficientnet-lite0")
@@ -157,7 +158,7 @@ LEARNT = np.array([5, 2**48 - 1, 7])
 
 @pytest.fixture(scope="module")
 def vectors() -> np.ndarray:
-    return run(BASE, PIXELS, "f32")[0]
+    return vectors_of(BASE, PIXELS, "f32")[0]
 
 
 def test_model_and_card_are_written_and_nothing_else(vectors: np.ndarray, tmp_path: Path) -> None:

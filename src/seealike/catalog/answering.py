@@ -9,10 +9,10 @@ from typing import TypeVar
 import numpy as np
 
 from seealike.errors import UsageError
-from seealike.indexes.scoring import unit_rows
 from seealike.recommend import ATTEMPTS, ItemRow, StaleViewError
 from seealike.store import SqliteStore, StoredItem
 from seealike.types import Float32Array, Int64Array, Item
+from seealike.vectors import unit_rows
 
 Value = TypeVar("Value")
 

@@ -34,6 +34,7 @@ from seealike.images.pillow import orientation_of
 from seealike.protocols import Encoder, TextEncoder
 from seealike.store import FileSystem, SqliteStore
 from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
+from seealike.vectors import have_directions, unit_rows
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -293,10 +294,9 @@ def _upright_size(image: Image.Image | PixelArray) -> tuple[int, int]:
 
 def encoded_unit(vectors: Float32Array) -> Float32Array:
     """Vectors scaled to norm 1; (n, d)."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    if not np.isfinite(norms).all() or (norms == 0).any():
+    if not have_directions(vectors):
         raise PictureError("the query", SkipReason.NON_FINITE_VECTOR, "the encoder gave no usable vector")
-    return np.asarray(vectors / norms, dtype=np.float32)
+    return unit_rows(vectors)
 
 
 def _remedy(place: EncoderSpec) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.errors import CatalogBusyError, ReplacedCatalogError
-from seealike.indexes.scoring import unit_rows
 from seealike.recommend import ATTEMPTS
 from seealike.store import SqliteStore
+from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
     from seealike.catalog.facade import Catalog

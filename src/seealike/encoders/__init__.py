@@ -1,6 +1,6 @@
 """Pixels to vectors: which encoders there are, and loading one that somebody asked for.
 
-Knows nothing of sources, catalogues or files of pictures.
+The only place that knows every kind of encoder. Knows nothing of sources, catalogues or files of pictures.
 """
 
 from __future__ import annotations
@@ -8,33 +8,64 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from seealike.encoders.card import EncoderCard, InputForm, card_path, read_card, write_card
-from seealike.encoders.models import EncoderMode, EncoderRecord, known_encoders, record_of
+from seealike.encoders.cache import BlobCache, default_cache_dir
+from seealike.encoders.card import (
+    EncoderCard,
+    InputForm,
+    card_path,
+    mark_of,
+    marks_from_text,
+    marks_to_text,
+    read_card,
+    write_card,
+)
+from seealike.encoders.clip.encoder import OpenVinoTextEncoder
+from seealike.encoders.clip.record import open_clip_record
+from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
+from seealike.encoders.kept import check_kept_text, kept_record, origin_of
+from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
+from seealike.encoders.onnx.openvino import OpenVinoEncoder, Precision
+from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
-from seealike.encoders.resolve import record_for
-from seealike.encoders.spec import KEPT, TIMM, EncoderSpec, parse_spec, with_options
+from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
+from seealike.encoders.timm.export import export_timm_model
+from seealike.encoders.timm.model import load_timm_model
+from seealike.encoders.timm.record import timm_record
+from seealike.encoders.timm.torch_encoder import torch_encoder
 from seealike.errors import SeealikeError
+from seealike.protocols import TextEncoder
 
 if TYPE_CHECKING:
-    from seealike.protocols import Encoder, TextEncoder
-    from seealike.types import EncoderIdentity
+    from seealike.protocols import Encoder
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
 __all__ = [
+    "LEAST_COSINE",
+    "LEAST_COSINE_FASTEST",
     "EncoderCard",
     "EncoderMode",
     "EncoderRecord",
     "EncoderSpec",
     "InputForm",
+    "Precision",
     "card_path",
+    "export_timm_model",
     "identity_of",
     "known_encoders",
     "load_encoder",
     "load_text_encoder",
+    "load_timm_model",
+    "mark_of",
+    "marks_from_text",
+    "marks_to_text",
     "parse_spec",
     "plugin_names",
     "read_card",
     "record_for",
     "record_of",
+    "tensors_of",
+    "trial_pictures",
+    "vectors_of",
     "with_options",
     "write_card",
 ]
@@ -58,39 +89,67 @@ def load_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None, mode:
     """
     asked = parse_spec(spec) if isinstance(spec, str) else spec
     record = record_for(asked, cache_dir) if asked.scheme == KEPT else None
-    on_device = _on_device(asked, cache_dir, mode, record)
+    on_device = _on_device(asked, mode, record)
     if on_device is not None:
         return on_device
     record = record or record_for(asked, cache_dir)
     if record is None:
         return load_plugin(asked)
-    from seealike.encoders.blobs import BlobCache, default_cache_dir
-    from seealike.encoders.openvino import OpenVinoEncoder
-
     return OpenVinoEncoder(record, mode=mode, cache=BlobCache(cache_dir or default_cache_dir()))
 
 
-def _on_device(
-    asked: EncoderSpec, cache_dir: str | None, mode: EncoderMode, copy: EncoderRecord | None
-) -> Encoder | None:
+def _on_device(asked: EncoderSpec, mode: EncoderMode, copy: EncoderRecord | None) -> Encoder | None:
     """A timm model in torch, where there is a device for that; also where a ``copy`` was asked for."""
-    if asked.scheme not in (TIMM, KEPT):
-        return None
-    from seealike.encoders.kept import origin_of
-
     origin = origin_of(asked)
     if origin.scheme != TIMM:
         return None
-    from seealike.encoders.timm import load
-
     if copy is None:
-        return load(origin, cache_dir, mode)
+        return torch_encoder(origin, mode=mode)
     with suppress(SeealikeError):  # whatever keeps the original from being used, the copy can be
-        found = load(origin, cache_dir, mode)
+        found = torch_encoder(origin, mode=mode)
         if found is None or found.identity == copy.identity:
             return found
         found.close()
     return None
+
+
+def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord | None:
+    """Return the record of the model that ``spec`` asks for; None where it is no model file of ours.
+
+    Raises:
+        UsageError: its options make no sense.
+        MissingExtraError: it needs a package that is not installed.
+        EncoderError: the model's file is missing, or not usable as asked.
+    """
+    if spec.scheme == ONNX:
+        return onnx_record(spec, cache_dir)
+    if spec.scheme == TIMM:
+        return timm_record(spec, cache_dir)
+    if spec.scheme == OPEN_CLIP:
+        return open_clip_record(spec, cache_dir)
+    if spec.scheme == KEPT:
+        return kept_record(spec, cache_dir)
+    known = find_record(spec.scheme)
+    if known is None or spec == EncoderSpec(spec.scheme):
+        return known
+    return adjusted_record(known, spec, cache_dir)
+
+
+def vectors_of(
+    record: EncoderRecord, pixels: PixelArray, precision: Precision | None = None
+) -> tuple[Float32Array, Precision]:
+    """The vectors that a model file gives of prepared pictures, and in which precision they were computed.
+
+    ``precision`` None is the one that this machine uses. Nothing is kept in the cache.
+
+    Raises:
+        EncoderError: the file is missing or damaged, or the runtime cannot run it.
+    """
+    encoder = OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, precision=precision)
+    try:
+        return encoder.encode(pixels), encoder.precision
+    finally:
+        encoder.close()
 
 
 def identity_of(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> EncoderIdentity:
@@ -118,20 +177,14 @@ def load_text_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) 
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: see ``load_encoder``.
     """
-    from seealike.protocols import TextEncoder
-
     asked = parse_spec(spec) if isinstance(spec, str) else spec
     record = record_for(asked, cache_dir)
-    if record is not None and record.text is not None:
-        from seealike.encoders.kept import check_kept_text
-        from seealike.encoders.text import OpenVinoTextEncoder
-
+    if record is not None:
+        if record.text is None:
+            return None
         if asked.scheme == KEPT:
             check_kept_text(asked, cache_dir)
-
         return OpenVinoTextEncoder(record)
-    if record is not None:
-        return None
     encoder = load_plugin(asked)
     if isinstance(encoder, TextEncoder):
         return encoder

@@ -13,13 +13,12 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
-from seealike.encoders.blobs import default_cache_dir
+from seealike.encoders.cache import default_cache_dir, remembered_sha256
 from seealike.encoders.card import InputForm, card_path
-from seealike.encoders.digests import remembered_sha256
-from seealike.encoders.model_file import external_files, joint_sha256
+from seealike.encoders.clip.card import read_text_card
 from seealike.encoders.models import DATA_DIR, EncoderRecord
+from seealike.encoders.onnx.file import external_files, joint_sha256
 from seealike.encoders.spec import KEPT, EncoderSpec, Pooling, parse_spec
-from seealike.encoders.text_card import read_text_card
 from seealike.errors import EncoderError, UsageError
 from seealike.filesets import ChangedFileError, FileSets
 from seealike.types import EncoderIdentity, Fit, Preprocessing

@@ -16,6 +16,7 @@ import numpy as np
 
 from seealike.errors import EncoderError
 from seealike.forking import keep_for_ever, tell_of_forks
+from seealike.vectors import have_directions, unit_rows
 
 if TYPE_CHECKING:
     from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
@@ -131,14 +132,12 @@ class SlotEncoder(Generic[Slot]):
             self._idle.put(slot)
 
 
-def unit_norm(features: Float32Array) -> Float32Array:
-    """Features scaled to norm 1, in place. Shapes: (n, d).
+def checked_unit_rows(features: Float32Array, whose: str = "the encoder") -> Float32Array:
+    """Features scaled to norm 1. Shapes: (n, d).
 
     Raises:
         EncoderError: one of them has no direction.
     """
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    if not np.all(np.isfinite(norms) & (norms > 0)):
-        raise EncoderError("the encoder returned a vector that has no direction: not finite, or zero")
-    features /= norms
-    return features
+    if not have_directions(features):
+        raise EncoderError(f"{whose} returned a vector that has no direction: not finite, or zero")
+    return unit_rows(features)

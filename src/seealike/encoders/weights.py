@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pickle import UnpicklingError  # which torch raises: nothing is unpickled here
 from typing import TYPE_CHECKING, TypeAlias
 
+from seealike.encoders.cache import file_sha256
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -182,18 +183,3 @@ def given_weights(path: str) -> WeightsFile:
         EncoderError: it cannot be read.
     """
     return WeightsFile(path, file_sha256(path), source=os.path.basename(path))
-
-
-def file_sha256(path: str) -> str:
-    """The digest of a file.
-
-    Raises:
-        EncoderError: it cannot be read.
-    """
-    import hashlib
-
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise EncoderError(f"the weights {path} cannot be read: {exc.strerror or exc}") from exc

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from contextlib import suppress
+
+from seealike.errors import StorageError
+from seealike.files import FileSystem
 
 MEMO_NAME = "measured.json"
 
@@ -29,15 +31,8 @@ class Memo:
     def put(self, name: str, key: str, value: object) -> None:
         """Keep a value that JSON can hold."""
         content = {**self._read(), name: {"key": key, "value": value}}
-        with suppress(OSError):
-            handle, aside = tempfile.mkstemp(prefix=".tmp-", dir=os.path.dirname(self._path))
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(content, file)
-                os.replace(aside, self._path)
-            except OSError:
-                os.unlink(aside)
-                raise
+        with suppress(StorageError):
+            FileSystem().write(self._path, json.dumps(content).encode(), follow=False, durable=False)
 
     def _read(self) -> dict[str, object]:
         try:

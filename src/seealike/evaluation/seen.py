@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from seealike.catalog import Catalog
-from seealike.encoders import parse_spec, read_card, record_for
-from seealike.encoders.learnt import mark_of, marks_from_text
+from seealike.encoders import mark_of, marks_from_text, parse_spec, read_card, record_for
 from seealike.encoders.spec import KEPT, ONNX
 from seealike.protocols import Encoder
 from seealike.types import Int64Array

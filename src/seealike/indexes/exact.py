@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.scoring import unit_rows
 from seealike.indexes.twins import first_twins
 from seealike.types import Proposal
+from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
     import numpy.typing as npt

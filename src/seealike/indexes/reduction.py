@@ -1,8 +1,4 @@
-"""Fewer dimensions that keep the neighbours: centred principal components.
-
-Source: Pearson (1901); the directions are eigenvectors of the covariance, or of the Gram matrix where the
-sample has fewer rows than dimensions.
-"""
+"""Fewer dimensions that keep the neighbours: centred principal components."""
 
 from __future__ import annotations
 
@@ -10,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from seealike.vectors import principal_directions
 
 if TYPE_CHECKING:
     from seealike.types import Float32Array
@@ -46,20 +44,7 @@ def fit_reduction(sample: Float32Array, r: int) -> Reduction:
 
     Shapes: sample is (s, d), at least one row.
     """
-    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred = sample - mean
-    rows, d = centred.shape
-    found = min(r, d, rows)
-    if d <= rows:
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        strongest = vectors[:, ::-1][:, :found].T
-    else:
-        _, vectors = np.linalg.eigh(centred @ centred.T)
-        strongest = vectors[:, ::-1][:, :found].T @ centred
-        lengths = np.linalg.norm(strongest, axis=1, keepdims=True)
-        strongest = np.where(
-            lengths > 1e-3 * max(float(lengths.max()), 1e-30), strongest / np.maximum(lengths, 1e-30), 0
-        )
-    directions = np.zeros((r, d), dtype=np.float32)
-    directions[:found] = strongest
+    mean, strongest = principal_directions(sample, r)
+    directions = np.zeros((r, sample.shape[1]), dtype=np.float32)
+    directions[: len(strongest)] = strongest
     return Reduction(directions, directions @ mean)

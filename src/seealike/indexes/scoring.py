@@ -57,12 +57,3 @@ def _halves() -> npt.NDArray[np.float64]:
 
 def _widened(vectors: Float16Array) -> npt.NDArray[np.float64]:
     return _halves().take(np.ascontiguousarray(vectors).view(np.uint16), mode="clip")
-
-
-def unit_rows(vectors: Float16Array | Float32Array) -> Float32Array:
-    """Vectors as float32 with norm 1; zeros stay zeros. Shapes: (n, d) to (n, d)."""
-    rows = vectors.astype(np.float32)
-    norms = np.sqrt(np.vecdot(rows, rows))
-    norms[norms == 0.0] = 1.0
-    rows /= norms[:, np.newaxis]
-    return rows

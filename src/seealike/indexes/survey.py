@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.indexes.scoring import unit_rows
+from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
     from seealike.indexes.reduction import Reduction

@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 
 from seealike.errors import CatalogBusyError
-from seealike.indexes.scoring import unit_rows
 from seealike.recommend.query import Examples, Query, taste
 from seealike.recommend.ranking import Ranked
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
 from seealike.types import Float32Array, Hit, Metadata
+from seealike.vectors import unit_rows
 
 RANKED_AT_ONCE = 1024
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
-from seealike.indexes.scoring import unit_rows
 from seealike.protocols import Proposer
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, best_of, converted, joined
 from seealike.recommend.view import Keys, StoreState, VectorReader, VectorStore, View
 from seealike.types import Float32Array, Int64Array, Proposal
+from seealike.vectors import unit_rows
 
 ATTEMPTS = 20
 IN_MEMORY_BYTES = 1 << 30

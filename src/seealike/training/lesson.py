@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.catalog.labels import GROUP, labels_of, numbered
-from seealike.encoders.learnt import mark_of
+from seealike.encoders import mark_of
 from seealike.errors import UsageError
 from seealike.images import DecodeLimits
 from seealike.training.options import Labelling, Splitting

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import EncoderRecord, parse_spec, record_for
+from seealike.encoders import EncoderRecord, parse_spec, record_for, vectors_of
 from seealike.errors import EncoderError, UsageError
 from seealike.training import head
 from seealike.training.graph import HeadWeights, base_model, joined
@@ -17,7 +17,7 @@ from seealike.training.pixels import readable
 from seealike.training.plan import plan_for
 from seealike.training.taught import Taught
 from seealike.training.threads import threads_for
-from seealike.training.trial import MOST, Trial, filled_up, run
+from seealike.training.trial import MOST, Trial, filled_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def teach_head(
         paths = [lesson.items[row].path for row in parts.test[:MOST]]
         pictures = readable([path for path in paths if path], record.preprocessing, lesson.limits)
         pictures = filled_up(pictures, record.preprocessing.crop_px)
-        exact, usual = run(record, pictures, "f32")[0], run(record, pictures)[0]
+        exact, usual = vectors_of(record, pictures, "f32")[0], vectors_of(record, pictures)[0]
         return Trial(pictures, head.embedded(trainee.network, exact), head.embedded(trainee.network, usual))
 
     validation = _examples(lesson, parts.validation)

@@ -5,19 +5,15 @@ First in float32, where they must agree, then in the precision in which this mac
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import EncoderMode, EncoderRecord
-from seealike.encoders.parity import LEAST_COSINE, LEAST_COSINE_FASTEST
+from seealike.encoders import LEAST_COSINE, LEAST_COSINE_FASTEST, EncoderRecord, trial_pictures, vectors_of
 from seealike.errors import EncoderError
-from seealike.testing import sample_pixels
 
 if TYPE_CHECKING:
-    from seealike.encoders._runtime import Precision
     from seealike.types import Float32Array, PixelArray
 
 MOST, FEWEST = 32, 8
@@ -57,7 +53,7 @@ class Parity:
 
 def filled_up(pictures: PixelArray, side_px: int) -> PixelArray:
     """At most ``MOST`` of the pictures, and drawn ones where they are fewer than ``FEWEST``."""
-    drawn = sample_pixels(max(0, FEWEST - len(pictures)), side_px)
+    drawn = trial_pictures(max(0, FEWEST - len(pictures)), side_px)
     return np.concatenate([pictures[:MOST], drawn])
 
 
@@ -67,35 +63,15 @@ def compared(record: EncoderRecord, trial: Trial) -> Parity:
     Raises:
         EncoderError: it does not run, or does not compute what was learnt.
     """
-    vectors, _ = run(record, trial.pictures, "f32")
+    vectors, _ = vectors_of(record, trial.pictures, "f32")
     exact = _least_cosine(vectors, trial.vectors)
     if not exact >= LEAST_COSINE:
         raise EncoderError(
             f"the file does not compute what was learnt (cosine {exact:.4f}, not {LEAST_COSINE}), "
             "so it was not written; build on another encoder"
         )
-    vectors, precision = run(record, trial.pictures)
+    vectors, precision = vectors_of(record, trial.pictures)
     return Parity(exact, None if precision == "f32" else _least_cosine(vectors, trial.judged))
-
-
-def run(
-    record: EncoderRecord, pictures: PixelArray, precision: Precision | None = None
-) -> tuple[Float32Array, Precision]:
-    """The vectors of prepared pictures, and in which precision they were computed.
-
-    ``precision`` None is the one that this machine uses. Nothing is kept in the cache.
-    """
-    from seealike.encoders.blobs import BlobCache
-    from seealike.encoders.openvino import OpenVinoEncoder
-
-    with tempfile.TemporaryDirectory(prefix="seealike-", ignore_cleanup_errors=True) as folder:
-        encoder = OpenVinoEncoder(
-            record, mode=EncoderMode.THROUGHPUT, cache=BlobCache(folder), precision=precision
-        )
-        try:
-            return encoder.encode(pictures), encoder.precision
-        finally:
-            encoder.close()
 
 
 def _least_cosine(a: Float32Array, b: Float32Array) -> float:

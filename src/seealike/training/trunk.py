@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import parse_spec, record_of
+from seealike.encoders import export_timm_model, load_timm_model, parse_spec, record_of
 from seealike.encoders.spec import TIMM
 from seealike.errors import UnknownNameError, UsageError
 
@@ -108,17 +108,14 @@ def _lite0_trunk(sample: Callable[[Preprocessing], PixelArray]) -> Trunk:
 def _timm_trunk(backbone: str) -> Trunk:
     import onnx
 
-    from seealike.encoders.timm_export import export_onnx
-    from seealike.encoders.timm_model import load_model
-
     spec = parse_spec(backbone)
-    model = load_model(spec)
+    model = load_timm_model(spec)
     if spec.layer is not None:
         raise UsageError(f"{backbone}: a network is trained whole; leave layer= out")
     wrapper = model.network
 
     def export() -> Exported:
-        exported = export_onnx(model)
+        exported = export_timm_model(model)
         return Exported(onnx.load_from_string(exported.data), exported.precise)
 
     return Trunk(

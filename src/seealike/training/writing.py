@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from seealike.catalog.encoder_copies import SPACES
 from seealike.catalog.outputs import OutputFile
-from seealike.encoders import EncoderCard, InputForm, card_path, parse_spec, read_card, record_for, write_card
-from seealike.encoders.learnt import marks_to_text
+from seealike.encoders import (
+    EncoderCard,
+    InputForm,
+    card_path,
+    marks_to_text,
+    parse_spec,
+    read_card,
+    record_for,
+    write_card,
+)
 from seealike.encoders.spec import ONNX, EncoderSpec
 from seealike.errors import CatalogError, EncoderError, StorageError, UsageError
 from seealike.store import FileSystem, read_manifest

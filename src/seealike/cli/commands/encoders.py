@@ -131,6 +131,6 @@ def _record_lines(record: EncoderRecord) -> dict[str, str]:
 
 def _tensors(record: EncoderRecord) -> list[tuple[str, list[int | None]]]:
     """What ``layer=`` can name, with the shapes for one picture."""
-    from seealike.encoders.onnx_file import tensors_of
+    from seealike.encoders import tensors_of
 
     return [(tensor.name, list(tensor.shape[1:])) for tensor in tensors_of(record)]

@@ -7,6 +7,8 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 
+from seealike.files import FileSystem
+
 _NAME = "drawn-by-seealike.json"
 
 
@@ -23,10 +25,8 @@ class Drawn:
 
 def write_marker(folder: str, record: Drawn) -> None:
     """Leave the note; it replaces an older one at once or not at all."""
-    whole = os.path.join(folder, _NAME)
-    with open(f"{whole}.part", "w", encoding="utf-8") as stream:
-        json.dump(asdict(record), stream, indent=1)
-    os.replace(f"{whole}.part", whole)
+    content = json.dumps(asdict(record), indent=1).encode()
+    FileSystem().write(os.path.join(folder, _NAME), content, follow=False, durable=False)
 
 
 def read_marker(folder: str) -> Drawn | None:

@@ -9,10 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seealike.encoders.export import LEAST_COSINE, cosines, trial_pictures
 from seealike.encoders.models import EncoderMode
-from seealike.encoders.parity import LEAST_COSINE, cosines
-from seealike.encoders.slots import SlotEncoder, unit_norm
-from seealike.encoders.timm_features import trial_pictures
+from seealike.encoders.slots import SlotEncoder, checked_unit_rows
+from seealike.encoders.timm.model import TimmModel, load_timm_model, require_timm
 from seealike.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import torch
 
     from seealike.encoders.spec import EncoderSpec
-    from seealike.encoders.timm_model import TimmModel
     from seealike.protocols import Encoder
     from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
@@ -40,12 +39,10 @@ def torch_encoder(spec: EncoderSpec, *, mode: EncoderMode) -> Encoder | None:
     torch is imported only where the driver of such a device answers.
 
     Raises:
-        UsageError, EncoderError: see :func:`seealike.encoders.timm_model.load_model`.
+        UsageError, EncoderError: see ``load_timm_model``.
     """
     if not has_cuda_driver() or (spec.weights and not os.path.exists(spec.weights)):
         return None  # without its weights, an earlier export may still run
-    from seealike.encoders.timm_model import load_model, require_timm
-
     try:
         require_timm()
     except MissingExtraError:  # what was exported before runs without torch
@@ -55,7 +52,7 @@ def torch_encoder(spec: EncoderSpec, *, mode: EncoderMode) -> Encoder | None:
     if not torch.cuda.is_available():
         return None
     batch_size = 1 if mode is EncoderMode.LATENCY else None
-    return TorchEncoder(load_model(spec), device=_CUDA, batch_size=batch_size)
+    return TorchEncoder(load_timm_model(spec), device=_CUDA, batch_size=batch_size)
 
 
 def has_cuda_driver() -> bool:
@@ -97,7 +94,7 @@ class TorchEncoder(SlotEncoder["_Slot"]):
 
     def _encoded(self, slot: _Slot, pixels: PixelArray) -> Float32Array:
         try:
-            return unit_norm(_features(self._network, slot, pixels))
+            return checked_unit_rows(_features(self._network, slot, pixels))
         except (RuntimeError, MemoryError) as exc:
             raise EncoderError(f"torch could not run the encoder: {_said(exc)}") from exc
 

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 from tests.made_models import Form, save_model
 
-from seealike.encoders.model_file import external_files, read_model_file
+from seealike.encoders.onnx.file import external_files, read_model_file
 from seealike.errors import EncoderError
 
 

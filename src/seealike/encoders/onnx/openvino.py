@@ -1,4 +1,4 @@
-"""OpenVINO itself: importing it without its telemetry, and compiling a model for this CPU."""
+"""OpenVINO on the CPU: imported without its telemetry, and the encoders that run in it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from seealike.encoders import graph
-from seealike.encoders.model_file import read_model_file
+import numpy as np
+
 from seealike.encoders.models import EncoderMode
+from seealike.encoders.onnx import graph
+from seealike.encoders.onnx.file import read_model_file
+from seealike.encoders.slots import SlotEncoder, checked_unit_rows
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import openvino
+    from openvino import InferRequest
 
-    from seealike.encoders.blobs import BlobCache
-    from seealike.encoders.model_file import ModelFile
+    from seealike.encoders.cache import BlobCache
     from seealike.encoders.models import EncoderRecord
+    from seealike.encoders.onnx.file import ModelFile
+    from seealike.types import Float32Array, PixelArray
 
 Precision: TypeAlias = Literal["bf16", "f32"]
 
@@ -37,24 +42,6 @@ _BATCH_SIZE, _BATCH_SIDE_PX = 4, 224
 # write an id into the user's home. Neither is needed to run a model; openvino copes with their absence.
 _UNWANTED = ("openvino.tools.ovc", "openvino_telemetry")
 _importing = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledEncoder:
-    """A compiled model, and how it wants to be fed."""
-
-    model: openvino.CompiledModel
-    batch_size: int
-    concurrency: int
-    precision: Precision
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a model is compiled."""
-
-    batch_size: int
-    config: dict[str, str]
 
 
 def import_openvino() -> None:
@@ -83,34 +70,6 @@ def _kept_out(names: tuple[str, ...]) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-def compile_record(
-    record: EncoderRecord, *, mode: EncoderMode, cache: BlobCache, precision: Precision | None
-) -> CompiledEncoder:
-    """Compile a model for this machine, or take it from ``cache``.
-
-    Raises:
-        EncoderError: the model's file is missing or damaged, or OpenVINO refuses it.
-    """
-    import_openvino()
-    import openvino
-
-    try:
-        core = openvino.Core()
-        precision = precision or ("f32" if record.precise else fastest_precision(core))
-        plan = _plan(record, mode, precision)
-        key = _key(record, core, plan)
-        model = _from_cache(core, cache.get(key), plan)
-        if model is None:
-            model = _compiled(core, record, plan)
-            cache.put(key, _exported(model))
-        requests = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    except RuntimeError as exc:
-        raise EncoderError(f"OpenVINO cannot load {record.name}: {reason_of(exc)}") from exc
-    # One more than can run at once waits with its input ready.
-    concurrency = 1 if mode is EncoderMode.LATENCY else int(requests) + 1
-    return CompiledEncoder(model, plan.batch_size, concurrency, precision)
-
-
 def reason_of(exc: BaseException) -> str:
     """Return what an exception of OpenVINO says, in one line and without its source positions."""
     lines = [line.strip() for line in str(exc).splitlines()]
@@ -136,6 +95,95 @@ def read_model(file: ModelFile) -> openvino.Model:
         return openvino.Core().read_model(file.path if file.beside else file.data)
     except (RuntimeError, UnicodeError) as exc:  # a path that is not UTF-8 is refused by the second
         raise EncoderError(f"no ONNX model that OpenVINO can read: {reason_of(exc)}") from exc
+
+
+class OpenVinoEncoder(SlotEncoder["InferRequest"]):
+    """A model compiled for this machine's CPU.
+
+    In throughput mode it works on ``concurrency`` batches at a time, in latency mode on one picture. Fewer
+    pictures than ``batch_size`` cost as much. Memory that is writable and contiguous is read where it lies.
+    """
+
+    def __init__(
+        self,
+        record: EncoderRecord,
+        *,
+        mode: EncoderMode,
+        cache: BlobCache | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        """Compile ``record``, or take it from ``cache``, where there is one.
+
+        ``precision`` None is the fastest that the CPU offers and the record allows.
+        """
+        compiled = _compiled_or_kept(record, mode=mode, cache=cache, precision=precision)
+        self.precision = compiled.precision
+        requests = [compiled.model.create_infer_request() for _ in range(compiled.concurrency)]
+        super().__init__(record.identity, compiled.batch_size, requests, self._encoded)
+
+    def _encoded(self, request: InferRequest, pixels: PixelArray) -> Float32Array:
+        import openvino
+
+        n = len(pixels)
+        batch = pixels
+        if n < self.batch_size or not (pixels.flags.c_contiguous and pixels.flags.writeable):
+            batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
+            batch[:n] = pixels
+        try:
+            request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
+            request.start_async()
+            request.wait()
+            features = np.array(request.get_output_tensor().data[:n], np.float32)
+        except (RuntimeError, ValueError, MemoryError) as exc:
+            raise EncoderError(f"OpenVINO could not run the encoder: {reason_of(exc)}") from exc
+        return checked_unit_rows(features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A compiled model, and how it wants to be fed."""
+
+    model: openvino.CompiledModel
+    batch_size: int
+    concurrency: int
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How a model is compiled."""
+
+    batch_size: int
+    config: dict[str, str]
+
+
+def _compiled_or_kept(
+    record: EncoderRecord, *, mode: EncoderMode, cache: BlobCache | None, precision: Precision | None
+) -> _Compiled:
+    """Compile a model for this machine, or take it from ``cache``.
+
+    Raises:
+        EncoderError: the model's file is missing or damaged, or OpenVINO refuses it.
+    """
+    import_openvino()
+    import openvino
+
+    try:
+        core = openvino.Core()
+        precision = precision or ("f32" if record.precise else fastest_precision(core))
+        plan = _plan(record, mode, precision)
+        key = _key(record, core, plan)
+        model = _from_cache(core, cache.get(key) if cache else None, plan)
+        if model is None:
+            model = _compiled(core, record, plan)
+            if cache is not None:
+                cache.put(key, _exported(model))
+        requests = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    except RuntimeError as exc:
+        raise EncoderError(f"OpenVINO cannot load {record.name}: {reason_of(exc)}") from exc
+    # One more than can run at once waits with its input ready.
+    concurrency = 1 if mode is EncoderMode.LATENCY else int(requests) + 1
+    return _Compiled(model, plan.batch_size, concurrency, precision)
 
 
 def _plan(record: EncoderRecord, mode: EncoderMode, precision: Precision) -> _Plan:

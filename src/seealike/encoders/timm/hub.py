@@ -10,12 +10,12 @@ import logging
 import os
 import re
 import socket
-import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from seealike.encoders.weights import WeightsFile, file_sha256
+from seealike.encoders.cache import file_sha256
+from seealike.encoders.weights import WeightsFile
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _from_hub(record: PretrainedCfg, *, force: bool) -> str:
 
 def _check_reachable(endpoint: str) -> None:
     """Fail at once where nobody listens: the hub's client tries for half a minute."""
+    import urllib.request  # slow to import, and seldom needed
+
     url = urlsplit(endpoint)
     if url.hostname and not urllib.request.getproxies():
         port = url.port or (443 if url.scheme == "https" else 80)

@@ -23,9 +23,9 @@ from seealike.encoders import (
     record_for,
     write_card,
 )
-from seealike.encoders.blobs import BlobCache
-from seealike.encoders.onnx_file import tensors_of
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.cache import BlobCache
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.record import tensors_of
 from seealike.encoders.spec import Pooling
 from seealike.errors import EncoderError, SeealikeError, UsageError
 from seealike.testing import sample_pixels

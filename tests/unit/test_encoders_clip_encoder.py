@@ -25,7 +25,7 @@ from tests.text_towers import (
 from tests.unit.test_encoders_offline import GUARD, run
 
 from seealike.encoders import EncoderCard, InputForm, load_text_encoder, parse_spec, record_for, write_card
-from seealike.encoders.text import OpenVinoTextEncoder
+from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.errors import EncoderError, MissingExtraError, UsageError
 from seealike.protocols import TextEncoder
 from seealike.types import Float32Array, Preprocessing

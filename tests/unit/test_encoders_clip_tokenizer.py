@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seealike.encoders.text_card import Cleaning
-from seealike.encoders.text_cleaning import cleaned
+from seealike.encoders.clip.card import Cleaning
+from seealike.encoders.clip.tokenizer import cleaned
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,13 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
     import torch
 
-    from seealike.types import PixelArray, Preprocessing
+    from seealike.types import Preprocessing
 
 PENULTIMATE, OWN_POOLING = "penultimate", "own"
 FEATURES = "forward_features"
@@ -119,13 +117,6 @@ def pooled(output: torch.Tensor, pool: Pooling | None, *, channels_last: bool = 
     if pool is Pooling.GEM:
         return output.clamp(min=GEM_LEAST).pow(GEM_EXPONENT).mean(places).pow(1 / GEM_EXPONENT)
     return output.mean(places)
-
-
-def trial_pictures(n: int, side_px: int) -> PixelArray:
-    """Draw ``n`` different pictures of coarse squares, to try a network on."""
-    coarse = np.random.default_rng(0).integers(0, 256, (n, 5, 5, 3), np.uint8)
-    places = np.arange(side_px) * 5 // side_px
-    return coarse[:, places][:, :, places]
 
 
 def check_vectors(features: torch.Tensor) -> None:

@@ -8,8 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seealike.encoders.export import trial_pictures
 from seealike.encoders.spec import INTERPOLATIONS, EncoderSpec, Pooling
-from seealike.encoders.timm_features import (
+from seealike.encoders.timm.features import (
     FEATURES,
     OWN_POOLING,
     PENULTIMATE,
@@ -17,9 +18,8 @@ from seealike.encoders.timm_features import (
     check_vectors,
     layer_names,
     picture_features,
-    trial_pictures,
 )
-from seealike.encoders.timm_hub import pretrained_weights
+from seealike.encoders.timm.hub import pretrained_weights
 from seealike.encoders.weights import WeightsFile, given_weights, load_weights, read_weights
 from seealike.errors import EncoderError, MissingExtraError, UsageError
 from seealike.types import EncoderIdentity, Fit, Preprocessing
@@ -66,7 +66,7 @@ def require_timm() -> None:
         raise EncoderError(f"timm cannot be imported ({' '.join(str(exc).split())[:200]})") from exc
 
 
-def load_model(spec: EncoderSpec) -> TimmModel:
+def load_timm_model(spec: EncoderSpec) -> TimmModel:
     """Build the model that ``spec`` asks for, and load its weights.
 
     Raises:

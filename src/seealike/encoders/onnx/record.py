@@ -11,15 +11,17 @@ import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from seealike.encoders.cache import BlobCache, default_cache_dir
 from seealike.encoders.card import EncoderCard, InputForm, read_card
-from seealike.encoders.model_file import ModelFile, read_model_file
 from seealike.encoders.models import EncoderRecord
+from seealike.encoders.onnx import graph
+from seealike.encoders.onnx.file import ModelFile, read_model_file
+from seealike.encoders.onnx.openvino import read_model
 from seealike.encoders.spec import NORMALISATIONS, ONNX, Normalisation, Pooling, on_bytes
 from seealike.errors import EncoderError, UsageError
 from seealike.types import Fit, Preprocessing
 
 if TYPE_CHECKING:
-    from seealike.encoders.graph import Tensor
     from seealike.encoders.spec import EncoderSpec
 
 USUAL_SIDE_PX = 224
@@ -90,15 +92,12 @@ def adjusted_record(known: EncoderRecord, spec: EncoderSpec, cache_dir: str | No
     return _record(read_model_file(known.file), card, spec, cache_dir)
 
 
-def tensors_of(record: EncoderRecord) -> list[Tensor]:
+def tensors_of(record: EncoderRecord) -> list[graph.Tensor]:
     """Return what ``layer=`` can name in the model of a record, with the shapes for one picture.
 
     Raises:
         EncoderError: the model cannot be read.
     """
-    from seealike.encoders import graph
-    from seealike.encoders._runtime import read_model
-
     model = read_model(read_model_file(record.file))
     if len(model.inputs) == 1:
         graph.reshaped(model, record.batch_size or 1, record.preprocessing.crop_px)
@@ -197,8 +196,6 @@ def _assumed(spec: EncoderSpec, card: EncoderCard | None, facts: _Facts) -> tupl
 
 def _facts(model: ModelFile, question: _Question, cache_dir: str | None) -> _Facts:
     """Ask the graph, or the answer that is kept from the last time: reading a graph takes a while."""
-    from seealike.encoders.blobs import BlobCache, default_cache_dir
-
     asked = hashlib.sha256(repr((_FACTS_FORMAT, model.sha256, question)).encode()).hexdigest()
     cache, key = BlobCache(cache_dir or default_cache_dir()), f"graph-{asked[:32]}"
     kept = cache.get(key)
@@ -214,9 +211,6 @@ def _facts(model: ModelFile, question: _Question, cache_dir: str | None) -> _Fac
 
 
 def _asked(model: ModelFile, question: _Question) -> _Facts:
-    from seealike.encoders import graph
-    from seealike.encoders._runtime import read_model
-
     whole = read_model(model)
     outputs = len(whole.outputs)
     part = graph.cut(whole, question.output)

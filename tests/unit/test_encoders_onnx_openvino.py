@@ -15,9 +15,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from seealike.encoders import EncoderMode, load_encoder
-from seealike.encoders.blobs import BlobCache
+from seealike.encoders.cache import BlobCache
 from seealike.encoders.models import EFFICIENTNET_LITE0, EncoderRecord
-from seealike.encoders.openvino import OpenVinoEncoder
+from seealike.encoders.onnx.openvino import OpenVinoEncoder
 from seealike.errors import EncoderError
 from seealike.testing import check_encoder, sample_pixels
 from seealike.types import Preprocessing

@@ -18,17 +18,18 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from seealike.encoders.digests import remembered_sha256
+from seealike.encoders.cache import default_cache_dir, file_sha256, remembered_sha256
+from seealike.encoders.clip.export import PICTURES_FILE, export_pair
+from seealike.encoders.clip.model import CONFIG_FILE, OpenClipModel
+from seealike.encoders.onnx.record import onnx_record
 from seealike.encoders.spec import ONNX, OPEN_CLIP, EncoderSpec
-from seealike.encoders.weights import WeightsFile, file_sha256
+from seealike.encoders.weights import WeightsFile
 from seealike.errors import EncoderError, UsageError
 
 if TYPE_CHECKING:
     from seealike.encoders.models import EncoderRecord
 
-PICTURES_FILE, TEXT_FILE = "pictures.onnx", "text.onnx"
 _NOTE_FILE = "export.note"
-CONFIG_FILE = "open_clip_config.json"
 _BESIDE = (CONFIG_FILE, "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 _EXPORT = 2  # grows when the exported files change
 _PREPARING = ("fit", "interpolation", "resize")
@@ -48,28 +49,6 @@ class _Note:
     files: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenClipModel:
-    """A model as somebody asked for it.
-
-    Args:
-        name: of the architecture.
-        tag: of the weights that open_clip knows; empty where a file was given.
-        weights: the file; None where it would have to be downloaded.
-        spec: what was asked for.
-    """
-
-    name: str
-    tag: str
-    weights: WeightsFile | None
-    spec: EncoderSpec
-
-    def beside(self, file: str) -> str | None:
-        """A file in the folder of the weights, None where there is none."""
-        path = os.path.join(os.path.dirname(self.weights.path), file) if self.weights else ""
-        return path if path and os.path.isfile(path) else None
-
-
 def open_clip_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
     """Return the record of the model's picture tower; its text tower lies beside it.
 
@@ -78,9 +57,6 @@ def open_clip_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
         MissingExtraError: it must be exported, and torch or open_clip is not installed.
         EncoderError: the weights cannot be had or do not fit, or the model has no text tower of its own.
     """
-    from seealike.encoders.blobs import default_cache_dir
-    from seealike.encoders.onnx_file import onnx_record
-
     base = cache_dir or default_cache_dir()
     _check(spec)
     folder = _folder_without_weights(spec, base) or _folder(spec, base)
@@ -159,8 +135,6 @@ def _key(model: OpenClipModel, base: str) -> str:
 
 def _export_into(folder: str, model: OpenClipModel, base: str) -> None:
     """Export aside and rename: others see all the files or none."""
-    from seealike.encoders.open_clip_export import export_pair
-
     parent = os.path.dirname(folder)
     try:
         os.makedirs(parent, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seealike.encoders.blobs import BlobCache, default_cache_dir
+from seealike.encoders.cache import BlobCache, default_cache_dir
 
 
 def test_what_was_put_is_found_again(tmp_path: Path) -> None:

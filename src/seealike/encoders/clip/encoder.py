@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders._runtime import import_openvino, reason_of
-from seealike.encoders.text_card import read_text_card
-from seealike.encoders.text_tokenizer import TextTokenizer
+from seealike.encoders.clip.card import read_text_card
+from seealike.encoders.clip.tokenizer import TextTokenizer
+from seealike.encoders.onnx.openvino import import_openvino, reason_of
+from seealike.encoders.slots import checked_unit_rows
 from seealike.errors import EncoderError, UsageError
 from seealike.forking import keep_for_ever, tell_of_forks
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     import openvino
 
+    from seealike.encoders.clip.card import TextCard
     from seealike.encoders.models import EncoderRecord
-    from seealike.encoders.text_card import TextCard
     from seealike.types import EncoderIdentity, Float32Array, Int64Array
 
 _DEVICE = "CPU"
@@ -85,7 +86,9 @@ class OpenVinoTextEncoder:
             if os.getpid() != self._process_id:
                 raise EncoderError("the text encoder was made before a fork; make one in the child")
             rows = [self._infer(self._request, ids[i : i + 1], mask[i : i + 1]) for i in range(len(texts))]
-        return _unit_norm(np.stack(rows)) if rows else np.empty((0, self._identity.dimension), np.float32)
+        if not rows:
+            return np.empty((0, self._identity.dimension), np.float32)
+        return checked_unit_rows(np.stack(rows), "the text tower")
 
     def _after_fork(self) -> None:
         """In a forked child, where it can compute no more."""
@@ -182,10 +185,3 @@ def _compiled(onnx_path: str, card: TextCard) -> openvino.CompiledModel:
         return core.compile_model(model, _DEVICE, _CONFIG)
     except RuntimeError as exc:
         raise EncoderError(f"OpenVINO cannot load {onnx_path}: {reason_of(exc)}") from exc
-
-
-def _unit_norm(rows: Float32Array) -> Float32Array:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    if not np.all(np.isfinite(norms) & (norms > 0)):
-        raise EncoderError("the text tower returned a vector that has no direction: not finite, or zero")
-    return np.asarray(rows / norms, np.float32)

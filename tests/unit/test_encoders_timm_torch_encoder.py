@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tests.timm_weights import cosines, save_made
 
-from seealike.encoders import torch_encoder as module
 from seealike.encoders.models import EncoderMode
 from seealike.encoders.spec import parse_spec
-from seealike.encoders.timm import timm_record
-from seealike.encoders.torch_encoder import TorchEncoder, torch_encoder
+from seealike.encoders.timm import torch_encoder as module
+from seealike.encoders.timm.record import timm_record
+from seealike.encoders.timm.torch_encoder import TorchEncoder, torch_encoder
 from seealike.errors import EncoderError
 from seealike.testing import check_encoder, sample_pixels
 
@@ -23,10 +23,10 @@ SPEC = "timm:test_resnet?weights={}&layer=layer3"
 
 
 def made(folder: Path, batch_size: int | None = 4, device: str = "cpu") -> TorchEncoder:
-    from seealike.encoders.timm_model import load_model
+    from seealike.encoders.timm.model import load_timm_model
 
     pytest.importorskip("torch")
-    model = load_model(parse_spec(SPEC.format(save_made("test_resnet", folder))))
+    model = load_timm_model(parse_spec(SPEC.format(save_made("test_resnet", folder))))
     return TorchEncoder(model, device=device, batch_size=batch_size)
 
 
@@ -36,8 +36,8 @@ def test_it_keeps_the_contract(batch_size: int, tmp_path: Path) -> None:
 
 
 def test_it_has_the_identity_and_the_vectors_of_the_exported_model(tmp_path: Path) -> None:
-    from seealike.encoders.blobs import BlobCache
-    from seealike.encoders.openvino import OpenVinoEncoder
+    from seealike.encoders.cache import BlobCache
+    from seealike.encoders.onnx.openvino import OpenVinoEncoder
 
     encoder = made(tmp_path)
     record = timm_record(parse_spec(SPEC.format(save_made("test_resnet", tmp_path))), str(tmp_path / "cache"))

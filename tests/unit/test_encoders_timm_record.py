@@ -17,11 +17,13 @@ import pytest
 from tests.pictures import write_pictures
 from tests.timm_weights import save_made
 
-from seealike.encoders import digests, timm_export
+from seealike.encoders import cache as cache_module
+from seealike.encoders import export as export_module
 from seealike.encoders.models import EncoderMode
 from seealike.encoders.spec import parse_spec
-from seealike.encoders.timm import layer_names, load, timm_record
-from seealike.encoders.torch_encoder import has_cuda_driver
+from seealike.encoders.timm import export as timm_export
+from seealike.encoders.timm.record import layer_names, timm_record
+from seealike.encoders.timm.torch_encoder import has_cuda_driver, torch_encoder
 from seealike.errors import EncoderError, MissingExtraError, UsageError
 from seealike.testing import check_encoder
 from seealike.types import Fit
@@ -193,7 +195,7 @@ def test_once_exported_a_model_needs_its_weights_no_more_and_hashes_them_once(
         os.utime(path, ns=(0, 10**18))
     record_of(text, tmp_path / "cache")
     with monkeypatch.context() as patched:
-        patched.setattr(digests, "file_sha256", None)
+        patched.setattr(cache_module, "file_sha256", None)
         assert record_of(text, tmp_path / "cache") == first
     file.unlink()
     assert record_of(text, tmp_path / "cache") == first
@@ -227,7 +229,7 @@ def test_a_catalogue_whose_weights_have_moved_says_how_to_name_their_new_place(
 def test_preprocessing_is_the_model_s_own_and_options_go_before_it(tmp_path: Path) -> None:
     from timm.models import get_pretrained_cfg
 
-    from seealike.encoders.timm_model import preprocessing_of
+    from seealike.encoders.timm.model import preprocessing_of
 
     def told(name: str, options: str = "") -> tuple[int, int, Fit, str, float]:
         how = preprocessing_of(parse_spec(f"timm:{name}{options}"), get_pretrained_cfg(name))
@@ -299,7 +301,7 @@ def test_an_export_that_computes_something_else_is_refused(
 ) -> None:
     noise = np.random.default_rng(0).random((3, 96), np.float32)
     for answers in (noise, np.full((3, 96), np.nan, np.float32), noise[:2]):
-        monkeypatch.setattr(timm_export, "_answers", lambda *_, given=answers: given)
+        monkeypatch.setattr(export_module, "_answers", lambda *_, given=answers: given)
         with pytest.raises(EncoderError, match="computes something else in OpenVINO than in torch"):
             record_of(f"timm:{NAME}?weights={weights}", tmp_path)
     assert not list(tmp_path.rglob("*.onnx"))
@@ -333,4 +335,4 @@ def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_without_a_cuda_device_there_is_no_torch_encoder_and_no_import_of_torch(tmp_path: Path) -> None:
     if has_cuda_driver():
         pytest.skip("there is a CUDA device here")
-    assert load(parse_spec("timm:resnet18"), str(tmp_path), EncoderMode.THROUGHPUT) is None
+    assert torch_encoder(parse_spec("timm:resnet18"), mode=EncoderMode.THROUGHPUT) is None

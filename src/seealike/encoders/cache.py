@@ -1,0 +1,127 @@
+"""What is kept between runs, in a cache that may be lost, cut or flipped at any time and never does harm.
+
+A file is the SHA-256 of its content followed by the content; whatever does not match its digest counts as
+absent. Compiled models are kept so, and the digests of large files: hashing half a gigabyte at every query
+would take most of its time. Nothing is synced: what is lost with the power is computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+
+from seealike.errors import EncoderError, StorageError
+from seealike.files import FileSystem
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_SETTLED_NS = 2_000_000_000  # no file system counts time in coarser steps
+
+
+def default_cache_dir() -> str:
+    """Return ``SEEALIKE_CACHE``, or else the platform's cache directory for this user."""
+    if chosen := os.environ.get("SEEALIKE_CACHE"):
+        return chosen
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(base, "seealike")
+
+
+class BlobCache:
+    """Named byte strings in a directory, each checked when it is read."""
+
+    def __init__(self, directory: str) -> None:
+        """Keep the directory's name; it is made when something is put into it."""
+        self.directory = directory
+
+    def path(self, key: str) -> str:
+        """Return where the content called ``key`` is kept."""
+        return os.path.join(self.directory, f"{key}.blob")
+
+    def get(self, key: str) -> bytes | None:
+        """Return the content called ``key``, or None when it is absent, unreadable or damaged."""
+        try:
+            with open(self.path(key), "rb") as file:
+                digest, content = file.read(_DIGEST_BYTES), file.read()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).digest() == digest else None
+
+    def put(self, key: str, content: bytes) -> bool:
+        """Keep ``content``; returns False where the directory cannot be written."""
+        files = FileSystem()
+        try:
+            files.make_directory(self.directory)
+            digest = hashlib.sha256(content).digest()
+            files.write(self.path(key), digest + content, follow=False, durable=False)
+        except StorageError:
+            return False
+        return True
+
+
+def file_sha256(path: str) -> str:
+    """The digest of a file.
+
+    Raises:
+        EncoderError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise EncoderError(f"the weights {path} cannot be read: {exc.strerror or exc}") from exc
+
+
+def remembered_sha256(path: str, cache_dir: str) -> str:
+    """Return the digest of a file, computed only where it is not known from an earlier time.
+
+    A digest is trusted while the file has the size and the time of change it had when it was hashed, and had
+    lain still for a while then.
+
+    Raises:
+        EncoderError: the file cannot be read.
+    """
+    real = os.path.realpath(path)
+    try:
+        stat = os.stat(real)
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise EncoderError(f"the weights {path} cannot be read: {reason}") from exc
+    state = [real, stat.st_size, stat.st_mtime_ns]
+    kept = _kept(path, cache_dir)
+    if kept is not None and kept[0] == [*state, True]:
+        return kept[1]
+    settled = time.time_ns() - stat.st_mtime_ns > _SETTLED_NS
+    digest = file_sha256(path)
+    content = json.dumps({"state": [*state, settled], "sha256": digest})
+    BlobCache(cache_dir).put(_key(path), content.encode())
+    return digest
+
+
+def last_sha256(path: str, cache_dir: str) -> str | None:
+    """Return the digest that a file, perhaps gone since, had when it was last hashed, if it ever was."""
+    kept = _kept(path, cache_dir)
+    return kept[1] if kept is not None else None
+
+
+def _key(path: str) -> str:
+    named = os.path.abspath(path).encode(errors="surrogateescape")
+    return f"sha256-{hashlib.sha256(named).hexdigest()[:32]}"
+
+
+def _kept(path: str, cache_dir: str) -> tuple[list[object], str] | None:
+    content = BlobCache(cache_dir).get(_key(path))
+    if content is None:
+        return None
+    try:
+        found = json.loads(content)
+        return list(found["state"]), str(found["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -19,7 +19,7 @@ from PIL import Image
 import seealike
 from benchmarks.photos import repeated, warm
 from benchmarks.report import Row, spread
-from seealike.catalog.pipeline import DECODE_BATCH
+from seealike.catalog.encoder.embedder import DECODE_BATCH
 from seealike.encoders import EncoderMode, identity_of, load_encoder
 from seealike.images import DecodePool, DecodeTask
 

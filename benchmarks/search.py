@@ -50,7 +50,7 @@ def rows(data: Path, work: Path) -> list[Row]:
             return [int(hit.id) for hit in catalog.search_vectors(query[np.newaxis], 10)[0]]
 
         reached = _recall(ours, queries[:TUNED_ON], truth)
-        searcher = catalog._current.reading().searcher  # noqa: SLF001 - the part that the other libraries do
+        searcher = catalog._session.reading().searcher  # noqa: SLF001 - the part that the other libraries do
 
         def ranked(query: Float32Array) -> Sequence[int]:
             keys, _ = searcher.rank(searcher.view(), query[np.newaxis], 10)[0]

@@ -5,11 +5,21 @@ Array letters: n items, q queries, k neighbours, d dimensions, h, w pixels, c ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from seealike.types import EncoderIdentity, Preprocessing, Proposal, Skipped, SourceItem
+from seealike.types import (
+    Embedded,
+    EncoderIdentity,
+    Picture,
+    Preprocessing,
+    Proposal,
+    Refused,
+    SameFile,
+    Skipped,
+    SourceItem,
+)
 
 if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array, PixelArray
@@ -99,6 +109,35 @@ class TextEncoder(Protocol):
 
     def close(self) -> None:
         """Release the runtime. The encoder cannot be used afterwards."""
+
+
+class Embedder(Protocol):
+    """Pictures to vectors: decoding and encoding as one step, wherever that is done."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+
+    def embed(
+        self, pictures: Iterable[Picture], *, urgent: bool = False
+    ) -> Generator[Embedded | SameFile | Refused, None, None]:
+        """Yield what becomes of every picture, once, in no order and in bounded memory.
+
+        ``pictures`` is read as it is needed. No picture stops the others: what cannot be decoded or encoded,
+        or has no finite vector, is ``Refused`` with its reason.
+
+        Args:
+            pictures: any number of them.
+            urgent: somebody waits for them: a few are embedded for the shortest wait. Vectors may then differ
+                in the last bits of the runtime's arithmetic.
+
+        Raises:
+            UsageError: something is no picture at all, or the embedder is closed.
+            EncoderError: the encoder cannot be loaded.
+        """
+
+    def close(self) -> None:
+        """Release processes and models. The embedder cannot be used afterwards."""
 
 
 class Proposer(Protocol):

@@ -6,7 +6,7 @@ beyond checking its own fields.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
@@ -190,6 +190,56 @@ class Unseen(Skipped):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture to embed. ``token`` is the caller's and comes back unchanged.
+
+    A file whose SHA-256 is ``known_sha256`` is not decoded.
+    """
+
+    token: int
+    image: ImageInput
+    known_sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture's vector and what was seen of the picture. ``width_px`` and ``height_px`` are upright.
+
+    For a file, ``sha256``, ``size_bytes`` and ``mtime_ns`` are of what was read; else empty and 0.
+
+    Shapes: vector is (d,) float32. Units: as the encoder gives it, of norm 1 but for rounding.
+    """
+
+    token: int
+    vector: Float32Array
+    sha256: bytes
+    width_px: int
+    height_px: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SameFile:
+    """A file whose content is what the caller knows already."""
+
+    token: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A picture that cannot be used."""
+
+    token: int
+    reason: SkipReason
+    detail: str
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One picture of a catalogue."""
 
@@ -230,6 +280,13 @@ class Progress:
     stage: str
     done: int
     total: int | None
+
+
+ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+def unwatched(_: Progress) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)

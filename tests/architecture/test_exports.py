@@ -63,6 +63,8 @@ METHODS = [
     "add_many",
     "close",
     "digests",
+    "embed",
+    "encode",
     "encoder",
     "encoder_spec",
     "forget",
@@ -119,7 +121,7 @@ def test_the_exported_names_are_these() -> None:
 
 
 def test_the_catalogue_has_these_public_methods() -> None:
-    assert sorted(name for name in vars(seealike.Catalog) if not name.startswith("_")) == METHODS
+    assert sorted(name for name in dir(seealike.Catalog) if not name.startswith("_")) == METHODS
 
 
 def test_the_errors_are_these_and_the_tree_in_the_docstring_shows_all_of_them() -> None:

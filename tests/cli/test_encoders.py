@@ -72,7 +72,7 @@ def test_the_stored_vectors_are_those_of_the_encoder(place: Path, typed: Call) -
 
     encoder = load_encoder(SPEC, mode=EncoderMode.THROUGHPUT)
     pictures = [Image.open(f"photos/{number:03}.jpg") for number in range(6)]
-    wanted = encoder.encode(np.stack([prepare(image, encoder.preprocessing) for image in pictures]))
+    wanted = encoder.encode(np.stack([prepare(image, encoder.preprocessing).pixels for image in pictures]))
     encoder.close()
     with seealike.open("photos/.seealike") as catalog:
         stored = catalog.vectors()[1]

@@ -10,7 +10,7 @@ from tests.docs.markdown import REPOSITORY, pages
 
 import seealike
 from seealike import errors
-from seealike.catalog import ann, sync
+from seealike.catalog.change import ann, sync
 from seealike.cli import limit_option
 from seealike.images import DecodeLimits
 from seealike.images.limits import CPU_PIXELS

@@ -25,7 +25,7 @@ from tests.pictures import picture
 
 import seealike
 from seealike import IndexOptions, SearchOptions
-from seealike.catalog import ann
+from seealike.catalog.change import ann
 from seealike.errors import SourceError, UnknownItemError
 from seealike.images import prepare
 from seealike.testing import FakeEncoder
@@ -47,7 +47,7 @@ def pixels(number: int) -> PixelArray:
 
 def vector_of(number: int) -> Float32Array:
     encoder = FakeEncoder()
-    vectors: Float32Array = encoder.encode(prepare(pixels(number), encoder.preprocessing)[None])
+    vectors: Float32Array = encoder.encode(prepare(pixels(number), encoder.preprocessing).pixels[None])
     encoder.close()
     return np.ravel(vectors)
 

@@ -7,7 +7,7 @@ import time
 
 from tests.robustness.victim import fake_default_encoder, hurry
 
-from seealike.catalog import pictures
+from seealike.catalog.encoder import at_hand
 from seealike.cli.main import main
 from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder
@@ -29,5 +29,5 @@ def load_encoder(name: str, *, mode: EncoderMode) -> FakeEncoder:
 if __name__ == "__main__":
     hurry()
     fake_default_encoder()
-    setattr(pictures, "load_encoder", load_encoder)  # noqa: B010 - not exported
+    setattr(at_hand, "load_encoder", load_encoder)  # noqa: B010 - not exported
     main()

@@ -17,7 +17,9 @@ from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
 import seealike
 from seealike import Catalog, IndexOptions, SearchOptions
-from seealike.catalog import ann, opening, salvage, verify
+from seealike.catalog import opening, verify
+from seealike.catalog.change import ann
+from seealike.catalog.upkeep import salvage
 from seealike.cli.main import run
 from seealike.errors import CatalogError, SeealikeError, StorageError, UsageError
 from seealike.store import DATABASE_NAME, MANIFEST_NAME, FileSystem, WriterLock

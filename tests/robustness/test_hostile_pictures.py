@@ -17,7 +17,7 @@ from tests.pictures import picture
 from tests.robustness.corpus import Sample, corpus, encoded
 from tests.robustness.saboteur import ordered
 
-from seealike.errors import PictureError, SeealikeError
+from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode
 from seealike.images.process import worker_command
 from seealike.types import Preprocessing, SkipReason
@@ -38,7 +38,7 @@ def verdicts_of(pool: DecodePool, tasks: Sequence[DecodeTask]) -> Verdicts:
     for batch in pool.decode(tasks):
         for row, decoded in enumerate(batch.pictures):
             found.append((decoded.token, ("decoded", batch.pixels[row].tobytes().hex())))
-        found += [(failure.token, (failure.reason.value, failure.detail)) for failure in batch.failures]
+        found += [(failure.token, (failure.reason.value, failure.detail)) for failure in batch.refused]
         batch.release()
     assert sorted(token for token, _ in found) == sorted(task.token for task in tasks)
     return dict(found)
@@ -199,21 +199,20 @@ def test_a_decoding_process_loads_no_heavy_library() -> None:
 @linux
 def test_a_process_that_has_grown_is_replaced() -> None:
     with saboteurs(batch_size=1) as pool:
-        pool.decode_one(encoded(picture(1), "PNG"))
+        pool.decode_one(DecodeTask(0, data=encoded(picture(1), "PNG")))
         before = pool.process_ids
         verdicts_of(pool, crowd("grow", count=4))
-        pool.decode_one(encoded(picture(1), "PNG"))
+        pool.decode_one(DecodeTask(0, data=encoded(picture(1), "PNG")))
         assert pool.process_ids != before
 
 
 def test_a_query_that_kills_its_decoder_is_refused_and_the_next_one_answered() -> None:
     sound = encoded(picture(1), "PNG")
     with saboteurs() as pool:
-        with pytest.raises(PictureError) as refused:
-            pool.decode_one(ordered(sound, "exit"))
-        assert refused.value.reason is SkipReason.DECODER_CRASHED
+        (refusal,) = pool.decode_one(DecodeTask(0, data=ordered(sound, "exit"))).refused
+        assert refusal.reason is SkipReason.DECODER_CRASHED
         truth = decode(sound, PREPROCESSING, DecodeLimits())
-        assert np.array_equal(pool.decode_one(sound).pixels[0], truth.pixels)
+        assert np.array_equal(pool.decode_one(DecodeTask(0, data=sound)).pixels[0], truth.pixels)
 
 
 def test_processes_that_cannot_start_are_one_clear_error_and_few_attempts(tmp_path: Path) -> None:
@@ -234,7 +233,7 @@ def test_processes_that_cannot_start_are_one_clear_error_and_few_attempts(tmp_pa
 def test_an_interpreter_that_does_not_exist_is_one_clear_error() -> None:
     pool = DecodePool(PREPROCESSING, workers=1, batch_size=2, buffers=2, worker_command=["/nowhere/python"])
     with pool, pytest.raises(SeealikeError, match="/nowhere/python"):
-        pool.decode_one(b"x")
+        pool.decode_one(DecodeTask(0, data=b"x"))
 
 
 _MAIN = """
@@ -245,7 +244,7 @@ with saboteurs(workers=2, batch_size=2, limits=DecodeLimits(wall_s={wall_s})) as
     try:
         for batch in pool.decode(crowd({order!r}) * {rounds}):
             print(*pool.process_ids, flush=True)
-            for failure in batch.failures:
+            for failure in batch.refused:
                 print("refused", failure, flush=True)
             batch.release()
     except KeyboardInterrupt:

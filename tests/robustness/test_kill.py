@@ -23,7 +23,7 @@ from tests.robustness.victim import ANN_THRESHOLD
 
 import seealike
 from seealike import IndexOptions
-from seealike.catalog import ann, sync
+from seealike.catalog.change import ann, sync
 from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoreWriter
 from seealike.testing import FakeEncoder
 

@@ -18,8 +18,8 @@ from tests.pictures import write_pictures
 from tests.robustness.moving import SPECS, install
 
 import seealike
-from seealike.catalog.encoder_copies import SPACES
-from seealike.catalog.reindexing import reindex
+from seealike.catalog.encoder.copies import SPACES
+from seealike.catalog.encoder.reindexing import reindex
 from seealike.testing import FakeEncoder
 
 pytestmark = [
@@ -33,7 +33,7 @@ ITEMS = 24
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from seealike.catalog.reindexing import reindex
+from seealike.catalog.encoder.reindexing import reindex
 print("ready", flush=True)
 while True:
     for spec in {specs}:

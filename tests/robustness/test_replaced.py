@@ -18,7 +18,8 @@ from tests.robustness.herd import content
 
 import seealike
 from seealike import Catalog
-from seealike.catalog import current, verify
+from seealike.catalog import session as current
+from seealike.catalog import verify
 from seealike.errors import CatalogError, DamagedCatalogError, NoCatalogError, ReplacedCatalogError
 from seealike.store import MANIFEST_NAME, StoreWriter
 from seealike.testing import FakeEncoder

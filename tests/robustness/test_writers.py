@@ -22,7 +22,8 @@ from tests.robustness.story import DIMENSION, entry, new_item
 
 import seealike
 from seealike import Catalog, IndexOptions
-from seealike.catalog import ann, findings
+from seealike.catalog.change import ann
+from seealike.catalog.upkeep import findings
 from seealike.errors import CatalogBusyError
 from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoredItem, StoreWriter, schema
 from seealike.store.records import ItemRow

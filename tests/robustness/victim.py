@@ -15,7 +15,9 @@ from tests.robustness.herd import committed
 
 import seealike
 from seealike import Catalog, IndexOptions
-from seealike.catalog import ann, opening, pictures, sync
+from seealike.catalog import opening
+from seealike.catalog.change import ann, sync
+from seealike.catalog.encoder import at_hand
 from seealike.cli.main import run
 from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder
@@ -40,7 +42,7 @@ def fake_default_encoder(replace: Callable[[object, str, object], None] = setatt
         return FakeEncoder()
 
     replace(opening, "identity_of", identity_of)
-    replace(pictures, "load_encoder", load_encoder)
+    replace(at_hand, "load_encoder", load_encoder)
 
 
 def main(directory: str, folder: str) -> None:

@@ -374,7 +374,7 @@ def change_one_by_one(catalog: seealike.Catalog, query: Float32Array) -> Iterato
 def test_every_answer_beside_a_writer_is_that_of_one_committed_generation(
     catalog: seealike.Catalog, tmp_path: Path
 ) -> None:
-    query = FakeEncoder().encode(prepare(np.asarray(picture(3)), catalog.encoder.preprocessing)[None])
+    query = FakeEncoder().encode(prepare(np.asarray(picture(3)), catalog.encoder.preprocessing).pixels[None])
     with seealike.create(tmp_path / "truth", encoder=FakeEncoder()) as truth:
         answers = [[], *change_one_by_one(truth, query)]
     seen: list[list[list[Hit]]] = [[], [], [], []]

@@ -14,14 +14,13 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import IndexOptions, NewPicture
-from seealike.catalog import adding, ann
-from seealike.catalog.pictures import PictureEncoder
+from seealike.catalog.change import adding, ann
+from seealike.catalog.encoder import embedder
 from seealike.errors import CatalogBusyError, PictureError, UsageError
-from seealike.images import DecodedPixels
 from seealike.indexes import build_snapshot
 from seealike.store import SqliteStore, WriterLock, builder_lock
 from seealike.testing import FakeEncoder
-from seealike.types import Float32Array, ImageInput, PixelArray, Progress, SkipReason, SourceItem
+from seealike.types import ImageInput, Progress, SkipReason, SourceItem
 
 
 @pytest.fixture
@@ -35,7 +34,7 @@ def vectors(catalog: seealike.Catalog) -> dict[str, bytes]:
     return {item_id: row.tobytes() for item_id, row in zip(ids, rows, strict=True)}
 
 
-@pytest.mark.parametrize("count", [adding.FEW, 3 * adding.FEW])
+@pytest.mark.parametrize("count", [embedder.FEW, 3 * embedder.FEW])
 def test_many_pictures_of_every_kind_are_added_at_once(
     catalog: seealike.Catalog, tmp_path: Path, count: int
 ) -> None:
@@ -63,7 +62,7 @@ def test_many_pictures_of_every_kind_are_added_at_once(
     assert by_name == {item.id: (item.width_px, item.height_px) for item in catalog.items()}
 
 
-@pytest.mark.parametrize("count", [2, 3 * adding.FEW])
+@pytest.mark.parametrize("count", [2, 3 * embedder.FEW])
 def test_pictures_that_cannot_be_used_are_rows_of_the_report(tmp_path: Path, count: int) -> None:
     paths = write_pictures(tmp_path / "photos", range(count), extension="png")
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
@@ -135,32 +134,6 @@ def test_pictures_are_taken_from_an_iterator_no_faster_than_they_are_encoded(
 def test_what_cannot_be_stored_is_refused_when_it_is_said(arguments: tuple[object, ...]) -> None:
     with pytest.raises(UsageError):
         NewPicture(*arguments)  # type: ignore[arg-type]
-
-
-def test_a_batch_of_queries_holds_one_picture_at_a_time(
-    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = write_pictures(tmp_path / "photos", range(30))
-    catalog.add_many([NewPicture(path.name, path) for path in paths])
-    held, most = 0, 0
-    prepared, encode_pixels = PictureEncoder.prepared, PictureEncoder.encode_pixels
-
-    def counting_prepared(self: PictureEncoder, image: ImageInput) -> DecodedPixels:
-        nonlocal held, most
-        held += 1
-        most = max(most, held)
-        return prepared(self, image)
-
-    def counting_encode(self: PictureEncoder, pixels: list[PixelArray]) -> Float32Array:
-        nonlocal held
-        held -= len(pixels)
-        return encode_pixels(self, pixels)
-
-    monkeypatch.setattr(PictureEncoder, "prepared", counting_prepared)
-    monkeypatch.setattr(PictureEncoder, "encode_pixels", counting_encode)
-    found = catalog.search_batch(paths, k=1)
-    assert [hits[0].id for hits in found] == [path.name for path in paths]
-    assert (held, most) == (0, 1)
 
 
 def test_added_vectors_are_those_of_index_bit_by_bit(tmp_path: Path) -> None:
@@ -319,7 +292,7 @@ def test_an_approximate_index_that_somebody_else_recorded_meanwhile_stays(
 
     def beaten(*args: object, **kwargs: object) -> object:
         found = built(*args, **kwargs)  # type: ignore[arg-type]
-        with catalog._committing(0.0) as writer:
+        with catalog._session.committing(0.0) as writer:
             writer.set_ann("ann-other.faiss\n{}")
         return found
 

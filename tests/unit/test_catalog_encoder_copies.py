@@ -21,9 +21,10 @@ from tests.text_towers import write_pair
 
 import seealike
 from seealike import store
-from seealike.catalog import IndexOptions, encoder_copies, in_space, verify
-from seealike.catalog.encoder_copies import EncoderCopies
-from seealike.catalog.reindexing import reindex
+from seealike.catalog import IndexOptions, in_space, verify
+from seealike.catalog.encoder import copies as encoder_copies
+from seealike.catalog.encoder.copies import EncoderCopies
+from seealike.catalog.encoder.reindexing import reindex
 from seealike.encoders import (
     EncoderCard,
     EncoderMode,

@@ -10,8 +10,8 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog import sampling
-from seealike.catalog.sampling import sampled_vectors
+from seealike.catalog.read import vectors as sampling
+from seealike.catalog.read.vectors import sampled_vectors
 from seealike.errors import CatalogBusyError, CatalogError
 from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder

@@ -274,11 +274,13 @@ def test_a_preprocessing_that_cannot_be_done_is_refused() -> None:
 def test_an_image_or_array_at_hand_gives_the_pixels_its_file_would() -> None:
     for image in (noise((300, 200)), picture(4).convert("RGBA")):
         truth = decode(encoded(image, "PNG"), PREPROCESSING, LIMITS).pixels
-        assert np.array_equal(prepare(image, PREPROCESSING), truth)
+        assert np.array_equal(prepare(image, PREPROCESSING).pixels, truth)
     array = np.asarray(noise((300, 200)))
-    assert np.array_equal(prepare(array, PREPROCESSING), prepare(noise((300, 200)), PREPROCESSING))
     assert np.array_equal(
-        prepare(array[:, ::-1], PREPROCESSING), prepare(array[:, ::-1].copy(), PREPROCESSING)
+        prepare(array, PREPROCESSING).pixels, prepare(noise((300, 200)), PREPROCESSING).pixels
+    )
+    assert np.array_equal(
+        prepare(array[:, ::-1], PREPROCESSING).pixels, prepare(array[:, ::-1].copy(), PREPROCESSING).pixels
     )
 
 

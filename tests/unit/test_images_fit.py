@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from tests.pictures import picture
 from tests.robustness.corpus import encoded
 
-from seealike.images import DecodeLimits, DecodePool, decode, prepare, wire
+from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode, prepare, wire
 from seealike.images.opening import open_picture
 from seealike.images.shared import Layout
 from seealike.types import Fit, PixelArray, Preprocessing
@@ -72,8 +72,8 @@ def test_pixels_equal_pillows_resize_paste_and_crop(
     assert (got.width_px, got.height_px) == size
     assert got.pixels.shape == (64, 64, 3)
     assert apart(got.pixels, reference(image, made)).max() <= 1
-    np.testing.assert_array_equal(prepare(image, made), got.pixels)
-    np.testing.assert_array_equal(prepare(np.asarray(image), made), got.pixels)
+    np.testing.assert_array_equal(prepare(image, made).pixels, got.pixels)
+    np.testing.assert_array_equal(prepare(np.asarray(image), made).pixels, got.pixels)
 
 
 @pytest.mark.parametrize("fit", Fit)
@@ -107,7 +107,7 @@ def test_a_large_jpeg_decoded_at_reduced_size_loses_nothing_that_matters(
 
 def test_the_rest_of_a_padded_square_has_the_encoders_mean_colour() -> None:
     made = Preprocessing(40, 40, (300.0, 127.5, -3.0), (1.0, 1.0, 1.0), fit=Fit.PAD)
-    pixels = prepare(Image.new("RGB", (40, 10), (9, 9, 9)), made)
+    pixels = prepare(Image.new("RGB", (40, 10), (9, 9, 9)), made).pixels
     assert (pixels[15:25] == 9).all()
     assert (pixels[:15] == (255, 128, 0)).all()
     assert (pixels[25:] == (255, 128, 0)).all()
@@ -118,7 +118,9 @@ def test_the_decoding_processes_fit_as_this_process_does(fit: Fit) -> None:
     made = replace(BASE, fit=fit, interpolation="lanczos", bgr=True)
     data = encoded(noise((90, 40)), "PNG")
     with DecodePool(made, workers=1, batch_size=1, buffers=2) as pool:
-        np.testing.assert_array_equal(pool.decode_one(data).pixels[0], decode(data, made, LIMITS).pixels)
+        np.testing.assert_array_equal(
+            pool.decode_one(DecodeTask(0, data=data)).pixels[0], decode(data, made, LIMITS).pixels
+        )
 
 
 def test_a_greeting_keeps_everything_about_the_preprocessing() -> None:
@@ -148,4 +150,4 @@ def test_pixels_equal_those_of_timms_transforms(
     )
     smooth = noise(size).resize((40, 40)).resize(size, Image.Resampling.BICUBIC)
     theirs = np.asarray(transform(smooth)).transpose(1, 2, 0)
-    assert apart(prepare(smooth, made), theirs).max() <= 1
+    assert apart(prepare(smooth, made).pixels, theirs).max() <= 1

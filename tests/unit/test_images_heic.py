@@ -27,7 +27,7 @@ def heic(image: Image.Image, *, orientation: int = 1) -> bytes:
 
 def difference(data: bytes, wanted: Image.Image) -> float:
     got = decode(data, PREPROCESSING, DecodeLimits()).pixels.astype(np.int16)
-    return float(np.abs(got - prepare(wanted, PREPROCESSING)).mean())
+    return float(np.abs(got - prepare(wanted, PREPROCESSING).pixels).mean())
 
 
 def test_the_pixels_are_those_of_the_picture_that_was_encoded() -> None:
@@ -55,8 +55,8 @@ def test_the_decoding_processes_take_it_too(tmp_path: Path) -> None:
     path.write_bytes(heic(picture(7)))
     with DecodePool(PREPROCESSING, workers=1, batch_size=2, buffers=3) as pool:
         batches = list(pool.decode(iter([DecodeTask(token=1, path=str(path))])))
-        assert not [failure for batch in batches for failure in batch.failures]
+        assert not [failure for batch in batches for failure in batch.refused]
         got = batches[0].pixels[0].astype(np.int16)
-        assert np.abs(got - prepare(picture(7), PREPROCESSING)).mean() < 2.0
+        assert np.abs(got - prepare(picture(7), PREPROCESSING).pixels).mean() < 2.0
         for batch in batches:
             batch.release()

@@ -88,7 +88,7 @@ def test_failures_say_what_is_known_of_the_file(pool: DecodePool, tmp_path: Path
     text.write_bytes(b"no picture")
     (batch,) = pool.decode([DecodeTask(1, path=str(text)), DecodeTask(2, path=str(tmp_path / "absent"))])
     assert batch.pixels.shape == (0, 32, 32, 3)
-    failures = {failure.token: failure for failure in batch.failures}
+    failures = {failure.token: failure for failure in batch.refused}
     assert failures[1].reason is SkipReason.NOT_AN_IMAGE
     assert (failures[1].size_bytes, failures[1].mtime_ns) == (10, text.stat().st_mtime_ns)
     assert failures[2].reason is SkipReason.UNREADABLE
@@ -173,7 +173,7 @@ def test_a_query_is_answered_while_all_buffers_are_in_use(tmp_path: Path) -> Non
         batches = pool.decode(tasks_of(paths))
         held = next(batches)
         before = held.pixels.copy()
-        query = pool.decode_one(str(paths[8]))
+        query = pool.decode_one(DecodeTask(7, path=str(paths[8])))
         truth = decode(paths[8].read_bytes(), PREPROCESSING, LIMITS)
         assert np.array_equal(query.pixels[0], truth.pixels)
         assert np.array_equal(held.pixels, before)
@@ -183,19 +183,18 @@ def test_a_query_is_answered_while_all_buffers_are_in_use(tmp_path: Path) -> Non
 
 def test_a_query_can_be_a_path_or_bytes(pool: DecodePool, tmp_path: Path) -> None:
     (path,) = write_pictures(tmp_path, range(1))
-    for given in (str(path), path, path.read_bytes()):
-        batch = pool.decode_one(given)
+    for task in (DecodeTask(7, path=str(path)), DecodeTask(7, data=path.read_bytes())):
+        batch = pool.decode_one(task)
+        assert batch.pictures[0].token == 7
         assert batch.pictures[0].sha256 == hashlib.sha256(path.read_bytes()).digest()
         assert batch.pixels.shape == (1, 32, 32, 3)
 
 
-def test_a_query_that_is_no_picture_is_an_error_with_its_reason(pool: DecodePool, tmp_path: Path) -> None:
-    with pytest.raises(PictureError) as refused:
-        pool.decode_one(b"no picture")
-    assert refused.value.reason is SkipReason.NOT_AN_IMAGE
-    with pytest.raises(PictureError, match="absent") as refused:
-        pool.decode_one(str(tmp_path / "absent"))
-    assert refused.value.reason is SkipReason.UNREADABLE
+def test_a_query_that_is_no_picture_is_refused_with_its_reason(pool: DecodePool, tmp_path: Path) -> None:
+    (refusal,) = pool.decode_one(DecodeTask(7, data=b"no picture")).refused
+    assert (refusal.token, refusal.reason) == (7, SkipReason.NOT_AN_IMAGE)
+    (refusal,) = pool.decode_one(DecodeTask(7, path=str(tmp_path / "absent"))).refused
+    assert refusal.reason is SkipReason.UNREADABLE
     with pytest.raises(PictureError) as refused:
         pool.thumbnail(b"", 10)
     assert refused.value.reason is SkipReason.EMPTY_FILE
@@ -238,7 +237,7 @@ def test_a_closed_pool_starts_anew_when_it_is_used_again(tmp_path: Path) -> None
     pool.close()
     assert pool.process_ids == ()
     with pool:
-        assert pool.decode_one(paths[0]).pictures
+        assert pool.decode_one(DecodeTask(0, path=str(paths[0]))).pictures
 
 
 def test_a_pool_closed_under_a_run_is_an_error_and_no_hang(tmp_path: Path) -> None:
@@ -271,4 +270,4 @@ def test_ctrl_c_while_a_thread_starts_is_not_hidden_by_another_error(
 
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(KeyboardInterrupt), pool_of() as pool:
-        pool.decode_one(path)
+        pool.decode_one(DecodeTask(0, path=str(path)))

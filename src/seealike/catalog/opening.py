@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
-from seealike.catalog.encoder_copies import EncoderCopies
+from seealike.catalog.encoder.at_hand import described
+from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, VerifyReport
-from seealike.catalog.pictures import described
-from seealike.catalog.salvage import salvage
+from seealike.catalog.upkeep.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of
 from seealike.errors import (

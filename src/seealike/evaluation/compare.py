@@ -72,7 +72,7 @@ def compare(
             catalogue's own, which then comes first.
         options: what to measure.
         progress: told how far each stage is.
-        spaces: opens the items in another encoder's space (default: ``seealike.catalog.spaces.in_space``).
+        spaces: opens the items in another encoder's space (default: ``seealike.catalog.in_space``).
         encoder: where the model of the catalogue's own encoder lies now, ``onnx:FILE``, if it has been moved.
 
     Raises:
@@ -156,7 +156,7 @@ def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: Compa
 
 def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
     """Refuse an encoder that cannot be used before the items are embedded by the others."""
-    from seealike.catalog.spaces import found_encoder
+    from seealike.catalog.encoder.spaces import found_encoder
 
     for spec in specs:
         if spec != own:
@@ -165,7 +165,7 @@ def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
 
 @contextmanager
 def _in_space(catalog: Catalog, spec: str, told: Told) -> Iterator[Catalog]:
-    from seealike.catalog.spaces import in_space
+    from seealike.catalog.encoder.spaces import in_space
 
     with in_space(catalog, spec, progress=told) as space:
         yield space

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seealike.catalog import Catalog
-from seealike.catalog.checkup import ann_recall
 from seealike.catalog.labels import GROUP
+from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.errors import UsageError
 from seealike.evaluation.copies import copies_of, copy_report
 from seealike.evaluation.embedding import Told, embedded, encoder_at_hand

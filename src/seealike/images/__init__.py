@@ -3,21 +3,19 @@
 The decoding runs in processes of its own (:class:`DecodePool`), which no picture can hurt for long.
 """
 
-from seealike.images.batch import DecodedBatch, DecodedPicture, DecodeFailure, DecodeTask, SameFile
+from seealike.images.batch import DecodedBatch, DecodedPicture, DecodeTask
 from seealike.images.decode import DecodedPixels, decode, prepare
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.pool import DecodePool
 
 __all__ = [
     "DecodeError",
-    "DecodeFailure",
     "DecodeLimits",
     "DecodePool",
     "DecodeTask",
     "DecodedBatch",
     "DecodedPicture",
     "DecodedPixels",
-    "SameFile",
     "decode",
     "prepare",
 ]

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from seealike.types import SkipReason
-
 if TYPE_CHECKING:
-    from seealike.types import PixelArray
+    from seealike.types import PixelArray, Refused, SameFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +40,6 @@ class DecodedPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class SameFile:
-    """A file whose content is what the caller knows already."""
-
-    token: int
-    size_bytes: int
-    mtime_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class DecodeFailure:
-    """A picture that cannot be used."""
-
-    token: int
-    reason: SkipReason
-    detail: str
-    size_bytes: int | None = None
-    mtime_ns: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class DecodedBatch:
     """What became of some tasks.
 
@@ -74,7 +52,7 @@ class DecodedBatch:
     pixels: PixelArray
     pictures: tuple[DecodedPicture, ...]
     same: tuple[SameFile, ...]
-    failures: tuple[DecodeFailure, ...]
+    refused: tuple[Refused, ...]
     _give_back: Callable[[], None] = field(repr=False)
 
     def release(self) -> None:

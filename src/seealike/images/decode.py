@@ -77,20 +77,21 @@ def decode(
         return DecodedPixels(_square(picture, preprocessing), width, height)
 
 
-def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> PixelArray:
-    """Resize and crop a picture that somebody has decoded already. Result is (crop_px, crop_px, 3).
+def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> DecodedPixels:
+    """Resize and crop a picture that somebody has decoded already.
 
     Raises:
-        UsageError: the array is not (h, w, 3) uint8, or the preprocessing cannot be done.
+        UsageError: it is neither an image nor an (h, w, 3) uint8 array, or the preprocessing cannot be
+            done.
         PictureError: the image has no pixels, or cannot be read.
     """
     check(preprocessing)
-    if isinstance(image, np.ndarray):
-        _check_array(image)
+    _check_kind(image)
     try:
         with translated():
             picture = _from_array(image) if isinstance(image, np.ndarray) else _from_image(image)
-            return np.ascontiguousarray(_square(picture, preprocessing))
+            square = np.ascontiguousarray(_square(picture, preprocessing))
+            return DecodedPixels(square, *upright_size(picture))
     except DecodeError as exc:
         raise PictureError("the given image", exc.reason, exc.detail) from exc
 
@@ -144,6 +145,17 @@ def _square(picture: OpenPicture, preprocessing: Preprocessing) -> PixelArray:
 
 def _by_columns(rows: Rows) -> Rows:
     return lambda left, top, right, bottom: rows(top, left, bottom, right).transpose(1, 0, 2)
+
+
+def _check_kind(image: object) -> None:
+    from PIL import Image
+
+    if isinstance(image, np.ndarray):
+        _check_array(image)
+    elif not isinstance(image, Image.Image):
+        raise UsageError(
+            f"a picture is a path, bytes, a PIL image or an (h, w, 3) uint8 array, not {type(image).__name__}"
+        )
 
 
 def _check_array(array: PixelArray) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seealike.images.batch import DecodedBatch, DecodedPicture, DecodeFailure, SameFile
+from seealike.images.batch import DecodedBatch, DecodedPicture
 from seealike.images.jobs import BatchJob
 from seealike.images.shared import PICTURE, SAME, SharedSlots
-from seealike.types import SkipReason
+from seealike.types import Refused, SameFile, SkipReason
 
 
 def gathered(shared: SharedSlots, job: BatchJob, give_back: Callable[[], None]) -> DecodedBatch:
     """Read what became of a job that has ended."""
     pictures: list[DecodedPicture] = []
     same: list[SameFile] = []
-    failures: list[DecodeFailure] = []
+    refused: list[Refused] = []
     for index, task in enumerate(job.tasks):
         record = shared.read(job.slot, index)
         size, mtime = record.size_bytes, record.mtime_ns
@@ -28,6 +28,6 @@ def gathered(shared: SharedSlots, job: BatchJob, give_back: Callable[[], None]) 
         else:
             reason = record.reason or SkipReason.DECODER_CRASHED
             known = (size, mtime) if size >= 0 else (None, None)
-            failures.append(DecodeFailure(task.token, reason, record.detail, *known))
+            refused.append(Refused(task.token, reason, record.detail, *known))
     pixels = shared.pixels(job.slot, len(pictures))
-    return DecodedBatch(pixels, tuple(pictures), tuple(same), tuple(failures), give_back)
+    return DecodedBatch(pixels, tuple(pictures), tuple(same), tuple(refused), give_back)

@@ -11,8 +11,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from seealike.errors import PictureError, SeealikeError, UsageError
 from seealike.forking import tell_of_forks
@@ -25,6 +28,7 @@ from seealike.images.outcome import gathered
 from seealike.images.process import worker_command as usual_command
 from seealike.images.shared import Layout, SharedSlots
 from seealike.images.wire import Hello
+from seealike.types import Refused
 
 if TYPE_CHECKING:
     from seealike.types import PathInput, Preprocessing
@@ -122,23 +126,20 @@ class DecodePool:
         finally:
             run.abandon()
 
-    def decode_one(self, picture: PathInput | bytes) -> DecodedBatch:
-        """Decode one picture. Result is a batch of one.
-
-        Raises:
-            PictureError: it cannot be used.
-        """
-        task, name = _single_task(picture, self._limits)
+    def decode_one(self, task: DecodeTask) -> DecodedBatch:
+        """Decode one picture while its caller waits, before all others. Result is a batch of one."""
+        refusal = _refusal(task, self._limits)
+        if refusal is not None:
+            side = self._layout.crop_px
+            nothing = np.empty((0, side, side, 3), np.uint8)
+            return DecodedBatch(nothing, (), (), (refusal,), lambda: None)
         crew = self._ready_crew()
         with self._single:
             job = BatchJob(slot=self._layout.slots, tasks=(task,), urgent=True)
             crew.submit(job)
             job.wait()
             batch = gathered(crew.shared, job, lambda: None)
-            pixels = batch.pixels.copy()
-        for failure in batch.failures:
-            raise PictureError(name, failure.reason, failure.detail)
-        return DecodedBatch(pixels, batch.pictures, (), (), lambda: None)
+            return replace(batch, pixels=batch.pixels.copy())
 
     def thumbnail(self, picture: PathInput | bytes, side_px: int) -> bytes:
         """Make a small JPEG without metadata, its longer side at most ``side_px``.
@@ -146,7 +147,13 @@ class DecodePool:
         Raises:
             PictureError: the picture cannot be used.
         """
-        task, name = _single_task(picture, self._limits)
+        if isinstance(picture, bytes):
+            task, name = DecodeTask(0, data=picture), "the given bytes"
+        else:
+            task, name = DecodeTask(0, path=os.path.abspath(picture)), os.fspath(picture)
+        refusal = _refusal(task, self._limits)
+        if refusal is not None:
+            raise PictureError(name, refusal.reason, refusal.detail)
         job = ThumbnailJob(task, side_px)
         self._ready_crew().submit(job)
         job.wait()
@@ -277,12 +284,9 @@ class _Run:
             return self._ended.popleft()
 
 
-def _single_task(picture: PathInput | bytes, limits: DecodeLimits) -> tuple[DecodeTask, str]:
-    if isinstance(picture, bytes):
-        name = "the given bytes"
-        if len(picture) > limits.file_bytes:  # no process need see them
-            refusal = too_large(len(picture), limits)
-            raise PictureError(name, refusal.reason, refusal.detail)
-        return DecodeTask(0, data=picture), name
-    path = os.path.abspath(picture)
-    return DecodeTask(0, path=path), os.fspath(picture)
+def _refusal(task: DecodeTask, limits: DecodeLimits) -> Refused | None:
+    """Why no process need see some bytes."""
+    if task.data is None or len(task.data) <= limits.file_bytes:
+        return None
+    refusal = too_large(len(task.data), limits)
+    return Refused(task.token, refusal.reason, refusal.detail)

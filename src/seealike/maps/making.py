@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seealike.catalog.labels import labels_of
-from seealike.catalog.sampling import sampled_vectors
+from seealike.catalog.read.vectors import sampled_vectors
 from seealike.errors import UsageError
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out

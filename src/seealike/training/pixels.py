@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.catalog.pipeline import DECODE_BATCH, default_workers
+from seealike.catalog.encoder.embedder import DECODE_BATCH, default_workers
 from seealike.errors import PictureError, StorageError
 from seealike.images import DecodeLimits, DecodePool, DecodeTask
 from seealike.types import Progress
@@ -88,7 +88,7 @@ def _fill(
         preprocessing, workers=workers, batch_size=DECODE_BATCH, buffers=buffers, limits=limits
     ) as pool:
         for batch in pool.decode(DecodeTask(number, path) for number, path in enumerate(paths)):
-            for failure in batch.failures:
+            for failure in batch.refused:
                 raise PictureError(paths[failure.token], failure.reason, failure.detail)
             pixels[[picture.token for picture in batch.pictures]] = batch.pixels
             batch.release()

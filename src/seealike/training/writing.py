@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seealike.catalog.encoder_copies import SPACES
+from seealike.catalog.encoder.copies import SPACES
 from seealike.catalog.outputs import OutputFile
 from seealike.encoders import (
     EncoderCard,

@@ -15,18 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from seealike.catalog.encoder_copies import NOT_AT_HAND, SPACES, EncoderCopies
+from seealike.catalog.encoder.copies import NOT_AT_HAND, SPACES, EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
-from seealike.catalog.sync import ProgressCallback
 from seealike.encoders import identity_of, parse_spec
 from seealike.errors import DamagedCatalogError, EncoderMismatchError, ForeignFileError
 from seealike.files import check_own_folder
 from seealike.images import DecodeLimits
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
-from seealike.types import EncoderIdentity, Skipped, SkipReason, SourceItem, Unseen
+from seealike.types import EncoderIdentity, ProgressCallback, Skipped, SkipReason, SourceItem, Unseen
 
 OPENING_WAIT_S = 30.0
 _KEPT_OF_NAME = 40

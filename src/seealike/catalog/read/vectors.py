@@ -1,4 +1,4 @@
-"""Vectors of some items: for those who need a sample of a catalogue that is too large to load."""
+"""The vectors of all items, or of a sample where the catalogue is too large to load."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.errors import CatalogBusyError, ReplacedCatalogError
-from seealike.recommend import ATTEMPTS
+from seealike.recommend import ATTEMPTS, StaleViewError
 from seealike.store import SqliteStore
 from seealike.vectors import unit_rows
 
@@ -17,6 +17,40 @@ if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
 
 BLOCK = 4096
+
+
+def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
+    """All ids, in id order, and their unit vectors, all of one generation. Shapes: the array is (n, d).
+
+    Nothing but the result is ever as large as the catalogue.
+    """
+    for _ in range(ATTEMPTS):
+        state, by_id = store.state_and_keys()
+        keys = np.sort(by_id)
+        named = [(item.id, item.key) for item in store.items()]
+        place_of = np.empty(len(named), dtype=np.int64)  # where the vector of the n-th key goes
+        order = np.searchsorted(keys, np.fromiter((key for _, key in named), np.int64, len(named)))
+        if len(named) == len(keys) and (np.bincount(order, minlength=len(keys)) == 1).all():
+            place_of[order] = np.arange(len(named))
+            rows = _placed(store, keys, place_of)
+            if rows is not None and store.state().generation == state.generation:
+                return [item_id for item_id, _ in named], rows
+        if store.state().generation == state.generation:  # nobody wrote: vectors are missing
+            raise store.damaged("items without a vector")
+    raise StaleViewError
+
+
+def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float32Array | None:
+    """The unit vectors of ``keys``, each in its place; ``None`` where there are others by now."""
+    rows = np.empty((len(keys), store.identity.dimension), dtype=np.float32)
+    done = 0
+    for found, vectors in store.vector_blocks():
+        end = done + len(found)
+        if not np.array_equal(found, keys[done:end]):
+            return None
+        rows[place_of[done:end]] = unit_rows(vectors)
+        done = end
+    return rows if done == len(keys) else None
 
 
 def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Float32Array]:

@@ -7,15 +7,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seealike.catalog.encoder_copies import EncoderCopies
+from seealike.catalog.encoder.copies import EncoderCopies
+from seealike.catalog.encoder.spaces import found_encoder, in_space, space_path
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
 from seealike.catalog.options import IndexOptions
-from seealike.catalog.spaces import found_encoder, in_space, space_path
-from seealike.catalog.sync import ProgressCallback
 from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
-from seealike.types import EncoderIdentity, PathInput, Skipped, SkipReason
+from seealike.types import EncoderIdentity, PathInput, ProgressCallback, Skipped, SkipReason
 
 WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
 LAST_WAIT_S = 10.0

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from seealike.catalog.pictures import EncoderAtHand, encoded_unit
+from seealike.catalog.encoder.at_hand import EncoderAtHand, encoded_unit
 from seealike.encoders import load_text_encoder
 from seealike.errors import UsageError
 from seealike.protocols import TextEncoder

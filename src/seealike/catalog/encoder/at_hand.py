@@ -1,17 +1,14 @@
-"""Pictures given as queries: whatever form they come in, they become vectors here."""
+"""The encoder that a catalogue works with: where it is, and whether it is the right one."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from seealike.catalog.encoder_copies import EncoderCopies
+from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.encoders import (
     EncoderMode,
     EncoderSpec,
@@ -27,20 +24,13 @@ from seealike.errors import (
     MissingExtraError,
     PictureError,
     SeealikeError,
-    UsageError,
 )
-from seealike.images import DecodedPixels, DecodeLimits, DecodePool, prepare
-from seealike.images.pillow import orientation_of
+from seealike.images import DecodeLimits
 from seealike.protocols import Encoder, TextEncoder
 from seealike.store import FileSystem, SqliteStore
-from seealike.types import EncoderIdentity, Float32Array, ImageInput, PixelArray, SkipReason
+from seealike.types import EncoderIdentity, Float32Array, SkipReason
 from seealike.vectors import have_directions, unit_rows
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-QUERY_WORKERS = 1
-MOST_THUMBNAIL_PX = 10_000
 Loaded = TypeVar("Loaded", bound=Encoder | TextEncoder)
 
 
@@ -173,123 +163,6 @@ class EncoderAtHand:
         known = {record.name: record.identity for record in known_encoders()}
         plain = (self._asked or self._remembered) == EncoderSpec(self.identity.name)
         return known.get(self.identity.name) if plain else None
-
-
-class PictureEncoder:
-    """Holds the encoder and the decoding processes that queries need, made at first use.
-
-    Safe to use from several threads: one query is encoded at a time.
-    """
-
-    def __init__(self, at_hand: EncoderAtHand) -> None:
-        """Nothing heavy is loaded yet."""
-        self._at_hand = at_hand
-        self._identity = at_hand.identity
-        self._guard = threading.RLock()
-        self._open = ExitStack()
-        self._encoder: Encoder | None = None
-        self._pool: DecodePool | None = None
-        self._closed = False
-
-    def start_decoding(self) -> None:
-        """Start the decoding process, which gets ready while the caller does something else."""
-        with self._guard:
-            self._decoders().start()
-
-    def encode(self, images: Sequence[ImageInput]) -> Float32Array:
-        """Encode pictures, in order. Result is (n, d), unit norm.
-
-        Raises:
-            PictureError: one of them cannot be used.
-        """
-        vectors = [self.encode_pixels([self.prepared(image).pixels]) for image in images]  # one at a time
-        return np.concatenate([self.encode_pixels([]), *vectors])
-
-    def encode_pixels(self, pixels: Sequence[PixelArray]) -> Float32Array:
-        """Encode prepared pictures, in order. Result is (n, d), unit norm."""
-        if not pixels:
-            return np.empty((0, self._identity.dimension), np.float32)
-        with self._guard:
-            encoder = self._query_encoder()
-            return encoded_unit(np.concatenate([encoder.encode(square[None]) for square in pixels]))
-
-    def prepared(self, image: ImageInput) -> DecodedPixels:
-        """The square of pixels that the encoder sees; pixels is (crop_px, crop_px, 3).
-
-        Raises:
-            PictureError: the picture cannot be used.
-            UsageError: it is no kind of picture, or the catalogue is closed.
-        """
-        self._check_open()
-        if isinstance(image, str | bytes | os.PathLike):
-            batch = self._decoders().decode_one(image)
-            picture = batch.pictures[0]
-            return DecodedPixels(batch.pixels[0], picture.width_px, picture.height_px)
-        _check_kind(image)
-        pixels = prepare(image, self._identity.preprocessing)
-        return DecodedPixels(pixels, *_upright_size(image))
-
-    def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int) -> bytes:
-        """A small re-encoded copy without metadata.
-
-        Raises:
-            PictureError: the picture cannot be used.
-            UsageError: it is neither a path nor bytes, the side is none, or the catalogue is closed.
-        """
-        if not isinstance(side_px, int) or not 1 <= side_px <= MOST_THUMBNAIL_PX:  # type: ignore[redundant-expr]
-            raise UsageError(f"side_px must be a whole number of 1 to {MOST_THUMBNAIL_PX}, not {side_px!r}")
-        if not isinstance(image, str | bytes | os.PathLike):
-            raise UsageError(f"a thumbnail is made of a path or bytes, not {type(image).__name__}")
-        return self._decoders().thumbnail(image, side_px)
-
-    def close(self) -> None:
-        """End the decoding process and free the encoder."""
-        with self._guard:
-            self._closed = True
-            self._open.close()
-            self._pool, self._encoder = None, None
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise UsageError("the catalogue is closed")
-
-    def _query_encoder(self) -> Encoder:
-        self._check_open()
-        if self._encoder is None:
-            self._decoders().start()  # gets ready while the model is loaded
-            self._encoder = self._open.enter_context(self._at_hand.loaded(EncoderMode.LATENCY))
-        return self._encoder
-
-    def _decoders(self) -> DecodePool:
-        with self._guard:
-            self._check_open()
-            if self._pool is None:
-                pool = DecodePool(
-                    self._identity.preprocessing,
-                    workers=QUERY_WORKERS,
-                    batch_size=1,
-                    buffers=QUERY_WORKERS + 1,
-                    limits=self._at_hand.limits,
-                )
-                self._pool = self._open.enter_context(pool)
-            return self._pool
-
-
-def _check_kind(image: object) -> None:
-    from PIL import Image
-
-    if not isinstance(image, np.ndarray | Image.Image):
-        raise UsageError(
-            f"a picture is a path, bytes, a PIL image or an (h, w, 3) uint8 array, not {type(image).__name__}"
-        )
-
-
-def _upright_size(image: Image.Image | PixelArray) -> tuple[int, int]:
-    """Width and height, after the orientation that a PIL image states."""
-    if isinstance(image, np.ndarray):
-        return image.shape[1], image.shape[0]
-    width, height = image.size
-    return (height, width) if orientation_of(image) >= 5 else (width, height)
 
 
 def encoded_unit(vectors: Float32Array) -> Float32Array:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -19,6 +19,8 @@ from operator import attrgetter
 
 import numpy as np
 
+from seealike.catalog.change.moves import digests
+from seealike.catalog.encoder.embedder import default_workers
 from seealike.catalog.known_sources import (
     AskedSource,
     found_again,
@@ -26,27 +28,27 @@ from seealike.catalog.known_sources import (
     recorded,
     resolved,
 )
-from seealike.catalog.moves import digests
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
-from seealike.catalog.pipeline import BATCHES_HELD, default_workers, submitted
-from seealike.errors import EncoderError
-from seealike.images import DecodedBatch, DecodedPicture, DecodeLimits, DecodePool, DecodeTask
-from seealike.protocols import Encoder
+from seealike.images import DecodeLimits
+from seealike.protocols import Embedder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
 from seealike.store.staging import ScanDiff, StagedItem
 from seealike.store.writer import Change, Edit
 from seealike.types import (
     LIMIT_REASONS,
     TRANSIENT_REASONS,
-    Float32Array,
+    Embedded,
     IndexReport,
+    Picture,
     Progress,
+    ProgressCallback,
+    Refused,
+    SameFile,
     Skipped,
     SkipReason,
     SourceItem,
 )
 
-ProgressCallback = Callable[[Progress], None]
 COMMIT_ITEMS = 512
 COMMIT_S = 2.0
 MISSING_SHARE = 0.5
@@ -110,11 +112,11 @@ class SyncJob:
         self._total = 0
         self._last_commit = 0.0
 
-    def run(self, open_pipeline: Callable[[], tuple[DecodePool, Encoder]]) -> IndexReport:
+    def run(self, embedder: Embedder) -> IndexReport:
         """Do it.
 
         Args:
-            open_pipeline: called once, only if there are pictures to decode.
+            embedder: used only if there are pictures to read.
 
         Raises:
             SourceError: the source cannot be read.
@@ -132,7 +134,7 @@ class SyncJob:
         self._apply_known()
         self._total = diff.to_read - self._counts.moved
         if self._total:
-            self._read_pictures(*open_pipeline())
+            self._read_pictures(embedder)
         self._note_limits()
         skipped = (row for source, row in self._store.skipped() if source == self._source.number)
         return self._report(started, diff, skipped)
@@ -225,83 +227,43 @@ class SyncJob:
 
     # -- reading pictures --------------------------------------------------------------------------
 
-    def _read_pictures(self, pool: DecodePool, encoder: Encoder) -> None:
-        under_way: deque[tuple[DecodedBatch, list[Future[Float32Array]]]] = deque()
+    def _read_pictures(self, embedder: Embedder) -> None:
         self._last_commit = time.monotonic()
         self._progress(Progress("index", 0, self._total))
         try:
-            for batch in pool.decode(self._tasks()):
-                self._take_undecoded(batch)
-                under_way.append((batch, submitted(encoder, batch)))
-                while under_way and (
-                    len(under_way) > BATCHES_HELD or all(future.done() for future in under_way[0][1])
-                ):
-                    self._take_vectors(encoder, *under_way.popleft())
-                self._commit_if_due()
-            while under_way:
-                self._take_vectors(encoder, *under_way.popleft())
+            with closing(embedder.embed(self._pictures())) as outcomes:
+                for outcome in outcomes:
+                    self._take(self._staged.pop(outcome.token), outcome)
+                    self._commit_if_due()
         finally:  # also when interrupted: what is encoded is worth keeping
             self._commit()
 
-    def _tasks(self) -> Iterator[DecodeTask]:
+    def _pictures(self) -> Iterator[Picture]:
         for token, staged in enumerate(self._staging.to_read()):
             self._staged[token] = staged
-            known = staged.known.sha256 if staged.known else None
-            yield DecodeTask(token=token, path=staged.path, known_sha256=known)
+            yield Picture(token, staged.path, known_sha256=staged.known.sha256 if staged.known else None)
 
-    def _take_undecoded(self, batch: DecodedBatch) -> None:
-        for same in batch.same:
-            staged = self._staged.pop(same.token)
-            if staged.known is None:  # never: a hash is only compared with a known item's
-                raise AssertionError(staged.id)
-            place = self._staging.relative(staged.path)
-            item = _as_staged(staged.known, staged, place, self._source.number)
-            relabelled = (item.group, item.metadata_json) != (staged.known.group, staged.known.metadata_json)
-            self._counts.updated += relabelled
-            self._counts.unchanged += not relabelled
-            item = replace(item, size_bytes=same.size_bytes, mtime_ns=same.mtime_ns)
-            self._pending.touched.append(item)
-        for failure in batch.failures:
-            staged = self._staged.pop(failure.token)
-            self._refuse(staged, failure.reason, failure.detail)
-
-    def _take_vectors(
-        self, encoder: Encoder, batch: DecodedBatch, futures: list[Future[Float32Array]]
-    ) -> None:
-        if not futures:
-            batch.release()
-            return
-        try:
-            vectors = np.concatenate([future.result() for future in futures])
-        except EncoderError:
-            vectors = self._one_by_one(encoder, batch)
-        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
-        packed = vectors.astype(np.float16)
-        for row, picture in enumerate(batch.pictures):
-            staged = self._staged.pop(picture.token, None)
-            if staged is None:  # refused one by one
-                continue
-            if not finite[row]:
-                self._refuse(
-                    staged, SkipReason.NON_FINITE_VECTOR, "the encoder gave a vector with NaN or infinity"
-                )
-                continue
+    def _take(self, staged: StagedItem, outcome: Embedded | SameFile | Refused) -> None:
+        if isinstance(outcome, Refused):
+            self._refuse(staged, outcome.reason, outcome.detail)
+        elif isinstance(outcome, SameFile):
+            self._take_same(staged, outcome)
+        else:
             self._counts.added += staged.known is None
             self._counts.updated += staged.known is not None
-            self._pending.items.append(self._new_item(staged, picture, packed[row].tobytes()))
-        batch.release()
+            self._pending.items.append(self._new_item(staged, outcome))
 
-    def _one_by_one(self, encoder: Encoder, batch: DecodedBatch) -> Float32Array:
-        """After a failed batch: find the pictures that the encoder cannot take, and keep the others."""
-        vectors = np.zeros((len(batch.pictures), encoder.identity.dimension), dtype=np.float32)
-        for row, picture in enumerate(batch.pictures):
-            try:
-                vectors[row] = encoder.encode(batch.pixels[row : row + 1])[0]
-            except EncoderError as exc:
-                self._refuse(self._staged.pop(picture.token), SkipReason.ENCODER_FAILED, str(exc))
-        return vectors
+    def _take_same(self, staged: StagedItem, same: SameFile) -> None:
+        if staged.known is None:  # never: a hash is only compared with a known item's
+            raise AssertionError(staged.id)
+        place = self._staging.relative(staged.path)
+        item = _as_staged(staged.known, staged, place, self._source.number)
+        relabelled = (item.group, item.metadata_json) != (staged.known.group, staged.known.metadata_json)
+        self._counts.updated += relabelled
+        self._counts.unchanged += not relabelled
+        self._pending.touched.append(replace(item, size_bytes=same.size_bytes, mtime_ns=same.mtime_ns))
 
-    def _new_item(self, staged: StagedItem, picture: DecodedPicture, vector: bytes) -> NewItem:
+    def _new_item(self, staged: StagedItem, picture: Embedded) -> NewItem:
         return NewItem(
             id=staged.id,
             path=self._staging.relative(staged.path),
@@ -313,7 +275,7 @@ class SyncJob:
             width_px=picture.width_px,
             height_px=picture.height_px,
             source=self._source.number,
-            vector=vector,
+            vector=picture.vector.astype(np.float16).tobytes(),
         )
 
     def _refuse(self, staged: StagedItem, reason: SkipReason, detail: str) -> None:

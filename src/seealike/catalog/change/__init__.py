@@ -1,0 +1,1 @@
+"""Adding, updating and removing; the approximate index that follows."""

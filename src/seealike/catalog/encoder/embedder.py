@@ -1,0 +1,302 @@
+"""The embedder of this machine: decoding processes, and the encoder that they feed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import ExitStack, closing, contextmanager
+from itertools import chain, groupby, islice
+
+import numpy as np
+
+from seealike.catalog.encoder.at_hand import EncoderAtHand, encoded_unit
+from seealike.encoders import EncoderMode
+from seealike.errors import EncoderError, PictureError, UsageError
+from seealike.images import (
+    DecodedBatch,
+    DecodedPicture,
+    DecodeLimits,
+    DecodePool,
+    DecodeTask,
+    prepare,
+)
+from seealike.protocols import Embedder, Encoder
+from seealike.types import (
+    Embedded,
+    EncoderIdentity,
+    Float32Array,
+    ImageInput,
+    Picture,
+    PixelArray,
+    Refused,
+    SameFile,
+    SkipReason,
+)
+
+DECODE_BATCH = 16  # pictures a process decodes in one go: the more, the less the hand-over costs
+BATCHES_HELD = 2  # decoded batches that wait for the encoder, the one it works on included
+FEW = 8  # pictures that are decoded one by one, so that one process will do
+MOST_WORKERS = 12  # by default; each takes 30 to 80 MB
+
+Outcome = Embedded | SameFile | Refused
+
+
+class LocalEmbedder:
+    """Decodes in processes of its own, encodes here. Safe to use from several threads.
+
+    The encoder is loaded, and processes are started, when there is work for them; both are kept.
+    """
+
+    def __init__(
+        self, at_hand: EncoderAtHand, *, workers: int | None = None, limits: DecodeLimits | None = None
+    ) -> None:
+        """Nothing heavy is loaded yet.
+
+        Args:
+            at_hand: loads the encoder.
+            workers: decoding processes (default: one a core).
+            limits: what one picture may cost (default: as the catalogue was opened with).
+        """
+        self._at_hand = at_hand
+        self._workers = workers or default_workers()
+        self._limits = limits or at_hand.limits
+        self._guard = threading.RLock()
+        self._encoding = threading.Lock()
+        self._batching = threading.Lock()
+        self._open = ExitStack()
+        self._encoders: dict[EncoderMode, Encoder] = {}
+        self._pool: DecodePool | None = None
+        self._closed = False
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+        return self._at_hand.identity
+
+    def embed(self, pictures: Iterable[Picture], *, urgent: bool = False) -> Generator[Outcome, None, None]:
+        """See ``Embedder``."""
+        source = iter(pictures)
+        first = list(islice(source, FEW + 1))
+        if len(first) > FEW:
+            yield from self._in_batches(chain(first, source))
+        else:
+            mode = EncoderMode.LATENCY if urgent else EncoderMode.THROUGHPUT
+            yield from (self._one(picture, mode) for picture in first)
+
+    def decoders(self) -> DecodePool:
+        """The decoding processes.
+
+        Raises:
+            UsageError: the embedder is closed.
+        """
+        with self._guard:
+            self._check_open()
+            if self._pool is None:
+                self._pool = self._open.enter_context(self._new_pool())
+            return self._pool
+
+    def close(self) -> None:
+        """End the decoding processes and free the encoder."""
+        with self._guard:
+            self._closed = True
+            self._open.close()
+            self._pool = None
+            self._encoders.clear()
+
+    def _new_pool(self) -> DecodePool:
+        return DecodePool(
+            self.identity.preprocessing,
+            workers=self._workers,
+            batch_size=DECODE_BATCH,
+            buffers=2 * self._workers + BATCHES_HELD + 1,
+            limits=self._limits,
+        )
+
+    def _encoder(self, mode: EncoderMode) -> Encoder:
+        with self._guard:
+            self._check_open()
+            if mode not in self._encoders:
+                self.decoders().start()  # gets ready while the model is loaded
+                self._encoders[mode] = self._open.enter_context(self._at_hand.loaded(mode))
+            return self._encoders[mode]
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UsageError("the catalogue is closed")
+
+    # -- a few -------------------------------------------------------------------------------------
+
+    def _one(self, picture: Picture, mode: EncoderMode) -> Outcome:
+        """Decode and encode one picture while its caller waits."""
+        self._check_open()
+        if _is_file(picture.image):
+            batch = self.decoders().decode_one(_task(picture))
+        else:
+            batch = self._prepared([picture])
+        if not batch.pictures:
+            return batch.same[0] if batch.same else batch.refused[0]
+        encoder = self._encoder(mode)
+        with self._encoding:
+            return next(_outcomes(batch, _one_by_one(encoder, batch)))
+
+    def _prepared(self, pictures: Sequence[Picture]) -> DecodedBatch:
+        """Images and arrays, made ready in this process: they are decoded already."""
+        squares: list[PixelArray] = []
+        prepared: list[DecodedPicture] = []
+        refused: list[Refused] = []
+        for picture in pictures:
+            assert not isinstance(picture.image, str | bytes | os.PathLike)
+            try:
+                square = prepare(picture.image, self.identity.preprocessing)
+            except PictureError as exc:
+                refused.append(Refused(picture.token, exc.reason, exc.detail))
+                continue
+            squares.append(square.pixels)
+            prepared.append(DecodedPicture(picture.token, b"", square.width_px, square.height_px, 0, 0))
+        side = self.identity.preprocessing.crop_px
+        pixels = np.stack(squares) if squares else np.empty((0, side, side, 3), np.uint8)
+        return DecodedBatch(pixels, tuple(prepared), (), tuple(refused), lambda: None)
+
+    # -- many --------------------------------------------------------------------------------------
+
+    def _in_batches(self, pictures: Iterator[Picture]) -> Iterator[Outcome]:
+        """Decode and encode at the same time, a few batches under way."""
+        encoder = self._encoder(EncoderMode.THROUGHPUT)
+        under_way: deque[tuple[DecodedBatch, list[Future[Float32Array]]]] = deque()
+        with self._decoders_for_batches() as pool:
+            try:
+                for batch in self._decoded(pictures, pool):
+                    yield from batch.same
+                    yield from batch.refused
+                    under_way.append((batch, _submitted(encoder, batch)))
+                    while under_way and (
+                        len(under_way) > BATCHES_HELD or all(future.done() for future in under_way[0][1])
+                    ):
+                        yield from _finished(encoder, *under_way.popleft())
+                while under_way:
+                    yield from _finished(encoder, *under_way.popleft())
+            finally:  # their memory is the pool's
+                wait(future for _, futures in under_way for future in futures)
+                for batch, _ in under_way:
+                    batch.release()
+
+    @contextmanager
+    def _decoders_for_batches(self) -> Iterator[DecodePool]:
+        """The decoding processes, or others while a caller has them: two would wait for each other."""
+        if self._batching.acquire(blocking=False):
+            try:
+                yield self.decoders()
+            finally:
+                self._batching.release()
+        else:
+            with self._new_pool() as pool:
+                yield pool
+
+    def _decoded(self, pictures: Iterator[Picture], pool: DecodePool) -> Iterator[DecodedBatch]:
+        for is_file, run in groupby(pictures, key=lambda picture: _is_file(picture.image)):
+            if is_file:
+                yield from pool.decode(map(_task, run))
+                continue
+            while part := list(islice(run, DECODE_BATCH)):
+                yield self._prepared(part)
+
+
+def default_workers() -> int:
+    """One decoding process for each core this process may use, up to a number that memory allows."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MOST_WORKERS)
+
+
+def vectors_of(embedder: Embedder, images: Sequence[ImageInput]) -> Float32Array:
+    """Embed pictures that somebody waits for, all of which are needed. Result is (n, d), unit norm.
+
+    Raises:
+        PictureError: one of them cannot be used.
+        UsageError: one of them is no picture at all, or the embedder is closed.
+    """
+    vectors = np.empty((len(images), embedder.identity.dimension), np.float32)
+    pictures = (Picture(row, image) for row, image in enumerate(images))
+    with closing(embedder.embed(pictures, urgent=True)) as outcomes:
+        for outcome in outcomes:
+            if isinstance(outcome, Refused):
+                raise PictureError(name_of(images[outcome.token]), outcome.reason, outcome.detail)
+            assert isinstance(outcome, Embedded)
+            vectors[outcome.token] = outcome.vector
+    return encoded_unit(vectors)
+
+
+def name_of(image: ImageInput) -> str:
+    """How messages call a picture."""
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image)
+    return "the given bytes" if isinstance(image, bytes) else "the given image"
+
+
+def _is_file(image: ImageInput) -> bool:
+    return isinstance(image, str | bytes | os.PathLike)
+
+
+def _task(picture: Picture) -> DecodeTask:
+    if isinstance(picture.image, bytes):
+        return DecodeTask(picture.token, data=picture.image, known_sha256=picture.known_sha256)
+    assert isinstance(picture.image, str | os.PathLike)
+    path = os.path.abspath(picture.image)
+    return DecodeTask(picture.token, path=path, known_sha256=picture.known_sha256)
+
+
+def _submitted(encoder: Encoder, batch: DecodedBatch) -> list[Future[Float32Array]]:
+    """Hand a decoded batch to the encoder, in parts of the size it likes best."""
+    step = encoder.batch_size
+    futures: list[Future[Float32Array]] = []
+    for start in range(0, len(batch.pixels), step):
+        try:
+            futures.append(encoder.submit(batch.pixels[start : start + step]))
+        except EncoderError as exc:
+            refused: Future[Float32Array] = Future()
+            refused.set_exception(exc)
+            futures.append(refused)
+    return futures
+
+
+def _finished(
+    encoder: Encoder, batch: DecodedBatch, futures: Sequence[Future[Float32Array]]
+) -> Iterator[Outcome]:
+    try:
+        vectors: Sequence[Float32Array | str] = [row for future in futures for row in future.result()]
+    except EncoderError:
+        vectors = _one_by_one(encoder, batch)
+    batch.release()
+    return _outcomes(batch, vectors)
+
+
+def _one_by_one(encoder: Encoder, batch: DecodedBatch) -> list[Float32Array | str]:
+    """The vector of each picture alone, or what is wrong with it."""
+    found: list[Float32Array | str] = []
+    for row in range(len(batch.pictures)):
+        try:
+            found.append(encoder.encode(batch.pixels[row : row + 1])[0])
+        except EncoderError as exc:
+            found.append(str(exc))
+    return found
+
+
+def _outcomes(batch: DecodedBatch, vectors: Sequence[Float32Array | str]) -> Iterator[Outcome]:
+    for seen, vector in zip(batch.pictures, vectors, strict=True):
+        if isinstance(vector, str):
+            yield Refused(seen.token, SkipReason.ENCODER_FAILED, vector, seen.size_bytes, seen.mtime_ns)
+        elif not np.isfinite(vector).all():
+            detail = "the encoder gave a vector with NaN or infinity"
+            yield Refused(seen.token, SkipReason.NON_FINITE_VECTOR, detail, seen.size_bytes, seen.mtime_ns)
+        else:
+            yield Embedded(
+                token=seen.token,
+                vector=vector,
+                sha256=seen.sha256,
+                width_px=seen.width_px,
+                height_px=seen.height_px,
+                size_bytes=seen.size_bytes,
+                mtime_ns=seen.mtime_ns,
+            )

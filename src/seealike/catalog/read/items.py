@@ -1,0 +1,43 @@
+"""Items by their ids, as callers name and see them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from seealike.errors import UsageError
+from seealike.recommend import ItemRow
+from seealike.store import StoredItem
+from seealike.types import Item
+
+Value = TypeVar("Value")
+
+
+def listed(values: Iterable[Value], kind: str) -> list[Value]:
+    """Several of a kind, as a list; one text would be taken for several letters.
+
+    Raises:
+        UsageError: it is one value, or none.
+    """
+    if isinstance(values, str | bytes | os.PathLike) or not isinstance(values, Iterable):
+        raise UsageError(f"{kind} are a list, not {type(values).__name__}")
+    return list(values)
+
+
+def listed_ids(ids: Iterable[str]) -> list[str]:
+    """Ids as a list.
+
+    Raises:
+        UsageError: they are no list of texts.
+    """
+    found = listed(ids, "ids")
+    for item_id in found:
+        if not isinstance(item_id, str):
+            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+    return found
+
+
+def public_item(item: StoredItem, absolute: Callable[[ItemRow], str | None]) -> Item:
+    """An item as callers see it."""
+    return Item(item.id, absolute(item), item.group, item.metadata, item.width_px, item.height_px)

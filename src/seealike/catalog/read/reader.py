@@ -1,0 +1,118 @@
+"""What is in a catalogue, and whether it is sound."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from seealike.catalog.known_sources import absolute_paths, source_roots
+from seealike.catalog.options import CatalogInfo, SourceInfo, VerifyReport
+from seealike.catalog.read.items import public_item
+from seealike.catalog.read.vectors import all_vectors
+from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session
+from seealike.catalog.upkeep import checkup
+from seealike.images import DecodeLimits
+from seealike.types import EncoderIdentity, Float32Array, Item, Skipped
+
+
+class Reader:
+    """The part of ``Catalog`` that says what is in it."""
+
+    _session: Session
+
+    @property
+    def path(self) -> str:
+        """The catalogue's directory."""
+        return self._session.path
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """The embedding space all vectors live in."""
+        return self._session.identity
+
+    @property
+    def encoder_spec(self) -> str:
+        """How its encoder was asked for, as ``create`` takes it; empty for an object of yours."""
+        return self._session.encoder_spec
+
+    @property
+    def placed_spec(self) -> str:
+        """How its encoder is asked for where it is now: a copy of its own, or where it came from."""
+        encoder = self._session.encoder
+        return "" if encoder.given is not None else str(encoder.spec())
+
+    @property
+    def limits(self) -> DecodeLimits:
+        """What one picture may cost that is decoded for it."""
+        return self._session.encoder.limits
+
+    @property
+    def generation(self) -> int:
+        """Grows with every committed change."""
+        return self._session.store.state().generation
+
+    def __len__(self) -> int:
+        """The number of items."""
+        return self._session.store.state().count
+
+    def __contains__(self, item_id: object) -> bool:
+        """Whether there is an item with this id."""
+        return isinstance(item_id, str) and self._session.store.item(item_id) is not None
+
+    def item(self, item_id: str) -> Item:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+        """
+        return public_item(self._session.store.known_item(item_id), absolute_paths(self._session.store))
+
+    def items(self) -> Iterator[Item]:
+        """Every item, in id order."""
+        store = self._session.store
+        absolute = absolute_paths(store)
+        return (public_item(item, absolute) for item in store.items())
+
+    def digests(self) -> Iterator[tuple[str, bytes | None]]:
+        """Every item's id, in id order, and the SHA-256 of its file; None where its picture was no file's."""
+        return ((item.id, item.sha256) for item in self._session.store.items())
+
+    def skipped(self) -> list[Skipped]:
+        """Every file of the sources that is not in the catalogue, with the reason."""
+        return list(self.iter_skipped())
+
+    def iter_skipped(self) -> Iterator[Skipped]:
+        """``skipped``, one at a time: there may be a million."""
+        store = self._session.store
+        roots = source_roots(store)
+        for number, row in store.skipped():
+            yield replace(row, path=os.path.join(roots.get(number, self.path), row.path))
+
+    def sources(self) -> tuple[SourceInfo, ...]:
+        """The sources that the catalogue is kept equal to, in the order in which they came."""
+        return checkup.described_sources(self._session.store)
+
+    def vectors(self) -> tuple[list[str], Float32Array]:
+        """All ids, in id order, and their vectors, one row each.
+
+        Shapes: the array is (n, d). Units: rows have norm 1.
+        """
+        return all_vectors(self._session.store)
+
+    def info(self) -> CatalogInfo:
+        """Counts, sizes, generation, encoder and the state of the approximate index."""
+        return checkup.describe(self._session.store)
+
+    def verify(self, *, repair: bool = False, sample: int = 200) -> VerifyReport:
+        """Check every checksum, orphans, and the approximate index against exact search.
+
+        Args:
+            repair: put right what can be: damaged items are removed (the next ``index`` reads their
+                pictures again), derived files are made anew.
+            sample: how many items' neighbours to compare for the recall.
+        """
+        if not repair:
+            return checkup.verify(self._session.current, sample)
+        with self._session.writing(SMALL_CHANGE_WAIT_S) as (reading, writer):
+            return checkup.repair(*reading, writer, self._session.files, sample)

@@ -1,0 +1,256 @@
+"""What the parts of an open catalogue share: its database as it is now, the turn to write, its encoder."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import NamedTuple
+
+from seealike.catalog.ask.texts import TextQueries
+from seealike.catalog.change import ann
+from seealike.catalog.encoder.at_hand import EncoderAtHand
+from seealike.catalog.encoder.embedder import LocalEmbedder
+from seealike.encoders import EncoderSpec
+from seealike.errors import CatalogBusyError, CatalogError, ReplacedCatalogError, UsageError
+from seealike.forking import keep_for_ever, tell_of_forks
+from seealike.images import DecodeLimits
+from seealike.protocols import Encoder
+from seealike.recommend import Searcher
+from seealike.store import FileSystem, SqliteStore, StoreWriter, WriterLock, schema
+from seealike.types import Progress
+
+SMALL_CHANGE_WAIT_S = 10.0
+
+
+class Reading(NamedTuple):
+    """A database and what ranks over it. Whoever answers a question uses one for all of it."""
+
+    store: SqliteStore
+    searcher: Searcher
+
+
+def reading_of(store: SqliteStore) -> Reading:
+    """A reading of a database, with its approximate index where there is one that can be used."""
+    dimension, directory = store.identity.dimension, store.directory
+    return Reading(store, Searcher(store, dimension, lambda record: ann.load(directory, record)))
+
+
+@contextmanager
+def opened_writer(store: SqliteStore) -> Iterator[StoreWriter]:
+    """A writer of the very database that ``store`` reads.
+
+    Raises:
+        DamagedCatalogError: another one lies there by now.
+    """
+    writer = StoreWriter(store.database_path)
+    try:
+        store.check_is_this(writer.connection)
+        yield writer
+    finally:
+        writer.close()
+
+
+class Current:
+    """Gives the reading to use now. Safe to use from several threads.
+
+    A repair, or a removal and a new creation, puts another database under the catalogue's name. Where that
+    has the same encoder, it is asked from then on; what is under way goes on with the old one.
+    """
+
+    def __init__(self, store: SqliteStore) -> None:
+        """Begin with ``store``."""
+        self._reading = reading_of(store)
+        self._reopening = threading.Lock()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether its store has been closed."""
+        return self._closed
+
+    def anew(self) -> Current:
+        """One for a forked child: it opens a store of its own when it is asked first."""
+        return Current(self._reading.store)
+
+    def reading(self) -> Reading:
+        """The newest reading.
+
+        Raises:
+            ReplacedCatalogError: the catalogue has another encoder now.
+            NoCatalogError, DamagedCatalogError: there is none any more, or none that can be opened.
+        """
+        reading = self._reading
+        return (
+            reading if self._closed or reading.store.is_current() else self._reopened(SqliteStore.is_current)
+        )
+
+    def to_write(self, *, any_encoder: bool = False) -> Reading:
+        """The reading whose database is the catalogue's. The caller holds the writer lock.
+
+        Args:
+            any_encoder: for a change that no vector has a part in: also one with another encoder will do.
+
+        Raises:
+            ReplacedCatalogError: the catalogue has another encoder now.
+            NoCatalogError, DamagedCatalogError: there is none any more, or none that can be opened.
+        """
+        reading = self._to_write(any_encoder=any_encoder)
+        schema.part_from_copies(reading.store.database_path)
+        return reading
+
+    def _to_write(self, *, any_encoder: bool) -> Reading:
+        if self._closed or self._reading.store.is_the_catalogs():
+            return self._reading
+        try:
+            return self._reopened(SqliteStore.is_the_catalogs)
+        except ReplacedCatalogError:
+            if not any_encoder:
+                raise
+        return reading_of(SqliteStore(self._reading.store.directory))
+
+    def close(self) -> None:
+        """Close the store; nothing is reopened afterwards."""
+        with self._reopening:
+            self._closed = True
+            self._reading.store.close()
+
+    def _reopened(self, is_right: Callable[[SqliteStore], bool]) -> Reading:
+        with self._reopening:
+            old = self._reading.store
+            if self._closed or is_right(old):  # another thread was quicker
+                return self._reading
+            store = SqliteStore(old.directory)
+            if store.identity != old.identity:
+                store.close()
+                raise ReplacedCatalogError(old.directory)
+            self._reading = reading_of(store)
+            return self._reading
+
+
+class Turn:
+    """The writer's lock for the threads of a ``Catalog``. A thread that waits for itself is told so."""
+
+    def __init__(self, directory: str) -> None:
+        """Nobody has it yet."""
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @contextmanager
+    def taken(self, wait_s: float) -> Iterator[None]:
+        """Hold it for the block, having waited at most ``wait_s`` for other threads and processes.
+
+        Raises:
+            CatalogBusyError: another one holds it all the time; the message names it.
+            UsageError: this thread holds it.
+            StorageError: the directory cannot be written.
+        """
+        if self._holder == threading.get_ident():
+            raise UsageError(
+                f"{self._directory} is being changed by the very call that leads here (a source's scan, an "
+                "iterator of pictures, a report of progress); change it before that call or after it"
+            )
+        if math.isnan(wait_s):
+            raise UsageError("wait_s must be a number of seconds, not nan")
+        started = time.monotonic()
+        if not self._lock.acquire(timeout=min(max(wait_s, 0.0), threading.TIMEOUT_MAX)):
+            raise CatalogBusyError(self._directory, "another thread of this process")
+        lock = WriterLock(self._directory)
+        try:
+            lock.acquire(max(0.0, wait_s - (time.monotonic() - started)))
+            self._holder = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._holder = None
+                lock.release()
+        finally:
+            self._lock.release()
+
+
+class Session:
+    """One open catalogue, for those who read, ask and change it. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        encoder: Encoder | EncoderSpec | None,
+        files: FileSystem,
+        limits: DecodeLimits,
+    ) -> None:
+        """Nothing heavy is loaded yet."""
+        self.path, self.identity, self.encoder_spec = store.directory, store.identity, store.encoder_spec
+        self.files = files
+        self.encoder = EncoderAtHand(store, encoder, limits)
+        self._begin(Current(store))
+        tell_of_forks(self, Session._after_fork)
+
+    def _begin(self, current: Current) -> None:
+        self.current = current
+        self.embedder = LocalEmbedder(self.encoder)
+        self.texts = TextQueries(self.encoder)
+        self._turn = Turn(self.path)
+
+    def _after_fork(self) -> None:
+        """In a forked child: go on with a connection, processes and an encoder of its own."""
+        if not self.current.closed:
+            keep_for_ever(self.current)  # not even to close a parent's connection to SQLite is safe
+            self._begin(self.current.anew())
+
+    def close(self) -> None:
+        """Free processes, models and files."""
+        self.embedder.close()
+        self.texts.close()
+        self.current.close()
+
+    def reading(self) -> Reading:
+        """The newest database and what ranks over it: see ``Current.reading``."""
+        return self.current.reading()
+
+    @property
+    def store(self) -> SqliteStore:
+        """The newest database."""
+        return self.reading().store
+
+    @contextmanager
+    def writing(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
+        """A writer of the catalogue as it is now, under the writer lock, and the reading of its database.
+
+        Args:
+            wait_s: how long to wait for the lock.
+            any_encoder: see ``Current.to_write``.
+        """
+        with self._turn.taken(wait_s):
+            reading = self.current.to_write(any_encoder=any_encoder)
+            try:
+                with opened_writer(reading.store) as writer:
+                    yield reading, writer
+                if not reading.store.is_current():  # removed or replaced by somebody who asks for no lock
+                    what = f"{self.path} was replaced while it was written; do it again"
+                    raise CatalogError(self.path, what)
+            finally:
+                with suppress(CatalogError):  # what cannot be read is told by whoever reads it
+                    reading.searcher.require(reading.store.state().generation)
+
+    @contextmanager
+    def committing(self, wait_s: float, *, only: SqliteStore | None = None) -> Iterator[StoreWriter]:
+        """A writer for one commit; with ``only``, not of a database that has taken that one's place."""
+        with self.writing(wait_s) as (reading, writer):
+            if only is not None and reading.store is not only:
+                raise ReplacedCatalogError(self.path)
+            yield writer
+
+    def renew_ann(self, progress: Callable[[Progress], None], *, look_closely: bool = False) -> None:
+        """Make the approximate index anew where that is due; others may write meanwhile.
+
+        While somebody else writes for long it stays as it is, and the next change tries again.
+        """
+        with suppress(CatalogBusyError, ReplacedCatalogError):
+            store = self.store
+            if look_closely or ann.is_due(store):
+                writing = partial(self.committing, SMALL_CHANGE_WAIT_S, only=store)
+                ann.refresh(store, self.files, writing, progress)

@@ -1,0 +1,1 @@
+"""Whether a catalogue is sound, and putting it right."""

@@ -264,7 +264,7 @@ def test_a_table_that_is_not_utf8_is_refused_by_line_and_byte(shop: Path, name: 
         SourceError, match=rf"line \d+, byte {len(good) * 1000 + 3} of the file is 0xe9"
     ) as refused:
         scan(shop, good * 1000 + b"caf\xe9.jpg\n", name)
-    assert "save the table as UTF-8" in str(refused.value)
+    assert "--encoding NAME says what it is, such as cp1252" in str(refused.value)
     with pytest.raises(SourceError, match="UTF-16"):
         scan(shop, "path\nimg/a.jpg\n".encode("utf-16"), name)
 

@@ -6,10 +6,11 @@ seen from the catalogue, otherwise by its absolute place.
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
 from seealike.errors import SourceError, UnreadSourcesError, UsageError
 from seealike.protocols import Source
-from seealike.sources import has_wildcard, is_table_name, open_source
+from seealike.sources import AS_USUAL, TableLayout, has_wildcard, is_table_name, open_source
 from seealike.store import SourceRecord, SqliteStore, State, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.store.writer import PART_EDITS, Change
@@ -36,6 +37,7 @@ class AskedSource:
 
     source: Source
     spec: str = ""
+    layout: TableLayout = AS_USUAL
 
 
 def resolved(record: SourceRecord, directory: str) -> SourceRecord:
@@ -75,20 +77,36 @@ def absolute_paths(store: SqliteStore) -> Callable[[ItemRow], str | None]:
 
 
 def asked_source(
-    source: PathInput | Source, root: PathInput | None, known: Sequence[SourceRecord]
+    source: PathInput | Source, options: IndexOptions, known: Sequence[SourceRecord]
 ) -> AskedSource:
-    """Open what a caller names; a known source from the same root as before, unless one is given.
+    """Open what a caller names; a known source from the same root and laid out as before, unless told else.
 
     Raises:
         SourceError: it cannot be read.
+        UsageError: columns or an encoding for what is no table.
     """
     if not isinstance(source, str | os.PathLike):
+        if options.columns or options.encoding:
+            raise UsageError("columns and an encoding are for tables, which are named by their paths")
         return AskedSource(source)
-    spec = absolute_spec(source)
+    spec, root = absolute_spec(source), options.root
     before = next((record for record in known if _same_place(record.spec, spec)), None)
+    layout = _layout(options, layout_of(before) if before else AS_USUAL)
     if before is None:
-        return AskedSource(open_source(source, root=root), spec)
-    return AskedSource(open_source(before.spec, root=before.root if root is None else root), before.spec)
+        return AskedSource(open_source(source, root=root, layout=layout), spec, layout)
+    root = before.root if root is None else root
+    return AskedSource(open_source(before.spec, root=root, layout=layout), before.spec, layout)
+
+
+def layout_of(record: SourceRecord) -> TableLayout:
+    """How the table of a known source is to be read."""
+    return TableLayout(**json.loads(record.layout)) if record.layout else AS_USUAL
+
+
+def _layout(options: IndexOptions, before: TableLayout) -> TableLayout:
+    """What was known of a table's layout, and what is told now, which wins."""
+    encoding = before.encoding if options.encoding is None else options.encoding
+    return TableLayout({**before.columns, **(options.columns or {})}, encoding)
 
 
 def absolute_spec(source: PathInput) -> str:
@@ -132,6 +150,7 @@ def recorded(asked: AskedSource, directory: str, before: SourceRecord | None, nu
         inside=os.path.relpath(place, root) if inside else "",
         spec=asked.spec,
         relative_spec=relative_spec,
+        layout="" if asked.layout == AS_USUAL else json.dumps(asdict(asked.layout)),
     )
 
 
@@ -189,8 +208,8 @@ def index_all(
     """
     if not sources:
         raise UsageError("the catalogue has no source yet; name one")
-    if options.root is not None or options.prefix is not None:
-        raise UsageError("a root or a prefix is for one source; name it")
+    if (options.root, options.prefix, options.columns, options.encoding) != (None, None, None, None):
+        raise UsageError("a root, a prefix, columns and an encoding are for one source; name it")
     reports: list[IndexReport] = []
     failed: list[SourceError] = []
     for record in sources:

@@ -12,7 +12,8 @@ from dataclasses import fields
 from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.facade import Catalog
-from seealike.catalog.options import Finding, VerifyReport
+from seealike.catalog.known_sources import asked_source
+from seealike.catalog.options import Finding, IndexOptions, VerifyReport
 from seealike.catalog.upkeep.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of
@@ -27,7 +28,6 @@ from seealike.errors import (
 from seealike.files import read_own_file
 from seealike.images import DecodeLimits
 from seealike.protocols import Encoder
-from seealike.sources import open_source
 from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
 from seealike.store.manifest import MANIFEST_LIMIT
 from seealike.types import PathInput
@@ -159,13 +159,13 @@ def temporary(*, encoder: str = DEFAULT_ENCODER) -> Iterator[Catalog]:
         yield catalog
 
 
-def check_source(source: PathInput, *, root: PathInput | None = None) -> None:
+def check_source(source: PathInput, options: IndexOptions) -> None:
     """Raise what ``index`` would raise about the source, before anything is made.
 
     Raises:
         SourceError: the source cannot be read, or there is nothing in it.
     """
-    if next(open_source(source, root=root).scan(), None) is None:
+    if next(asked_source(source, options, ()).source.scan(), None) is None:
         raise SourceError(f"there is nothing to index in {os.fspath(source)}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seealike.errors import UsageError, check_number
 from seealike.images import DecodeLimits
+from seealike.sources import TableLayout
 from seealike.types import EncoderIdentity, PathInput, SkipReason
 
 SKIPPED_REPORTED = (
@@ -22,6 +23,9 @@ class IndexOptions:
         root: for tables, the folder that paths are relative to (default: as before, or the table's own).
         prefix: what the source's ids begin with, to tell them from those of other sources (default: as at the
             last run, or nothing).
+        columns: for a table, which of its columns is the ``path``, ``id`` or ``group``: ``{"id": "sku"}``
+            (default: as at the last run, or the one of that name).
+        encoding: of a CSV or JSON Lines table (default: as at the last run, or UTF-8).
         dry_run: only say what would be done.
         prune_missing: remove items even when most of the source's are gone, or some were missing before.
         workers: decoding processes (default: one a core).
@@ -32,6 +36,8 @@ class IndexOptions:
 
     root: PathInput | None = None
     prefix: str | None = None
+    columns: Mapping[str, str] | None = None
+    encoding: str | None = None
     dry_run: bool = False
     prune_missing: bool = False
     workers: int | None = None
@@ -40,11 +46,12 @@ class IndexOptions:
     limits: DecodeLimits | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a wait that would never end, and what is no prefix or number of processes."""
+        """Refuse a wait that would never end, and what is no prefix, layout or number of processes."""
         check_number(self.wait_s, "wait_s")
         prefix: object = self.prefix
         if not isinstance(prefix, str | None):
             raise UsageError(f"a prefix is a text, not {type(prefix).__name__}")
+        TableLayout(self.columns or {}, self.encoding or "")
         if self.workers is not None and self.workers < 1:
             raise UsageError(f"workers must be a whole number of at least 1, not {self.workers!r}")
 
@@ -69,6 +76,7 @@ class SourceInfo:
         place: the folder, pattern or table, absolute; empty where it was an object or is not known.
         root: the folder that its paths lie in.
         prefix: what the ids of its items begin with.
+        columns, encoding: how its table is read; empty where that is as usual.
         items, skipped: how many it has.
         missing: how many items it did not offer any more at the last run, which were kept.
     """
@@ -77,6 +85,8 @@ class SourceInfo:
     place: str
     root: str
     prefix: str
+    columns: Mapping[str, str]
+    encoding: str
     items: int
     skipped: int
     missing: int

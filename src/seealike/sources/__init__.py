@@ -10,11 +10,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from seealike.errors import SourceError
+from seealike.errors import SourceError, UsageError
 from seealike.sources.files import error_detail, kind_detail
 from seealike.sources.folder import FolderSource
 from seealike.sources.glob import GlobSource, has_wildcard, pattern_takes
 from seealike.sources.ids import printable
+from seealike.sources.layout import AS_USUAL, TableLayout
 from seealike.sources.table import TABLE_SUFFIXES, TableSource, is_table_name
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from seealike.types import PathInput
 
 __all__ = [
+    "AS_USUAL",
     "FolderSource",
     "GlobSource",
+    "TableLayout",
     "TableSource",
     "has_wildcard",
     "is_table_name",
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 
-def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:
+def open_source(spec: PathInput, *, root: PathInput | None = None, layout: TableLayout = AS_USUAL) -> Source:
     """Return the source that ``spec`` names: a folder, a table or a pattern.
 
     What exists is taken for what it is; only a text that names nothing and has a wildcard
@@ -43,15 +46,19 @@ def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:
             pattern such as ``photos/**/*.jpg``.
         root: what a table's paths and all ids made of paths are relative to, and what nothing may
             lead out of. By default the folder, the table's folder, or the pattern's fixed part.
+        layout: of a table, where its columns or encoding are not as usual.
 
     Raises:
         SourceError: nothing of these, or not readable, or outside the root.
+        UsageError: a layout for something that is no table.
         MissingExtraError: a Parquet table, and pyarrow is not installed.
     """
     named = os.fspath(spec)
     label = printable(named)
     if not named:
         raise SourceError("the source has no name; name a folder, a table or a pattern")
+    if layout != AS_USUAL and not is_table_name(named):
+        raise UsageError(f"--column and --encoding are for tables, which {label} is not")
     try:
         mode = os.stat(named).st_mode
     except (OSError, ValueError) as exc:
@@ -64,7 +71,7 @@ def open_source(spec: PathInput, *, root: PathInput | None = None) -> Source:
     if stat.S_ISDIR(mode):
         return FolderSource(named, root=root)
     if stat.S_ISREG(mode) and is_table_name(named):
-        return TableSource(named, root=root)
+        return TableSource(named, root=root, layout=layout)
     if not stat.S_ISREG(mode):
         raise SourceError(f"{label} is {kind_detail(mode)}; name a folder, or a table that is a file")
     known = ", ".join(TABLE_SUFFIXES)

@@ -6,12 +6,12 @@ import csv
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from seealike.errors import SourceError
 from seealike.sources.columns import ColumnGuess, Converter
-from seealike.sources.files import error_detail
 from seealike.sources.ids import IdLedger, RepeatFinder
+from seealike.sources.layout import TableLayout
 from seealike.sources.rows import (
     ID,
     LONGEST_ROW,
@@ -23,7 +23,7 @@ from seealike.sources.rows import (
     make_row,
     repeated_name,
 )
-from seealike.sources.utf8 import not_utf8_error
+from seealike.sources.text import TextLines, TooLongError, opened_text
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -43,6 +43,7 @@ class CsvRows:
     path: str
     label: str
     delimiter: str
+    encoding: str
     columns: tuple[str, ...]
     unit: str = "line"
 
@@ -80,7 +81,7 @@ class CsvRows:
     def _records(self) -> Iterator[BadRow | tuple[int, list[str]]]:
         """Yield the records behind the header, each with one cell a column."""
         width = len(self.columns)
-        records = read_records(self.path, self.label, self.delimiter)
+        records = read_records(self.path, self.label, self.delimiter, self.encoding)
         next(records, None)
         for number, cells in records:
             if isinstance(cells, str):
@@ -91,74 +92,41 @@ class CsvRows:
                 yield number, cells + [""] * (width - len(cells))
 
 
-def open_csv(path: str, label: str, delimiters: str) -> CsvRows:
-    """Read a CSV file's header; the delimiter is the first one that makes a column ``path``.
+def open_csv(path: str, label: str, delimiters: str, layout: TableLayout) -> CsvRows:
+    """Read a CSV file's header; the delimiter is the first one that makes a column of the paths.
 
     Raises:
-        SourceError: no such column, a column twice, or not readable as UTF-8.
+        SourceError: a column is not there, or twice; or not readable in the encoding.
     """
     found: list[str] = []
     for delimiter in delimiters:
-        _, cells = next(read_records(path, label, delimiter), (0, "empty"))
+        _, cells = next(read_records(path, label, delimiter, layout.encoding), (0, "empty"))
         columns = [] if isinstance(cells, str) else [cell.strip() for cell in cells]
-        if PATH in columns:
+        if layout.columns.get(PATH, PATH) in columns:
             repeated = repeated_name(filter(None, columns))
             if repeated is not None:
                 raise SourceError(f"{label} has more than one column {repeated!r}; rename all but one")
-            return CsvRows(path, label, delimiter, tuple(columns))
+            layout.check(label, columns)
+            return CsvRows(path, label, delimiter, layout.encoding, layout.renamed(columns))
         found = max(found, columns, key=len)
-    if not found:
-        raise SourceError(f"{label} is empty, or its first line is no header")
-    raise SourceError(f"{label} has no column 'path'; its columns: {', '.join(found)}")
+    if found:
+        layout.check(label, found)
+    raise SourceError(f"{label} is empty, or its first line is no header")
 
 
-def read_records(path: str, label: str, delimiter: str) -> Iterator[_Record]:
+def read_records(path: str, label: str, delimiter: str, encoding: str) -> Iterator[_Record]:
     """Yield every record that is not blank, the header first.
 
     Raises:
-        SourceError: not UTF-8, a quote that is never closed, or unreadable.
+        SourceError: in another encoding, a quote that is never closed, or unreadable.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            lines = _Lines(stream)
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            while batch := _next_records(reader, lines, label):
-                yield from batch
-    except UnicodeDecodeError as exc:
-        raise not_utf8_error(path, label) from exc
-    except OSError as exc:
-        raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
+    with opened_text(path, label, encoding, ("\n", "\r")) as lines:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        while batch := _next_records(reader, lines, label):
+            yield from batch
 
 
-class _TooLongError(Exception):
-    """A line or a record is longer than any row can be."""
-
-
-class _Lines:
-    """The lines of a file; ``record`` counts the characters since somebody set it to 0. No more are held."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.number = 0
-        self.record = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._stream.readline(LONGEST_ROW)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self.record += len(line)
-        if self.record >= LONGEST_ROW:
-            while line and not line.endswith(("\n", "\r")):
-                line = self._stream.readline(LONGEST_ROW)
-            raise _TooLongError
-        return line
-
-
-def _next_records(reader: Reader, lines: _Lines, label: str) -> list[_Record]:
+def _next_records(reader: Reader, lines: TextLines, label: str) -> list[_Record]:
     """Read some records, with the csv module's limit on the length of a cell raised meanwhile.
 
     That limit is one for the whole process, so it is put back before anything else can run.
@@ -170,15 +138,15 @@ def _next_records(reader: Reader, lines: _Lines, label: str) -> list[_Record]:
         try:
             while not records or (len(records) < _BATCH and characters < _BATCH_CHARACTERS):
                 number = lines.number + 1
-                lines.record = 0
+                lines.length = 0
                 try:
                     cells = next(reader)
-                except (csv.Error, _TooLongError) as exc:
+                except (csv.Error, TooLongError) as exc:
                     records.append((number, _misread(exc, number, lines.number, label)))
                 else:
                     if cells:
                         records.append((number, cells))
-                characters += lines.record
+                characters += lines.length
         except StopIteration:
             pass
         finally:
@@ -186,11 +154,11 @@ def _next_records(reader: Reader, lines: _Lines, label: str) -> list[_Record]:
     return records
 
 
-def _misread(error: csv.Error | _TooLongError, first: int, last: int, label: str) -> str:
+def _misread(error: csv.Error | TooLongError, first: int, last: int, label: str) -> str:
     """Return what is wrong with one record; raise where the rows behind it cannot be told either."""
-    if first == last and isinstance(error, _TooLongError):
+    if first == last and isinstance(error, TooLongError):
         return TOO_LONG
-    if isinstance(error, _TooLongError) or "unexpected end" in str(error):
+    if isinstance(error, TooLongError) or "unexpected end" in str(error):
         raise SourceError(f"{label}: a quote that opens in line {first} is never closed") from error
     where = "" if first == last else f" (up to line {last})"
     return f"the quotes are out of order{where}: {error}"

@@ -2,77 +2,68 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from seealike.errors import SourceError
-from seealike.sources.files import error_detail
 from seealike.sources.ids import IdLedger, RepeatFinder
-from seealike.sources.rows import (
-    LONGEST_ROW,
-    PATH,
-    TOO_LONG,
-    BadRow,
-    Row,
-    key_of,
-    repeated_name,
-    typed_row,
-)
-from seealike.sources.utf8 import not_utf8_error
+from seealike.sources.layout import AS_USUAL, TableLayout
+from seealike.sources.rows import PATH, TOO_LONG, BadRow, Row, key_of, repeated_name, typed_row
+from seealike.sources.text import TooLongError, opened_text
+
+_NAMES_LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
 class JsonlRows:
-    """A JSON Lines file."""
+    """A JSON Lines file. The names it has are known once it has been read."""
 
     path: str
     label: str
+    layout: TableLayout = AS_USUAL
     unit: str = "line"
 
     def read(self) -> tuple[IdLedger, Iterator[Row | BadRow]]:
         """Find the repeated ids; see the protocol."""
         repeats = RepeatFinder()
-        objects, with_path = 0, 0
+        missing = {self.layout.columns.get(PATH, PATH), *self.layout.columns.values()}
+        names: dict[str, None] = {}
         for _, cells in self._objects():
             if not isinstance(cells, str):
-                objects += 1
-                with_path += PATH in cells
-                repeats.see(key_of(cells))
-        if objects and not with_path:
-            raise SourceError(f"no line of {self.label} has a 'path'")
+                if missing or len(names) < _NAMES_LISTED:
+                    missing -= cells.keys()
+                    names.update(dict.fromkeys(cells))
+                repeats.see(key_of(self._renamed(cells)))
+        if names and missing:
+            self.layout.check(self.label, names)
         return repeats.ledger(), self._rows()
 
     def _rows(self) -> Iterator[Row | BadRow]:
         for number, cells in self._objects():
-            yield BadRow(number, cells) if isinstance(cells, str) else typed_row(number, cells)
+            if isinstance(cells, str):
+                yield BadRow(number, cells)
+            else:
+                yield typed_row(number, self._renamed(cells))
+
+    def _renamed(self, cells: dict[str, object]) -> dict[str, object]:
+        if not self.layout.columns:
+            return cells
+        return dict(zip(self.layout.renamed(cells), cells.values(), strict=True))
 
     def _objects(self) -> Iterator[tuple[int, dict[str, object] | str]]:
         """Yield every line that is not blank: its number, and its object or what is wrong with it."""
-        for number, line in enumerate(self._lines(), 1):
-            if line is None:
-                yield number, TOO_LONG
-            elif line and not line.isspace():
-                yield number, _object_in(line)
-
-    def _lines(self) -> Iterator[str | None]:
-        """Yield every line, or ``None`` for one that is too long to be a row."""
-        try:
-            with open(self.path, "rb") as stream:
-                first = codecs.BOM_UTF8
-                while line := stream.readline(LONGEST_ROW):
-                    if len(line) < LONGEST_ROW or line.endswith(b"\n"):
-                        yield line.removeprefix(first).decode("utf-8")
-                    else:
-                        while line and not line.endswith(b"\n"):
-                            line = stream.readline(LONGEST_ROW)
-                        yield None
-                    first = b""
-        except UnicodeDecodeError as exc:
-            raise not_utf8_error(self.path, self.label) from exc
-        except OSError as exc:
-            raise SourceError(f"cannot read {self.label}: {error_detail(exc)}") from exc
+        with opened_text(self.path, self.label, self.layout.encoding, ("\n",)) as lines:
+            while True:
+                lines.length = 0
+                try:
+                    line = next(lines, None)
+                except TooLongError:
+                    yield lines.number, TOO_LONG
+                    continue
+                if line is None:
+                    return
+                if not line.isspace():
+                    yield lines.number, _object_in(line)
 
 
 def _object_in(line: str) -> dict[str, object] | str:

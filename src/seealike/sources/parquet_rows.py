@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seealike.errors import MissingExtraError, SourceError
+from seealike.errors import MissingExtraError, SourceError, UsageError
 from seealike.sources.files import error_detail
 from seealike.sources.ids import IdLedger, RepeatFinder
+from seealike.sources.layout import TableLayout
 from seealike.sources.rows import (
     ID,
     LONGEST_ROW,
@@ -33,18 +34,18 @@ _AT_ONCE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class ParquetRows:
-    """A Parquet file whose schema has been read; see :func:`open_parquet`."""
+    """A Parquet file whose schema has been read; see :func:`open_parquet`. ``columns``: what each means."""
 
     path: str
     label: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     unit: str = "row"
 
     def read(self) -> tuple[IdLedger, Iterator[Row | BadRow]]:
         """Find the repeated ids; see the protocol."""
         repeats = RepeatFinder()
-        key = ID if ID in self.columns else PATH
-        for cells in self._cells((key,)):
+        key = ID if ID in self.columns.values() else PATH
+        for cells in self._cells({name: key for name, meaning in self.columns.items() if meaning == key}):
             if not isinstance(cells, str):
                 repeats.see(key_of(cells))
         return repeats.ledger(), self._rows()
@@ -53,7 +54,7 @@ class ParquetRows:
         for number, cells in enumerate(self._cells(self.columns), 1):
             yield BadRow(number, cells) if isinstance(cells, str) else typed_row(number, cells)
 
-    def _cells(self, columns: tuple[str, ...]) -> Iterator[dict[str, object] | str]:
+    def _cells(self, columns: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
         """Yield every row's cells, or why they cannot be read."""
         with _opened(self.path, self.label) as file:
             for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
@@ -64,22 +65,25 @@ class ParquetRows:
                     yield from _cells_of(batch.slice(start, rows), columns)
 
 
-def open_parquet(path: str, label: str) -> ParquetRows:
+def open_parquet(path: str, label: str, layout: TableLayout) -> ParquetRows:
     """Read a Parquet file's schema; columns that hold bytes are left out.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
-        SourceError: not Parquet, it has no column ``path``, or has a column twice.
+        SourceError: not Parquet, a column is not there, or twice.
+        UsageError: an encoding is given; Parquet has its own.
     """
+    if layout.encoding:
+        raise UsageError(f"{label} is Parquet, which has an encoding of its own; leave --encoding away")
     with _opened(path, label) as file:
         schema = file.schema_arrow
         repeated = _repeated(list(schema))
-        columns = tuple(field.name for field in schema if field.name and not _holds_bytes(field.type))
+        readable = [field.name for field in schema if field.name and not _holds_bytes(field.type)]
     if repeated is not None:
         raise SourceError(f"{label} has more than one column {repeated!r}; rename all but one")
-    if PATH not in columns:
-        raise SourceError(f"{label} has no column 'path' of text; its columns: {', '.join(schema.names)}")
-    return ParquetRows(path, label, columns)
+    layout.check(label, readable, " of text or numbers")
+    meant = zip(readable, layout.renamed(readable), strict=True)
+    return ParquetRows(path, label, {name: meaning for name, meaning in meant if meaning})
 
 
 @contextmanager
@@ -96,7 +100,7 @@ def _opened(path: str, label: str) -> Iterator[pq.ParquetFile]:
         raise SourceError(f"cannot read {label} as Parquet: {error_detail(exc)}") from exc
 
 
-def _cells_of(batch: pa.RecordBatch, columns: tuple[str, ...]) -> Iterator[dict[str, object] | str]:
+def _cells_of(batch: pa.RecordBatch, columns: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
     """Yield the cells of some rows; where a cell cannot be read, that costs its own row only."""
     try:
         values = [_values(batch.column(name)) for name in columns]
@@ -109,7 +113,7 @@ def _cells_of(batch: pa.RecordBatch, columns: tuple[str, ...]) -> Iterator[dict[
         return
     for row in zip(*values, strict=True):
         too_long = sum(len(value) for value in row if isinstance(value, str)) > LONGEST_ROW
-        yield TOO_LONG if too_long else dict(zip(columns, row, strict=True))
+        yield TOO_LONG if too_long else dict(zip(columns.values(), row, strict=True))
 
 
 def _values(column: pa.Array) -> list[object]:

@@ -18,8 +18,10 @@ PATH, ID, GROUP = "path", "id", "group"
 RESERVED = frozenset({PATH, ID, GROUP, ""})
 """Columns that are no metadata; one without a name is nothing."""
 
+MEANINGS = (PATH, ID, GROUP)
+
 LONGEST_ROW = 16 * 2**20
-"""Characters of a row (bytes of a JSON line); more is no row, and is not held in memory."""
+"""Characters of a row; more is no row, and is not held in memory."""
 
 TOO_LONG = f"longer than {LONGEST_ROW >> 20} MiB"
 _INT64 = range(-(2**63), 2**63)

@@ -12,6 +12,7 @@ from seealike.sources.csv_rows import open_csv
 from seealike.sources.files import Boundary, error_detail, kind_detail, nothing_there
 from seealike.sources.ids import printable
 from seealike.sources.jsonl_rows import JsonlRows
+from seealike.sources.layout import AS_USUAL, TableLayout
 from seealike.sources.parquet_rows import open_parquet
 from seealike.sources.rows import BadRow, Row, RowReader
 from seealike.types import Skipped, SkipReason, SourceItem, Unseen
@@ -28,20 +29,23 @@ class TableSource:
 
     Columns: ``path`` is needed; ``id`` defaults to the path as written, ``group`` to none; all
     others are metadata. Paths are relative to the table's folder, or to ``root`` where given, and
-    must not lead out of it.
+    must not lead out of it. ``layout`` says where columns or encoding are others.
 
     Raises:
-        SourceError: not a readable table, no column ``path``, or the root does not exist.
+        SourceError: not a readable table, a column is not there, or the root does not exist.
         MissingExtraError: a Parquet table, and pyarrow is not installed.
     """
 
-    def __init__(self, table: PathInput, *, root: PathInput | None = None) -> None:
+    def __init__(
+        self, table: PathInput, *, root: PathInput | None = None, layout: TableLayout = AS_USUAL
+    ) -> None:
         named = os.fspath(table)
         self.label = printable(named)
         self._path = os.path.abspath(named)
         self._boundary = Boundary.around(os.path.dirname(self._path) if root is None else os.fspath(root))
         self.root = self._boundary.path
-        _open_reader(self._path, self.label)
+        self._layout = layout
+        self._reader()
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
         """Yield the picture of every row; rows that name none as ``Skipped``, with their number.
@@ -50,7 +54,7 @@ class TableSource:
             SourceError: the table cannot be read, or was written to meanwhile, or its root was unmounted.
         """
         before = self._as_it_stands()
-        reader = _open_reader(self._path, self.label)
+        reader = self._reader()
         ledger, rows = reader.read()
         finder = _PictureFinder(self._boundary)
         unit, name = reader.unit, os.path.basename(self.label)
@@ -67,6 +71,30 @@ class TableSource:
         if self._as_it_stands() != before:
             raise SourceError(f"{self.label} or its folder changed while it was read; run again")
 
+    def _reader(self) -> RowReader:
+        """Open the table by what its name ends in.
+
+        Raises:
+            SourceError, MissingExtraError: see the class.
+        """
+        path, label, layout = self._path, self.label, self._layout
+        suffix = os.path.splitext(path)[1].lower()
+        try:
+            mode = os.stat(path).st_mode
+        except (OSError, ValueError) as exc:
+            raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
+        if not stat.S_ISREG(mode):
+            raise SourceError(
+                f"{label} is {kind_detail(mode)}; save the table as a file, for it is read twice"
+            )
+        if suffix in {".csv", ".tsv"}:
+            return open_csv(path, label, "\t" if suffix == ".tsv" else ",;\t", layout)
+        if suffix in {".jsonl", ".ndjson"}:
+            return JsonlRows(path, label, layout)
+        if suffix == ".parquet":
+            return open_parquet(path, label, layout)
+        raise SourceError(f"{label} is no table; tables end in {', '.join(TABLE_SUFFIXES)}")
+
     def _as_it_stands(self) -> tuple[int, int, int]:
         """Return what changes when the table is written to, or the disk of its pictures goes away."""
         try:
@@ -80,25 +108,6 @@ class TableSource:
 def is_table_name(path: str) -> bool:
     """Whether a file's name says that it is a table."""
     return os.path.splitext(path)[1].lower() in TABLE_SUFFIXES
-
-
-def _open_reader(path: str, label: str) -> RowReader:
-    suffix = os.path.splitext(path)[1].lower()
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError) as exc:
-        raise SourceError(f"cannot read {label}: {error_detail(exc)}") from exc
-    if not stat.S_ISREG(mode):
-        raise SourceError(f"{label} is {kind_detail(mode)}; save the table as a file, for it is read twice")
-    if suffix == ".csv":
-        return open_csv(path, label, ",;\t")
-    if suffix == ".tsv":
-        return open_csv(path, label, "\t")
-    if suffix in {".jsonl", ".ndjson"}:
-        return JsonlRows(path, label)
-    if suffix == ".parquet":
-        return open_parquet(path, label)
-    raise SourceError(f"{label} is no table; tables end in {', '.join(TABLE_SUFFIXES)}")
 
 
 class _PictureFinder:

@@ -104,6 +104,7 @@ class SourceRecord:
         missing: how many items it did not offer at the last run and were kept all the same; while there are
             any, none of its items is removed without being told to.
         limits: what a picture could cost at the last run, as JSON; empty: the usual.
+        layout: how its table is to be read, as JSON; empty: as usual.
     """
 
     number: int
@@ -116,6 +117,7 @@ class SourceRecord:
     prefix: str = ""
     missing: int = 0
     limits: str = ""
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Changer:
                 known, lambda place: self.index(place, options=options, progress=progress), options
             )
         limits = options.limits or session.encoder.limits
-        opened = asked_source(source, options.root, known)
+        opened = asked_source(source, options, known)
         told = progress or unwatched
         with closing(LocalEmbedder(session.encoder, workers=options.workers, limits=limits)) as embedder:
             if options.dry_run:

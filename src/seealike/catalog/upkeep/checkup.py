@@ -12,7 +12,7 @@ import numpy as np
 from seealike.catalog.change import ann
 from seealike.catalog.encoder.at_hand import remembered_spec
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.known_sources import known_sources
+from seealike.catalog.known_sources import known_sources, layout_of
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
 from seealike.catalog.session import Current, reading_of
 from seealike.catalog.upkeep import findings
@@ -62,11 +62,14 @@ def _sources(
             place=source.spec,
             root=source.root,
             prefix=source.prefix,
+            columns=layout.columns,
+            encoding=layout.encoding,
             items=items.get(source.number, 0),
             skipped=sum(count for (number, _), count in skips.items() if number == source.number),
             missing=source.missing,
         )
         for source in known_sources(store.directory, state)
+        for layout in [layout_of(source)]
     )
 
 

@@ -21,7 +21,7 @@ from seealike.cli.options import FiniteFloat, catalog_option, format_option, qui
 from seealike.cli.outputs import force_option, output_option
 from seealike.cli.progress import progress_printer
 from seealike.encoders import parse_spec, record_for
-from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError
+from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError, UsageError
 from seealike.images import DecodeLimits
 from seealike.sources import is_table_name
 from seealike.store import is_catalog
@@ -36,6 +36,17 @@ from seealike.wording import counted
 @link_option
 @click.option(
     "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="MEANING=NAME",
+    multiple=True,
+    callback=lambda _context, _parameter, given: _read_columns(given),
+    help="For a table: which column is the path, id or group, such as id=sku. May be repeated.",
+)
+@click.option(
+    "--encoding", metavar="NAME", help="For CSV and JSONL: its encoding, such as cp1252.  [default: UTF-8]"
 )
 @click.option("--prefix", metavar="TEXT", help="What the ids of this source begin with, such as `summer/`.")
 @click.option("--forget", is_flag=True, help="Drop SOURCE and its items from the catalogue instead.")
@@ -68,6 +79,8 @@ def command(
     weights: str | None,
     link_encoder: bool | None,
     root: str | None,
+    columns: dict[str, str] | None,
+    encoding: str | None,
     prefix: str | None,
     forget: bool,
     dry_run: bool,
@@ -90,6 +103,7 @@ def command(
     seealike index photos/
     seealike index 'photos/**/*.jpg' --catalog jpegs.catalog
     seealike index products.csv --root /srv/images --report skipped.jsonl
+    seealike index export.csv --column path=image --column id=sku --encoding cp1252
     seealike index winter/ -C shop.catalog --prefix winter/
     seealike index -C shop.catalog
     seealike index --forget winter/ -C shop.catalog
@@ -109,6 +123,8 @@ def command(
     options = IndexOptions(
         root=root,
         prefix=prefix,
+        columns=columns,
+        encoding=encoding,
         dry_run=dry_run,
         prune_missing=prune_missing,
         workers=workers,
@@ -127,6 +143,18 @@ def command(
     if unread is not None:
         raise unread
     _refuse_nothing(result, source)
+
+
+def _read_columns(given: tuple[str, ...]) -> dict[str, str] | None:
+    """Read ``--column MEANING=NAME``.
+
+    Raises:
+        UsageError: there is no ``=``.
+    """
+    for text in given:
+        if "=" not in text:
+            raise UsageError(f"--column {text}: say which column it is, such as id=sku")
+    return dict(text.split("=", 1) for text in given) or None
 
 
 def _indexed(
@@ -210,7 +238,7 @@ def _opened(
     """The catalogue at ``path``; made if there is none, once the source has proved to be readable."""
     if source is None or is_catalog(path):
         return open(path, encoder=encoder)
-    check_source(source, root=options.root)
+    check_source(source, options)
     if encoder:
         _say_assumed(encoder)
     if options.dry_run:

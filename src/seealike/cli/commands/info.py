@@ -58,7 +58,10 @@ def _print(info: CatalogInfo) -> None:
 def _source_line(source: SourceInfo) -> str:
     prefix = f", ids begin with {source.prefix}" if source.prefix else ""
     missing = f", {source.missing:,} of them missing there and kept" if source.missing else ""
-    return f"{source.label}: {counted(source.items, 'item')}{missing}, {source.skipped:,} skipped{prefix}"
+    read = [f"{meaning}={name}" for meaning, name in source.columns.items()] + [source.encoding]
+    layout = f", read with {' '.join(filter(None, read))}" if any(read) else ""
+    items = counted(source.items, "item")
+    return f"{source.label}: {items}{missing}, {source.skipped:,} skipped{prefix}{layout}"
 
 
 def _model_line(info: CatalogInfo) -> str:

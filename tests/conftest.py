@@ -6,13 +6,43 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, core, settings
+from tests.pictures import write_photographs
+from tests.seeds import SEED, VARIABLE
 
 # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that. The commands that
 # the tests interrupt are to notice it all the same.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# A slow or loaded machine fails no example for the time it takes.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis draw by the seed of the run, unless it is given one of its own."""
+    if config.getoption("--hypothesis-seed") is None:
+        core.global_force_seed = SEED  # type: ignore[assignment]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what chance was drawn by."""
+    terminalreporter.write_line(f"drawn by {VARIABLE}={SEED}")
+
+
+@pytest.fixture(params=["drawn", "real"])
+def photos(request: pytest.FixtureRequest, tmp_path: Path) -> list[Path]:
+    """Photographs: those that are drawn here, and real ones where they exist."""
+    if request.param == "drawn":
+        return write_photographs(tmp_path, 12)
+    data: Path = request.getfixturevalue("shared_data") / "data"
+    return [
+        *sorted((data / "places").glob("*.jpg"))[:12],
+        *sorted((data / "clothing" / "images").iterdir())[::60],
+    ]
 
 
 @pytest.fixture(scope="session")

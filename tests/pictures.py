@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageDraw
 
 
@@ -38,5 +39,28 @@ def write_pictures(folder: Path, numbers: range, *, extension: str = "jpg") -> l
     for number in numbers:
         path = folder / f"{number:03}.{extension}"
         picture(number).save(path)
+        paths.append(path)
+    return paths
+
+
+def photograph(number: int, size: tuple[int, int] = (400, 534)) -> Image.Image:
+    """Photograph ``number``: soft light, shapes at every scale and grain, as a camera would see them."""
+    rng = np.random.default_rng(number)
+    pixels = np.full((size[1], size[0], 3), rng.uniform(90, 160, 3))
+    for cells in (2, 5, 12, 30, 75, 190):
+        for channel in range(3):
+            grid = Image.fromarray(rng.normal(0, 60 / cells**0.4, (cells, cells)).astype(np.float32))
+            pixels[..., channel] += np.asarray(grid.resize(size, Image.Resampling.BICUBIC))
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def write_photographs(folder: Path, count: int) -> list[Path]:
+    """Write photographs upright and across, in several sizes and qualities, and return their paths."""
+    paths = []
+    for number in range(count):
+        width, height = 300 + 70 * (number % 5), 534
+        path = folder / f"photo{number:02}.jpg"
+        size = (width, height) if number % 2 else (height, width)
+        photograph(number, size).save(path, quality=60 + 7 * (number % 5))
         paths.append(path)
     return paths

@@ -83,12 +83,11 @@ def test_the_reference_with_the_original_weights_gives_the_same_vectors(encoder:
 
 
 @pytest.mark.torch
-def test_parity_holds_on_real_pictures(encoder: OpenVinoEncoder, shared_data: Path) -> None:
+def test_parity_holds_on_photos(encoder: OpenVinoEncoder, photos: list[Path]) -> None:
     from PIL import Image, ImageOps
 
-    files = sorted((shared_data / "data" / "places").rglob("*.jp*g"))[:12]
     pixels = np.stack(
-        [np.asarray(ImageOps.fit(Image.open(f).convert("RGB"), (SIDE_PX, SIDE_PX))) for f in files]
+        [np.asarray(ImageOps.fit(Image.open(f).convert("RGB"), (SIDE_PX, SIDE_PX))) for f in photos[:12]]
     )
     assert cosines(encoder.encode(pixels), reference(pixels, original_state())).min() >= 0.9999
 

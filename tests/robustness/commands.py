@@ -16,12 +16,15 @@ from tests.robustness.herd import Tags, committed
 from seealike.errors import CatalogError
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 200.0
+"""After so long what should have come comes no more, on a slow and loaded machine either."""
 
 
 class Command:
     """A running ``seealike`` command with the slow fake encoder."""
 
-    def __init__(self, *arguments: str, slow_s: float = 0.02) -> None:
+    def __init__(self, *arguments: str, slow_s: float = 0.0, until: Path | None = None) -> None:
+        """``slow_s``: how long its batches take, or until that file is there."""
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "tests.robustness.slow_command", *arguments],
             stdin=subprocess.DEVNULL,
@@ -29,7 +32,7 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "SLOW_S": str(slow_s)},
+            env={**os.environ, "SLOW_S": str(slow_s), "SLOW_UNTIL": str(until or "")},
             start_new_session=True,
         )
         self._family: list[psutil.Process] = []
@@ -51,15 +54,15 @@ class Command:
 
     def finish(self) -> tuple[int, str, str]:
         """Wait for it: exit code, output, messages. What it started is gone by then."""
-        out, err = self._popen.communicate(timeout=60)
-        _, alive = psutil.wait_procs(self._family, timeout=5)
+        out, err = self._popen.communicate(timeout=PATIENCE_S)
+        _, alive = psutil.wait_procs(self._family, timeout=PATIENCE_S)
         assert not alive
         return self._popen.returncode, out, err
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
     """Poll until the condition holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -1,7 +1,12 @@
-"""``seealike`` with the fake encoder, slowed down, so that there is time to disturb it."""
+"""``seealike`` with the fake encoder, slowed down, so that there is time to disturb it.
+
+The first batches are quick. Each later one waits for ``SLOW_S`` seconds, or until the file ``SLOW_UNTIL`` is
+there.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 
@@ -13,12 +18,19 @@ from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, PixelArray
 
+QUICK_BATCHES = 8
+
 
 class SlowEncoder(FakeEncoder):
-    """Takes its time for every batch."""
+    """Takes its time for a batch."""
+
+    batches = itertools.count()
 
     def _project(self, pixels: PixelArray) -> Float32Array:
-        time.sleep(float(os.environ.get("SLOW_S", "0.02")))
+        if next(self.batches) >= QUICK_BATCHES:
+            until = time.monotonic() + float(os.environ.get("SLOW_S", "0"))
+            while time.monotonic() < until and not os.path.exists(os.environ.get("SLOW_UNTIL", "")):
+                time.sleep(0.01)
         return super()._project(pixels)
 
 

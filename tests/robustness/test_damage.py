@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tests.robustness.herd import Herd, Tags, committed
 from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
+from tests.seeds import SEED
 
 import seealike
 from seealike import Catalog, IndexOptions, SearchOptions
@@ -300,10 +301,8 @@ def test_the_sound_catalogue_answers_like_exhaustive_search(sample: Sample) -> N
 def test_no_flipped_bit_gives_a_wrong_answer(
     sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}")
     capsys.readouterr()
-    for number, damage in enumerate(flips(sample, FLIPS, random.Random(seed))):
+    for number, damage in enumerate(flips(sample, FLIPS, random.Random(SEED))):
         check(sample, damage, tmp_path, capsys, repair=number % 40 == 0)
 
 
@@ -318,9 +317,7 @@ def test_no_cut_deleted_or_swapped_file_gives_a_wrong_answer(
 def test_every_damage_can_be_repaired(
     sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = random.SystemRandom().randrange(1 << 32)
-    print(f"seed {seed}")
-    for number, damage in enumerate([*coarse(sample), *flips(sample, 3000, random.Random(seed))]):
+    for number, damage in enumerate([*coarse(sample), *flips(sample, 3000, random.Random(SEED))]):
         check(sample, damage, tmp_path, capsys, repair=number < 200 or number % 10 == 0)
 
 

@@ -19,7 +19,7 @@ from seealike.images import DecodeError, DecodeLimits, DecodePool, DecodeTask, d
 from seealike.types import SkipReason
 
 MEGA = 1_000_000
-LIMITS = DecodeLimits()
+LIMITS = DecodeLimits(cpu_s=60.0)  # memory alone is to be short
 # Name, Pillow's format, mode, how it is saved.
 KINDS: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("baseline", "JPEG", "RGB", {}),
@@ -95,7 +95,7 @@ def test_the_memory_that_is_foretold_is_enough(
     tmp_path: Path, kind: str, mode: str, how: dict[str, object]
 ) -> None:
     data = saved((2500, 2000), kind, mode, how)
-    limits = DecodeLimits(memory_bytes=foretold(data), cpu_s=20.0)
+    limits = DecodeLimits(memory_bytes=foretold(data), cpu_s=60.0)
     assert repeated(tmp_path, data, limits, 3) == {"decoded"}
 
 
@@ -122,7 +122,7 @@ def webp(order: str = "none") -> bytes:
 
 def outcome(*pictures: bytes) -> Verdicts:
     tasks = [DecodeTask(token, data=data) for token, data in enumerate(pictures)]
-    with saboteurs(limits=DecodeLimits(memory_bytes=300 * MEGA)) as pool:
+    with saboteurs(limits=DecodeLimits(memory_bytes=300 * MEGA, cpu_s=60.0)) as pool:
         return verdicts_of(pool, tasks)
 
 

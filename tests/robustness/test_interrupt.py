@@ -24,7 +24,7 @@ def herd(tmp_path: Path) -> Herd:
 def test_ctrl_c_keeps_what_was_committed_and_the_next_run_goes_on(herd: Herd, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
     arguments = ("index", str(herd.folder), "--catalog", str(catalog), "--workers", "2")
-    first = Command(*arguments)
+    first = Command(*arguments, slow_s=1.0)
     wait_for(lambda: len(seen(catalog)) >= 10)
     before = seen(catalog)
     first.interrupt()
@@ -36,7 +36,7 @@ def test_ctrl_c_keeps_what_was_committed_and_the_next_run_goes_on(herd: Herd, tm
     assert before.items() <= after.items() <= herd.tags().items()
     assert len(after) < len(herd.files)
 
-    code, out, err = Command(*arguments, slow_s=0).finish()
+    code, out, err = Command(*arguments).finish()
     assert (code, err) == (0, "")
     assert f"added {len(herd.files) - len(after)}  updated 0" in out
     assert seen(catalog) == herd.tags()
@@ -46,7 +46,7 @@ def test_ctrl_c_keeps_what_was_committed_and_the_next_run_goes_on(herd: Herd, tm
 def test_ctrl_c_at_other_moments_says_one_line_too(herd: Herd, tmp_path: Path, delay_s: float) -> None:
     catalog = tmp_path / "catalog"
     arguments = ("index", str(herd.folder), "--catalog", str(catalog), "--workers", "2")
-    command = Command(*arguments, slow_s=0.15)
+    command = Command(*arguments, slow_s=1.0)
     wait_for((catalog / "manifest.json").exists)
     time.sleep(delay_s)
     command.interrupt()

@@ -16,6 +16,7 @@ import pytest
 from tests.made_models import SIDE_PX, save_model
 from tests.pictures import write_pictures
 from tests.robustness.moving import SPECS, install
+from tests.seeds import SEED
 
 import seealike
 from seealike.catalog.encoder.copies import SPACES
@@ -52,9 +53,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path, site: Path) -> None:
-    seed = int(os.environ.get("SEEALIKE_SEED", time.time_ns() % 2**32))
-    print(f"SEEALIKE_SEED={seed}")
-    rng = random.Random(seed)
+    rng = random.Random(SEED)
     write_pictures(tmp_path / "photos", range(ITEMS))
     path = tmp_path / "catalog"
     wanted = {}
@@ -67,15 +66,15 @@ def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path
             wanted[dimension] = one.vectors()
     with seealike.create(path, encoder=SPECS[0]) as catalog:
         catalog.index(tmp_path / "photos")
-    seen = set()
+    move_s, seen = duration_of_a_move(path, site), set()
     for number in range(KILLS):
-        moved = kill_after(path, site, rng.uniform(0.0, 1.5))
+        moved = kill_after(path, site, rng.uniform(0.0, 1.5 * move_s))
         with seealike.open(path) as found:
             ids, vectors = found.vectors()
             dimension = found.encoder.dimension
-            assert ids == wanted[dimension][0], (seed, number)
+            assert ids == wanted[dimension][0], number
             np.testing.assert_array_equal(vectors, wanted[dimension][1])
-            assert found.verify().ok, (seed, number)
+            assert found.verify().ok, number
             seen.add((dimension, moved))
     assert {dimension for dimension, _ in seen} == {16, 24}
     reindex(path, SPECS[0])
@@ -86,9 +85,7 @@ def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path
 
 
 def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path, site: Path) -> None:
-    seed = int(os.environ.get("SEEALIKE_SEED", time.time_ns() % 2**32))
-    print(f"SEEALIKE_SEED={seed}")
-    rng = random.Random(seed)
+    rng = random.Random(SEED)
     photos = write_pictures(tmp_path / "photos", range(ITEMS))
     models = tmp_path / "models"
     models.mkdir()
@@ -99,12 +96,13 @@ def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path
     path, seen = tmp_path / "catalog", set()
     with seealike.create(path, encoder=specs[0]) as catalog:
         catalog.index(tmp_path / "photos")
+    move_s = duration_of_a_move(path, site, specs)
     for number in range(KILLS_WITH_A_MODEL):
-        kill_after(path, site, rng.uniform(0.0, 6.0), specs)
+        kill_after(path, site, rng.uniform(0.0, 2.0 * move_s), specs)
         hidden = models.rename(tmp_path / "hidden")
         with seealike.open(path) as found:
-            assert found.search(photos[3], 1)[0].id == "003.jpg", (seed, number)
-            assert found.verify().ok, (seed, number)
+            assert found.search(photos[3], 1)[0].id == "003.jpg", number
+            assert found.verify().ok, number
             assert found.info().encoder_place.state == "copy"
             seen.add(found.encoder.weights_sha256)
         hidden.rename(models)
@@ -117,10 +115,25 @@ def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path
     assert len(kept) == 1, "nothing is left of what was interrupted"
 
 
+def duration_of_a_move(path: Path, site: Path, specs: tuple[str, ...] = SPECS) -> float:
+    """The seconds from the start of a child to the end of its move to the second encoder."""
+    with child_of(path, site, specs) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        started = time.monotonic()
+        assert [child.stdout.readline() for _ in specs] == [b"moved\n"] * 2
+        child.kill()
+        return time.monotonic() - started
+
+
+def child_of(path: Path, site: Path, specs: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", CHILD.format(specs=repr(specs)), str(path), str(site)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
 def kill_after(path: Path, site: Path, delay_s: float, specs: tuple[str, ...] = SPECS) -> bool:
     """Start a child, kill it so long after it is ready; whether it had finished a move."""
-    command = [sys.executable, "-c", CHILD.format(specs=repr(specs)), str(path), str(site)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+    with child_of(path, site, specs) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         time.sleep(delay_s)

@@ -100,7 +100,7 @@ def test_a_changed_picture_that_stalls_keeps_its_vector_and_is_tried_again(
     with monkeypatch.context() as patched:
         patched.setattr(pool, "usual_command", lambda: worker_command("tests.robustness.saboteur"))
         paths[1].write_bytes(ordered(out.getvalue(), "sleep"))
-        options = IndexOptions(limits=DecodeLimits(wall_s=0.4))
+        options = IndexOptions(limits=DecodeLimits(wall_s=2.0))
         assert counts(catalog.index(tmp_path / "photos", options=options)) == {"unchanged": 2}
     assert reasons(catalog) == {paths[1].name: SkipReason.STALLED}
     np.testing.assert_array_equal(catalog.vectors()[1], before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,12 +168,11 @@ def test_who_waits_for_another_thread_waits_no_longer_than_told(catalog: seealik
 
     def scan() -> None:
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(240)
 
     indexing = threading.Thread(target=lambda: catalog.index(StubbornSource(scan)))
     indexing.start()
     assert begun.wait(60)
-    started = time.monotonic()
     for call in (
         lambda: catalog.add("a", picture(1), wait_s=0.1),
         lambda: catalog.add_many([NewPicture("a", picture(1))], wait_s=0.0),
@@ -183,7 +181,7 @@ def test_who_waits_for_another_thread_waits_no_longer_than_told(catalog: seealik
     ):
         with pytest.raises(CatalogBusyError, match="another thread of this process"):
             call()
-    assert time.monotonic() - started < 30  # the index would go on for a minute
+    assert indexing.is_alive()  # it goes on, and nobody waited for its end
     go_on.set()
     indexing.join(60)
     catalog.add("a", picture(1))

@@ -1,15 +1,43 @@
-"""The figures of real photos, where they are at hand."""
+"""The bundled encoder: on drawn pictures as a textbook counts, on real photos as the reference found."""
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.pictures import picture
 
 import seealike
 from seealike.evaluation import Condition, EvalOptions, LabelReport, evaluate
 
 NO_CLASS = ("Not sure", "Skip", "Other")
+
+
+def test_drawn_pictures_find_their_kind_as_often_as_counted_by_hand(tmp_path: Path) -> None:
+    with open(tmp_path / "drawn.csv", "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "path", "label"])
+        for number in range(30):
+            picture(number).save(tmp_path / f"{number:02}.png")
+            writer.writerow([f"{number:02}", f"{number:02}.png", ("disc", "board", "tent")[number % 3]])
+    with seealike.create(tmp_path / "catalog") as catalog:
+        catalog.index(tmp_path / "drawn.csv")
+        report = evaluate(catalog, EvalOptions(label="label")).labels
+        ids, vectors = catalog.vectors()
+    assert report is not None
+    labels = np.array([int(item_id) % 3 for item_id in ids])
+    first, averages = [], []
+    for row in range(30):
+        order = np.argsort(-(vectors @ vectors[row]), kind="stable")
+        right = labels[order[order != row]] == labels[row]
+        first.append(right[0])
+        precisions = np.cumsum(right[:9]) / np.arange(1, 10)  # nine others are of its kind
+        averages.append(np.sum(precisions * right[:9]) / 9)
+    assert (report.queries, len(report.classes)) == (30, 3)
+    assert report.metrics["precision@1"].value == pytest.approx(np.mean(first))
+    assert report.metrics["mAP@R"].value == pytest.approx(np.mean(averages), abs=1e-3)
 
 
 @pytest.mark.heavy

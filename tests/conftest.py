@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, core, settings
 from tests.pictures import write_photographs
 from tests.seeds import SEED, VARIABLE
 
+from seealike.catalog.change import adding, sync
+
 # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that. The commands that
 # the tests interrupt are to notice it all the same.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -31,6 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what chance was drawn by."""
     terminalreporter.write_line(f"drawn by {VARIABLE}={SEED}")
+
+
+@pytest.fixture(autouse=True)
+def commits_by_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine commits no more often than a fast one, so that generations can be counted."""
+    for module in (adding, sync):
+        monkeypatch.setattr(module, "COMMIT_S", float("inf"))
 
 
 @pytest.fixture(params=["drawn", "real"])

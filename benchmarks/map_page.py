@@ -25,8 +25,9 @@ from benchmarks.synthetic import make
 from seealike.maps import Map, MapMethod, MapOptions, Tiles, make_map, make_tiles, render_map_page
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
-from seealike.maps.reduction import reduced
-from seealike.types import Float32Array, Progress
+from seealike.maps.making import NEAR
+from seealike.maps.reduction import neighbours, reduced
+from seealike.types import Float32Array, Metric, Progress
 
 TITLE = "Maps"
 COUNT = 100_000
@@ -87,7 +88,8 @@ def _many(data: Path, work: Path) -> list[Row]:
     found = [Row(f"t-SNE, {COUNT:,} vectors", f"{took:.0f} s", "", f"{preserved(vectors, places):.3f} kept")]
     ids = tuple(f"shop/{row // 1000:03}/{row:06}.jpg" for row in range(COUNT))
     groups = cluster(flat, None, 0)
-    made = Map(ids, places, groups, (), (None,) * COUNT, COUNT, "synthetic", MapOptions())
+    near = neighbours(flat, NEAR, Metric.COSINE, 0)[0]
+    made = Map(ids, places, groups, (), (None,) * COUNT, near, COUNT, "synthetic", MapOptions())
     program = chromium()
     if program is None:
         return [*found, Row("frames", "not measured", "", "no Chromium is installed")]

@@ -42,6 +42,7 @@ def drawn_map(n: int, *, labels: int = 3, total: int | None = None, hostile: boo
         clusters=(number % 4).astype(np.int64),
         labels=tuple(None if row % 7 == 6 else kinds[row % labels] for row in range(n)) if labels else (),
         paths=(None,) * n,
+        near=(number[:, None] + np.arange(1, min(n, 5))) % max(n, 1),
         total=n if total is None else total,
         encoder="fake",
         options=MapOptions(label="kind" if labels else None),

@@ -145,7 +145,7 @@ def test_what_is_under_the_pointer_is_the_nearest_item_and_its_picture_is_shown(
 ) -> None:
     made = drawn_map(400)
     show(browser, tmp_path, made, drawn_tiles(range(400)), "")
-    browser.value("seealikeMap.state.pictures = 'never'")
+    browser.value("seealikeMap.state.pictures = false")
     places = on_screen(browser, 400)
     for row in (40, 41, 250):
         x, y = places[row] + [2, -2]
@@ -174,6 +174,44 @@ def test_everything_can_be_reached_by_keys(browser: Browser, tmp_path: Path) -> 
     browser.key("0")
     browser.wait_for("seealikeMap.camera.scale < 1.01 * seealikeMap.camera.fit")
     assert browser.problems == []
+
+
+def test_a_click_lists_what_is_most_alike_and_a_click_beside_ends_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    made = drawn_map(300)
+    show(browser, tmp_path, made, drawn_tiles(range(300)))
+    x, y = on_screen(browser, 300)[120]
+    browser.mouse("mousePressed", x, y)
+    browser.mouse("mouseReleased", x, y)
+    around = browser.value("seealikeMap.state.around")
+    wanted = [made.ids[around], *(made.ids[row] for row in made.near[around])]
+    assert browser.value("seealikeMap.chosenText()").splitlines() == wanted
+    assert browser.value("document.getElementById('count').textContent") == f"Nearest to {made.ids[around]}"
+    browser.mouse("mousePressed", 420, 840)
+    browser.mouse("mouseReleased", 420, 840)
+    assert browser.value("seealikeMap.state.chosen.size") == 0
+    browser.value("document.getElementById('over').focus()")
+    browser.key("+")
+    browser.wait_for("seealikeMap.state.hover >= 0")
+    middle = browser.value("seealikeMap.state.hover")
+    browser.key("s")
+    assert browser.value("seealikeMap.state.around") == middle
+    assert browser.problems == []
+
+
+@pytest.mark.parametrize("n", [40, 3000])
+def test_the_map_opens_with_pictures_where_they_fit(n: int, browser: Browser, tmp_path: Path) -> None:
+    show(browser, tmp_path, drawn_map(n), drawn_tiles(range(n)))
+    browser.wait_for("seealikeMap.drawn().length > 20")
+    boxes = browser.value(
+        "seealikeMap.drawn().map(({x, y, w, h}) => [x - w / 2, y - h / 2, x + w / 2, y + h / 2])"
+    )
+    for place, (left, top, right, bottom) in enumerate(boxes[:60]):
+        others = boxes[place + 1 :]
+        assert all(
+            o[0] >= right - 4 or o[2] <= left + 4 or o[1] >= bottom - 4 or o[3] <= top + 4 for o in others
+        )
 
 
 def test_names_of_any_kind_are_text_and_nothing_else(browser: Browser, tmp_path: Path) -> None:

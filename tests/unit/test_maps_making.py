@@ -42,6 +42,17 @@ def test_a_map_has_every_item_in_id_order_with_its_label_and_path(catalog: seeal
     assert np.allclose(made.positions.min(axis=0), -made.positions.max(axis=0), atol=1e-3)
 
 
+def test_every_item_knows_those_most_like_it(catalog: seealike.Catalog) -> None:
+    with catalog:
+        made = make_map(catalog)
+        found = [[hit.id for hit in catalog.similar(item_id, 8)] for item_id in made.ids]
+    shared = [
+        len(set(hits) & {made.ids[row] for row in rows}) for hits, rows in zip(found, made.near, strict=True)
+    ]
+    assert made.near.shape == (24, 8)
+    assert np.mean(shared) > 7.5
+
+
 def test_a_sample_is_drawn_by_seed(catalog: seealike.Catalog) -> None:
     with catalog:
         one, two, three = (make_map(catalog, MapOptions(sample=9, seed=seed)) for seed in (1, 1, 2))

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ def test_the_page_holds_the_map_exactly(n: int) -> None:
     assert by_label["counts"] == [made.labels.count(name) for name in by_label["names"]]
     assert page.array("kind-1", "<u4").tolist() == made.clusters.tolist()
     assert len(by_cluster["names"]) == len(set(made.clusters.tolist()))
+    assert np.array_equal(page.array("near", "<u4").reshape(made.near.shape), made.near)
 
 
 def test_every_picture_is_on_the_page_byte_for_byte_in_its_items_place() -> None:
@@ -102,6 +104,14 @@ def test_kinds_are_counted_and_the_most_frequent_come_first() -> None:
     assert list(by_label.counts) == sorted(by_label.counts, reverse=True)
     assert sum(by_label.counts) + int((by_label.numbers == NONE).sum()) == 20
     assert [way.title for way in kinds_of(drawn_map(5, labels=0))] == ["cluster"]
+
+
+def test_clusters_are_called_by_their_labels_or_not_at_all() -> None:
+    clusters = [0] * 6 + [1] * 5 + [2] * 4 + [3] * 2
+    labels = (*"aaaab", None, *"aaabb", *"bcde", None, None)
+    made = replace(drawn_map(17), clusters=np.array(clusters), labels=labels)
+    assert kinds_of(made)[1].names == ("a", "a (2)", "b and c", "")
+    assert kinds_of(drawn_map(17, labels=0))[0].names == ("",) * 4
 
 
 @pytest.mark.parametrize("dark", [False, True])

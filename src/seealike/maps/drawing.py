@@ -15,6 +15,7 @@ from seealike.maps.colours import NONE_LIGHT, palette
 from seealike.maps.kinds import NONE, Kinds, kinds_of
 from seealike.maps.tiles import Tiles, spread_order
 from seealike.maps.value import Map
+from seealike.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +137,7 @@ def _legend(axes: Axes, kinds: Kinds) -> None:
     known = palette(dark=False)
     shown = list(zip(kinds.names, kinds.counts, strict=True))[:_LEGEND_LINES]
     lines = [
-        (f"{_short(name)} ({count:,})", known[number % len(known)])
+        (f"{_short(name)} ({count:,})" if name else counted(count, "picture"), known[number % len(known)])
         for number, (name, count) in enumerate(shown)
     ]
     none = int((kinds.numbers == NONE).sum())

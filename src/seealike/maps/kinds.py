@@ -22,7 +22,7 @@ class Kinds:
 
     Args:
         title: what the kinds are, for instance ``label`` or ``cluster``.
-        names: the kinds by number.
+        names: the kinds by number; empty where one has no name.
         numbers: the kind of every item, ``NONE`` where it has none. (n,)
         counts: how many items each kind has.
     """
@@ -44,6 +44,23 @@ def kinds_of(made: Map) -> tuple[Kinds, ...]:
         counts = tuple(counted[name] for name in names)
         ways.append(Kinds(made.options.label or "label", tuple(names), numbers, counts))
     counts = tuple(np.bincount(made.clusters).tolist()) if len(made) else ()
-    names = [f"cluster {number}" for number in range(len(counts))]
-    ways.append(Kinds("cluster", tuple(names), made.clusters, counts))
+    ways.append(Kinds("cluster", _cluster_names(made, len(counts)), made.clusters, counts))
     return tuple(ways)
+
+
+def _cluster_names(made: Map, count: int) -> tuple[str, ...]:
+    """Clusters by the label of most of their items, or the two most frequent; without labels unnamed."""
+    if not made.labelled:
+        return ("",) * count
+    found: list[Counter[str]] = [Counter() for _ in range(count)]
+    for number, label in zip(made.clusters.tolist(), made.labels, strict=True):
+        if label is not None:
+            found[number][label] += 1
+    names: Counter[str] = Counter()
+    told = []
+    for labels in found:
+        most = [label for label, _ in labels.most_common(2)]
+        name = " and ".join(most[:1] if 2 * sum(labels[x] for x in most[:1]) >= labels.total() else most)
+        names[name] += 1
+        told.append(f"{name} ({names[name]})" if name and names[name] > 1 else name)
+    return tuple(told)

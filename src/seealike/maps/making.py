@@ -12,7 +12,7 @@ from seealike.catalog.read.vectors import sampled_vectors
 from seealike.errors import UsageError
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
-from seealike.maps.reduction import reduced
+from seealike.maps.reduction import neighbours, reduced
 from seealike.maps.value import Map, MapOptions
 from seealike.types import Progress
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.types import Float32Array, Int64Array, Item
 
+NEAR = 8
 ProgressCall: TypeAlias = Callable[[Progress], None]
 _Drawn: TypeAlias = tuple[str | None, str | None]  # path and label
 
@@ -51,6 +52,7 @@ def make_map(
     positions = lay_out(flat, options, report)
     report(Progress("cluster", 0, len(ids)))
     groups = cluster(flat, options.clusters, options.seed)
+    near = _near(flat, options)
     report(Progress("cluster", len(ids), len(ids)))
     return Map(
         ids=tuple(ids),
@@ -58,10 +60,19 @@ def make_map(
         clusters=groups,
         labels=tuple(label for _, label in kept) if options.label is not None else (),
         paths=tuple(path for path, _ in kept),
+        near=near,
         total=total,
         encoder=catalog.encoder.name,
         options=options,
     )
+
+
+def _near(points: Float32Array, options: MapOptions) -> Int64Array:
+    """The rows of the few nearest others of every point. (n, k)."""
+    n = len(points)
+    if n < 2:
+        return np.zeros((n, 0), np.int64)
+    return neighbours(points, min(NEAR, n - 1), options.metric, options.seed)[0]
 
 
 def _check(options: MapOptions) -> None:

@@ -63,11 +63,12 @@ class Map:
         clusters: the cluster of each item; 0 is the largest.
         labels: the label of each item, ``None`` where it has none; empty where no label was asked for.
         paths: the picture of each item, where its file is known.
+        near: the rows of the items most like each, nearest first.
         total: how many items the catalogue has; more than there are ids if these are a sample.
         encoder: the name of the embedding space.
         options: how the map was made.
 
-    Shapes: positions is (n, 2), clusters is (n,).
+    Shapes: positions is (n, 2), clusters is (n,), near is (n, k).
     """
 
     ids: tuple[str, ...]
@@ -75,6 +76,7 @@ class Map:
     clusters: Int64Array
     labels: tuple[str | None, ...]
     paths: tuple[str | None, ...]
+    near: Int64Array
     total: int
     encoder: str
     options: MapOptions

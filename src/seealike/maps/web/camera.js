@@ -18,6 +18,20 @@ function margins() {
   return { left, right: right + half / 2, top: 84 + half / 2, bottom: 52 + half / 2 };
 }
 
+// What the list of the selection covers of the map.
+function covered() {
+  if (byId("chosen").hidden) return { right: 0, bottom: 0 };
+  const box = byId("chosen").getBoundingClientRect(), narrow = camera.width <= 700;
+  return { right: narrow ? 0 : camera.width - box.left, bottom: narrow ? camera.height - box.top : 0 };
+}
+
+// Move the map a little where an item lies under the list.
+function reveal(row) {
+  const { right, bottom } = covered(), room = 40;
+  const dx = Math.max(0, screenX(row) + room - (camera.width - right)), dy = Math.max(0, screenY(row) + room - (camera.height - bottom));
+  if (dx || dy) flyTo({ x: camera.x + dx / camera.scale, y: camera.y - dy / camera.scale, scale: camera.scale });
+}
+
 function fitted() {
   const free = margins();
   const width = Math.max(120, camera.width - free.left - free.right);

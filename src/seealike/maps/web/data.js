@@ -15,6 +15,8 @@ const meta = JSON.parse(byId("meta").textContent);
 const ids = JSON.parse(byId("ids").textContent);
 const xy = new Float32Array(bytesOf("xy").buffer);
 const n = ids.length;
+const near = new Uint32Array(bytesOf("near").buffer);
+const nearOf = (row) => [...near.subarray(row * meta.near, (row + 1) * meta.near)];
 const NONE = 0xffffffff;
 const ways = meta.ways.map((way, at) => ({
   ...way,
@@ -25,11 +27,12 @@ const ways = meta.ways.map((way, at) => ({
 const state = {
   way: ways[0],
   dark: false,
-  chosen: new Set(),
+  chosen: new Set(), // in the order in which they are listed
+  around: -1, // the row whose neighbours are chosen
   hover: -1, // row under the pointer, or in the middle for the keyboard
   centred: false, // whether the keyboard leads
   matches: [],
-  pictures: "auto",
+  pictures: true,
   lasso: false,
 };
 

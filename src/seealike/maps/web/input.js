@@ -68,6 +68,8 @@ function clicked(event) {
   const row = pick(event.clientX, event.clientY, event.pointerType === "mouse" ? 10 : 22);
   hover(row);
   if (row >= 0 && (event.ctrlKey || event.metaKey)) toggle(row);
+  else if (row >= 0) { chooseAround(row); hover(-1); }
+  else if (state.around >= 0) choose([]);
 }
 
 function hoverAt(x, y) {
@@ -89,12 +91,11 @@ surface.addEventListener("wheel", (event) => {
 }, { passive: false });
 surface.addEventListener("dblclick", (event) => zoomAt(event.clientX, event.clientY, 2));
 
-const nextPictures = () => {
-  state.pictures = { auto: "always", always: "never", never: "auto" }[state.pictures];
-  byId("pictures-how").textContent = { auto: "Auto", always: "All", never: "None" }[state.pictures];
-  say("pictures: " + { auto: "when there is room", always: "always", never: "never" }[state.pictures]);
+function togglePictures() {
+  state.pictures = !state.pictures;
+  byId("pictures").setAttribute("aria-pressed", String(state.pictures));
   invalidate();
-};
+}
 
 // From the item in the middle to the nearest one not seen on this walk; back again with the other key.
 let walk = [];
@@ -118,7 +119,7 @@ const centreRow = (row) => flyTo({ x: xy[2 * row], y: xy[2 * row + 1], scale: ca
 const middleZoom = (factor) => zoomAt(camera.width / 2, camera.height / 2, factor);
 const KEYS = {
   "+": () => middleZoom(1.35), "=": () => middleZoom(1.35), "-": () => middleZoom(1 / 1.35), _: () => middleZoom(1 / 1.35),
-  0: flyHome, l: () => setLasso(!state.lasso), p: nextPictures, d: () => setTheme(!state.dark), "?": () => byId("keys").showModal(),
+  0: flyHome, l: () => setLasso(!state.lasso), p: togglePictures, d: () => setTheme(!state.dark), "?": () => byId("keys").showModal(),
   "/": () => byId("search").focus(), n: () => stepOn(true), b: () => stepOn(false),
   Escape: () => { setLasso(false); path = []; if (state.chosen.size) choose([]); },
 };
@@ -133,6 +134,7 @@ document.addEventListener("keydown", (event) => {
     state.centred = true;
     moveBy(far * dx, far * dy);
   } else if (onMap && event.key === "Enter" && state.hover >= 0) toggle(state.hover);
+  else if (onMap && event.key === "s" && state.hover >= 0) chooseAround(state.hover);
   else if (KEYS[event.key]) { if (onMap && "+=-_nb".includes(event.key)) state.centred = true; KEYS[event.key](); }
   else return;
   event.preventDefault();
@@ -141,7 +143,7 @@ surface.addEventListener("focus", () => { if (surface.matches(":focus-visible"))
 surface.addEventListener("blur", () => { if (state.centred) { state.centred = false; hover(-1); invalidate(); } });
 
 byId("lasso").addEventListener("click", () => setLasso(!state.lasso));
-byId("pictures").addEventListener("click", nextPictures);
+byId("pictures").addEventListener("click", togglePictures);
 byId("closer").addEventListener("click", () => middleZoom(1.6));
 byId("wider").addEventListener("click", () => middleZoom(1 / 1.6));
 byId("fit").addEventListener("click", flyHome);

@@ -14,14 +14,23 @@ function legendLine(kind) {
   const count = none ? n - way.counts.reduce((sum, one) => sum + one, 0) : way.counts[kind];
   const dot = element("i");
   dot.style.background = colourOf(kind);
-  const name = visible(kindName(kind));
-  const button = element("button", { type: "button", className: "kind", title: name }, dot,
-    element("bdi", { textContent: name }), element("b", { textContent: counted(count) }));
+  const name = visible(kindName(kind)), said = name || (count === 1 ? "1 picture" : counted(count) + " pictures");
+  const example = name ? -1 : exampleOf(kind), picture = example < 0 ? [] : [element("img", { src: urlOf(example), alt: "" })];
+  const button = element("button", { type: "button", className: "kind", title: said }, dot, ...picture,
+    element("bdi", { textContent: said }), element("b", { textContent: name ? counted(count) : "" }));
   button.setAttribute("aria-pressed", String(way.shown[kind] === 1));
   button.addEventListener("click", () => { way.shown[kind] ^= 1; legendChanged(); });
-  const only = element("button", { type: "button", className: "only", textContent: "only", title: `Only ${name}` });
+  const only = element("button", { type: "button", className: "only", textContent: "only", title: `Only ${said}` });
   only.addEventListener("click", () => { way.shown.fill(0); way.shown[kind] = 1; legendChanged(); });
   return element("li", {}, button, only);
+}
+
+// The picture in the middle of a kind that has no name, or -1.
+function exampleOf(kind) {
+  const rows = [...ids.keys()].filter((row) => kindOf(row) === kind && hasPicture(row));
+  const middle = [0, 1].map((axis) => rows.reduce((sum, row) => sum + xy[2 * row + axis], 0) / rows.length);
+  const far = (row) => Math.hypot(xy[2 * row] - middle[0], xy[2 * row + 1] - middle[1]);
+  return rows.reduce((best, row) => (best < 0 || far(row) < far(best) ? row : best), -1);
 }
 
 function legendChanged() {

@@ -36,6 +36,6 @@ addEventListener("resize", () => { measure(); invalidate(); });
 
 // For programs that drive the page.
 globalThis.seealikeMap = {
-  ids, camera, state, within, pick, choose, chosenText, screenX, screenY, flyToRow, bench,
+  ids, camera, state, drawn: () => drawn, within, pick, choose, chosenText, screenX, screenY, flyToRow, bench,
   renderer: points.name,
 };

@@ -57,10 +57,10 @@ function forgetUrls(rows) {
 const STEPS = 26, SIDE = () => (camera.width > 700 ? (n <= 12 ? 104 : n <= 60 ? 62 : 50) : n <= 12 ? 84 : 42);
 const stepOf = (scale) => Math.max(0, Math.min(STEPS - 1, Math.floor(2 * Math.log2(scale / camera.fit) + 1e-6)));
 const sideAt = (scale) => Math.min(SIDE() * Math.pow(Math.max(scale / camera.fit, 1), 0.22), 120);
-let firstStep = new Uint8Array(n).fill(255), stepsDone = 0, roomy = [], fitThen = 0;
+let firstStep = new Uint8Array(n).fill(255), stepsDone = 0, fitThen = 0;
 
 function makeRoom(step) {
-  if (fitThen !== camera.fit) [firstStep, stepsDone, roomy, fitThen] = [new Uint8Array(n).fill(255), 0, [], camera.fit];
+  if (fitThen !== camera.fit) [firstStep, stepsDone, fitThen] = [new Uint8Array(n).fill(255), 0, camera.fit];
   for (; stepsDone <= step; stepsDone++) {
     const scale = camera.fit * Math.pow(2, stepsDone / 2), side = (sideAt(scale) * 0.94) / scale, taken = new Map();
     const key = (x, y) => x * 67108864 + y;
@@ -76,29 +76,19 @@ function makeRoom(step) {
             if (Math.abs(xy[2 * row] - xy[2 * other]) < side && Math.abs(xy[2 * row + 1] - xy[2 * other + 1]) < side) return false;
       return true;
     };
-    let count = 0;
-    for (let row = 0; row < n; row++) if (firstStep[row] < stepsDone) { put(row); count++; }
+    for (let row = 0; row < n; row++) if (firstStep[row] < stepsDone) put(row);
     for (const row of shuffled)
-      if (firstStep[row] === 255 && hasPicture(row) && free(row)) { put(row); firstStep[row] = stepsDone; count++; }
-    roomy[stepsDone] = count;
+      if (firstStep[row] === 255 && hasPicture(row) && free(row)) { put(row); firstStep[row] = stepsDone; }
   }
 }
 
 let drawn = []; // rows whose pictures are on the screen, with their boxes, the topmost last
 
-// Whether more points are in sight than one would look at one by one.
-function crowded() {
-  let count = 0;
-  eachNear(mapX(0), mapY(camera.height), mapX(camera.width), mapY(0), () => count++);
-  return count > 1200;
-}
-
 function drawPictures(context) {
   drawn = [];
-  if (!sizes.length || state.pictures === "never") return;
+  if (!sizes.length || !state.pictures) return;
   const step = stepOf(camera.scale);
   makeRoom(step);
-  if (state.pictures === "auto" && roomy[step] < 0.1 * Math.min(n, meta.tiles.count) && crowded()) return;
   const side = sideAt(camera.scale), half = side / 2 + 4;
   eachNear(mapX(-half), mapY(camera.height + half), mapX(camera.width + half), mapY(-half), (row) => {
     if (firstStep[row] <= step && isShown(row)) drawn.push({ row, x: screenX(row), y: screenY(row) });

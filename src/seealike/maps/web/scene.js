@@ -13,6 +13,7 @@ function frame(now, resting = false) {
   over.clearRect(0, 0, camera.width, camera.height);
   drawPictures(over);
   drawMatches();
+  if (state.around >= 0) drawAround();
   if (state.centred) centreOn();
   if (state.hover >= 0) ring(state.hover, 2.5);
   if (path.length > 2) drawLasso();
@@ -34,6 +35,21 @@ function ring(row, width) {
 
 function drawMatches() {
   for (const row of state.matches.slice(0, 500)) if (isShown(row)) ring(row, 1.5);
+}
+
+// Lines from an item to its neighbours, which need not lie near it on the map.
+function drawAround() {
+  over.strokeStyle = ink();
+  over.lineWidth = 1.2;
+  over.globalAlpha = 0.55;
+  over.beginPath();
+  for (const row of state.chosen) {
+    over.moveTo(screenX(state.around), screenY(state.around));
+    over.lineTo(screenX(row), screenY(row));
+  }
+  over.stroke();
+  over.globalAlpha = 1;
+  ring(state.around, 2.5);
 }
 
 function drawLasso() {
@@ -76,14 +92,15 @@ function placeTip() {
   if (tipRow !== row) fillTip(row);
   const box = tip.getBoundingClientRect(), shown = drawn.find((one) => one.row === row);
   const away = shown ? shown.w / 2 + 12 : radius() + 12, x = screenX(row), y = screenY(row);
-  const right = x + away + box.width < camera.width - 8;
+  const right = x + away + box.width < camera.width - covered().right - 8;
   const left = right ? x + away : Math.max(8, x - away - box.width);
   const top = Math.min(Math.max(8, y - box.height / 2), camera.height - box.height - 8);
   tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
 }
 
 function fillTip(row) {
-  const picture = byId("tip-picture"), kind = ways.map((way) => way.of[row] === NONE ? "no " + way.title : way.names[way.of[row]]);
+  const picture = byId("tip-picture"), named = ways.map((way) => way.of[row] === NONE ? "no " + way.title : way.names[way.of[row]]);
+  const kind = named.map((name, at) => (at && name ? `${ways[at].title} ${name}` : name)).filter(Boolean);
   forgetUrls(tipRow >= 0 && !state.chosen.has(tipRow) ? [tipRow] : []);
   tipRow = row;
   picture.hidden = !hasPicture(row);

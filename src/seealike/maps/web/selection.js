@@ -2,26 +2,35 @@
 const FIRST = 120;
 let listed = 0;
 
-function choose(rows, { add = false } = {}) {
+function choose(rows, { add = false, around = -1 } = {}) {
   if (!add) state.chosen.clear();
+  state.around = around;
   for (const row of rows) state.chosen.add(row);
   chosenChanged();
 }
 
+// An item and those that are most like it, the closest first.
+function chooseAround(row) {
+  choose([row, ...nearOf(row).filter(isShown)], { around: row });
+  reveal(row);
+  say(`${counted(state.chosen.size - 1)} nearest to ${visible(ids[row])} selected`);
+}
+
 function toggle(row) {
+  state.around = -1;
   if (!state.chosen.delete(row)) state.chosen.add(row);
   chosenChanged();
   say(state.chosen.has(row) ? "selected" : "not selected");
 }
 
-const chosenRows = () => [...state.chosen].sort((a, b) => a - b);
+const chosenRows = () => [...state.chosen];
 const chosenText = () => chosenRows().map((row) => ids[row] + "\n").join("");
 
 function chosenChanged() {
   const count = state.chosen.size;
   byId("chosen").hidden = count === 0;
   byId("chosen").classList.toggle("bare", !sizes.length);
-  byId("count").textContent = counted(count) + " selected";
+  byId("count").textContent = state.around < 0 ? counted(count) + " selected" : "Nearest to " + visible(ids[state.around]);
   byId("mixture").textContent = mixture();
   forgetUrls([...urls.keys()]);
   byId("grid").replaceChildren();
@@ -36,7 +45,7 @@ function chosenChanged() {
 function mixture() {
   const counts = new Map();
   for (const row of state.chosen) counts.set(kindOf(row), (counts.get(kindOf(row)) || 0) + 1);
-  const most = [...counts].sort((a, b) => b[1] - a[1]), shown = most.slice(0, 3);
+  const most = [...counts].filter(([kind]) => kindName(kind)).sort((a, b) => b[1] - a[1]), shown = most.slice(0, 3);
   const rest = most.length > 3 ? `, ${most.length - 3} more` : "";
   return shown.map(([kind, count]) => `${visible(kindName(kind))} ${counted(count)}`).join(", ") + rest;
 }

@@ -25,6 +25,8 @@ from pathlib import Path
 from packaging.metadata import Metadata
 from trove_classifiers import classifiers
 
+from seealike.cli.topics import topics
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODEL = "seealike/encoders/data/efficientnet_lite0.onnx"
 # Nothing answers here; beside, where the system can do it, the commands run without any network at all.
@@ -78,7 +80,11 @@ def package_files() -> dict[str, Path]:
     """What belongs into the wheel's package, by its place there."""
     sources = REPOSITORY / "src"
     found = (path for path in (sources / "seealike").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {path.relative_to(sources).as_posix(): path for path in found}
+    pages = [Path(page) for page in topics().values()]
+    return {
+        **{path.relative_to(sources).as_posix(): path for path in found},
+        **{f"seealike/help/{os.path.relpath(page, REPOSITORY / 'docs')}": page for page in pages},
+    }
 
 
 def check_metadata(content: bytes) -> None:
@@ -155,6 +161,8 @@ def use(wheel: Path, folder: Path) -> int:
     if best["id"] != item["id"] or best["score"] < 0.99:
         raise UnfitError(f"a picture of the demo finds {best}, not itself")
     seealike("search", "--id", item["id"], "-C", "seealike-demo")
+    expect_equal("the pages of help", seealike("help").split()[:3:2], ["tutorial", "change-encoder"])
+    expect_equal("a page", seealike("help", "tables").splitlines()[0], "# Index a table")
     return sum(path.stat().st_size for path in (folder / "env").rglob("*") if path.is_file())
 
 

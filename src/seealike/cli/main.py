@@ -10,6 +10,7 @@ import click
 
 from seealike._version import __version__
 from seealike.cli.echo import echo
+from seealike.cli.topics import MORE
 from seealike.errors import SeealikeError, UnknownItemError, UsageError
 from seealike.wording import closest, did_you_mean
 
@@ -28,6 +29,7 @@ COMMANDS = (
     "compare",
     "map",
     "train",
+    "help",
 )
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -51,7 +53,10 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = importlib.import_module(f"seealike.cli.commands.{cmd_name}").command
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        command.epilog = ", ".join(f"`seealike help {topic}`" for topic in MORE.get(cmd_name, ())) or None
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -76,6 +81,7 @@ def cli() -> None:
     seealike index photos/              make a catalogue of a folder
     seealike search photo.jpg           find what looks like a picture
     seealike recommend --all -o similar.csv   lists for every item
+    seealike help                       pages that explain: tutorial, tables, scores, and more
     """
 
 

@@ -27,7 +27,7 @@ from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
 from seealike.maps.making import NEAR
 from seealike.maps.reduction import neighbours, reduced
-from seealike.types import Float32Array, Metric, Progress
+from seealike.types import Float32Array, Metric, unwatched
 
 TITLE = "Maps"
 COUNT = 100_000
@@ -83,7 +83,7 @@ def _many(data: Path, work: Path) -> list[Row]:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     started = time.perf_counter()
     flat = reduced(vectors)
-    places = lay_out(flat, MapOptions(), _silent)
+    places = lay_out(flat, MapOptions(), unwatched)
     took = time.perf_counter() - started
     found = [Row(f"t-SNE, {COUNT:,} vectors", f"{took:.0f} s", "", f"{preserved(vectors, places):.3f} kept")]
     ids = tuple(f"shop/{row // 1000:03}/{row:06}.jpg" for row in range(COUNT))
@@ -138,7 +138,3 @@ def preserved(vectors: Float32Array, places: Float32Array, sample: int = 500) ->
         near = set(np.argpartition(far, 10)[:10].tolist())
         shares.append(len(near & set(np.argpartition(-scores, 50)[:50].tolist())) / 10)
     return float(np.mean(shares))
-
-
-def _silent(_: Progress) -> None:
-    pass

@@ -114,7 +114,7 @@ def test_with_the_group_as_label_other_photos_of_the_product_are_what_is_sought(
 
 
 def test_without_a_label_groups_and_copies_are_measured(shop: seealike.Catalog) -> None:
-    report = evaluate(shop, EvalOptions(sample=4, resampling=FEW), encoder=FakeEncoder())
+    report = evaluate(shop, EvalOptions(sample=4, resampling=FEW))
     assert report.labels is not None
     assert report.labels.label == "group"
     assert report.copies is not None
@@ -178,10 +178,22 @@ def test_queries_from_outside_find_items_that_look_the_same(shop: seealike.Catal
         folder.mkdir(exist_ok=True)
         picture(number).save(folder / f"snapshot{number}.png")
     options = EvalOptions(label="folder", queries=tmp_path, resampling=FEW)
-    found = evaluate(shop, options, encoder=FakeEncoder()).labels
+    found = evaluate(shop, options).labels
     assert found is not None
     assert (found.mode, found.queries, found.searched) == ("outside queries", 4, 24)
     assert found.metrics["precision@1"].value == 1.0  # the very same pixels are in the catalogue
+
+
+def test_queries_from_outside_cost_no_more_than_the_catalogue_was_opened_for(
+    shop: seealike.Catalog, tmp_path: Path
+) -> None:
+    for number, size in enumerate([(96, 72), (72, 96), (200, 150)]):
+        (tmp_path / KINDS[number]).mkdir()
+        picture(number, size).save(tmp_path / KINDS[number] / "snapshot.png")
+    limits = seealike.DecodeLimits(pixels=96 * 72)
+    with seealike.open(shop.path, encoder=FakeEncoder(), limits=limits) as careful:
+        found = labelled(careful, EvalOptions(label="folder", queries=tmp_path, resampling=FEW))
+    assert found.queries == 2
 
 
 def test_a_sample_of_the_queries_is_drawn_and_said(shop: seealike.Catalog) -> None:
@@ -222,7 +234,7 @@ def test_an_unknown_label_names_the_known_ones(shop: seealike.Catalog) -> None:
 
 def test_queries_that_are_not_there_are_a_source_error(shop: seealike.Catalog, tmp_path: Path) -> None:
     with pytest.raises(SourceError):
-        evaluate(shop, EvalOptions(label="kind", queries=tmp_path / "none"), encoder=FakeEncoder())
+        evaluate(shop, EvalOptions(label="kind", queries=tmp_path / "none"))
 
 
 def test_an_empty_catalogue_has_nothing_to_measure(tmp_path: Path) -> None:
@@ -239,7 +251,7 @@ def test_pictures_that_are_gone_leave_nothing_to_copy(tmp_path: Path) -> None:
         catalog.index(tmp_path)
         (tmp_path / "one.png").unlink()
         with pytest.raises(UsageError, match="no picture could be read"):
-            evaluate(catalog, encoder=FakeEncoder())
+            evaluate(catalog)
 
 
 def test_a_label_to_ignore_that_nothing_has_is_named(shop: seealike.Catalog) -> None:

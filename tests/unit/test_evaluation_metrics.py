@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seealike.evaluation import metric_names, query_values
-from seealike.evaluation.ranking import Task, ranked
+from seealike.evaluation.ranking import RankingTask, rank
 
 
 def by_definition(relevance: Sequence[bool], k: int) -> dict[str, float]:
@@ -79,8 +79,8 @@ def clouds(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def leave_one_out(vectors: np.ndarray, labels: np.ndarray, k: int) -> dict[str, float]:
-    task = Task(vectors, labels, vectors, labels, np.arange(len(labels)))
-    means = ranked(task, k, lambda done, total: None).values.mean(axis=0)
+    task = RankingTask(vectors, labels, vectors, labels, np.arange(len(labels)))
+    means = rank(task, k).values.mean(axis=0)
     return dict(zip(metric_names(k), means.tolist(), strict=True))
 
 

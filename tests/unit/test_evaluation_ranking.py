@@ -6,18 +6,14 @@ import numpy as np
 import pytest
 
 from seealike.evaluation import metric_names, query_values, ranking
-from seealike.evaluation.ranking import Task, found, nearest, ranked
+from seealike.evaluation.ranking import RankingTask, nearest, rank, standing
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def silent(done: int, total: int) -> None:
-    """Progress nobody watches."""
-
-
-def made_up(seed: int, n: int = 80, q: int = 30) -> Task:
+def made_up(seed: int, n: int = 80, q: int = 30) -> RankingTask:
     """Items with equal vectors among them, some queries from outside, groups of different sizes."""
     rng = np.random.default_rng(seed)
     items = unit(rng.standard_normal((n, 6)))
@@ -28,10 +24,10 @@ def made_up(seed: int, n: int = 80, q: int = 30) -> Task:
     query_labels = np.where(own >= 0, item_labels[own], rng.integers(0, 7, q)).astype(np.int64)
     item_groups = rng.integers(-1, 12, n).astype(np.int64)
     query_groups = np.where(own >= 0, item_groups[own], -1).astype(np.int64)
-    return Task(items, item_labels, queries, query_labels, own, item_groups, query_groups)
+    return RankingTask(items, item_labels, queries, query_labels, own, item_groups, query_groups)
 
 
-def answers_of(task: Task, query: int) -> list[tuple[int, float]]:
+def answers_of(task: RankingTask, query: int) -> list[tuple[int, float]]:
     """All items that may be an answer, best first, equal ones in their order."""
     pairs = []
     for row, item in enumerate(task.items):
@@ -48,7 +44,7 @@ def answers_of(task: Task, query: int) -> list[tuple[int, float]]:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_answers_are_those_of_sorting_all_pairs(seed: int) -> None:
     task, k = made_up(seed), 7
-    answers = ranked(task, k, silent)
+    answers = rank(task, k)
     asked: list[int] = []
     for query in range(len(task.queries)):
         order = answers_of(task, query)
@@ -66,10 +62,10 @@ def test_the_answers_are_those_of_sorting_all_pairs(seed: int) -> None:
 
 def test_many_small_blocks_answer_like_one(monkeypatch: pytest.MonkeyPatch) -> None:
     task = made_up(9)
-    whole = ranked(task, 5, silent)
-    told: list[tuple[int, int]] = []
+    whole = rank(task, 5)
+    told: list[tuple[int, int | None]] = []
     monkeypatch.setattr(ranking, "BLOCK_BYTES", 4 * len(task.items) * 3)
-    blocks = ranked(task, 5, lambda done, total: told.append((done, total)))
+    blocks = rank(task, 5, lambda at: told.append((at.done, at.total)))
     np.testing.assert_array_equal(blocks.nearest, whole.nearest)
     np.testing.assert_array_equal(blocks.values, whole.values)
     assert told[0] == (3, 30)
@@ -78,16 +74,16 @@ def test_many_small_blocks_answer_like_one(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_an_item_never_finds_itself_but_its_equals_are_found() -> None:
     items = unit(np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float64))
-    task = Task(items, np.zeros(3, np.int64), items, np.zeros(3, np.int64), np.arange(3))
-    assert ranked(task, 2, silent).nearest.tolist() == [[1, 2], [0, 2], [0, 1]]
-    places, _ = nearest(items, items, np.arange(3), 2, silent)
+    task = RankingTask(items, np.zeros(3, np.int64), items, np.zeros(3, np.int64), np.arange(3))
+    assert rank(task, 2).nearest.tolist() == [[1, 2], [0, 2], [0, 1]]
+    places, _ = nearest(items, items, np.arange(3), 2)
     assert places.tolist() == [[1, 2], [0, 2], [0, 1]]
 
 
 def test_where_there_are_fewer_items_than_asked_for_the_rows_end_with_nothing() -> None:
     items = unit(np.eye(2))
-    task = Task(items, np.zeros(2, np.int64), items, np.zeros(2, np.int64), np.arange(2))
-    answers = ranked(task, 4, silent)
+    task = RankingTask(items, np.zeros(2, np.int64), items, np.zeros(2, np.int64), np.arange(2))
+    answers = rank(task, 4)
     assert answers.nearest.tolist() == [[1, -1, -1, -1], [0, -1, -1, -1]]
     assert np.isneginf(answers.scores[:, 1:]).all()
 
@@ -95,7 +91,7 @@ def test_where_there_are_fewer_items_than_asked_for_the_rows_end_with_nothing() 
 def test_no_query_and_no_item_give_empty_answers_of_the_right_shape() -> None:
     nothing = np.empty((0, 4), np.float32)
     none = np.empty(0, np.int64)
-    answers = ranked(Task(nothing, none, nothing, none, none), 3, silent)
+    answers = rank(RankingTask(nothing, none, nothing, none, none), 3)
     assert answers.values.shape == (0, len(metric_names(3)))
     assert answers.nearest.shape == (0, 3)
 
@@ -103,7 +99,7 @@ def test_no_query_and_no_item_give_empty_answers_of_the_right_shape() -> None:
 def test_the_rank_of_an_original_counts_only_what_is_strictly_closer() -> None:
     items = unit(np.array([[1, 0], [0.9, 0.1], [0.9, 0.1], [0, 1]], dtype=np.float64))
     queries = unit(np.array([[1, 0.02], [1, 0.02], [1, 0.02]], dtype=np.float64))
-    where = found(queries, items, np.array([0, 2, 3]), 2, silent)
+    where = standing(queries, items, np.array([0, 2, 3]), 2)
     assert where.ranks.tolist() == [1, 2, 4]
     assert where.nearest.tolist() == [[0, 1]] * 3
     np.testing.assert_allclose(where.own_scores, (queries * items[[0, 2, 3]]).sum(axis=1), atol=1e-6)

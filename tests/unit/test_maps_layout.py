@@ -12,13 +12,9 @@ from seealike.maps import MapMethod, MapOptions
 from seealike.maps.clusters import cluster, default_count
 from seealike.maps.layout import lay_out
 from seealike.maps.reduction import neighbours, reduced
-from seealike.types import Float32Array, Metric, Progress
+from seealike.types import Float32Array, Metric, Progress, unwatched
 
 TSNE = MapOptions()
-
-
-def _silent(_: Progress) -> None:
-    pass
 
 
 def unit(vectors: np.ndarray) -> Float32Array:
@@ -110,13 +106,13 @@ def test_a_missing_library_is_named_with_its_remedy(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'seealike\[map\]'"):
-        lay_out(blobs(2, 10), MapOptions(method), _silent)
+        lay_out(blobs(2, 10), MapOptions(method), unwatched)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 8, 9, 10, 36, 100])
 def test_any_number_of_items_has_a_map_with_a_place_for_each(n: int) -> None:
     pytest.importorskip("openTSNE")
-    places = lay_out(reduced(blobs(10, 10)[:n]), TSNE, _silent)
+    places = lay_out(reduced(blobs(10, 10)[:n]), TSNE, unwatched)
     assert places.shape == (n, 2)
     assert np.isfinite(places).all()
     assert len(np.unique(places, axis=0)) == n
@@ -125,7 +121,7 @@ def test_any_number_of_items_has_a_map_with_a_place_for_each(n: int) -> None:
 @pytest.mark.parametrize("n", [2, 9, 200])
 def test_equal_items_lie_side_by_side(n: int) -> None:
     pytest.importorskip("openTSNE")
-    places = lay_out(reduced(unit(np.ones((n, 16)))), TSNE, _silent)
+    places = lay_out(reduced(unit(np.ones((n, 16)))), TSNE, unwatched)
     assert len(np.unique(places, axis=0)) == n
     gaps = np.linalg.norm(places[:, None] - places[None], axis=-1) + 1e9 * np.eye(n)
     assert gaps.min(axis=1).min() > 0.5
@@ -136,21 +132,21 @@ def test_duplicates_among_others_are_no_trouble() -> None:
     pytest.importorskip("openTSNE")
     vectors = blobs(3, 20)
     vectors = np.concatenate([vectors, np.repeat(vectors[:1], 150, axis=0)])
-    places = lay_out(reduced(vectors), TSNE, _silent)
+    places = lay_out(reduced(vectors), TSNE, unwatched)
     assert np.isfinite(places).all()
 
 
 def test_groups_stay_groups_on_the_map() -> None:
     pytest.importorskip("openTSNE")
     labels = np.repeat(np.arange(6), 40)
-    places = lay_out(reduced(blobs(6, 40)), TSNE, _silent)
+    places = lay_out(reduced(blobs(6, 40)), TSNE, unwatched)
     assert np.mean(labels[nearest(places, 1)[:, 0]] == labels) == 1.0
 
 
 def test_neighbours_on_the_map_are_neighbours_in_full_space() -> None:
     pytest.importorskip("openTSNE")
     vectors = curve(600)
-    share = preserved(vectors, lay_out(reduced(vectors), TSNE, _silent))
+    share = preserved(vectors, lay_out(reduced(vectors), TSNE, unwatched))
     assert share > 0.9  # chance: 50 / 599
     assert preserved(vectors, np.random.default_rng(99).random((600, 2), np.float32)) < 0.15
 
@@ -158,7 +154,7 @@ def test_neighbours_on_the_map_are_neighbours_in_full_space() -> None:
 def test_the_same_seed_gives_the_same_map() -> None:
     pytest.importorskip("openTSNE")
     flat = reduced(blobs(5, 30))
-    one, two = (lay_out(flat, MapOptions(seed=3), _silent) for _ in range(2))
+    one, two = (lay_out(flat, MapOptions(seed=3), unwatched) for _ in range(2))
     assert np.array_equal(one, two)
 
 
@@ -179,15 +175,15 @@ def test_umap_keeps_neighbours_and_the_same_seed_gives_the_same_map() -> None:
     pytest.importorskip("umap")
     pytest.importorskip("openTSNE")
     vectors = curve(400)
-    one, two = (lay_out(reduced(vectors), MapOptions(MapMethod.UMAP, seed=5), _silent) for _ in range(2))
+    one, two = (lay_out(reduced(vectors), MapOptions(MapMethod.UMAP, seed=5), unwatched) for _ in range(2))
     assert np.array_equal(one, two)
     assert preserved(vectors, one) > 0.9
     for n in (0, 1, 3, 9, 12, 20):
-        places = lay_out(reduced(blobs(5, 10)[:n]), MapOptions(MapMethod.UMAP), _silent)
+        places = lay_out(reduced(blobs(5, 10)[:n]), MapOptions(MapMethod.UMAP), unwatched)
         assert places.shape == (n, 2)
         assert np.isfinite(places).all()
     assert np.isfinite(
-        lay_out(reduced(np.repeat(vectors[:3], 30, axis=0)), MapOptions(MapMethod.UMAP), _silent)
+        lay_out(reduced(np.repeat(vectors[:3], 30, axis=0)), MapOptions(MapMethod.UMAP), unwatched)
     ).all()
 
 
@@ -195,7 +191,7 @@ def test_umap_keeps_neighbours_and_the_same_seed_gives_the_same_map() -> None:
 def test_many_items_are_laid_out_by_interpolation() -> None:
     pytest.importorskip("openTSNE")
     vectors = curve(10_500)
-    places = lay_out(reduced(vectors), TSNE, _silent)
+    places = lay_out(reduced(vectors), TSNE, unwatched)
     some = np.random.default_rng(0).choice(len(vectors), 200, replace=False)
     wide, flat = vectors.astype(np.float64), places.astype(np.float64)
     shares = []

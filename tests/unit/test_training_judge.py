@@ -124,9 +124,9 @@ def test_other_photos_of_a_querys_own_product_are_no_answers_where_products_are_
     rng = np.random.default_rng(8)
     twins = np.repeat(rng.normal(size=(10, 16)), 2, axis=0) + 0.01 * rng.normal(size=(20, 16))
     products = np.arange(20) // 2
-    found = gather(unit(twins), targets, None, products).ranked
+    found = gather(unit(twins), targets, None, products).ranking
     assert (products[found.nearest] != products[found.asked][:, None]).all()
-    assert (gather(unit(twins), targets, None).ranked.nearest[:, 0] == found.asked ^ 1).all()
+    assert (gather(unit(twins), targets, None).ranking.nearest[:, 0] == found.asked ^ 1).all()
 
 
 def test_what_may_be_chance_is_no_gain() -> None:

@@ -34,7 +34,7 @@ def report(*, name: str = "class") -> TrainReport:
     after = 3 * np.eye(8)[targets] + rng.normal(size=(len(targets), 8))
     after = (after / np.linalg.norm(after, axis=1, keepdims=True)).astype(np.float32)
     found = gather(made.vectors[parts.test], targets, (made.vectors[parts.train], made.targets[parts.train]))
-    then = with_head(replace(found, ranked=gather(after, targets, None).ranked), after, targets)
+    then = with_head(replace(found, ranking=gather(after, targets, None).ranking), after, targets)
     return TrainReport(
         options=TrainOptions(Labelling("kind")),
         lesson=made,
@@ -63,7 +63,7 @@ def no_picture(path: str, side_px: int) -> bytes:
 def test_the_queries_that_improved_most_come_first_and_then_those_that_worsened() -> None:
     made = report()
     place = metric_names(K).index(f"precision@{K}")
-    change = made.after.ranked.values[:, place] - made.before.ranked.values[:, place]
+    change = made.after.ranking.values[:, place] - made.before.ranking.values[:, place]
     chosen = chosen_queries(made)
     assert len(set(chosen)) == len(chosen) <= QUERIES
     improved = [row for row in chosen if change[row] > 0]

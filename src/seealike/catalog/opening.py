@@ -108,24 +108,6 @@ def open(
         raise
 
 
-def placed_spec(path: PathInput, encoder: str) -> str:
-    """The spec of a catalogue's encoder, its model lying elsewhere now, with the catalogue's settings.
-
-    Args:
-        path: the catalogue's directory.
-        encoder: where it lies, as ``open`` takes it.
-
-    Raises:
-        EncoderMismatchError: it is not the catalogue's encoder.
-        EncoderError: it cannot be used.
-    """
-    store = SqliteStore(os.path.abspath(path))
-    try:
-        return str(_found(store, encoder))
-    finally:
-        store.close()
-
-
 def _found(store: SqliteStore, encoder: str) -> EncoderSpec:
     """What is asked for, which must be the catalogue's encoder: as it is, or with its settings of then."""
     asked = parse_spec(encoder)

@@ -21,7 +21,7 @@ from seealike.images import DecodeLimits
 from seealike.protocols import Encoder
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, StoreWriter, WriterLock, schema
-from seealike.types import Progress
+from seealike.types import ProgressCallback
 
 SMALL_CHANGE_WAIT_S = 10.0
 
@@ -244,7 +244,7 @@ class Session:
                 raise ReplacedCatalogError(self.path)
             yield writer
 
-    def renew_ann(self, progress: Callable[[Progress], None], *, look_closely: bool = False) -> None:
+    def renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> None:
         """Make the approximate index anew where that is due; others may write meanwhile.
 
         While somebody else writes for long it stays as it is, and the next change tries again.

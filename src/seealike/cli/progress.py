@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+from seealike.types import unwatched
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from seealike.types import Progress
-
-    ProgressCall: TypeAlias = Callable[[Progress], None]
+    from seealike.types import Progress, ProgressCallback
 
 _COUNTING = "{desc}: {n_fmt} [{elapsed}, {rate_noinv_fmt}]"
 _WITH_TOTAL = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} [{rate_noinv_fmt}, {remaining} left]"
@@ -23,23 +23,19 @@ INSTANT_S = 1.0
 
 
 @contextmanager
-def progress_printer(quiet: bool, *, instant_s: float = INSTANT_S) -> Iterator[ProgressCall]:
+def progress_printer(quiet: bool, *, instant_s: float = INSTANT_S) -> Iterator[ProgressCallback]:
     """Give what shows progress while the ``with`` block runs: rate and time left, one line a stage.
 
     Silent where ``quiet``, where stderr is no terminal, and about a stage that takes less than ``instant_s``.
     """
     if quiet or not sys.stderr.isatty():
-        yield _ignore
+        yield unwatched
         return
     printer = _Printer(instant_s)
     try:
         yield printer.show
     finally:
         printer.close()
-
-
-def _ignore(progress: Progress) -> None:
-    """Show nothing."""
 
 
 class _Printer:

@@ -13,7 +13,7 @@ from seealike.demo.searches import Searchable, median_search_ms, search_outside,
 from seealike.demo.show import Outcome, show
 from seealike.errors import NoCatalogError
 from seealike.gallery import GalleryPage
-from seealike.types import EncoderIdentity, IndexReport, Progress, Skipped
+from seealike.types import EncoderIdentity, IndexReport, ProgressCallback, Skipped
 
 CATALOG_NAME = ".seealike"
 PAGE_NAME = "results.html"
@@ -29,7 +29,7 @@ class DemoCatalog(Searchable, Protocol):
     def __len__(self) -> int:
         """The number of items."""
 
-    def index(self, source: str, *, progress: Callable[[Progress], None] | None = None) -> IndexReport:
+    def index(self, source: str, *, progress: ProgressCallback | None = None) -> IndexReport:
         """Make the catalogue equal to its source."""
 
     def skipped(self) -> Sequence[Skipped]:
@@ -57,7 +57,7 @@ def run_demo(
     folder: str,
     *,
     seed: int = DEFAULT_SEED,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback | None = None,
     open_catalog: Callable[[str], AbstractContextManager[DemoCatalog]] | None = None,
 ) -> DemoResult:
     """Draw a sample catalogue into a folder, index it, search it and show what was found.

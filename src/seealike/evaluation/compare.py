@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seealike.catalog import Catalog
-from seealike.catalog.opening import placed_spec
 from seealike.errors import UsageError, known_member
 from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
 from seealike.evaluation.contest import mean_overlap, most_contested
-from seealike.evaluation.embedding import Told, own_spec
-from seealike.evaluation.evaluate import silent
+from seealike.evaluation.embedding import own_spec
 from seealike.evaluation.intervals import Resampling, differences, estimates
 from seealike.evaluation.labelled import nothing_new, nothing_to_find
 from seealike.evaluation.measuring import Measured, by_copies, by_label
@@ -26,10 +24,10 @@ from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.selection import Selection, check_options, narrowed, sampled, select
 from seealike.evaluation.speed import Cost, Timing, cost_of
 from seealike.evaluation.words import remarks_on, seen_before, too_few
-from seealike.types import Item, Progress
+from seealike.types import Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
-Spaces = Callable[[Catalog, str, Told], AbstractContextManager[Catalog]]
+Spaces = Callable[[Catalog, str, ProgressCallback], AbstractContextManager[Catalog]]
 SHOWN = 40
 
 
@@ -58,9 +56,8 @@ def compare(
     encoders: Sequence[str],
     options: CompareOptions = CompareOptions(),
     *,
-    progress: Told | None = None,
+    progress: ProgressCallback | None = None,
     spaces: Spaces | None = None,
-    encoder: str | None = None,
 ) -> CompareReport:
     """Compare encoders on the items of a catalogue, the same queries for all of them.
 
@@ -73,34 +70,27 @@ def compare(
         options: what to measure.
         progress: told how far each stage is.
         spaces: opens the items in another encoder's space (default: ``seealike.catalog.in_space``).
-        encoder: where the model of the catalogue's own encoder lies now, ``onnx:FILE``, if it has been moved.
 
     Raises:
         UsageError: there is nothing to compare, or the options do not go together.
         UnknownNameError: there is no such encoder, or no item has such a label.
     """
     started = time.perf_counter()
-    own = own_spec(catalog) if encoder is None else placed_spec(catalog.path, encoder)
+    own = own_spec(catalog)
     specs = _checked(catalog, encoders, own, options)
-    told = progress or silent
+    progress = progress or unwatched
     if spaces is None:
         _check_encoders(catalog, specs, own)
     with ExitStack() as stack:
         opened = [
-            catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, told))
+            catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, progress))
             for spec in specs
         ]
-        places = [
-            own if space is catalog and encoder is not None else space.placed_spec or spec
-            for space, spec in zip(opened, specs, strict=True)
-        ]
+        places = [space.placed_spec or spec for space, spec in zip(opened, specs, strict=True)]
         ground = _ground(catalog, opened, places, options.measure)
-        measured = [
-            _measured(space, place, ground, options.measure, told)
-            for space, place in zip(opened, places, strict=True)
-        ]
+        measured = [_measured(space, ground, options.measure, progress) for space in opened]
         costs = [
-            _cost(space, place, told, (done, len(specs)), options.timing)
+            _cost(space, place, progress, (done, len(specs)), options.timing)
             for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
         ]
         dimensions = [space.encoder.dimension for space in opened]
@@ -143,8 +133,7 @@ def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: Compa
     check_options(options.measure)
     if options.measure.queries is not None:
         raise UsageError("encoders are compared on queries of the catalogue; use --query-where COLUMN=VALUE")
-    then = own_spec(catalog)
-    specs = list(dict.fromkeys(own if spec == then else spec for spec in encoders))
+    specs = list(dict.fromkeys(encoders))
     if len(specs) == 1 and specs != [own]:
         specs.insert(0, own)
     if len(specs) < 2:
@@ -164,10 +153,10 @@ def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
 
 
 @contextmanager
-def _in_space(catalog: Catalog, spec: str, told: Told) -> Iterator[Catalog]:
+def _in_space(catalog: Catalog, spec: str, progress: ProgressCallback) -> Iterator[Catalog]:
     from seealike.catalog.encoder.spaces import in_space
 
-    with in_space(catalog, spec, progress=told) as space:
+    with in_space(catalog, spec, progress=progress) as space:
         yield space
 
 
@@ -180,7 +169,7 @@ def _ground(
     kept = narrowed(common, options)
     if not kept:
         raise UsageError("no item has a vector of every encoder")
-    seen = seen_ids(catalog, map(learnt_marks, specs))
+    seen = seen_ids(catalog.digests(), map(learnt_marks, specs))
     new = [item for item in kept if item.id not in seen]
     if options.label is None and not new:
         raise UsageError(nothing_new(len(kept)))
@@ -188,22 +177,24 @@ def _ground(
     return _Ground(new, len(items) - len(common), len(kept) - len(new), chosen)
 
 
-def _measured(space: Catalog, spec: str, ground: _Ground, options: EvalOptions, told: Told) -> Measured:
+def _measured(space: Catalog, ground: _Ground, options: EvalOptions, progress: ProgressCallback) -> Measured:
     everything = placed(space)
     if ground.chosen is None:
         kept = Placed(ground.items, everything.of(ground.items))
         del everything
         rows = sampled(len(ground.items), options.max_queries, options.resampling.seed)
-        return by_copies(space, spec, kept, rows, options, told)
-    found = by_label(ground.chosen, *everything.asked(ground.chosen), options.k, told)
+        return by_copies(space, kept, rows, options, progress)
+    found = by_label(ground.chosen, *everything.asked(ground.chosen), options.k, progress)
     if not len(found.asked):
         raise UsageError(nothing_to_find(options.label or "", ground.chosen))
     return found
 
 
-def _cost(space: Catalog, spec: str, told: Told, place: tuple[int, int], timing: Timing) -> Cost:
+def _cost(
+    space: Catalog, spec: str, progress: ProgressCallback, place: tuple[int, int], timing: Timing
+) -> Cost:
     cost = cost_of(space, spec, timing)
-    told(Progress("time", *place))
+    progress(Progress("time", *place))
     return cost
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from seealike.catalog import Catalog
-from seealike.errors import PictureError, StorageError
+from seealike.errors import PictureError
 from seealike.evaluation.disturbances import Disturbance, disturbances
-from seealike.evaluation.embedding import Told, embedded
+from seealike.evaluation.embedding import embedded
 from seealike.evaluation.intervals import Resampling, estimates
-from seealike.evaluation.ranking import Found, found
+from seealike.evaluation.ranking import Standing, standing
 from seealike.evaluation.selection import sampled
 from seealike.evaluation.values import CopyReport, CopyResult, Example, LostCopy, Neighbour
-from seealike.protocols import Encoder
-from seealike.types import Float32Array, Int64Array, Item, Progress
+from seealike.types import Float32Array, Int64Array, Item, Picture, Progress, ProgressCallback
 
 BASE_PX = 512
 NEAR = 10
@@ -29,18 +26,18 @@ _OF_ONE_PICTURE = 2  # among the worst, or one odd picture fills the page
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Copies and where their originals stand; rows of ``found`` are those of the two arrays.
+    """Copies and where their originals stand; rows of ``standing`` are those of the two arrays.
 
     Args:
         kinds: which disturbance each copy is.
         originals: which row of the items each copy is of.
-        found: where the original stands.
+        standing: where the original stands.
         pictures: the JPEGs of the copies furthest from their originals, by row, worst first.
     """
 
     kinds: Int64Array
     originals: Int64Array
-    found: Found
+    standing: Standing
     pictures: dict[int, bytes]
 
 
@@ -50,9 +47,7 @@ def copies_of(
     vectors: Float32Array,
     sample: int,
     seed: int,
-    *,
-    told: Told,
-    encoder: str | Encoder,
+    progress: ProgressCallback,
 ) -> Copies:
     """Disturb a sample of pictures, and look for the originals among all items.
 
@@ -60,19 +55,24 @@ def copies_of(
     """
     rows = [row for row, item in enumerate(items) if item.path is not None]
     chosen = [rows[place] for place in sampled(len(rows), sample, seed)] if sample else []
-    try:
-        with tempfile.TemporaryDirectory(prefix="seealike-", ignore_cleanup_errors=True) as folder:
-            _write(catalog, [(row, items[row]) for row in chosen], folder, told)
-            return _searched(catalog, vectors, folder, told=told, encoder=encoder)
-    except OSError as exc:
-        raise StorageError(tempfile.gettempdir(), exc.strerror or str(exc)) from exc
+    kinds = disturbances()
+    usable, queries = embedded(catalog, _disturbed(catalog, items, chosen, kinds, progress))
+    numbers = np.array([picture.token for picture in usable], dtype=np.int64)
+    originals, which = np.divmod(numbers, len(kinds))
+    where = standing(queries, vectors, originals, NEAR, progress)
+    pictures = {}
+    for row in _worst_rows(originals, where):
+        base = _base(catalog, items[originals[row]])
+        if base is not None:
+            pictures[row] = kinds[which[row]].copy_of(base)
+    return Copies(which, originals, where, pictures)
 
 
 def copy_report(items: Sequence[Item], copies: Copies, how: Resampling) -> CopyReport | None:
     """Everything about copies; ``None`` where no picture could be read."""
     if not len(copies.originals):
         return None
-    ranks, kinds = copies.found.ranks, disturbances()
+    ranks, kinds = copies.standing.ranks, disturbances()
     first = (ranks == 1).astype(np.float64)
     near = (ranks <= NEAR).astype(np.float64)
     results = []
@@ -102,40 +102,31 @@ def copy_report(items: Sequence[Item], copies: Copies, how: Resampling) -> CopyR
     )
 
 
-def _write(catalog: Catalog, chosen: Sequence[tuple[int, Item]], folder: str, told: Told) -> None:
-    """Write every copy of every picture that can be read, named after its row and disturbance."""
-    kinds = disturbances()
-    for done, (row, item) in enumerate(chosen, 1):
-        try:
-            base = catalog.thumbnail(item.path or "", BASE_PX)
-        except PictureError:  # gone or changed since it was indexed
-            continue
-        for number, kind in enumerate(kinds):
-            with open(os.path.join(folder, f"{row:09}-{number:02}.jpg"), "wb") as file:
-                file.write(kind.copy_of(base))
-        told(Progress("disturb", done, len(chosen)))
+def _disturbed(
+    catalog: Catalog,
+    items: Sequence[Item],
+    chosen: Sequence[int],
+    kinds: Sequence[Disturbance],
+    progress: ProgressCallback,
+) -> Iterator[Picture]:
+    """Every copy of every picture that can be read; its token tells its item's row and its disturbance."""
+    for done, row in enumerate(chosen, 1):
+        base = _base(catalog, items[row])
+        if base is not None:
+            for number, kind in enumerate(kinds):
+                yield Picture(row * len(kinds) + number, kind.copy_of(base))
+        progress(Progress("disturb", done, len(chosen)))
 
 
-def _searched(
-    catalog: Catalog, vectors: Float32Array, folder: str, *, told: Told, encoder: str | Encoder
-) -> Copies:
-    with embedded(catalog, folder, told, encoder=encoder) as made:
-        names, queries = made.vectors()
-    parts = [os.path.splitext(name)[0].split("-") for name in names]
-    originals = np.array([int(row) for row, _ in parts], dtype=np.int64)
-    kinds = np.array([int(number) for _, number in parts], dtype=np.int64)
-    where = found(
-        queries, vectors, originals, NEAR, lambda done, total: told(Progress("compare", done, total))
-    )
-    lost = _worst_rows(originals, where)
-    pictures = {}
-    for row in lost:
-        with open(os.path.join(folder, names[row]), "rb") as file:
-            pictures[row] = file.read()
-    return Copies(kinds, originals, where, pictures)
+def _base(catalog: Catalog, item: Item) -> bytes | None:
+    """What copies are made of, a JPEG; None where the picture is gone, or changed since it was indexed."""
+    try:
+        return catalog.thumbnail(item.path or "", BASE_PX)
+    except PictureError:
+        return None
 
 
-def _worst_rows(originals: Int64Array, where: Found) -> list[int]:
+def _worst_rows(originals: Int64Array, where: Standing) -> list[int]:
     """The copies furthest from their originals, worst first; at most two of one picture."""
     order = np.lexsort((where.own_scores, -where.ranks))
     seen: dict[int, int] = {}
@@ -152,7 +143,7 @@ def _worst_rows(originals: Int64Array, where: Found) -> list[int]:
 
 def _lost(items: Sequence[Item], copies: Copies, row: int, kinds: Sequence[Disturbance]) -> LostCopy:
     target = int(copies.originals[row])
-    where = copies.found
+    where = copies.standing
     pairs = zip(where.nearest[row, :SHOWN].tolist(), where.scores[row, :SHOWN].tolist(), strict=True)
     nearest = tuple(
         Neighbour(items[place].id, items[place].path, "", score, place == target)

@@ -1,25 +1,26 @@
-"""Pictures that are no items, as vectors of a catalogue's encoder.
-
-They are indexed into a catalogue that is gone afterwards. So they go the way of every picture: decoded in
-processes of their own, within limits, in batches.
-"""
+"""Pictures that are no items, in the space of a catalogue: pictures of a source, or any others."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 
-from seealike.catalog import Catalog, create
-from seealike.catalog.opening import placed_spec
-from seealike.encoders import parse_spec
-from seealike.encoders.spec import ONNX
-from seealike.errors import EncoderError, EncoderMismatchError
-from seealike.protocols import Encoder, Source
-from seealike.types import PathInput, Progress
+import numpy as np
 
-Told = Callable[[Progress], None]
+from seealike.catalog import Catalog
+from seealike.evaluation.placed import Placed
+from seealike.sources import open_source
+from seealike.types import (
+    Embedded,
+    Float32Array,
+    Item,
+    PathInput,
+    Picture,
+    Progress,
+    ProgressCallback,
+    SourceItem,
+)
+from seealike.vectors import unit_rows
 
 
 def own_spec(catalog: Catalog) -> str:
@@ -27,48 +28,44 @@ def own_spec(catalog: Catalog) -> str:
     return catalog.encoder_spec or catalog.encoder.name
 
 
-def encoder_at_hand(catalog: Catalog, encoder: str | Encoder | None) -> str | Encoder:
-    """The catalogue's encoder: an object, or how it is asked for now.
+def embedded(catalog: Catalog, pictures: Iterable[Picture]) -> tuple[list[Embedded], Float32Array]:
+    """The pictures that can be used, by their tokens, and their vectors, as exact as those of items.
 
-    Args:
-        catalog: remembers how it was asked for then.
-        encoder: the object, or where its model lies now, ``onnx:FILE``; None: where it is now.
+    Shapes: the array is (n, d), one row a picture. Units: rows have norm 1.
 
     Raises:
-        EncoderMismatchError: it is not the catalogue's.
-        EncoderError: it cannot be used.
+        UnknownNameError, EncoderError: the encoder cannot be used.
     """
-    if encoder is None:
-        return catalog.placed_spec or own_spec(catalog)
-    return placed_spec(catalog.path, encoder) if isinstance(encoder, str) else encoder
+    with closing(catalog.embed(pictures)) as outcomes:
+        usable = [outcome for outcome in outcomes if isinstance(outcome, Embedded)]
+    usable.sort(key=lambda picture: picture.token)
+    rounded = np.array([picture.vector for picture in usable], np.float16)
+    return usable, unit_rows(rounded.reshape(-1, catalog.encoder.dimension))
 
 
-@contextmanager
-def embedded(
-    catalog: Catalog, source: PathInput | Source, told: Told, *, encoder: str | Encoder
-) -> Iterator[Catalog]:
-    """The pictures of ``source`` in the space of ``catalog``.
+def embedded_source(
+    catalog: Catalog, source: PathInput, progress: ProgressCallback
+) -> tuple[Placed, list[tuple[str, bytes]]]:
+    """The pictures of a source that can be used, as if they were items, and the SHA-256 of each one's file.
 
     Raises:
         SourceError: the source cannot be read.
-        EncoderMismatchError: ``encoder`` is not the one that the catalogue was made with.
-        EncoderError: its model file has gone.
+        UnknownNameError, EncoderError: the encoder cannot be used.
     """
-    _check_there(catalog, encoder)
-    with (
-        tempfile.TemporaryDirectory(prefix="seealike-", ignore_cleanup_errors=True) as folder,
-        create(folder, encoder=encoder, link_encoder=True) as made,
-    ):
-        if made.encoder != catalog.encoder:
-            raise EncoderMismatchError(catalog.path, catalog.encoder.name, made.encoder.name)
-        made.index(source, progress=told)
-        yield made
+    offered = [entry for entry in open_source(source).scan() if isinstance(entry, SourceItem)]
+    offered.sort(key=lambda entry: entry.id)
 
+    def pictures() -> Iterable[Picture]:
+        for token, entry in enumerate(offered):
+            yield Picture(token, entry.path)
+            progress(Progress("embed", token + 1, len(offered)))
 
-def _check_there(catalog: Catalog, encoder: str | Encoder) -> None:
-    spec = parse_spec(encoder) if isinstance(encoder, str) else None
-    if spec is not None and spec.scheme == ONNX and not os.path.isfile(spec.target):
-        raise EncoderError(
-            f"the model file {spec.target} that {catalog.path} was made with is not there; "
-            f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+    usable, vectors = embedded(catalog, pictures())
+    items, digests = [], []
+    for picture in usable:
+        entry = offered[picture.token]
+        items.append(
+            Item(entry.id, entry.path, entry.group, entry.metadata, picture.width_px, picture.height_px)
         )
+        digests.append((entry.id, picture.sha256))
+    return Placed(items, vectors), digests

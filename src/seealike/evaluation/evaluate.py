@@ -11,16 +11,15 @@ from seealike.catalog.labels import GROUP
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.errors import UsageError
 from seealike.evaluation.copies import copies_of, copy_report
-from seealike.evaluation.embedding import Told, embedded, encoder_at_hand
+from seealike.evaluation.embedding import embedded_source, own_spec
 from seealike.evaluation.labelled import Labelled, label_report, nothing_new
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.placed import Placed, placed
-from seealike.evaluation.ranking import ranked
+from seealike.evaluation.ranking import rank
 from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.selection import check_options, narrowed, select
 from seealike.evaluation.values import CopyReport, EvalReport, LabelReport
-from seealike.protocols import Encoder
-from seealike.types import Item, Progress
+from seealike.types import Int64Array, Item, ProgressCallback, unwatched
 
 ANN_SAMPLE = 200
 
@@ -29,8 +28,7 @@ def evaluate(
     catalog: Catalog,
     options: EvalOptions = EvalOptions(),
     *,
-    progress: Told | None = None,
-    encoder: str | Encoder | None = None,
+    progress: ProgressCallback | None = None,
 ) -> EvalReport:
     """Measure how well a catalogue's encoder does on it.
 
@@ -38,18 +36,16 @@ def evaluate(
         catalog: the catalogue; it is only read.
         options: what to measure.
         progress: told how far each stage is.
-        encoder: the one that made the vectors, where it is an object of yours, or where its model lies now
-            (``onnx:FILE``).
 
     Raises:
         UsageError: there is nothing to measure, or the options do not go together.
         UnknownNameError: no item has such a label.
         SourceError: the queries cannot be read.
+        UnknownNameError, EncoderError: the catalogue's encoder is needed and is not at hand; see ``open``.
     """
     started = time.perf_counter()
     check_options(options)
-    at_hand = encoder_at_hand(catalog, encoder)
-    count, seen, labels, copies = _figures(catalog, options, told=progress or silent, encoder=at_hand)
+    count, seen, labels, copies = _figures(catalog, options, progress or unwatched)
     recall, sample = approximate_recall(catalog)
     return EvalReport(
         catalog=catalog.path,
@@ -74,10 +70,11 @@ def approximate_recall(catalog: Catalog) -> tuple[float | None, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """All vectors, the items that may take part, and the ids of what the encoder learnt from."""
+    """All vectors, the items that may take part, and what the encoder learnt from: its marks, and the ids."""
 
     everything: Placed
     kept: Sequence[Item]
+    marks: Int64Array | None
     seen: frozenset[str]
 
     @property
@@ -86,23 +83,24 @@ class _Ground:
 
 
 def _figures(
-    catalog: Catalog, options: EvalOptions, *, told: Told, encoder: str | Encoder
+    catalog: Catalog, options: EvalOptions, progress: ProgressCallback
 ) -> tuple[int, int | None, LabelReport | None, CopyReport | None]:
     """How many items there are, how many of them were learnt from, what was measured; holds no vectors."""
-    everything, marks = placed(catalog), learnt_marks(encoder)
-    ground = _Ground(everything, narrowed(everything.items, options), seen_ids(catalog, [marks]))
+    everything, marks = placed(catalog), learnt_marks(catalog.placed_spec or own_spec(catalog))
+    kept = narrowed(everything.items, options)
+    ground = _Ground(everything, kept, marks, seen_ids(catalog.digests(), [marks]))
     count, new = len(ground.kept), ground.new
     if not count:
         raise UsageError(f"{catalog.path} has no items to measure; `seealike index FOLDER` adds some")
     label = options.label or (GROUP if _have_groups(new) else None)
     labels = copies = None
     if label is not None:
-        labels = _labels(catalog, ground, label, options, told=told, encoder=encoder)
+        labels = _labels(catalog, ground, label, options, progress)
     if options.copies or (options.copies is None and options.label is None):
         if not new:
             raise UsageError(nothing_new(count))
         seed = options.resampling.seed
-        made = copies_of(catalog, new, everything.of(new), options.sample, seed, told=told, encoder=encoder)
+        made = copies_of(catalog, new, everything.of(new), options.sample, seed, progress)
         copies = copy_report(new, made, options.resampling)
     if labels is None and copies is None:
         raise UsageError(
@@ -117,30 +115,20 @@ def _have_groups(items: Sequence[Item]) -> bool:
     return len(set(groups)) < len(groups)
 
 
-def silent(_: Progress) -> None:
-    """Progress nobody watches."""
-
-
 def _labels(
     catalog: Catalog,
     ground: _Ground,
     label: str,
     options: EvalOptions,
-    *,
-    told: Told,
-    encoder: str | Encoder,
+    progress: ProgressCallback,
 ) -> LabelReport:
     if options.queries is None:
         chosen = select(ground.kept, label, options, seen=ground.seen)
         searched, asked = ground.everything.asked(chosen)
     else:
-        with embedded(catalog, options.queries, told, encoder=encoder) as asking:
-            outside, seen = placed(asking), seen_ids(asking, [learnt_marks(encoder)])
+        outside, digests = embedded_source(catalog, options.queries, progress)
+        seen = seen_ids(digests, [ground.marks])
         chosen = select(ground.kept, label, options, outside.items, seen=seen)
         searched, asked = ground.everything.of(chosen.items), outside.of(chosen.queries)
-    answers = ranked(
-        chosen.task(searched, asked),
-        options.k,
-        lambda done, total: told(Progress("compare", done, total)),
-    )
+    answers = rank(chosen.task(searched, asked), options.k, progress)
     return label_report(label, Labelled(chosen, answers, options.k), options.resampling)

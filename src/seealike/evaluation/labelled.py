@@ -10,7 +10,7 @@ import numpy as np
 from seealike.errors import UsageError
 from seealike.evaluation.intervals import Resampling, estimates
 from seealike.evaluation.metrics import metric_names
-from seealike.evaluation.ranking import Ranked
+from seealike.evaluation.ranking import Ranking
 from seealike.evaluation.selection import Selection
 from seealike.evaluation.values import ClassResult, Confusion, Example, LabelReport, Neighbour
 from seealike.types import Int64Array
@@ -26,7 +26,7 @@ class Labelled:
     """A selection with its answers."""
 
     selection: Selection
-    answers: Ranked
+    answers: Ranking
     k: int
 
     def column(self, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

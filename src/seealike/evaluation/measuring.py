@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from seealike.catalog import Catalog
 from seealike.evaluation.copies import BASE_PX, NEAR, copies_of
-from seealike.evaluation.embedding import Told
 from seealike.evaluation.memo import Memo
 from seealike.evaluation.metrics import Values, metric_names
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.placed import Placed
-from seealike.evaluation.ranking import nearest, ranked
+from seealike.evaluation.ranking import nearest, rank
 from seealike.evaluation.selection import Selection
-from seealike.types import Float32Array, Int64Array, Item, Progress
+from seealike.types import Float32Array, Int64Array, Item, ProgressCallback
 
 COPY_METRICS = ("recall@1", f"recall@{NEAR}")
 
@@ -44,9 +43,11 @@ class Measured:
     scores: Float32Array
 
 
-def by_label(chosen: Selection, items: Float32Array, queries: Float32Array, k: int, told: Told) -> Measured:
+def by_label(
+    chosen: Selection, items: Float32Array, queries: Float32Array, k: int, progress: ProgressCallback
+) -> Measured:
     """Every metric of every query. Shapes: items is (n, d), queries (q, d), as in the selection."""
-    answers = ranked(chosen.task(items, queries), k, _comparing(told))
+    answers = rank(chosen.task(items, queries), k, progress)
     return Measured(
         metric_names(k),
         answers.values,
@@ -58,34 +59,23 @@ def by_label(chosen: Selection, items: Float32Array, queries: Float32Array, k: i
 
 
 def by_copies(
-    space: Catalog,
-    spec: str,
-    everything: Placed,
-    rows: Int64Array,
-    options: EvalOptions,
-    told: Told,
+    space: Catalog, everything: Placed, rows: Int64Array, options: EvalOptions, progress: ProgressCallback
 ) -> Measured:
     """Whether copies find their originals, and the neighbours of the items in ``rows``.
 
     The copies' ranks are remembered beside the space.
     """
     items, vectors = everything.items, everything.vectors
-    places, scores = nearest(vectors[rows], vectors, rows, options.k, _comparing(told))
+    places, scores = nearest(vectors[rows], vectors, rows, options.k, progress)
     memo, key = Memo(space.path), _copies_key(space, items, options)
     kept = memo.get("copies", key)
     if not isinstance(kept, list) or len(kept) != 2:
-        copies = copies_of(
-            space, items, vectors, options.sample, options.resampling.seed, told=told, encoder=spec
-        )
-        kept = [copies.originals.tolist(), copies.found.ranks.tolist()]
+        copies = copies_of(space, items, vectors, options.sample, options.resampling.seed, progress)
+        kept = [copies.originals.tolist(), copies.standing.ranks.tolist()]
         memo.put("copies", key, kept)
     originals, ranks = (np.array(numbers, dtype=np.int64) for numbers in kept)
     values = np.stack([ranks == 1, ranks <= NEAR], axis=1).astype(np.float64)
     return Measured(COPY_METRICS, values, originals, rows, places, scores)
-
-
-def _comparing(told: Told) -> Callable[[int, int], None]:
-    return lambda done, total: told(Progress("compare", done, total))
 
 
 def _copies_key(space: Catalog, items: Sequence[Item], options: EvalOptions) -> str:

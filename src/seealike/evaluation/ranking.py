@@ -8,23 +8,22 @@ Beside the vectors at most ``BLOCK_BYTES`` of scores are held.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from seealike.evaluation.metrics import Values, metric_names, query_values
-from seealike.types import Float32Array, Int64Array
+from seealike.types import Float32Array, Int64Array, Progress, ProgressCallback, unwatched
 
 BLOCK_BYTES = 1 << 26
 _MICRO = 1e6
 _SHIFT = 32
 _LAST = np.iinfo(np.int64).max
-Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RankingTask:
     """Who asks whom, and what would be right.
 
     Args:
@@ -50,7 +49,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranking:
     """The answers to a task.
 
     Args:
@@ -68,12 +67,12 @@ class Ranked:
     scores: Float32Array
 
 
-def ranked(task: Task, k: int, told: Told) -> Ranked:
-    """Rank all items for every query. ``told`` hears how many queries are done."""
+def rank(task: RankingTask, k: int, progress: ProgressCallback = unwatched) -> Ranking:
+    """Rank all items for every query."""
     members = _Members(task.item_labels)
     places = np.arange(len(task.items), dtype=np.int64)
     asked, values, tops = [], [], []
-    for query, scores in _scores(task.queries, task.items, told):
+    for query, scores in _scores(task.queries, task.items, progress):
         keys = _keys(scores, places)
         left_out = _left_out(task, query)
         keys[left_out] = _LAST
@@ -87,7 +86,7 @@ def ranked(task: Task, k: int, told: Told) -> Ranked:
         values.append(query_values(np.searchsorted(keys, relevant) + 1, k))
         tops.append(_filled(keys[:k], k))
     top = np.array(tops, dtype=np.int64).reshape(-1, k)
-    return Ranked(
+    return Ranking(
         np.array(asked, dtype=np.int64),
         np.array(values).reshape(-1, len(metric_names(k))),
         *_unpacked(top),
@@ -95,8 +94,8 @@ def ranked(task: Task, k: int, told: Told) -> Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Where the one right item of each query stands. ``nearest`` and ``scores``: see :class:`Ranked`.
+class Standing:
+    """Where the one right item of each query stands. ``nearest`` and ``scores``: see :class:`Ranking`.
 
     ``ranks`` counts from 1 and only what is strictly closer: an equal picture is as good as the right one.
 
@@ -109,11 +108,17 @@ class Found:
     scores: Float32Array
 
 
-def found(queries: Float32Array, items: Float32Array, targets: Int64Array, k: int, told: Told) -> Found:
+def standing(
+    queries: Float32Array,
+    items: Float32Array,
+    targets: Int64Array,
+    k: int,
+    progress: ProgressCallback = unwatched,
+) -> Standing:
     """Say where the item ``targets[i]`` stands for query i. Shapes: queries is (q, d), items (n, d)."""
     places = np.arange(len(items), dtype=np.int64)
     ranks, tops, own = [], [], []
-    for query, scores in _scores(queries, items, told):
+    for query, scores in _scores(queries, items, progress):
         keys = _keys(scores, places)
         target = int(targets[query])
         level = keys[target] >> _SHIFT
@@ -121,19 +126,23 @@ def found(queries: Float32Array, items: Float32Array, targets: Int64Array, k: in
         own.append(scores[target])
         tops.append(_top(keys, k))
     top = np.array(tops, dtype=np.int64).reshape(-1, k)
-    return Found(np.array(ranks, dtype=np.int64), np.array(own, dtype=np.float32), *_unpacked(top))
+    return Standing(np.array(ranks, dtype=np.int64), np.array(own, dtype=np.float32), *_unpacked(top))
 
 
 def nearest(
-    queries: Float32Array, items: Float32Array, own: Int64Array, k: int, told: Told
+    queries: Float32Array,
+    items: Float32Array,
+    own: Int64Array,
+    k: int,
+    progress: ProgressCallback = unwatched,
 ) -> tuple[Int64Array, Float32Array]:
     """The ``k`` closest items of every query, itself (``own``, -1: from outside) left out.
 
-    Shapes: queries is (q, d), items (n, d), own (q,); both results are (q, k), as in :class:`Ranked`.
+    Shapes: queries is (q, d), items (n, d), own (q,); both results are (q, k), as in :class:`Ranking`.
     """
     places = np.arange(len(items), dtype=np.int64)
     tops = []
-    for query, scores in _scores(queries, items, told):
+    for query, scores in _scores(queries, items, progress):
         keys = _keys(scores, places)
         if own[query] >= 0:
             keys[own[query]] = _LAST
@@ -153,14 +162,16 @@ class _Members:
         return self._order[begin:end]
 
 
-def _scores(queries: Float32Array, items: Float32Array, told: Told) -> Iterator[tuple[int, Float32Array]]:
+def _scores(
+    queries: Float32Array, items: Float32Array, progress: ProgressCallback
+) -> Iterator[tuple[int, Float32Array]]:
     """Yield every query's number and its cosine similarities, (n,)."""
     rows = max(1, min(512, BLOCK_BYTES // (4 * max(1, len(items)))))
     for start in range(0, len(queries), rows):
         block = queries[start : start + rows] @ items.T
         for row, scores in enumerate(block):
             yield start + row, scores
-        told(min(start + rows, len(queries)), len(queries))
+        progress(Progress("compare", min(start + rows, len(queries)), len(queries)))
 
 
 def _keys(scores: Float32Array, places: Int64Array) -> Int64Array:
@@ -169,7 +180,7 @@ def _keys(scores: Float32Array, places: Int64Array) -> Int64Array:
     return np.asarray((micros << _SHIFT) | places, dtype=np.int64)
 
 
-def _left_out(task: Task, query: int) -> Int64Array:
+def _left_out(task: RankingTask, query: int) -> Int64Array:
     own = task.own[query : query + 1]
     rows = own[own >= 0]
     if task.item_groups is None or task.query_groups is None or task.query_groups[query] < 0:

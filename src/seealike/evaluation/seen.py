@@ -7,25 +7,26 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from seealike.catalog import Catalog
 from seealike.encoders import mark_of, marks_from_text, parse_spec, read_card, record_for
 from seealike.encoders.spec import KEPT, ONNX
-from seealike.protocols import Encoder
 from seealike.types import Int64Array
 
 NOTHING: Int64Array = np.empty(0, np.int64)
 
 
-def learnt_marks(encoder: str | Encoder) -> Int64Array | None:
+def learnt_marks(encoder: str) -> Int64Array | None:
     """The marks of what an encoder learnt from, by its card; ``None`` where the card is not at hand.
+
+    Args:
+        encoder: how it is asked for; anything else for an object, which has no card.
 
     Shapes: the result is (n,), ascending.
 
     Raises:
         EncoderError: the card cannot be read.
     """
-    spec = parse_spec(encoder) if isinstance(encoder, str) else None
-    if spec is None or spec.scheme not in (ONNX, KEPT):
+    spec = parse_spec(encoder)
+    if spec.scheme not in (ONNX, KEPT):
         return NOTHING
     copy = record_for(spec) if spec.scheme == KEPT else None
     file = copy.file if copy is not None else spec.target
@@ -35,13 +36,15 @@ def learnt_marks(encoder: str | Encoder) -> Int64Array | None:
     return marks_from_text(card.learnt)
 
 
-def seen_ids(catalog: Catalog, marks: Iterable[Int64Array | None]) -> frozenset[str]:
-    """The ids of the items of a catalogue that are among the marks."""
+def seen_ids(
+    digests: Iterable[tuple[str, bytes | None]], marks: Iterable[Int64Array | None]
+) -> frozenset[str]:
+    """The ids of those pictures, given with the SHA-256 of their files, that are among the marks."""
     known = np.unique(np.concatenate([NOTHING, *(part for part in marks if part is not None)]))
     if not len(known):
         return frozenset()
     ids, own = [], []
-    for item_id, sha256 in catalog.digests():
+    for item_id, sha256 in digests:
         ids.append(item_id)
         own.append(mark_of(item_id, sha256))
     seen = np.isin(np.array(own, np.int64), known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +11,8 @@ from seealike.catalog.labels import GROUP, labels_of, numbered, read, text_of
 from seealike.errors import UsageError
 from seealike.evaluation.intervals import FEWEST_ROUNDS
 from seealike.evaluation.options import EvalOptions
-from seealike.evaluation.ranking import Task
+from seealike.evaluation.ranking import RankingTask
 from seealike.types import Float32Array, Int64Array, Item
-
-Vectors = Callable[[list[str]], Float32Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,9 @@ class Selection:
     could_ask: int
     unmatched: tuple[str, ...]
 
-    def task(self, items: Float32Array, queries: Float32Array) -> Task:
+    def task(self, items: Float32Array, queries: Float32Array) -> RankingTask:
         """What to rank. Shapes: items is (n, d), queries (q, d), in the order of this selection."""
-        return Task(
+        return RankingTask(
             items,
             self.item_labels,
             queries,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +10,12 @@ import numpy as np
 from seealike.errors import MissingExtraError
 from seealike.maps.reduction import neighbours
 from seealike.maps.value import MapMethod, MapOptions
-from seealike.types import Progress
+from seealike.types import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seealike.types import Float32Array
-
-    Report = Callable[[Progress], None]
 
 PERPLEXITY = 30.0
 FEW = 8  # up to so many points the two strongest components are the map
@@ -30,7 +27,7 @@ _START_SPREAD = 1e-4  # t-SNE unfolds best from a small, orderly beginning
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
-def lay_out(points: Float32Array, options: MapOptions, report: Report) -> Float32Array:
+def lay_out(points: Float32Array, options: MapOptions, report: ProgressCallback) -> Float32Array:
     """Give every point its place. Shapes: points is (n, d), the result (n, 2).
 
     Raises:
@@ -82,7 +79,7 @@ def _start(points: Float32Array) -> npt.NDArray[np.float64]:
     return flat
 
 
-def _tsne(points: Float32Array, options: MapOptions, report: Report) -> Float32Array:
+def _tsne(points: Float32Array, options: MapOptions, report: ProgressCallback) -> Float32Array:
     """T-SNE by openTSNE: one thread, for its sums over threads differ from run to run.
 
     Source: van der Maaten and Hinton 2008; interpolation by FFT, Linderman et al. 2019, above 10,000 points,
@@ -121,7 +118,7 @@ def _tsne(points: Float32Array, options: MapOptions, report: Report) -> Float32A
     return np.asarray(found, dtype=np.float32)
 
 
-def _umap(points: Float32Array, options: MapOptions, report: Report) -> Float32Array:
+def _umap(points: Float32Array, options: MapOptions, report: ProgressCallback) -> Float32Array:
     """UMAP by umap-learn: one thread, as it needs for the same seed to give the same map.
 
     Source: McInnes, Healy and Melville 2018.

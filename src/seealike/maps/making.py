@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -14,23 +14,18 @@ from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
 from seealike.maps.reduction import neighbours, reduced
 from seealike.maps.value import Map, MapOptions
-from seealike.types import Progress
+from seealike.types import Progress, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.types import Float32Array, Int64Array, Item
 
 NEAR = 8
-ProgressCall: TypeAlias = Callable[[Progress], None]
 _Drawn: TypeAlias = tuple[str | None, str | None]  # path and label
 
 
-def _silent(_: Progress) -> None:
-    """Progress nobody watches."""
-
-
 def make_map(
-    catalog: Catalog, options: MapOptions = MapOptions(), *, progress: ProgressCall | None = None
+    catalog: Catalog, options: MapOptions = MapOptions(), *, progress: ProgressCallback | None = None
 ) -> Map:
     """Lay out the items of a catalogue in the plane, look-alikes side by side.
 
@@ -41,7 +36,7 @@ def make_map(
         MissingExtraError: the library of the layout is not installed.
     """
     _check(options)
-    report = progress or _silent
+    report = progress or unwatched
     report(Progress("read", 0, None))
     drawn, total = _drawn(catalog, options)
     ids, vectors = sampled_vectors(catalog, list(drawn))

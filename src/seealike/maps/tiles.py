@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,11 @@ import numpy as np
 from seealike.errors import PictureError
 from seealike.gallery.thumbnails import BASE64, fitting_side
 from seealike.maps.value import Map
-from seealike.types import Progress
+from seealike.types import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.types import Int64Array
-
-    Report = Callable[[Progress], None]
 
 SIDES_PX = (128, 96, 72, 56, 48, 40, 32)
 BUDGET_BYTES = 40_000_000
@@ -54,7 +52,7 @@ def make_tiles(
     made: Map,
     options: TilesOptions = TilesOptions(),
     *,
-    progress: Report | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Tiles:
     """Make small pictures of a map's items; a picture that cannot be read is left out and counted."""
     report = progress or (lambda _: None)

@@ -12,7 +12,7 @@ import numpy as np
 
 from seealike.evaluation.intervals import FEWEST, Estimate, Resampling, differences, estimates
 from seealike.evaluation.metrics import metric_names
-from seealike.evaluation.ranking import Ranked, Task, ranked
+from seealike.evaluation.ranking import Ranking, RankingTask, rank
 
 if TYPE_CHECKING:
     from seealike.evaluation.metrics import Values
@@ -54,11 +54,11 @@ class Spread:
 class Evidence:
     """What the test items say of one space.
 
-    Shapes: ranked is of the test items among themselves; classified is (q, 3): whether the right class is
+    Shapes: ranking is of the test items among themselves; classified is (q, 3): whether the right class is
     among the first 1, 3, 5 by the neighbours' vote, and likewise ``by_head``; None where it makes no sense.
     """
 
-    ranked: Ranked
+    ranking: Ranking
     spread: Spread
     by_vote: Values | None
     by_head: Values | None = None
@@ -85,8 +85,8 @@ class Verdict:
 
 def map_at_r(vectors: Float32Array, targets: Int64Array) -> float:
     """The mAP@R of items among themselves. Shapes: vectors is (n, d) of unit norm, targets (n,)."""
-    found = ranked(_among_themselves(vectors, targets, MOST_QUERIES), K, _silent)
-    return float(found.values[:, metric_names(K).index("mAP@R")].mean()) if len(found.asked) else 0.0
+    ranking = rank(_among_themselves(vectors, targets, MOST_QUERIES), K)
+    return float(ranking.values[:, metric_names(K).index("mAP@R")].mean()) if len(ranking.asked) else 0.0
 
 
 def gather(
@@ -105,14 +105,14 @@ def gather(
             answers, as in ``evaluate``; None where they are what is sought.
     """
     task = replace(_among_themselves(vectors, targets, None), item_groups=groups, query_groups=groups)
-    found = ranked(task, K, _silent)
+    ranking = rank(task, K)
     by_vote = None if voters is None else _tops(votes(vectors, *voters), targets)
-    return Evidence(found, spread(found, vectors), by_vote)
+    return Evidence(ranking, spread(ranking, vectors), by_vote)
 
 
 def with_head(evidence: Evidence, scores: Float32Array, targets: Int64Array) -> Evidence:
     """The same with what the classification head says. Shapes: scores is (q, c)."""
-    return Evidence(evidence.ranked, evidence.spread, evidence.by_vote, _tops(scores, targets))
+    return Evidence(evidence.ranking, evidence.spread, evidence.by_vote, _tops(scores, targets))
 
 
 def votes(queries: Float32Array, voters: Float32Array, classes: Int64Array) -> Float32Array:
@@ -135,9 +135,9 @@ def votes(queries: Float32Array, voters: Float32Array, classes: Int64Array) -> F
     return result
 
 
-def spread(found: Ranked, vectors: Float32Array) -> Spread:
+def spread(ranking: Ranking, vectors: Float32Array) -> Spread:
     """How much a space tells its items apart, from its top-10 lists and its vectors."""
-    distinct = len(np.unique(found.nearest[found.nearest >= 0]))
+    distinct = len(np.unique(ranking.nearest[ranking.nearest >= 0]))
     n = len(vectors)
     total = vectors.astype(np.float64).sum(axis=0)
     mean = float((total @ total - n) / (n * (n - 1))) if n > 1 else 0.0
@@ -152,10 +152,10 @@ def judge(before: Evidence, after: Evidence, clusters: Int64Array) -> Verdict:
         after: the one that was learnt.
         clusters: who took each test item's photo, or the like: they are drawn together for the intervals.
     """
-    asked = clusters[after.ranked.asked]
+    asked = clusters[after.ranking.asked]
     names = metric_names(K)
     compared = [
-        _compared(name, before.ranked.values[:, [place]], after.ranked.values[:, [place]], asked)
+        _compared(name, before.ranking.values[:, [place]], after.ranking.values[:, [place]], asked)
         for place, name in enumerate(names)
     ]
     if before.by_vote is not None and after.by_vote is not None:
@@ -215,11 +215,11 @@ def collapse(before: Spread, after: Spread) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _among_themselves(vectors: Float32Array, targets: Int64Array, most: int | None) -> Task:
+def _among_themselves(vectors: Float32Array, targets: Int64Array, most: int | None) -> RankingTask:
     rows = np.arange(len(vectors), dtype=np.int64)
     if most is not None and len(rows) > most:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:most])
-    return Task(vectors, targets, vectors[rows], targets[rows], rows)
+    return RankingTask(vectors, targets, vectors[rows], targets[rows], rows)
 
 
 def _tops(scores: Float32Array, targets: Int64Array) -> Values:
@@ -227,7 +227,3 @@ def _tops(scores: Float32Array, targets: Int64Array) -> Values:
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = order == targets[:, None]
     return np.stack([hits[:, :top].any(axis=1) for top in TOPS], axis=1).astype(np.float64)
-
-
-def _silent(done: int, total: int) -> None:
-    """Nobody watches."""

@@ -89,7 +89,7 @@ def best_of(curve: tuple[Point, ...]) -> Point:
     return max(curve, key=lambda point: (point.score, -point.epoch))
 
 
-def fit(trainee: Trainee, plan: Plan, keeper: Keeper, told: Callable[[Point], None]) -> Outcome:
+def fit(trainee: Trainee, plan: Plan, keeper: Keeper, passed: Callable[[Point], None]) -> Outcome:
     """Train until the plan says stop. Any number of interruptions changes nothing in the outcome."""
     kept = keeper.load()
     curve: tuple[Point, ...] = ()
@@ -105,7 +105,7 @@ def fit(trainee: Trainee, plan: Plan, keeper: Keeper, told: Callable[[Point], No
         if best_of(curve) is point:
             best = trainee.weights()
         keeper.save(Progressed(curve, trainee.state(), best))
-        told(point)
+        passed(point)
     return Outcome(curve, best, resumed)
 
 

@@ -72,9 +72,9 @@ def chosen_queries(report: TrainReport) -> list[int]:
     No class has more than a few of either, where there are others.
     """
     place = metric_names(K).index(f"precision@{K}")
-    change = report.after.ranked.values[:, place] - report.before.ranked.values[:, place]
+    change = report.after.ranking.values[:, place] - report.before.ranking.values[:, place]
     order = np.argsort(-change, kind="stable")
-    classes = report.lesson.targets[report.split.test[report.before.ranked.asked]]
+    classes = report.lesson.targets[report.split.test[report.before.ranking.asked]]
     worse = _mixed([int(row) for row in order[::-1] if change[row] < 0], classes)[: QUERIES // 3]
     better = _mixed([int(row) for row in order if change[row] > 0], classes)[: QUERIES - len(worse)]
     return better + worse
@@ -154,19 +154,19 @@ def _cell(estimate: Estimate | None, *, signed: bool) -> Cell | str:
 
 def _section(report: TrainReport, row: int, pictures: Thumbnails[str]) -> GallerySection:
     place = metric_names(K).index(f"precision@{K}")
-    asked = int(report.before.ranked.asked[row])
+    asked = int(report.before.ranking.asked[row])
     sought = int(report.lesson.targets[report.split.test[asked]])
     query = _item(report, asked)
     lists = []
     for title, evidence in (("before", report.before), ("after", report.after)):
-        right = round(float(evidence.ranked.values[row, place]) * K)
+        right = round(float(evidence.ranking.values[row, place]) * K)
         hits = _hits(
-            report, evidence.ranked.nearest[row], evidence.ranked.scores[row].tolist(), sought, pictures
+            report, evidence.ranking.nearest[row], evidence.ranking.scores[row].tolist(), sought, pictures
         )
         lists.append(GalleryList(title, f"{right} of the first {K} are right", hits))
     name = report.lesson.classes[sought]
     picture = GalleryPicture(query.id, name, detail=query.id, thumbnail=pictures.of(query.path))
-    values = [evidence.ranked.values[row, place] for evidence in (report.before, report.after)]
+    values = [evidence.ranking.values[row, place] for evidence in (report.before, report.after)]
     note = "improved" if values[1] > values[0] else "worsened"
     return GallerySection((picture,), (), title=name, note=note, lists=tuple(lists))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from seealike.images import DecodeLimits, DecodePool, DecodeTask
 from seealike.types import Progress
 
 if TYPE_CHECKING:
-    from seealike.types import PixelArray, Preprocessing
+    from seealike.types import PixelArray, Preprocessing, ProgressCallback
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def decoded(
     paths: Sequence[str],
     preprocessing: Preprocessing,
     folder: str,
-    told: Callable[[Progress], None],
+    progress: ProgressCallback,
     limits: DecodeLimits = DecodeLimits(),
 ) -> Iterator[PixelArray]:
     """Decode pictures into one array, in a file of ``folder`` that is gone afterwards.
@@ -42,7 +42,7 @@ def decoded(
     _check_room(folder, shape[0] * side * side * 3)
     pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
     try:
-        _fill(pixels, paths, preprocessing, told, limits)
+        _fill(pixels, paths, preprocessing, progress, limits)
         yield pixels[: len(paths)]
     finally:
         del pixels
@@ -79,7 +79,7 @@ def _fill(
     pixels: PixelArray,
     paths: Sequence[str],
     preprocessing: Preprocessing,
-    told: Callable[[Progress], None],
+    progress: ProgressCallback,
     limits: DecodeLimits,
 ) -> None:
     workers, done = default_workers(), 0
@@ -93,4 +93,4 @@ def _fill(
             pixels[[picture.token for picture in batch.pictures]] = batch.pixels
             batch.release()
             done += len(batch.pictures)
-            told(Progress(f"decode at {preprocessing.crop_px} px", done, len(paths)))
+            progress(Progress(f"decode at {preprocessing.crop_px} px", done, len(paths)))

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +27,7 @@ from seealike.training.report import TrainReport
 from seealike.training.split import Split, split
 from seealike.training.torch_extra import require
 from seealike.training.writing import check_output, write_encoder
-from seealike.types import Progress
+from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
@@ -39,24 +39,12 @@ FOLDER = "training"
 _LEAST_KNOWN = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class _Ears:
-    """Who wants to know how far the work is, and of every pass."""
-
-    progress: Callable[[Progress], None]
-    passed: Callable[[Point], None] | None
-
-    def hear_pass(self, point: Point) -> None:
-        if self.passed is not None:
-            self.passed(point)
-
-
 def train(
     catalog: Catalog,
     output: str,
     options: TrainOptions,
     *,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback | None = None,
     passed: Callable[[Point], None] | None = None,
     force: bool = False,
 ) -> TrainReport:
@@ -97,8 +85,9 @@ def train(
         check_outside(checkpoint.path, catalog.path)
         if os.path.isdir(folder):
             OutputFile(checkpoint.path, CHECKPOINT, force).check(catalog.path)
-    told = progress or _silent
-    taught = _teach(catalog, lesson, parts, options.recipe, checkpoint, _Ears(told, passed))
+    taught = _teach(
+        catalog, lesson, parts, options.recipe, checkpoint, progress or unwatched, passed or _unheard
+    )
     known = voters(lesson, parts)
     targets = lesson.targets[parts.test]
     groups = groups_of_test(lesson, parts, options.labelling.column)
@@ -136,7 +125,13 @@ def train(
 
 
 def _teach(
-    catalog: Catalog, lesson: Lesson, parts: Split, recipe: Recipe, keeper: Checkpoint, ears: _Ears
+    catalog: Catalog,
+    lesson: Lesson,
+    parts: Split,
+    recipe: Recipe,
+    keeper: Checkpoint,
+    progress: ProgressCallback,
+    passed: Callable[[Point], None],
 ) -> Taught:
     if recipe.method is Method.HEAD:
         from seealike.training.teach_head import base_record, teach_head
@@ -145,10 +140,10 @@ def _teach(
         found = base_record(spec).identity
         if found != catalog.encoder:  # its vectors would teach a head for another encoder
             raise EncoderMismatchError(catalog.path, catalog.encoder.name, found.name)
-        return teach_head(lesson, parts, spec, recipe, keeper, ears.hear_pass)
+        return teach_head(lesson, parts, spec, recipe, keeper, passed)
     from seealike.training.teach_full import teach_full
 
-    return teach_full(lesson, parts, recipe, keeper, ears.progress, ears.hear_pass)
+    return teach_full(lesson, parts, recipe, keeper, progress, passed)
 
 
 def groups_of_test(lesson: Lesson, parts: Split, column: str) -> Int64Array | None:
@@ -183,5 +178,5 @@ def fingerprint(lesson: Lesson, parts: Split, options: TrainOptions, spec: str) 
     return digest.hexdigest()
 
 
-def _silent(_: Progress) -> None:
-    """Progress nobody watches."""
+def _unheard(_: Point) -> None:
+    """A pass that nobody wants to hear of."""

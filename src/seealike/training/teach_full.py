@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seealike.training.loop import Keeper, Point
     from seealike.training.options import Recipe
     from seealike.training.split import Split
-    from seealike.types import Int64Array, PixelArray, Preprocessing, Progress
+    from seealike.types import Int64Array, PixelArray, Preprocessing, ProgressCallback
 
 _WHOLE = 8 / 7
 """Pictures to cut parts out of are kept at this many times the encoder's side, the whole of them."""
@@ -39,7 +39,7 @@ def teach_full(
     parts: Split,
     recipe: Recipe,
     keeper: Keeper,
-    told: Callable[[Progress], None],
+    progress: ProgressCallback,
     passed: Callable[[Point], None],
 ) -> Taught:
     """Train a whole encoder.
@@ -59,7 +59,7 @@ def teach_full(
         def pixels(rows: Int64Array, how: Preprocessing) -> PixelArray:
             place = open_files.enter_context(tempfile.TemporaryDirectory(dir=folder))
             chosen = [paths[row] for row in rows]
-            return open_files.enter_context(decoded(chosen, how, place, told, lesson.limits))
+            return open_files.enter_context(decoded(chosen, how, place, progress, lesson.limits))
 
         trunk = open_trunk(recipe.backbone or LITE0, lambda how: pixels(parts.train[:_SAMPLE], how))
         how = whole_side(trunk.preprocessing)

@@ -46,7 +46,7 @@ def base_record(spec: str) -> EncoderRecord:
 
 
 def teach_head(
-    lesson: Lesson, parts: Split, spec: str, recipe: Recipe, keeper: Keeper, told: Callable[[Point], None]
+    lesson: Lesson, parts: Split, spec: str, recipe: Recipe, keeper: Keeper, passed: Callable[[Point], None]
 ) -> Taught:
     """Train a head on a lesson's vectors, which the encoder ``spec`` made.
 
@@ -64,7 +64,7 @@ def teach_head(
         map_at_r,
     )
     with threads_for(len(lesson)):
-        outcome = fit(trainee, plan_for(recipe), keeper, told)
+        outcome = fit(trainee, plan_for(recipe), keeper, passed)
     trainee.use(outcome.best)
     train_s = time.monotonic() - start
 

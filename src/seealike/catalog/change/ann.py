@@ -23,7 +23,7 @@ from seealike.indexes import (
     load_snapshot,
 )
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter, builder_lock
-from seealike.types import Float16Array, Int64Array, Progress
+from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 ATTEMPTS = 3  # to read one generation while others write; then the next change tries again
 THRESHOLD = 30_000  # items; below, exact search is quick enough (docs/benchmarks.md)
@@ -99,9 +99,7 @@ def is_due(store: SqliteStore) -> bool:
     return not _covers_most(store.directory, state)
 
 
-def refresh(
-    store: SqliteStore, files: FileSystem, writing: Writing, progress: Callable[[Progress], None]
-) -> None:
+def refresh(store: SqliteStore, files: FileSystem, writing: Writing, progress: ProgressCallback) -> None:
     """Make the snapshot if the catalogue needs one and has none, or a stale or damaged one.
 
     It is built while others write: only the record needs the writer's lock, which ``writing`` takes. Nothing
@@ -165,9 +163,7 @@ def _covers_most(directory: str, state: State) -> bool:
     return size == snapshot.size_bytes and newer + max(0, dead) <= STALE_SHARE * snapshot.count
 
 
-def _build(
-    store: SqliteStore, files: FileSystem, writing: Writing, progress: Callable[[Progress], None]
-) -> None:
+def _build(store: SqliteStore, files: FileSystem, writing: Writing, progress: ProgressCallback) -> None:
     """Build the snapshot of one generation, and record it unless somebody else has recorded one meanwhile.
 
     Raises:

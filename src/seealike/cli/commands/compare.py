@@ -106,7 +106,7 @@ def command(
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
-            report = compare(opened, encoders, wanted, progress=progress, encoder=encoder)
+            report = compare(opened, encoders, wanted, progress=progress)
         warn_of_unmatched(report.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
         if page:

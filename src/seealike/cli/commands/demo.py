@@ -26,7 +26,7 @@ from seealike.maps import MapOptions, make_map, make_tiles, render_map_page
 from seealike.wording import counted
 
 if TYPE_CHECKING:
-    from seealike.cli.progress import ProgressCall
+    from seealike.types import ProgressCallback
 
 MAP_NAME, LISTS_NAME = "map.html", "similar.csv"
 _LABEL = "kind"
@@ -73,13 +73,13 @@ def command(folder: str, force: bool, quiet: bool) -> None:
     echo(page.path)
 
 
-def _write_lists(opened: Catalog, result: DemoResult, lists: OutputFile, progress: ProgressCall) -> None:
+def _write_lists(opened: Catalog, result: DemoResult, lists: OutputFile, progress: ProgressCallback) -> None:
     if result.report.changed or not lists.kind.wrote(lists.path):
         write_lists(opened.recommend_all(_TOP, progress=progress), lists, ListFormat.CSV, opened)
 
 
 def _write_map(
-    opened: Catalog, result: DemoResult, page: OutputFile, progress: ProgressCall
+    opened: Catalog, result: DemoResult, page: OutputFile, progress: ProgressCallback
 ) -> MissingExtraError | None:
     """Write the map, or say which extra that would take."""
     if not result.report.changed and page.kind.wrote(page.path):

@@ -87,7 +87,7 @@ def command(
     )
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
-            report = evaluate(opened, options, progress=progress, encoder=encoder)
+            report = evaluate(opened, options, progress=progress)
         if report.labels is not None:
             warn_of_unmatched(report.labels.unmatched, quiet=quiet)
         {"table": print_table, "json": print_json, "csv": print_rows}[form](report)

@@ -6,7 +6,6 @@ import csv
 import io
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from seealike.demo.drawing.marker import Drawn, changed_file, is_complete, read_
 from seealike.demo.drawing.plan import Photo, plan_outside_photo, plan_photos, plan_products
 from seealike.demo.drawing.spoil import Change, broken_files, jpeg, near_duplicate
 from seealike.errors import StorageError, UsageError
-from seealike.types import Progress
+from seealike.types import Progress, ProgressCallback
 
 DEFAULT_SEED = 20
 _DRAWING_VERSION = 1  # raise it whenever the same seed gives other pictures
@@ -43,7 +42,7 @@ class DrawnCatalogue:
 
 
 def draw_catalogue(
-    folder: str, *, seed: int = DEFAULT_SEED, progress: Callable[[Progress], None] | None = None
+    folder: str, *, seed: int = DEFAULT_SEED, progress: ProgressCallback | None = None
 ) -> DrawnCatalogue:
     """Draw the sample catalogue into a folder, unless it is there already and complete.
 
@@ -89,7 +88,7 @@ def _claim(folder: str, record: Drawn, found: Drawn | None) -> None:
     write_marker(folder, record)
 
 
-def _draw_all(folder: str, key: str, seed: int, progress: Callable[[Progress], None] | None) -> Drawn:
+def _draw_all(folder: str, key: str, seed: int, progress: ProgressCallback | None) -> Drawn:
     photos = [photo for product in plan_products(seed) for photo in plan_photos(product, seed)]
     outside = plan_outside_photo(seed)
     sizes: dict[str, int] = {}

@@ -84,8 +84,16 @@ class Browser:
                 self.problems.append(f"asked for {address}")
 
     def open(self, page: Path, part: str = "", *, timeout_s: float = 90.0) -> None:
+        """Open the page of a map."""
+        self.show(page, part, timeout_s=timeout_s)
+        self.wait_for("!!globalThis.seealikeMap", timeout_s=timeout_s)
+
+    def show(self, page: Path, part: str = "", *, timeout_s: float = 90.0) -> None:
+        """Open any page, and wait until it is there."""
+        self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=page.resolve().as_uri() + part)
-        self.wait_for("document.readyState === 'complete' && !!globalThis.seealikeMap", timeout_s=timeout_s)
+        there = "document.readyState === 'complete' && location.protocol === 'file:'"
+        self.wait_for(there, timeout_s=timeout_s)
 
     def value(self, script: str) -> Any:  # noqa: ANN401 - whatever the script gives
         """What a script's last expression gives, promises awaited."""

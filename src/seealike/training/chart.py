@@ -10,8 +10,8 @@ from seealike.gallery.text import escaped
 if TYPE_CHECKING:
     from seealike.training.loop import Point
 
-_WIDTH, _HEIGHT = 1000, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 16, 14, 34
+_WIDTH, _HEIGHT = 400, 170  # about as wide as a phone, so that its text can be read there
+_LEFT, _RIGHT, _TOP, _BOTTOM = 36, 20, 14, 24
 _TICKS = 4
 
 
@@ -35,19 +35,18 @@ def curve_chart(curve: tuple[Point, ...], best_epoch: int, start: float) -> str:
         f"{scores[-1]:.3f} after the last, pass {len(curve)}"
     )
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" role="img" aria-label="{escaped(said)}" '
-        'font-size="12" font-family="inherit" fill="var(--quiet)">'
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escaped(said)}">'
         f"{ticks}"
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(start):.1f}" y2="{y(start):.1f}" '
         'stroke="var(--quiet)" stroke-dasharray="5 5"/>'
-        f'<polyline points="{points}" fill="none" stroke="var(--accent)" stroke-width="2.5" '
+        f'<polyline points="{points}" fill="none" stroke="var(--accent)" stroke-width="2" '
         'stroke-linejoin="round" stroke-linecap="round"/>'
-        f'<circle cx="{x(best_epoch):.1f}" cy="{y(best):.1f}" r="5" fill="var(--accent)" '
+        f'<circle cx="{x(best_epoch):.1f}" cy="{y(best):.1f}" r="4" fill="var(--accent)" '
         'stroke="var(--card)" stroke-width="2"/>'
         f'<text x="{x(best_epoch):.1f}" y="{_above(y(best)):.1f}" text-anchor="middle" '
         f'fill="var(--ink)">{best:.3f}</text>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 10}">before</text>'
-        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 10}" text-anchor="end">pass {len(curve)}</text></svg>'
+        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">before</text>'
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">pass {len(curve)}</text></svg>'
     )
 
 
@@ -55,13 +54,13 @@ def _tick(value: float, y: Callable[[float], float]) -> str:
     at = y(value)
     return (
         f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="var(--line)"/>'
-        f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{value:.2f}</text>'
+        f'<text x="{_LEFT - 5}" y="{at + 3:.1f}" text-anchor="end">{value:.2f}</text>'
     )
 
 
 def _above(y: float) -> float:
     """A label's place over a point, or under it where there is no room."""
-    return y - 10 if y - 10 > _TOP + 8 else y + 22
+    return y - 8 if y - 8 > _TOP + 6 else y + 18
 
 
 def _range(values: list[float]) -> tuple[float, float]:

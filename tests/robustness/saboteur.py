@@ -13,10 +13,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from seealike.images import worker
 from seealike.images.cost import Announce
 from seealike.images.decode import DecodedPixels, decode
 from seealike.images.limits import DecodeError, DecodeLimits
+from seealike.images.pool import serve as worker
 from seealike.types import Preprocessing, SkipReason
 
 MARK = b"\0saboteur:"

@@ -22,7 +22,7 @@ from tests.seeds import SEED
 
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode
-from seealike.images.process import worker_command
+from seealike.images.pool.process import worker_command
 from seealike.types import Preprocessing, SkipReason
 
 ROOT = Path(__file__).resolve().parents[2]

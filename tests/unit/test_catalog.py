@@ -18,8 +18,9 @@ from tests.robustness.saboteur import ordered
 import seealike
 from seealike import IndexOptions
 from seealike.errors import EncoderMismatchError, PictureError, UnknownItemError, UsageError
-from seealike.images import DecodeLimits, pool, prepare
-from seealike.images.process import worker_command
+from seealike.images import DecodeLimits, prepare
+from seealike.images.pool import decode_pool as pool
+from seealike.images.pool.process import worker_command
 from seealike.recommend.query import taste
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Hit, ImageInput, IndexReport, Metric, SkipReason

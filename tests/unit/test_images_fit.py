@@ -11,9 +11,10 @@ from PIL import Image, ImageOps
 from tests.pictures import picture
 from tests.robustness.corpus import encoded
 
-from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode, prepare, wire
+from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode, prepare
 from seealike.images.opening import open_picture
-from seealike.images.shared import Layout
+from seealike.images.pool import wire
+from seealike.images.pool.shared import Layout
 from seealike.types import Fit, PixelArray, Preprocessing
 
 LIMITS = DecodeLimits()

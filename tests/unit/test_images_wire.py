@@ -6,8 +6,9 @@ import io
 
 import pytest
 
-from seealike.images import DecodeLimits, DecodeTask, wire
-from seealike.images.shared import FAILURE, PICTURE, Layout, Record, SharedSlots
+from seealike.images import DecodeLimits, DecodeTask
+from seealike.images.pool import wire
+from seealike.images.pool.shared import FAILURE, PICTURE, Layout, Record, SharedSlots
 from seealike.types import Preprocessing, SkipReason
 
 LAYOUT = Layout(slots=2, batch_size=3, crop_px=4)

@@ -3,10 +3,10 @@
 The decoding runs in processes of its own (:class:`DecodePool`), which no picture can hurt for long.
 """
 
-from seealike.images.batch import DecodedBatch, DecodedPicture, DecodeTask
 from seealike.images.decode import DecodedPixels, decode, prepare
 from seealike.images.limits import DecodeError, DecodeLimits
-from seealike.images.pool import DecodePool
+from seealike.images.pool.batch import DecodedBatch, DecodedPicture, DecodeTask
+from seealike.images.pool.decode_pool import DecodePool
 
 __all__ = [
     "DecodeError",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seealike.images.headers import JpegHeader
 
 Announce: TypeAlias = Callable[[int], None]
-"""Told the number of pixels that will be decoded, when it is known; possibly more than once."""
+"""Called with the number of pixels that will be decoded, when it is known; possibly more than once."""
 
 OVERHEAD_BYTES = 24 * MEGA
 """Decoders' tables and buffers, a strip of pixels, what imports leave behind."""

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from seealike.errors import SeealikeError
-from seealike.images.batch import DecodeTask
-from seealike.images.process import ProcessDiedError, babbled
-from seealike.images.shared import FAILURE, PICTURE, Record, SharedSlots
-from seealike.images.wire import Job, Kind, WireError, pack_job, pack_thumbnail, unpack_done
-from seealike.types import SkipReason
+from seealike.images.pool.batch import DecodedBatch, DecodedPicture, DecodeTask
+from seealike.images.pool.process import ProcessDiedError, senseless_reply
+from seealike.images.pool.shared import FAILURE, PICTURE, SAME, Record, SharedSlots
+from seealike.images.pool.wire import Job, Kind, WireError, pack_job, pack_thumbnail, unpack_done
+from seealike.types import Refused, SameFile, SkipReason
 
 
-class Hand(Protocol):
+class Worker(Protocol):
     """Somebody who keeps a decoding process."""
 
     @property
@@ -41,7 +41,7 @@ class PoolJob:
         self._on_end = on_end
         self._ended = threading.Event()
 
-    def perform(self, hand: Hand) -> None:
+    def perform(self, worker: Worker) -> None:
         """Do it."""
         raise NotImplementedError
 
@@ -91,21 +91,21 @@ class BatchJob(PoolJob):
         self._suspect = -1
         self._one_by_one = False
 
-    def perform(self, hand: Hand) -> None:
+    def perform(self, worker: Worker) -> None:
         """Have every picture decoded, or know why not."""
         while self._index < len(self.tasks):
             try:
-                self._ask(hand)
+                self._ask(worker)
             except ProcessDiedError as death:
-                self._note_death(hand.shared, death)
+                self._note_death(worker.shared, death)
         self.end()
 
-    def _ask(self, hand: Hand) -> None:
-        shared = hand.shared
+    def _ask(self, worker: Worker) -> None:
+        shared = worker.shared
         shared.set_progress(self.slot, self._index)
         end = self._index + 1 if self._one_by_one else len(self.tasks)
         job = Job(self.slot, self._index, self._row, self.tasks[self._index : end])
-        kind, payload = hand.ask(Kind.JOB, pack_job(job), lambda: shared.progress(self.slot))
+        kind, payload = worker.ask(Kind.JOB, pack_job(job), lambda: shared.progress(self.slot))
         finished = self._finished(shared, end)
         try:
             done = unpack_done(payload)
@@ -114,10 +114,10 @@ class BatchJob(PoolJob):
         row = self._row + sum(record.kind == PICTURE for record in finished)
         complete = kind is Kind.DONE and len(finished) == end - self._index
         if done is None or not complete or (done.slot, done.rows) != (self.slot, row):
-            hand.replace()
-            raise babbled()
+            worker.replace()
+            raise senseless_reply()
         self._index, self._row = end, row
-        hand.note_memory(done.memory_bytes)
+        worker.note_memory(done.memory_bytes)
 
     def _finished(self, shared: SharedSlots, end: int) -> list[Record]:
         """Read the sound records from the present picture up to the one under work."""
@@ -131,11 +131,11 @@ class BatchJob(PoolJob):
 
     def _note_death(self, shared: SharedSlots, death: ProcessDiedError) -> None:
         """Keep what was finished, and find out which picture is to blame."""
-        if death.babbled and not self._one_by_one:
-            # It may have gone on after it babbled: who did can only be told one by one.
+        if death.broke_protocol and not self._one_by_one:
+            # It may have gone on after it broke_protocol: who did can only be told one by one.
             self._one_by_one = True
             return
-        if not death.babbled:
+        if not death.broke_protocol:
             finished = self._finished(shared, len(self.tasks))
             self._index += len(finished)
             self._row += sum(record.kind == PICTURE for record in finished)
@@ -158,11 +158,11 @@ class ThumbnailJob(PoolJob):
         self.encoded = b""
         self.refused: tuple[SkipReason, str] | None = None
 
-    def perform(self, hand: Hand) -> None:
+    def perform(self, worker: Worker) -> None:
         """Ask for it; a process that dies of it is tried a second time."""
         for last in (False, True):
             try:
-                self._ask(hand)
+                self._ask(worker)
                 break
             except ProcessDiedError as death:
                 if last or death.reason is SkipReason.DECODER_TIMEOUT:
@@ -170,8 +170,8 @@ class ThumbnailJob(PoolJob):
                     break
         self.end()
 
-    def _ask(self, hand: Hand) -> None:
-        kind, payload = hand.ask(Kind.THUMBNAIL, pack_thumbnail(self._task, self._side_px), lambda: 0)
+    def _ask(self, worker: Worker) -> None:
+        kind, payload = worker.ask(Kind.THUMBNAIL, pack_thumbnail(self._task, self._side_px), lambda: 0)
         if kind is Kind.ENCODED:
             self.encoded = payload
             return
@@ -179,5 +179,28 @@ class ThumbnailJob(PoolJob):
             reason, detail = json.loads(payload if kind is Kind.REFUSED else b"")
             self.refused = SkipReason(reason), str(detail)
         except (ValueError, TypeError):
-            hand.replace()
-            raise babbled() from None
+            worker.replace()
+            raise senseless_reply() from None
+
+
+def gathered(shared: SharedSlots, job: BatchJob, give_back: Callable[[], None]) -> DecodedBatch:
+    """Read what became of a job that has ended."""
+    pictures: list[DecodedPicture] = []
+    same: list[SameFile] = []
+    refused: list[Refused] = []
+    for index, task in enumerate(job.tasks):
+        record = shared.read(job.slot, index)
+        size, mtime = record.size_bytes, record.mtime_ns
+        if record.kind == PICTURE:
+            picture = DecodedPicture(
+                task.token, record.sha256, record.width_px, record.height_px, size, mtime
+            )
+            pictures.append(picture)
+        elif record.kind == SAME:
+            same.append(SameFile(task.token, size, mtime))
+        else:
+            reason = record.reason or SkipReason.DECODER_CRASHED
+            known = (size, mtime) if size >= 0 else (None, None)
+            refused.append(Refused(task.token, reason, record.detail, *known))
+    pixels = shared.pixels(job.slot, len(pictures))
+    return DecodedBatch(pixels, tuple(pictures), tuple(same), tuple(refused), give_back)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 
 from seealike.errors import SeealikeError
-from seealike.images.jobs import PoolJob
 from seealike.images.limits import DecodeLimits
-from seealike.images.process import DecodeProcess, ProcessDiedError
-from seealike.images.shared import SharedSlots
-from seealike.images.wire import Hello, Kind
+from seealike.images.pool.jobs import PoolJob
+from seealike.images.pool.process import DecodeProcess, ProcessDiedError
+from seealike.images.pool.shared import SharedSlots
+from seealike.images.pool.wire import Hello, Kind
 
 MOST_IDLE_BYTES = 150_000_000
 """A process that holds more than this after a job, tidied up, is replaced by a fresh one."""
@@ -23,7 +23,7 @@ _START_PAUSES_S = (0.0, 0.1, 0.5)
 _START_S = 60.0
 
 
-class Crew:
+class Workers:
     """Takes jobs from any thread; urgent ones first, otherwise in order."""
 
     def __init__(self, command: Sequence[str], hello: Hello, shared: SharedSlots, workers: int) -> None:
@@ -32,7 +32,7 @@ class Crew:
         self._jobs: queue.PriorityQueue[tuple[int, int, PoolJob | None]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._guard = threading.Lock()
-        self._hands: list[_Hand] = []
+        self._running: list[_Worker] = []
         self._unfinished = 0
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -46,13 +46,13 @@ class Crew:
     def process_ids(self) -> tuple[int, ...]:
         """The decoding processes that run now."""
         with self._guard:
-            return tuple(hand.process_id for hand in self._hands if hand.process_id)
+            return tuple(worker.process_id for worker in self._running if worker.process_id)
 
     def start_one(self) -> None:
         """Get one process ready if there is none yet."""
         with self._guard:
-            if not self._hands:
-                self._add_hand()
+            if not self._running:
+                self._add_worker()
 
     def submit(self, job: PoolJob) -> None:
         """Have a job done.
@@ -64,8 +64,8 @@ class Crew:
             if self.closed:
                 raise SeealikeError("the decoding pool is closed")
             self._unfinished += 1
-            if self._unfinished > len(self._hands) and len(self._hands) < self._workers:
-                self._add_hand()
+            if self._unfinished > len(self._running) and len(self._running) < self._workers:
+                self._add_worker()
             self._jobs.put((0 if job.urgent else 1, next(self._order), job))
 
     def next_job(self) -> PoolJob | None:
@@ -81,12 +81,12 @@ class Crew:
         """End all processes and fail all jobs that are not done."""
         with self._guard:
             self._closed.set()
-            hands = list(self._hands)
-        for hand in hands:
-            hand.dismiss()
+            running = list(self._running)
+        for worker in running:
+            worker.kill()
             self._jobs.put((-1, next(self._order), None))
-        for hand in hands:
-            _wait_for(hand.join)
+        for worker in running:
+            _wait_for(worker.join)
         while not self._jobs.empty():
             job = self.next_job()
             if job is not None:
@@ -98,24 +98,24 @@ class Crew:
     def disown(self) -> None:
         """In a forked child, which has none of the threads: let go of the processes, but do not end them."""
         self._closed.set()
-        for hand in self._hands:
-            hand.disown()
+        for worker in self._running:
+            worker.disown()
 
-    def _add_hand(self) -> None:
-        hand = _Hand(self, self.hello.limits)
-        self._hands.append(hand)
+    def _add_worker(self) -> None:
+        worker = _Worker(self, self.hello.limits)
+        self._running.append(worker)
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, name="seealike-decode-watch", daemon=True)
             self._watcher.start()
-        hand.start()
+        worker.start()
 
     def _watch(self) -> None:
         wall_s = self.hello.limits.wall_s
         while not self._closed.wait(min(1.0, wall_s / 4)):
             with self._guard:
-                hands = list(self._hands)
-            for hand in hands:
-                hand.check(wall_s)
+                running = list(self._running)
+            for worker in running:
+                worker.check(wall_s)
 
 
 def _wait_for(join: Callable[[], object]) -> None:
@@ -123,11 +123,11 @@ def _wait_for(join: Callable[[], object]) -> None:
         join()
 
 
-class _Hand:
+class _Worker:
     """One thread and its process. The thread alone starts and asks the process; any may end it."""
 
-    def __init__(self, crew: Crew, limits: DecodeLimits) -> None:
-        self._crew, self._limits = crew, limits
+    def __init__(self, pool: Workers, limits: DecodeLimits) -> None:
+        self._pool, self._limits = pool, limits
         self._guard = threading.Lock()
         self._process: DecodeProcess | None = None
         self._start_error: SeealikeError | None = None
@@ -143,7 +143,7 @@ class _Hand:
     @property
     def shared(self) -> SharedSlots:
         """The memory that the process writes to."""
-        return self._crew.shared
+        return self._pool.shared
 
     def ask(self, kind: Kind, payload: bytes, progress: Callable[[], int]) -> tuple[Kind, bytes]:
         """Ask the process, a fresh one where there is none.
@@ -160,7 +160,7 @@ class _Hand:
             return process.ask(kind, payload, progress)
         except ProcessDiedError:
             self.replace()
-            if self._crew.closed:
+            if self._pool.closed:
                 raise SeealikeError("the decoding pool was closed") from None
             raise
 
@@ -187,7 +187,7 @@ class _Hand:
         if self._process is not None:
             self._process.disown()
 
-    def dismiss(self) -> None:
+    def kill(self) -> None:
         """Kill the process; its thread notices."""
         with self._guard:
             if self._process is not None:
@@ -196,7 +196,7 @@ class _Hand:
     def _work(self) -> None:
         try:
             self._get_ready()
-            while not self._crew.closed and (job := self._crew.next_job()) is not None:
+            while not self._pool.closed and (job := self._pool.next_job()) is not None:
                 try:
                     job.perform(self)
                 except SeealikeError as exc:
@@ -204,7 +204,7 @@ class _Hand:
                 except Exception as exc:  # noqa: BLE001 - whoever waits for the job must hear of it
                     job.fail(SeealikeError(f"decoding cannot go on: {type(exc).__name__}: {exc}"))
                 finally:
-                    self._crew.finished()
+                    self._pool.finished()
         finally:
             self.replace()
 
@@ -222,15 +222,15 @@ class _Hand:
                 return self._start()
             except SeealikeError:
                 self.replace()
-                if attempt == len(_START_PAUSES_S) or self._crew.closed:
+                if attempt == len(_START_PAUSES_S) or self._pool.closed:
                     raise
         raise AssertionError("unreachable")
 
     def _start(self) -> DecodeProcess:
-        process = DecodeProcess(self._crew.command, self._crew.hello, self._crew.shared.fd)
+        process = DecodeProcess(self._pool.command, self._pool.hello, self._pool.shared.fd)
         with self._guard:
             self._process = process
-        if self._crew.closed:
+        if self._pool.closed:
             raise SeealikeError("the decoding pool was closed")
-        process.greet()
+        process.handshake()
         return process

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import IO, BinaryIO, cast
 
 from seealike.errors import SeealikeError
-from seealike.images import wire
 from seealike.images.guard import EXIT_OUT_OF_MEMORY
+from seealike.images.pool import wire
 from seealike.types import SkipReason
 
 _BOOTSTRAP = """
@@ -54,29 +54,36 @@ _STALLED = "the decoder stood still"
 class ProcessDiedError(Exception):
     """A decoding process ended, or had to be ended, in the midst of a job.
 
-    ``babbled``: it was ended for what it said, and what it did meanwhile cannot be believed.
+    ``broke_protocol``: it was ended for what it said, and what it did meanwhile cannot be believed.
     """
 
-    def __init__(self, reason: SkipReason, detail: str, *, babbled: bool = False) -> None:
-        self.reason, self.detail, self.babbled = reason, detail, babbled
+    def __init__(self, reason: SkipReason, detail: str, *, broke_protocol: bool = False) -> None:
+        self.reason, self.detail, self.broke_protocol = reason, detail, broke_protocol
         super().__init__(detail)
 
 
-def worker_command(module: str = "seealike.images.worker") -> list[str]:
+def worker_command(module: str = "seealike.images.pool.serve") -> list[str]:
     """Return a command that runs ``main`` of a module in a new interpreter with this one's modules.
 
     The packages above it are stand-ins, so that their ``__init__`` and all it imports stay out.
     """
-    images = os.path.dirname(os.path.abspath(__file__))
-    packages = [("seealike", os.path.dirname(images)), ("seealike.images", images)]
+    pool = os.path.dirname(os.path.abspath(__file__))
+    images = os.path.dirname(pool)
+    packages = [
+        ("seealike", os.path.dirname(images)),
+        ("seealike.images", images),
+        ("seealike.images.pool", pool),
+    ]
     path = [os.path.abspath(entry) if entry else os.getcwd() for entry in sys.path]
     code = _BOOTSTRAP.format(path=ascii(path), packages=ascii(packages), module=ascii(module))
     return [sys.executable or "python3", "-I", "-S", "-c", code]
 
 
-def babbled() -> ProcessDiedError:
+def senseless_reply() -> ProcessDiedError:
     """The end of a process that replied nonsense."""
-    return ProcessDiedError(SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply", babbled=True)
+    return ProcessDiedError(
+        SkipReason.DECODER_CRASHED, "the decoder gave a senseless reply", broke_protocol=True
+    )
 
 
 class DecodeProcess:
@@ -89,13 +96,13 @@ class DecodeProcess:
             SeealikeError: it cannot be started.
         """
         try:
-            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
         except OSError as exc:
             raise SeealikeError(f"cannot make a temporary file: {exc}") from exc
         try:
-            self._popen = _start(command, shared_fd, self._complaints)
+            self._popen = _start(command, shared_fd, self._stderr)
         except OSError as exc:
-            self._complaints.close()
+            self._stderr.close()
             raise SeealikeError(f"cannot start a decoding process with {command[0]}: {exc}") from exc
         self._requests = cast(BinaryIO, self._popen.stdin)
         self._replies = cast(BinaryIO, self._popen.stdout)
@@ -104,7 +111,7 @@ class DecodeProcess:
         self._watch = _Watch()
         self._hello = hello
 
-    def greet(self) -> None:
+    def handshake(self) -> None:
         """Tell it what it must know and wait until it is ready.
 
         Raises:
@@ -157,7 +164,7 @@ class DecodeProcess:
         """End it, whatever it does."""
         self._popen.kill()
         self._popen.wait()
-        for stream in (self._requests, self._replies, self._complaints):
+        for stream in (self._requests, self._replies, self._stderr):
             try:
                 stream.close()
             except OSError:  # a pipe nobody reads any more
@@ -172,7 +179,7 @@ class DecodeProcess:
     def _cause_of_death(self, exc: wire.WireError) -> ProcessDiedError:
         if isinstance(exc, wire.NonsenseError):
             self._popen.kill()
-            return babbled()
+            return senseless_reply()
         try:
             code = self._popen.wait(timeout=1.0)
         except subprocess.TimeoutExpired:
@@ -188,8 +195,8 @@ class DecodeProcess:
         return death
 
     def _last_words(self) -> str:
-        self._complaints.seek(0)
-        lines = self._complaints.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+        self._stderr.seek(0)
+        lines = self._stderr.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
 
 

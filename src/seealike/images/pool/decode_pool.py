@@ -19,15 +19,14 @@ import numpy as np
 
 from seealike.errors import PictureError, SeealikeError, UsageError
 from seealike.forking import tell_of_forks
-from seealike.images.batch import DecodedBatch, DecodeTask
-from seealike.images.crew import Crew
 from seealike.images.decode import check
-from seealike.images.jobs import BatchJob, ThumbnailJob
 from seealike.images.limits import DecodeLimits, too_large
-from seealike.images.outcome import gathered
-from seealike.images.process import worker_command as usual_command
-from seealike.images.shared import Layout, SharedSlots
-from seealike.images.wire import Hello
+from seealike.images.pool.batch import DecodedBatch, DecodeTask
+from seealike.images.pool.jobs import BatchJob, ThumbnailJob, gathered
+from seealike.images.pool.process import worker_command as usual_command
+from seealike.images.pool.shared import Layout, SharedSlots
+from seealike.images.pool.wire import Hello
+from seealike.images.pool.workers import Workers
 from seealike.types import Refused
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class DecodePool:
         self._preprocessing, self._limits = preprocessing, limits
         self._workers = workers
         self._command = worker_command
-        self._crew: Crew | None = None
+        self._processes: Workers | None = None
         self._guard = threading.Lock()
         self._buffers = _Buffers(buffers)
         self._single = threading.Lock()
@@ -90,26 +89,26 @@ class DecodePool:
     def process_ids(self) -> tuple[int, ...]:
         """The decoding processes that run now, for those who want to watch them."""
         with self._guard:
-            return self._crew.process_ids if self._crew else ()
+            return self._processes.process_ids if self._processes else ()
 
     def start(self) -> None:
         """Start one process now, without waiting for it."""
-        self._ready_crew().start_one()
+        self._ready_workers().start_one()
 
     def close(self) -> None:
         """End all processes, whatever they do. Batches in the caller's hands stay valid."""
         with self._guard:
-            crew, self._crew = self._crew, None
-        if crew is not None:
-            crew.close()
+            workers, self._processes = self._processes, None
+        if workers is not None:
+            workers.close()
 
     def _after_fork(self) -> None:
         """In a forked child: leave the processes to the parent, and start others when it is used."""
-        crew, self._crew = self._crew, None
+        workers, self._processes = self._processes, None
         self._guard, self._single = threading.Lock(), threading.Lock()
         self._buffers = _Buffers(self._layout.slots)
-        if crew is not None:
-            crew.disown()
+        if workers is not None:
+            workers.disown()
 
     def decode(self, tasks: Iterable[DecodeTask]) -> Iterator[DecodedBatch]:
         """Decode pictures, in batches of at most ``batch_size``, as they get done.
@@ -120,7 +119,7 @@ class DecodePool:
         Raises:
             SeealikeError: decoding processes cannot be run on this machine.
         """
-        run = _Run(self._ready_crew(), self._buffers, self._layout.batch_size, 2 * self._workers)
+        run = _Run(self._ready_workers(), self._buffers, self._layout.batch_size, 2 * self._workers)
         try:
             yield from run.batches(iter(tasks))
         finally:
@@ -133,12 +132,12 @@ class DecodePool:
             side = self._layout.crop_px
             nothing = np.empty((0, side, side, 3), np.uint8)
             return DecodedBatch(nothing, (), (), (refusal,), lambda: None)
-        crew = self._ready_crew()
+        workers = self._ready_workers()
         with self._single:
             job = BatchJob(slot=self._layout.slots, tasks=(task,), urgent=True)
-            crew.submit(job)
+            workers.submit(job)
             job.wait()
-            batch = gathered(crew.shared, job, lambda: None)
+            batch = gathered(workers.shared, job, lambda: None)
             return replace(batch, pixels=batch.pixels.copy())
 
     def thumbnail(self, picture: PathInput | bytes, side_px: int) -> bytes:
@@ -155,19 +154,19 @@ class DecodePool:
         if refusal is not None:
             raise PictureError(name, refusal.reason, refusal.detail)
         job = ThumbnailJob(task, side_px)
-        self._ready_crew().submit(job)
+        self._ready_workers().submit(job)
         job.wait()
         if job.refused is not None:
             raise PictureError(name, *job.refused)
         return job.encoded
 
-    def _ready_crew(self) -> Crew:
+    def _ready_workers(self) -> Workers:
         with self._guard:
-            if self._crew is None:
+            if self._processes is None:
                 shared = SharedSlots.create(self._layout)
                 hello = Hello(self._layout, shared.handle, self._preprocessing, self._limits)
-                self._crew = Crew(self._command or usual_command(), hello, shared, self._workers)
-            return self._crew
+                self._processes = Workers(self._command or usual_command(), hello, shared, self._workers)
+            return self._processes
 
 
 class _Buffers:
@@ -208,8 +207,8 @@ class _Loan:
 class _Run:
     """One call of ``decode``: keeps ``most`` batches under way while there are buffers for them."""
 
-    def __init__(self, crew: Crew, buffers: _Buffers, batch_size: int, most: int) -> None:
-        self._crew, self._buffers = crew, buffers
+    def __init__(self, workers: Workers, buffers: _Buffers, batch_size: int, most: int) -> None:
+        self._processes, self._buffers = workers, buffers
         self._batch_size, self._most = batch_size, most
         self._under_way = 0
         self._ended: deque[BatchJob] = deque()
@@ -231,7 +230,7 @@ class _Run:
             if job.error is not None:
                 loan.give_back()
                 raise job.error
-            yield gathered(self._crew.shared, job, loan.give_back)
+            yield gathered(self._processes.shared, job, loan.give_back)
 
     def abandon(self) -> None:
         """Let batches that are still under way come to nothing."""
@@ -253,7 +252,7 @@ class _Run:
             return False
         job = BatchJob(slot, self._waiting, on_end=lambda: self._end(job))
         try:
-            self._crew.submit(job)
+            self._processes.submit(job)
         except SeealikeError:
             self._buffers.give_back(slot)
             raise

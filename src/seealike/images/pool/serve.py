@@ -1,6 +1,6 @@
 """What runs in a decoding process: reads jobs from a pipe, writes pixels into shared memory.
 
-Knows nothing of the pool but the frames of :mod:`seealike.images.wire`.
+Knows nothing of the pool but the frames of :mod:`seealike.images.pool.wire`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from seealike.images import wire
 from seealike.images.cost import Announce
 from seealike.images.decode import DecodedPixels, decode
 from seealike.images.guard import EXIT_OUT_OF_MEMORY, Guard, memory_bytes
 from seealike.images.limits import DecodeError, DecodeLimits
+from seealike.images.pool import wire
+from seealike.images.pool.shared import FAILURE, PICTURE, SAME, Record, SharedSlots
 from seealike.images.reading import FileContent, FileReadError, read_file
-from seealike.images.shared import FAILURE, PICTURE, SAME, Record, SharedSlots
 from seealike.images.thumbnail import thumbnail
 from seealike.types import Preprocessing, SkipReason
 
 if TYPE_CHECKING:
-    from seealike.images.batch import DecodeTask
+    from seealike.images.pool.batch import DecodeTask
 
 Decoder: TypeAlias = Callable[[bytes, Preprocessing, DecodeLimits, Announce], DecodedPixels]
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import BinaryIO
 
-from seealike.images.batch import DecodeTask
 from seealike.images.limits import DecodeLimits
-from seealike.images.shared import Layout
+from seealike.images.pool.batch import DecodeTask
+from seealike.images.pool.shared import Layout
 from seealike.types import Fit, Preprocessing
 
 _HEAD = struct.Struct("<4sBQ")

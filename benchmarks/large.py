@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 
 import seealike
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.types import Float16Array

@@ -10,7 +10,8 @@ from tests.docs.markdown import REPOSITORY, pages
 
 import seealike
 from seealike import errors
-from seealike.catalog.change import ann, sync
+from seealike.catalog import ann
+from seealike.catalog.sync import job as sync
 from seealike.cli import limit_option
 from seealike.images import DecodeLimits
 from seealike.images.limits import CPU_PIXELS

@@ -25,7 +25,7 @@ from tests.pictures import picture
 
 import seealike
 from seealike import IndexOptions, SearchOptions
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.errors import SourceError, UnknownItemError
 from seealike.images import prepare
 from seealike.testing import FakeEncoder

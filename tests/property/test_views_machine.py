@@ -21,7 +21,7 @@ from tests.machines import run_machine
 
 import seealike
 from seealike import Metric, SearchOptions
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder
 from seealike.types import Float16Array, Float32Array

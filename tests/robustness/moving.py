@@ -12,7 +12,7 @@ from tests.robustness.faultfs.double import Fault
 
 import seealike
 from seealike import IndexOptions
-from seealike.catalog.encoder.reindexing import reindex
+from seealike.catalog.spaces.reindexing import reindex
 
 SPECS = ("test-fake:16", "test-fake:24")
 PLUGIN = """

@@ -18,8 +18,7 @@ from tests.seeds import SEED
 
 import seealike
 from seealike import Catalog, IndexOptions, SearchOptions
-from seealike.catalog import opening, verify
-from seealike.catalog.change import ann
+from seealike.catalog import ann, opening, verify
 from seealike.catalog.upkeep import salvage
 from seealike.cli.main import run
 from seealike.errors import CatalogError, SeealikeError, StorageError, UsageError

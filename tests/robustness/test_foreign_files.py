@@ -16,8 +16,8 @@ from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
 import seealike
 from seealike import IndexOptions
-from seealike.catalog.change import ann
-from seealike.catalog.encoder.spaces import in_space, space_path
+from seealike.catalog import ann
+from seealike.catalog.spaces.space import in_space, space_path
 from seealike.cli.main import run
 from seealike.errors import CatalogExistsError, ForeignFileError
 from seealike.testing import FakeEncoder
@@ -228,10 +228,10 @@ def test_a_link_in_the_place_of_a_space_is_replaced_by_the_space(
         link_to_folder(place, victim)
         before = contents(victim)
         monkeypatch.setattr(
-            "seealike.catalog.encoder.spaces.identity_of", lambda name: FakeEncoder(dimension=24).identity
+            "seealike.catalog.spaces.space.identity_of", lambda name: FakeEncoder(dimension=24).identity
         )
         monkeypatch.setattr(
-            "seealike.catalog.encoder.spaces.create",
+            "seealike.catalog.spaces.space.create",
             lambda path, encoder, link_encoder, limits: seealike.create(
                 path, encoder=FakeEncoder(dimension=24)
             ),

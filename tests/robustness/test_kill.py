@@ -24,7 +24,8 @@ from tests.seeds import SEED
 
 import seealike
 from seealike import IndexOptions
-from seealike.catalog.change import ann, sync
+from seealike.catalog import ann
+from seealike.catalog.sync import job as sync
 from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoreWriter
 from seealike.testing import FakeEncoder
 

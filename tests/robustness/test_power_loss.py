@@ -29,8 +29,7 @@ from tests.robustness.story import IDENTITY, STORY, Known, entry, new_item, obse
 from tests.robustness.victim import ANN_THRESHOLD, fake_default_encoder
 
 import seealike
-from seealike.catalog import verify
-from seealike.catalog.change import ann
+from seealike.catalog import ann, verify
 from seealike.errors import DamagedCatalogError, NoCatalogError
 from seealike.store import FileSystem, SqliteStore, StoreWriter, schema
 

@@ -20,7 +20,7 @@ from tests.seeds import SEED
 
 import seealike
 from seealike.catalog.encoder.copies import SPACES
-from seealike.catalog.encoder.reindexing import reindex
+from seealike.catalog.spaces.reindexing import reindex
 from seealike.testing import FakeEncoder
 
 pytestmark = [
@@ -34,7 +34,7 @@ ITEMS = 24
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from seealike.catalog.encoder.reindexing import reindex
+from seealike.catalog.spaces.reindexing import reindex
 print("ready", flush=True)
 while True:
     for spec in {specs}:

@@ -21,7 +21,7 @@ from tests.robustness.story import DIMENSION, entry, new_item
 
 import seealike
 from seealike import Catalog, IndexOptions
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.catalog.upkeep import findings
 from seealike.errors import CatalogBusyError
 from seealike.store import DATABASE_NAME, FileSystem, SqliteStore, StoredItem, StoreWriter, schema

@@ -15,9 +15,9 @@ from tests.robustness.herd import committed
 
 import seealike
 from seealike import Catalog, IndexOptions
-from seealike.catalog import opening
-from seealike.catalog.change import ann, sync
+from seealike.catalog import ann, opening
 from seealike.catalog.encoder import at_hand
+from seealike.catalog.sync import job as sync
 from seealike.cli.main import run
 from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder

@@ -13,8 +13,9 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import IndexOptions, NewPicture
-from seealike.catalog.change import adding, ann
+from seealike.catalog import ann
 from seealike.catalog.encoder import embedder
+from seealike.catalog.sync import adding
 from seealike.errors import CatalogBusyError, PictureError, UsageError
 from seealike.indexes import build_snapshot
 from seealike.store import SqliteStore, WriterLock, builder_lock

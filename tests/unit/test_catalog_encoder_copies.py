@@ -24,7 +24,7 @@ from seealike import store
 from seealike.catalog import IndexOptions, in_space, verify
 from seealike.catalog.encoder import copies as encoder_copies
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.encoder.reindexing import reindex
+from seealike.catalog.spaces.reindexing import reindex
 from seealike.encoders import (
     EncoderCard,
     EncoderMode,

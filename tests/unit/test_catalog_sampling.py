@@ -10,8 +10,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog.read import vectors as sampling
-from seealike.catalog.read.vectors import sampled_vectors
+from seealike.catalog import vectors as sampling
 from seealike.errors import CatalogBusyError, CatalogError
 from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder
@@ -32,7 +31,7 @@ def test_they_are_the_vectors_of_the_whole_in_the_order_asked_for(
     monkeypatch.setattr(sampling, "BLOCK", 2)
     ids, vectors = catalog.vectors()
     for rows in ([7, 2, 11, 0, 5], [3], [], list(range(12))):
-        names, found = sampled_vectors(catalog, [ids[row] for row in rows])
+        names, found = catalog.vectors([ids[row] for row in rows])
         assert names == [ids[row] for row in rows]
         assert found.dtype == np.float32
         assert np.array_equal(found, vectors[rows])
@@ -49,14 +48,14 @@ def test_only_those_are_read(catalog: seealike.Catalog, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(SqliteStore, "vectors_of", counted)
     monkeypatch.setattr(SqliteStore, "vector_blocks", None)
-    sampled_vectors(catalog, ids)
+    catalog.vectors(ids)
     assert read == [3]
 
 
 def test_items_that_are_gone_are_left_out(catalog: seealike.Catalog) -> None:
     ids, vectors = catalog.vectors()
     catalog.remove([ids[1]])
-    names, found = sampled_vectors(catalog, ids[:3])
+    names, found = catalog.vectors(ids[:3])
     assert names == [ids[0], ids[2]]
     assert np.array_equal(found, vectors[[0, 2]])
 
@@ -74,7 +73,7 @@ def test_they_are_all_of_one_generation_or_it_is_said(
 
     monkeypatch.setattr(SqliteStore, "vectors_of", replaced)
     with pytest.raises(CatalogBusyError):
-        sampled_vectors(catalog, ids)
+        catalog.vectors(ids)
 
 
 def test_a_catalogue_that_moved_to_another_encoder_is_refused(tmp_path: Path) -> None:
@@ -84,4 +83,4 @@ def test_a_catalogue_that_moved_to_another_encoder_is_refused(tmp_path: Path) ->
         ids, _ = catalog.vectors()
         seealike.reindex(catalog.path, "efficientnet-lite0?size=96&resize=112")
         with pytest.raises(CatalogError, match="open it again"):
-            sampled_vectors(catalog, ids)
+            catalog.vectors(ids)

@@ -13,7 +13,7 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import IndexOptions, IndexReport, SkipReason
-from seealike.catalog import known_sources
+from seealike.catalog.sync import sources as known_sources
 from seealike.errors import SourceError, UnreadSourcesError, UsageError
 from seealike.images import DecodeLimits
 from seealike.store import SqliteStore, schema
@@ -379,7 +379,7 @@ def test_moves_are_found_by_content_with_progress(catalog: seealike.Catalog, tmp
 def test_a_report_lists_some_of_very_many_skipped_files_and_counts_all(
     catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seealike.catalog.change.sync.SKIPPED_REPORTED", 3)
+    monkeypatch.setattr("seealike.catalog.sync.job.SKIPPED_REPORTED", 3)
     monkeypatch.setattr(known_sources, "SKIPPED_REPORTED", 3)
     (tmp_path / "t.csv").write_text("path\n" + "\n".join(f"{number}.jpg" for number in range(8)), "utf-8")
     report = catalog.index(tmp_path / "t.csv")
@@ -472,7 +472,7 @@ def test_items_whose_source_is_lost_are_taken_over_by_who_offers_them(tmp_path: 
 def test_what_an_interrupted_run_refused_for_its_cost_is_tried_again(
     catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seealike.catalog.change.sync.COMMIT_ITEMS", 4)
+    monkeypatch.setattr("seealike.catalog.sync.job.COMMIT_ITEMS", 4)
     write_pictures(tmp_path / "photos", range(60))
 
     def stop(progress: Progress) -> None:

@@ -15,10 +15,10 @@ from tests.pictures import write_pictures
 import seealike
 from seealike.catalog import IndexOptions, verify
 from seealike.catalog import session as turn
-from seealike.catalog.encoder import reindexing
 from seealike.catalog.encoder.copies import SPACES
-from seealike.catalog.encoder.reindexing import move, reindex
-from seealike.catalog.encoder.spaces import in_space
+from seealike.catalog.spaces import reindexing
+from seealike.catalog.spaces.reindexing import move, reindex
+from seealike.catalog.spaces.space import in_space
 from seealike.cli.main import run
 from seealike.errors import (
     CatalogBusyError,

@@ -12,7 +12,7 @@ import pytest
 from tests.pictures import picture
 
 import seealike
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.errors import SourceError, UnknownNameError, UsageError
 from seealike.evaluation import (
     Condition,

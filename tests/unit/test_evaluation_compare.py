@@ -16,7 +16,7 @@ import pytest
 from tests.pictures import picture
 
 import seealike
-from seealike.catalog.encoder.spaces import in_space
+from seealike.catalog.spaces.space import in_space
 from seealike.errors import UnknownNameError, UsageError
 from seealike.evaluation import (
     CompareOptions,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.counting import CountingStore, commit, made_store, new_item, searcher_of, vector
 
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.errors import CatalogBusyError, DamagedCatalogError
 from seealike.indexes import exact_scores
 from seealike.recommend import (

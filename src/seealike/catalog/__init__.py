@@ -1,8 +1,5 @@
 """The composition root: the one place that knows every stage, and the facade that users hold."""
 
-from seealike.catalog.change.adding import AddReport, NewPicture
-from seealike.catalog.encoder.reindexing import ReindexReport, reindex
-from seealike.catalog.encoder.spaces import in_space
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
 from seealike.catalog.options import (
@@ -14,6 +11,9 @@ from seealike.catalog.options import (
     SourceInfo,
     VerifyReport,
 )
+from seealike.catalog.spaces.reindexing import ReindexReport, reindex
+from seealike.catalog.spaces.space import in_space
+from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.recommend import SearchOptions
 
 __all__ = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from seealike.catalog.ask.asker import Asker
-from seealike.catalog.change.changer import Changer
-from seealike.catalog.read.reader import Reader
+from seealike.catalog.asker import Asker
+from seealike.catalog.changer import Changer
+from seealike.catalog.reader import Reader
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
 from seealike.images import DecodeLimits

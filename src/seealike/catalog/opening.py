@@ -12,8 +12,8 @@ from dataclasses import fields
 from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.facade import Catalog
-from seealike.catalog.known_sources import asked_source
 from seealike.catalog.options import Finding, IndexOptions, VerifyReport
+from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
 from seealike.encoders.kept import origin_of

@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NamedTuple
 
-from seealike.catalog.ask.texts import TextQueries
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import LocalEmbedder
+from seealike.catalog.encoder.texts import TextQueries
 from seealike.encoders import EncoderSpec
 from seealike.errors import CatalogBusyError, CatalogError, ReplacedCatalogError, UsageError
 from seealike.forking import keep_for_ever, tell_of_forks

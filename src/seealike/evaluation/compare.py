@@ -145,7 +145,7 @@ def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: Compa
 
 def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
     """Refuse an encoder that cannot be used before the items are embedded by the others."""
-    from seealike.catalog.encoder.spaces import found_encoder
+    from seealike.catalog.spaces.space import found_encoder
 
     for spec in specs:
         if spec != own:
@@ -154,7 +154,7 @@ def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
 
 @contextmanager
 def _in_space(catalog: Catalog, spec: str, progress: ProgressCallback) -> Iterator[Catalog]:
-    from seealike.catalog.encoder.spaces import in_space
+    from seealike.catalog.spaces.space import in_space
 
     with in_space(catalog, spec, progress=progress) as space:
         yield space

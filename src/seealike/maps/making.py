@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seealike.catalog.labels import labels_of
-from seealike.catalog.read.vectors import sampled_vectors
 from seealike.errors import UsageError
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
@@ -39,7 +38,7 @@ def make_map(
     report = progress or unwatched
     report(Progress("read", 0, None))
     drawn, total = _drawn(catalog, options)
-    ids, vectors = sampled_vectors(catalog, list(drawn))
+    ids, vectors = catalog.vectors(drawn)
     kept = [drawn[item_id] for item_id in ids]
     report(Progress("read", len(ids), len(ids)))
     flat = reduced(vectors)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.catalog.encoder.at_hand import remembered_spec
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.known_sources import known_sources, layout_of
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
 from seealike.catalog.session import Current, reading_of
+from seealike.catalog.sync.sources import known_sources, layout_of
 from seealike.catalog.upkeep import findings
 from seealike.recommend import ATTEMPTS, Searcher, SearchOptions, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter

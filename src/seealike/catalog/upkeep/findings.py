@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seealike.catalog.change import ann
+from seealike.catalog import ann
 from seealike.catalog.options import Finding
 from seealike.errors import DamagedCatalogError
 from seealike.store import SqliteStore, StoredItem, schema

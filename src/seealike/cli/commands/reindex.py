@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import DEFAULT_ENCODER, IndexOptions
-from seealike.catalog.encoder.reindexing import WAIT_S, ReindexReport, reindex
+from seealike.catalog.spaces.reindexing import WAIT_S, ReindexReport, reindex
 from seealike.cli.echo import echo
 from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
 from seealike.cli.limit_option import limit_option

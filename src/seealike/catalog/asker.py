@@ -9,9 +9,9 @@ import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import vectors_of
-from seealike.catalog.known_sources import absolute_paths
-from seealike.catalog.read.items import listed, listed_ids
+from seealike.catalog.items import listed, listed_ids
 from seealike.catalog.session import Session
+from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
 from seealike.recommend import Examples, Query, SearchOptions, SimilarList, hits, similar_lists
 from seealike.types import (

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from seealike.catalog.known_sources import absolute_paths, source_roots
+from seealike.catalog.items import listed_ids, public_item
 from seealike.catalog.options import CatalogInfo, SourceInfo, VerifyReport
-from seealike.catalog.read.items import public_item
-from seealike.catalog.read.vectors import all_vectors
 from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session
+from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
+from seealike.catalog.vectors import all_vectors, sampled_vectors
 from seealike.images import DecodeLimits
 from seealike.types import EncoderIdentity, Float32Array, Item, Skipped
 
@@ -93,12 +93,19 @@ class Reader:
         """The sources that the catalogue is kept equal to, in the order in which they came."""
         return checkup.described_sources(self._session.store)
 
-    def vectors(self) -> tuple[list[str], Float32Array]:
-        """All ids, in id order, and their vectors, one row each.
+    def vectors(self, ids: Iterable[str] | None = None) -> tuple[list[str], Float32Array]:
+        """All ids, in id order, and their vectors; or those of ``ids`` that are items, in that order.
+
+        Nothing but the result is as large as what is asked for.
 
         Shapes: the array is (n, d). Units: rows have norm 1.
+
+        Raises:
+            CatalogBusyError: the catalogue changes faster than it can be read.
         """
-        return all_vectors(self._session.store)
+        if ids is None:
+            return all_vectors(self._session.store)
+        return sampled_vectors(self._session.path, self._session.identity, dict.fromkeys(listed_ids(ids)))
 
     def info(self) -> CatalogInfo:
         """Counts, sizes, generation, encoder and the state of the approximate index."""

@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 
-from seealike.catalog.change import ann
-from seealike.catalog.change.adding import AddReport, NewPicture, add_all
-from seealike.catalog.change.sync import SyncJob
+from seealike.catalog import ann
 from seealike.catalog.encoder.embedder import LocalEmbedder
-from seealike.catalog.known_sources import (
+from seealike.catalog.items import listed_ids
+from seealike.catalog.options import IndexOptions
+from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, opened_writer
+from seealike.catalog.sync.adding import AddReport, NewPicture, add_all
+from seealike.catalog.sync.job import SyncJob
+from seealike.catalog.sync.sources import (
     asked_source,
     forget_source,
     index_all,
     known_sources,
     named_source,
 )
-from seealike.catalog.options import IndexOptions
-from seealike.catalog.read.items import listed_ids
-from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, opened_writer
 from seealike.errors import PictureError
 from seealike.protocols import Source
 from seealike.store import remove_other_databases

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.encoder.spaces import found_encoder, in_space, space_path
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
 from seealike.catalog.options import IndexOptions
+from seealike.catalog.spaces.space import found_encoder, in_space, space_path
 from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
 from seealike.types import EncoderIdentity, PathInput, ProgressCallback, Skipped, SkipReason

@@ -19,16 +19,16 @@ from operator import attrgetter
 
 import numpy as np
 
-from seealike.catalog.change.moves import digests
 from seealike.catalog.encoder.embedder import default_workers
-from seealike.catalog.known_sources import (
+from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
+from seealike.catalog.sync.moves import digests
+from seealike.catalog.sync.sources import (
     AskedSource,
     found_again,
     known_sources,
     recorded,
     resolved,
 )
-from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter

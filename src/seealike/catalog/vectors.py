@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,7 @@ from seealike.store import SqliteStore
 from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from seealike.catalog.facade import Catalog
-    from seealike.types import Float32Array, Int64Array
+    from seealike.types import EncoderIdentity, Float32Array, Int64Array
 
 BLOCK = 4096
 
@@ -53,13 +52,16 @@ def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float
     return rows if done == len(keys) else None
 
 
-def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Float32Array]:
+def sampled_vectors(
+    directory: str, identity: EncoderIdentity, ids: Iterable[str]
+) -> tuple[list[str], Float32Array]:
     """Those of ``ids`` that are items, in that order, and their vectors, all of one generation.
 
     Only these vectors are read, in blocks; nothing but the result is as large as the sample.
 
     Args:
-        catalog: the catalogue; it is only read.
+        directory: the catalogue's, read over a connection of its own: from whatever thread.
+        identity: the encoder that the vectors must be of.
         ids: the items, each once.
 
     Shapes: the array is (m, d), one row an item. Units: rows have norm 1.
@@ -68,10 +70,10 @@ def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Fl
         CatalogBusyError: it changes faster than it can be read.
         ReplacedCatalogError: it has moved to another encoder since it was opened.
     """
-    store = SqliteStore(catalog.path)  # a connection of its own: it may be asked from another thread
+    store, ids = SqliteStore(directory), list(ids)
     try:
-        if store.identity != catalog.encoder:
-            raise ReplacedCatalogError(catalog.path)
+        if store.identity != identity:
+            raise ReplacedCatalogError(directory)
         for _ in range(ATTEMPTS):
             generation = store.state().generation
             items = [item for item in map(store.item, ids) if item is not None]
@@ -82,7 +84,7 @@ def sampled_vectors(catalog: Catalog, ids: Sequence[str]) -> tuple[list[str], Fl
                 return [item.id for item in items], rows
     finally:
         store.close()
-    raise CatalogBusyError(catalog.path, "a process that changes it faster than it can be read")
+    raise CatalogBusyError(directory, "a process that changes it faster than it can be read")
 
 
 def _rows(store: SqliteStore, keys: Int64Array) -> Float32Array | None:

@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 
-from seealike.catalog.change.sync import COMMIT_ITEMS, COMMIT_S
+from seealike.catalog.sync.job import COMMIT_ITEMS, COMMIT_S
 from seealike.errors import UsageError
 from seealike.protocols import Embedder
 from seealike.store import NewItem, SqliteStore, StoreWriter

@@ -1,1 +1,0 @@
-"""Adding, updating and removing; the approximate index that follows."""

@@ -1,0 +1,1 @@
+"""The same items under another encoder, beside the catalogue or in its place."""

@@ -15,6 +15,7 @@ import seealike
 from seealike.errors import UsageError
 from seealike.maps import MapOptions, TilesOptions, make_map, make_tiles, making
 from seealike.maps.tiles import spread_order
+from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Progress
 
@@ -77,7 +78,7 @@ def test_of_a_sample_only_its_own_vectors_are_read_and_its_labels_are_right(
             return points
 
         monkeypatch.setattr(making, "reduced", noted)
-        monkeypatch.setattr(seealike.Catalog, "vectors", None)
+        monkeypatch.setattr(SqliteStore, "vector_blocks", None)  # which reads all of them
         made = make_map(catalog, MapOptions(sample=9, label="folder"))
     assert made.labels == tuple(folders[item_id] for item_id in made.ids)
     assert np.array_equal(seen[0], vectors[[ids.index(item_id) for item_id in made.ids]])

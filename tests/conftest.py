@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, core, settings
 from tests.pictures import write_photographs
 from tests.seeds import SEED, VARIABLE
 
-from seealike.catalog.change import adding, sync
+from seealike.catalog.sync import adding
+from seealike.catalog.sync import job as sync
 
 # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that. The commands that
 # the tests interrupt are to notice it all the same.

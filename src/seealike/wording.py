@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 
 _SUGGESTED = 3
@@ -21,6 +22,10 @@ def closest(name: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def did_you_mean(names: Iterable[str]) -> str:
-    """Return ``did you mean 'x' or 'y'?``; nothing for no names."""
-    quoted = [repr(name) for name in names]
-    return f"did you mean {' or '.join(quoted)}?" if quoted else ""
+    """Return ``did you mean x or 'y z'?``, each as it is typed into a shell; nothing for no names."""
+    typed = [shlex.quote(_on_one_line(name)) for name in names]
+    return f"did you mean {' or '.join(typed)}?" if typed else ""
+
+
+def _on_one_line(name: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)

@@ -72,11 +72,11 @@ def test_the_name_of_a_file_leads_to_the_id_that_a_table_gives_it(
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
-        (("search", "--id", "shrts/001.jpg"), "'shirts/001.jpg'"),
-        (("search", "--id", "000.jpg"), "'shirts/000.jpg'"),
-        (("search", "--id", "photos/shoes/005.jpg"), "'shoes/005.jpg'"),
-        (("recommend", "--like", "SHOES/005.jpg"), "'shoes/005.jpg'"),
-        (("rm", "shoos/006.jpg"), "'shoes/006.jpg'"),
+        (("search", "--id", "shrts/001.jpg"), "shirts/001.jpg"),
+        (("search", "--id", "000.jpg"), "shirts/000.jpg"),
+        (("search", "--id", "photos/shoes/005.jpg"), "shoes/005.jpg"),
+        (("recommend", "--like", "SHOES/005.jpg"), "shoes/005.jpg"),
+        (("rm", "shoos/006.jpg"), "shoes/006.jpg"),
     ],
 )
 def test_an_unknown_id_is_told_from_one_that_was_meant(
@@ -115,7 +115,7 @@ def test_looking_for_what_was_meant_reads_a_few_ids_however_many_there_are(
             assert len(read) <= 3 * 2
 
 
-@pytest.mark.parametrize(("name", "meant"), [("serch", "'search'"), ("lst", "'ls'"), ("Index", "'index'")])
+@pytest.mark.parametrize(("name", "meant"), [("serch", "search"), ("lst", "ls"), ("Index", "index")])
 def test_an_unknown_command_is_told_from_one_that_was_meant(
     name: str, meant: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -200,7 +200,9 @@ def test_rm_takes_items_out_and_refuses_unknown_ids_as_a_whole(typed: Call, tmp_
     refused = typed("rm", "000.jpg", "nothing.jpg", "-C", folder)
     assert refused.code == 1
     assert "nothing.jpg" in refused.err
-    assert typed("rm", "000.jpg", "001.jpg", "-C", folder).code == 0
+    done = typed("rm", "000.jpg", "001.jpg", "-C", folder)
+    back = "what is still in a source comes back with the next `seealike index`"
+    assert (done.code, done.err) == (0, f"removed 2; 2 items left; {back}\n")
     with seealike.open(folder / ".seealike") as catalog:
         assert [item.id for item in catalog.items()] == ["002.jpg", "003.jpg"]
 
@@ -350,6 +352,15 @@ def test_sources_are_added_brought_up_to_date_together_listed_and_forgotten(
     assert typed("index", "--forget", "-C", place).code == 2
     assert typed("index", "--forget", tmp_path / "two", "-C", place, "--dry-run").code == 2
     assert typed("info", "-C", place, "--format", "json").json()["items"] == 4
+
+
+def test_a_prefix_without_a_slash_says_what_ids_become(typed: Call, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "one", range(2))
+    for prefix, said in (("b", "ids become bNAME; for b/NAME say --prefix b/\n"), ("b/", ""), ("b-", "")):
+        done = typed("index", tmp_path / "one", "-C", tmp_path / "c", "--prefix", prefix)
+        assert (done.code, done.err) == (0, said)
+        with seealike.open(tmp_path / "c") as catalog:
+            assert [item.id for item in catalog.items()] == [f"{prefix}000.jpg", f"{prefix}001.jpg"]
 
 
 def test_a_folder_that_holds_a_catalogue_stands_for_it_also_where_a_source_is_added(

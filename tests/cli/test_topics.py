@@ -73,7 +73,7 @@ def test_a_commands_name_shows_its_options_and_a_wrong_one_what_was_meant(
 ) -> None:
     assert "ID..." in shown(capsys, "help", "rm")
     assert run(["help", "tabels"]) == 2
-    assert capsys.readouterr().err == "seealike: there is no page 'tabels'; did you mean 'tables'?\n"
+    assert capsys.readouterr().err == "seealike: there is no page 'tabels'; did you mean tables?\n"
     assert run(["help", "zzzz"]) == 2
     assert "`seealike help` lists the pages" in capsys.readouterr().err
 

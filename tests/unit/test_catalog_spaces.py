@@ -213,7 +213,7 @@ def test_rm_that_waited_out_a_reindex_removes_from_the_new_vectors(
     moved_while_waiting: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["rm", "000.jpg", "by hand", "--catalog", moved_while_waiting]) == 0
-    assert capsys.readouterr().err == "removed 2; 7 items left\n"
+    assert capsys.readouterr().err.startswith("removed 2; 7 items left; ")
     with seealike.open(moved_while_waiting) as moved:
         assert moved.encoder.dimension == 24
         assert {"000.jpg", "by hand"}.isdisjoint(moved.vectors()[0])

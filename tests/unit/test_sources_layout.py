@@ -109,7 +109,7 @@ def test_an_encoding_that_there_is_not_is_refused_in_one_line(name: str) -> None
         TableLayout(encoding=name)
     assert "\n" not in str(refused.value)
     if name == "cp1225":
-        assert "did you mean 'cp12" in str(refused.value)
+        assert "did you mean cp12" in str(refused.value)
 
 
 def test_a_layout_that_means_nothing_is_refused() -> None:

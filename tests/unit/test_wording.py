@@ -26,5 +26,6 @@ def test_the_closest_name_is_found_whatever_its_case(name: str, found: tuple[str
 
 
 def test_several_that_may_be_meant_are_told_in_one_question() -> None:
-    assert did_you_mean(["a", "b"]) == "did you mean 'a' or 'b'?"
+    assert did_you_mean(["shirts/1.jpg", "b"]) == "did you mean shirts/1.jpg or b?"
+    assert did_you_mean(["a b.jpg", "c\\d", "e\nf"]) == r"did you mean 'a b.jpg' or 'c\d' or 'e\nf'?"
     assert did_you_mean([]) == ""

@@ -48,7 +48,11 @@ from seealike.wording import counted
 @click.option(
     "--encoding", metavar="NAME", help="For CSV and JSONL: its encoding, such as cp1252.  [default: UTF-8]"
 )
-@click.option("--prefix", metavar="TEXT", help="What the ids of this source begin with, such as `summer/`.")
+@click.option(
+    "--prefix",
+    metavar="TEXT",
+    help="What the ids of this source begin with, such as `summer/`: put before them as it is.",
+)
 @click.option("--forget", is_flag=True, help="Drop SOURCE and its items from the catalogue instead.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--prune-missing", is_flag=True, help="Remove items even if most of the source is gone.")
@@ -132,6 +136,8 @@ def command(
         link_encoder=link_encoder,
         limits=limits,
     )
+    if prefix and prefix[-1].isalnum() and not quiet:
+        echo(f"ids become {prefix}NAME; for {prefix}/NAME say --prefix {prefix}/", err=True)
     asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     if report:
         report.check(path, source)

@@ -18,7 +18,7 @@ from seealike.wording import counted
 def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     """Take items out of the catalogue. No picture is deleted.
 
-    A picture that is still in the source comes back with the next `seealike index`.
+    An item whose picture is still in a source comes back with the next `seealike index`.
 
     \b
     seealike rm shirts/12.jpg shirts/13.jpg
@@ -29,4 +29,6 @@ def command(ids: tuple[str, ...], catalog: str | None, quiet: bool) -> None:
     if not quiet:
         # Anew: while it waited, the catalogue may have changed its encoder.
         with seealike.open(path) as opened:
-            echo(f"removed {removed:,}; {counted(len(opened), 'item')} left", err=True)
+            back = "; what is still in a source comes back with the next `seealike index`"
+            left = counted(len(opened), "item")
+            echo(f"removed {removed:,}; {left} left{back if opened.sources() else ''}", err=True)

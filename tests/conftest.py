@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import signal
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from tests.seeds import SEED, VARIABLE
 
 from seealike.catalog.sync import adding
 from seealike.catalog.sync import job as sync
+from seealike.demo.drawing import catalogue
+from seealike.demo.drawing.plan import Photo
 
 # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that. The commands that
 # the tests interrupt are to notice it all the same.
@@ -41,6 +45,25 @@ def commits_by_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow machine commits no more often than a fast one, so that generations can be counted."""
     for module in (adding, sync):
         monkeypatch.setattr(module, "COMMIT_S", float("inf"))
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The sample shop is drawn once for all tests: what one of them has drawn the others take."""
+    base = tmp_path_factory.getbasetemp()
+    kept = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn"
+    kept.mkdir(exist_ok=True)
+    encoded = catalogue._encoded
+
+    def once(photo: Photo) -> bytes:
+        file = kept / hashlib.sha256(f"{photo.seed} {photo.path}".encode()).hexdigest()
+        if not file.exists():
+            unfinished = file.with_suffix(f".{os.getpid()}")
+            unfinished.write_bytes(encoded(photo))
+            unfinished.replace(file)
+        return file.read_bytes()
+
+    monkeypatch.setattr(catalogue, "_encoded", once)
 
 
 @pytest.fixture(params=["drawn", "real"])

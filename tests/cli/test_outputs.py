@@ -294,6 +294,7 @@ def test_a_web_page_beside_a_manifest_of_another_program_is_no_catalogue(call: C
     assert call("search", "--gallery", site / "found.html")[0] == 0
 
 
+@pytest.mark.usefixtures("drawn_once")
 def test_the_page_of_the_demonstration_is_under_the_rule(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages show commands of a POSIX shell")
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_a_page_can_be_followed_word_for_word(
     page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

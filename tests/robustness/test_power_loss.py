@@ -75,10 +75,20 @@ def crash_states(operations: list[Operation], root: str, seeds: int) -> Iterator
         left = [disk.flushed_only(), disk.all_kept()]
         left += [disk.some_kept(random.Random(f"{done} {seed}")) for seed in range(seeds)]
         for contents in left:
-            state = (acknowledged, hashlib.sha256(repr(contents).encode()).digest())
+            state = (acknowledged, fingerprint(contents))
             if state not in seen:
                 seen.add(state)
                 yield done, acknowledged, contents
+
+
+def fingerprint(contents: Contents) -> bytes:
+    """What tells one state of the disk from another."""
+    digest = hashlib.sha256()
+    for path in sorted(contents):
+        content = contents[path]
+        digest.update(f"{path}\0{content is None or len(content)}\0".encode())
+        digest.update(content or b"")
+    return digest.digest()
 
 
 def check(directory: Path, allowed: list[Known | None]) -> None:

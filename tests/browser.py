@@ -83,12 +83,12 @@ class Browser:
             if not address.startswith(("file:", "data:", "blob:", "about:")):
                 self.problems.append(f"asked for {address}")
 
-    def open(self, page: Path, part: str = "", *, timeout_s: float = 90.0) -> None:
+    def open(self, page: Path, part: str = "", *, timeout_s: float = 200.0) -> None:
         """Open the page of a map."""
         self.show(page, part, timeout_s=timeout_s)
         self.wait_for("!!globalThis.seealikeMap", timeout_s=timeout_s)
 
-    def show(self, page: Path, part: str = "", *, timeout_s: float = 90.0) -> None:
+    def show(self, page: Path, part: str = "", *, timeout_s: float = 200.0) -> None:
         """Open any page, and wait until it is there."""
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=page.resolve().as_uri() + part)
@@ -102,7 +102,7 @@ class Browser:
             raise RuntimeError(str(result["exceptionDetails"]["exception"].get("description")))
         return result["result"].get("value")
 
-    def wait_for(self, condition: str, *, timeout_s: float = 20.0) -> None:
+    def wait_for(self, condition: str, *, timeout_s: float = 200.0) -> None:
         until = time.monotonic() + timeout_s
         while not self.value(condition):
             if time.monotonic() > until:

@@ -25,6 +25,6 @@ def run(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=180,
+        timeout=500,
         check=False,
     )

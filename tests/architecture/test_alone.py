@@ -59,7 +59,7 @@ class Alone:
             capture_output=True,
             text=True,
             encoding="utf-8",
-            timeout=180,
+            timeout=500,
             check=False,
         )
 

@@ -19,7 +19,7 @@ from tests.docs.markdown import Block
 
 from seealike.cli.main import run
 
-TIMEOUT_S = 120
+TIMEOUT_S = 500
 _FOR_THE_SHELL = re.compile(r"[|&;<>$*?\[\]{}()'\"\\\n]")
 _NUMBER = re.compile(r"\d+(,\d{3})*(\.\d+)?")
 _DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

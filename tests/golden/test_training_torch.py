@@ -250,7 +250,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_result(catalog_path: Pat
     with seealike.open(catalog_path) as catalog:
         whole = train(catalog, str(tmp_path / "whole.onnx"), options)
         command = [sys.executable, "-c", _KILLED, str(catalog_path), str(tmp_path / "killed.onnx")]
-        assert subprocess.run(command, check=False, timeout=200).returncode == 9
+        assert subprocess.run(command, check=False, timeout=500).returncode == 9
         again = train(catalog, str(tmp_path / "again.onnx"), options)
     assert (whole.resumed, again.resumed) == (0, 3)
     assert again.curve == whole.curve

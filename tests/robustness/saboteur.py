@@ -100,7 +100,7 @@ _ORDERS = {
     "exit-0": lambda: os._exit(0),
     "spin": _spin,
     "sleep": lambda: time.sleep(600),
-    "nap": lambda: time.sleep(1.0),
+    "nap": lambda: time.sleep(0.5),
     "hog": _hog,
     "hog-natively": _hog_natively,
     "print": _print,

@@ -65,7 +65,7 @@ def test_a_forked_child_searches_and_adds_and_ends_and_the_parent_goes_on(tmp_pa
         [sys.executable, "-c", _PROGRAM, str(place), str(paths[1])],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

@@ -157,8 +157,8 @@ def test_a_decoding_process_that_is_paused_costs_no_picture(tmp_path: Path) -> N
 
 @posix
 def test_nothing_is_blamed_for_the_time_in_which_all_processes_stood_still() -> None:
-    """Pictures that take half the limit; two pauses of several limits each, decoders the first to wake up."""
-    main = MainProcess("nap", wall_s=2.0, rounds=6)
+    """Pictures take a quarter of the limit; two pauses of several limits, decoders the first to wake up."""
+    main = MainProcess("nap", wall_s=2.0, rounds=12)
     try:
         for _ in range(2):
             whole = psutil.Process(main.popen.pid)

@@ -85,7 +85,7 @@ class Victim:
                     stream.close()
                 except BrokenPipeError:
                     continue
-        _, alive = psutil.wait_procs(family, timeout=60)
+        _, alive = psutil.wait_procs(family, timeout=500)
         assert not alive, "decoding processes outlived the process that started them"
         words = []
         while not self._lines.empty():

@@ -66,7 +66,7 @@ def test_the_second_writer_waits_if_it_is_told_to(herd: Herd, tmp_path: Path) ->
     first = start_slow_index(herd, catalog)
     herd.add()
     with seealike.open(catalog, encoder=FakeEncoder()) as second:
-        report = second.index(herd.folder, options=IndexOptions(wait_s=60, workers=1))
+        report = second.index(herd.folder, options=IndexOptions(wait_s=500, workers=1))
     assert first.finish()[0] == 0
     assert report.added >= 1
     assert seen(catalog) == herd.tags()

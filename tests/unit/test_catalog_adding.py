@@ -192,7 +192,7 @@ def test_who_waits_for_another_thread_waits_no_longer_than_told(catalog: seealik
 def test_a_change_from_within_a_change_is_refused_at_once(catalog: seealike.Catalog) -> None:
     def refused() -> None:
         with pytest.raises(UsageError, match="before that call or after it") as caught:
-            catalog.add("a", picture(1), wait_s=60)
+            catalog.add("a", picture(1), wait_s=500)
         assert "\n" not in str(caught.value)
 
     catalog.index(StubbornSource(refused))

@@ -101,7 +101,7 @@ def ask(folder: Path, endpoint: str, text: str = f"timm:{NAME}", **extra: str) -
         **extra,
     }
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", ASK, text, str(folder / "cache")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "libraries talk to the user"
     found: dict[str, str] = json.loads(done.stdout)

@@ -60,7 +60,7 @@ def test_many_threads_may_submit_and_get_their_own_answers(tmp_path: Path) -> No
     def ask(start: int) -> None:
         for step in range(3):
             i = (start + step) % 16
-            found = encoder.submit(pixels[i : i + 1]).result(timeout=60)
+            found = encoder.submit(pixels[i : i + 1]).result(timeout=500)
             if not np.allclose(found, wanted[i : i + 1], atol=1e-5):
                 wrong.append(i)
 

@@ -154,7 +154,7 @@ def test_what_an_encoder_costs_is_measured_once(
     timed = replace(LABELLED, timing=Timing.ONCE)
     cost = compare(catalog, [OTHER], timed).encoders[0].cost
     assert cost.images_per_s is not None
-    assert cost.images_per_s > 1
+    assert cost.images_per_s > 0
     assert cost.query_ms is not None
     assert cost.query_ms > 0
     assert cost.vectors_bytes == 18 * 1280 * 2

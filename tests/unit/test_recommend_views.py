@@ -252,7 +252,7 @@ def test_eight_threads_after_one_commit_of_their_own_make_one_refresh_and_all_se
 
     def slow(generation: int, last_key: int) -> KeyChanges | None:
         for _ in range(8):  # until all have found that something is new
-            assert asked.acquire(timeout=60)
+            assert asked.acquire(timeout=500)
         time.sleep(0.2)
         return key_changes(generation, last_key)
 

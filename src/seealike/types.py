@@ -289,7 +289,7 @@ def unwatched(_: Progress) -> None:
     """Progress that nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class IndexReport:
     """What one ``index`` run did, or with ``dry_run`` would do.
 
@@ -311,6 +311,13 @@ class IndexReport:
     generation: int
     took_s: float
     dry_run: bool = False
+
+    def __repr__(self) -> str:
+        """The counts; of what was skipped, how many for which reason, but not each file."""
+        counts = ("added", "updated", "moved", "removed", "unchanged", "missing", "offered")
+        said = [f"{name}={getattr(self, name)}" for name in counts]
+        reasons = {reason.value: count for reason, count in self.skipped_by_reason.items()}
+        return f"IndexReport({', '.join(said)}, skipped_by_reason={reasons}, took_s={self.took_s:.3g})"
 
     @property
     def skipped_count(self) -> int:

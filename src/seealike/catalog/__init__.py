@@ -1,6 +1,7 @@
 """The composition root: the one place that knows every stage, and the facade that users hold."""
 
 from seealike.catalog.facade import Catalog
+from seealike.catalog.hits import Asked, Hits
 from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
 from seealike.catalog.options import (
     AnnInfo,
@@ -11,6 +12,7 @@ from seealike.catalog.options import (
     SourceInfo,
     VerifyReport,
 )
+from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.spaces.reindexing import ReindexReport, reindex
 from seealike.catalog.spaces.space import in_space
 from seealike.catalog.sync.adding import AddReport, NewPicture
@@ -20,13 +22,16 @@ __all__ = [
     "DEFAULT_ENCODER",
     "AddReport",
     "AnnInfo",
+    "Asked",
     "Catalog",
     "CatalogInfo",
     "EncoderPlace",
     "Finding",
+    "Hits",
     "IndexOptions",
     "NewPicture",
     "ReindexReport",
+    "ResultsLook",
     "SearchOptions",
     "SourceInfo",
     "VerifyReport",
@@ -37,4 +42,5 @@ __all__ = [
     "reindex",
     "temporary",
     "verify",
+    "write_results_page",
 ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import vectors_of
+from seealike.catalog.hits import Asked, Hits
 from seealike.catalog.items import listed, listed_ids
 from seealike.catalog.session import Session
 from seealike.catalog.sync.sources import absolute_paths
@@ -17,7 +19,6 @@ from seealike.recommend import Examples, Query, SearchOptions, SimilarList, hits
 from seealike.types import (
     Embedded,
     Float32Array,
-    Hit,
     ImageInput,
     Picture,
     Progress,
@@ -27,6 +28,9 @@ from seealike.types import (
     unwatched,
 )
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 MOST_THUMBNAIL_PX = 10_000
 
 
@@ -35,9 +39,7 @@ class Asker:
 
     _session: Session
 
-    def search(
-        self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()
-    ) -> list[Hit]:
+    def search(self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()) -> Hits:
         """The items that look most like a picture: a path, bytes, a PIL image, or an (h, w, 3) uint8 array.
 
         Raises:
@@ -51,17 +53,20 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """``search`` for several pictures; one list each, in order."""
         check_count(k, "k")
-        return self.search_vectors(self.encode(images), k, options=options)
+        images = listed(images, "pictures")
+        asked = [Asked(images=(image,), options=options) for image in images]
+        return self._ask(_each(self.encode(images)), asked, k, options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
         check_count(k, "k")
-        return self.search_vectors(self._session.texts.encode(texts), k, options=options)
+        asked = [Asked(words=text, options=options) for text in texts]
+        return self._ask(_each(self._session.texts.encode(texts)), asked, k, options)
 
     def search_vectors(
         self,
@@ -69,14 +74,15 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
-    ) -> list[list[Hit]]:
-        """``search`` for vectors of this catalogue's encoder. Shapes: queries is (q, d)."""
-        queries, dimension = _as_vectors(queries), self._session.identity.dimension
+    ) -> list[Hits]:
+        """``search`` for vectors of this catalogue's encoder. Shapes: queries is (q, d), or (d,) for one."""
+        queries, dimension = np.atleast_2d(_as_vectors(queries)), self._session.identity.dimension
         if queries.ndim != 2 or queries.shape[1] != dimension:
             raise UsageError(f"queries must be (q, {dimension}), not {queries.shape}")
-        return self._ask([Examples(vectors=row[None]) for row in encoded_unit(queries)], k, options)
+        asked = [Asked(options=options)] * len(queries)
+        return self._ask(_each(encoded_unit(queries)), asked, k, options)
 
-    def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> list[Hit]:
+    def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> Hits:
         """The items most like one of the catalogue, itself left out.
 
         Raises:
@@ -90,9 +96,10 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """``similar`` for several items; one list each, in order."""
-        return self._ask([Examples(like=(item_id,)) for item_id in listed_ids(ids)], k, options)
+        asked = [Asked(like=(item_id,), options=options) for item_id in listed_ids(ids)]
+        return self._ask([Examples(like=one.like) for one in asked], asked, k, options)
 
     def recommend(
         self,
@@ -102,7 +109,7 @@ class Asker:
         *,
         like_images: Sequence[ImageInput] = (),
         options: SearchOptions = SearchOptions(),
-    ) -> list[Hit]:
+    ) -> Hits:
         """Items for somebody who likes some items (and pictures) and dislikes others; those left out.
 
         Raises:
@@ -110,8 +117,10 @@ class Asker:
             UsageError: nothing is liked.
         """
         check_count(k, "k")
-        liked, disliked = tuple(listed_ids(like)), tuple(listed_ids(dislike))
-        return self._ask([Examples(liked, disliked, self.encode(like_images))], k, options)[0]
+        images = tuple(listed(like_images, "pictures"))
+        asked = Asked(tuple(listed_ids(like)), tuple(listed_ids(dislike)), images, options=options)
+        examples = Examples(asked.like, asked.dislike, self.encode(images))
+        return self._ask([examples], [asked], k, options)[0]
 
     def recommend_all(
         self,
@@ -127,6 +136,27 @@ class Asker:
         return similar_lists(
             store, searcher, k, options, lambda done, total: told(Progress("lists", done, total))
         )
+
+    def neighbours(
+        self, ids: Sequence[str] | None = None, k: int = 10, *, options: SearchOptions = SearchOptions()
+    ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.float64]]:
+        """The ids and the scores of the ``k`` items most like each of ``ids``, or each item in id order.
+
+        Shapes: both are (q, k). Where there are fewer, rows end with ``None`` and NaN.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
+        rows: list[tuple[Sequence[str], Sequence[float]]] = (
+            [(one.similar_ids, one.scores) for one in self.recommend_all(k, options=options)]
+            if ids is None
+            else [(one.ids, one.scores) for one in self.similar_batch(ids, k, options=options)]
+        )
+        names = np.full((len(rows), k), None, dtype=object)
+        scores = np.full((len(rows), k), np.nan, dtype=np.float64)
+        for row, (similar_ids, values) in enumerate(rows):
+            names[row, : len(similar_ids)], scores[row, : len(values)] = similar_ids, values
+        return names, scores
 
     def encode(self, images: Sequence[ImageInput]) -> Float32Array:
         """Pictures as vectors of this catalogue's encoder, as a search uses them.
@@ -155,9 +185,16 @@ class Asker:
             raise UsageError(f"side_px must be a whole number of 1 to {MOST_THUMBNAIL_PX}, not {side_px!r}")
         return self._session.embedder.decoders().thumbnail(image, int(side_px))
 
-    def _ask(self, examples: Sequence[Examples], k: int, options: SearchOptions) -> list[list[Hit]]:
+    def _ask(
+        self, examples: Sequence[Examples], asked: Sequence[Asked], k: int, options: SearchOptions
+    ) -> list[Hits]:
         store, searcher = self._session.reading()
-        return hits(store, searcher, Query(examples, k, options), lambda: absolute_paths(store))
+        found = hits(store, searcher, Query(examples, k, options), lambda: absolute_paths(store))
+        return [Hits(one, about, self.thumbnail) for one, about in zip(found, asked, strict=True)]
+
+
+def _each(vectors: Float32Array) -> list[Examples]:
+    return [Examples(vectors=row[None]) for row in vectors]
 
 
 def _as_vectors(queries: object) -> Float32Array:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from seealike.catalog.asker import Asker
 from seealike.catalog.changer import Changer
+from seealike.catalog.exporting import export_vectors
+from seealike.catalog.hits import Hits
+from seealike.catalog.output_kinds import RESULTS_PAGE, VECTORS
+from seealike.catalog.outputs import OutputFile
 from seealike.catalog.reader import Reader
+from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
 from seealike.images import DecodeLimits
 from seealike.protocols import Encoder
 from seealike.store import FileSystem, SqliteStore
+from seealike.types import PathInput
+from seealike.wording import counted
 
 
 class Catalog(Reader, Asker, Changer):
@@ -33,6 +42,13 @@ class Catalog(Reader, Asker, Changer):
         """Use ``seealike.create`` or ``seealike.open`` instead."""
         self._session = Session(store, encoder, files or FileSystem(), limits)
 
+    def __repr__(self) -> str:
+        """Where it is and what it holds."""
+        if self._session.current.closed:
+            return f"<Catalog {self.path}, closed>"
+        held = counted(len(self), "item")
+        return f"<Catalog {self.path}: {held}, {self.encoder.name}, generation {self.generation}>"
+
     def __enter__(self) -> Self:
         """Use the catalogue in a ``with`` block."""
         return self
@@ -46,3 +62,44 @@ class Catalog(Reader, Asker, Changer):
     def close(self) -> None:
         """Free processes, models and files. The catalogue cannot be used afterwards."""
         self._session.close()
+
+    def results_page(
+        self,
+        path: PathInput,
+        answers: Hits | Sequence[Hits],
+        *,
+        look: ResultsLook = ResultsLook(),
+        force: bool = False,
+    ) -> None:
+        """Write answers of this catalogue as a page of pictures: one HTML file that needs nothing else.
+
+        Args:
+            path: the file, which ends in ``.html``.
+            answers: what a search or recommendation gave, one or several.
+            look: its title, what pictures are called by, links.
+            force: write over a file that seealike did not make. Never over one of the catalogue's.
+
+        Raises:
+            UsageError: the file must not be written, or no item on the page has the column asked for.
+            StorageError: the disk refused.
+        """
+        listed = [answers] if isinstance(answers, Hits) else list(answers)
+        write_results_page(self, OutputFile(os.fspath(path), RESULTS_PAGE, force), listed, look)
+
+    def export(self, path: PathInput, *, force: bool = False) -> int:
+        """Write every item with its vector to a Parquet file, in bounded memory. The number of items.
+
+        Columns: ``id``, ``path``, ``group``, ``metadata`` (JSON) and ``vector`` (d float32, norm 1). The
+        file's metadata says which encoder made the vectors.
+
+        Args:
+            path: the file, which ends in ``.parquet``.
+            force: write over a file that seealike did not make. Never over one of the catalogue's.
+
+        Raises:
+            MissingExtraError: pyarrow, which Parquet takes, is not installed.
+            UsageError: the file must not be written.
+            CatalogBusyError: the catalogue changes faster than it can be written.
+            StorageError: the disk refused.
+        """
+        return export_vectors(self, OutputFile(os.fspath(path), VECTORS, force))

@@ -17,7 +17,7 @@ LOG_FIELDS = ("epoch", "loss", "score")
 CHECKPOINT_KEY = "seealike-checkpoint"
 DRAWING_SOFTWARE = "seealike map"
 ENCODER_PRODUCER = "seealike train"
-PARQUET_KEY, PARQUET_LISTS = b"generator", b"seealike lists"
+PARQUET_KEY, PARQUET_LISTS, PARQUET_VECTORS = b"generator", b"seealike lists", b"seealike vectors"
 
 _LOOKED_AT = 1 << 16  # bytes at either end of a file
 Recogniser = Callable[[bytes, bytes], bool]
@@ -107,8 +107,8 @@ def _has_fields(line: bytes, names: tuple[str, ...]) -> bool:
     return isinstance(found, dict) and tuple(found) == names
 
 
-def _parquet(head: bytes, tail: bytes) -> bool:
-    return head.startswith(b"PAR1") and tail.endswith(b"PAR1") and PARQUET_LISTS in tail
+def _parquet(generator: bytes) -> Recogniser:
+    return lambda head, tail: head.startswith(b"PAR1") and tail.endswith(b"PAR1") and generator in tail
 
 
 def _png(head: bytes, _: bytes) -> bool:
@@ -139,9 +139,10 @@ LISTS = OutputKind(
         ".csv": _csv(*LIST_COLUMNS),
         ".json": _json_list(*LIST_COLUMNS),
         ".jsonl": _json_lines(*LIST_COLUMNS),
-        ".parquet": _parquet,
+        ".parquet": _parquet(PARQUET_LISTS),
     },
 )
+VECTORS = OutputKind("file of vectors", {".parquet": _parquet(PARQUET_VECTORS)})
 SKIP_REPORT = OutputKind("report of skipped files", {".jsonl": _json_lines(*REPORT_FIELDS)})
 TRAINING_LOG = OutputKind("log of a training", {".jsonl": _json_lines(*LOG_FIELDS)})
 ENCODER = OutputKind("encoder that was trained", {".onnx": _onnx}, article="an")
@@ -155,6 +156,7 @@ KINDS = (
     MAP_TABLE,
     MAP_DRAWING,
     LISTS,
+    VECTORS,
     SKIP_REPORT,
     TRAINING_LOG,
     ENCODER,

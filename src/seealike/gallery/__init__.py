@@ -20,6 +20,7 @@ from seealike.gallery.page import (
     PageKind,
 )
 from seealike.gallery.render import render_gallery
+from seealike.gallery.strip import picture_strip
 from seealike.gallery.thumbnails import Thumbnails
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "PageKind",
     "Thumbnails",
     "lists_with_pictures",
+    "picture_strip",
     "relative_link",
     "render_gallery",
     "shown_with_pictures",

@@ -23,7 +23,7 @@ class Album:
 
     def name_of(self, picture: bytes | None) -> str | None:
         """The class of a JPEG, PNG or WebP; ``None`` for whatever is no picture."""
-        if picture is None or (kind := _media_type(picture)) is None:
+        if picture is None or (kind := media_type(picture)) is None:
             return None
         if picture not in self._names:
             self._names[picture] = f"p{len(self._names)}"
@@ -60,5 +60,6 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _media_type(content: bytes) -> str | None:
+def media_type(content: bytes) -> str | None:
+    """The media type of a JPEG, PNG or WebP; ``None`` for whatever is none."""
     return next((kind for signature, kind in _SIGNATURES if content.startswith(signature)), None)

@@ -8,7 +8,7 @@ from itertools import islice
 
 import click
 
-from seealike.catalog import Catalog, SearchOptions
+from seealike.catalog import Catalog, ResultsLook, SearchOptions
 from seealike.catalog.output_kinds import LISTS
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
@@ -19,7 +19,7 @@ from seealike.cli.limit_option import limit_option
 from seealike.cli.list_files import ListFormat, format_of, write_lists
 from seealike.cli.options import catalog_option, quiet_option, search_options
 from seealike.cli.outputs import force_option, opened_catalog, output_option
-from seealike.cli.pages import Gallery, Page, Query, asked_gallery, gallery_options, write_page
+from seealike.cli.pages import Gallery, asked_gallery, gallery_options, write_page
 from seealike.cli.progress import progress_printer
 from seealike.gallery import lists_with_pictures
 from seealike.images import DecodeLimits
@@ -100,13 +100,7 @@ def command(
             hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
         took_s = time.perf_counter() - started
         if page_wanted:
-            query = Query(
-                items=tuple(map(opened.item, likes)),
-                pictures=tuple((name, name) for name in files),
-                disliked=tuple(map(opened.item, dislikes)),
-            )
-            page = Page("Recommended", ((query, hits),), took_s, min_score, options.metric)
-            write_page(page_wanted, opened, page, quiet=quiet)
+            write_page(page_wanted, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
         label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
         write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
 
@@ -134,7 +128,6 @@ def _lists(
         shown = lists_with_pictures(
             [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, found, strict=True)
         )
-        answers = [(Query(items=(item,)), hits) for item, hits in zip(chosen[:shown], found, strict=False)]
         note = f"The lists of the first {shown:,} of {counted(len(catalog), 'item')}, in id order."
-        page = Page("Similar items", answers, took_s, options.min_score, options.metric, note)
-        write_page(gallery, catalog, page, quiet=quiet)
+        look = ResultsLook("Similar items", took_s=took_s, note=note)
+        write_page(gallery, catalog, found[:shown], look, quiet=quiet)

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from seealike.catalog import SearchOptions
+from seealike.catalog import ResultsLook, SearchOptions
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.encoder_options import place_option
 from seealike.cli.formats import OutputFormat, QueryResult, write_results
@@ -21,7 +21,7 @@ from seealike.cli.options import (
     search_options,
 )
 from seealike.cli.outputs import force_option, opened_catalog
-from seealike.cli.pages import Page, Query, asked_gallery, gallery_options, write_page
+from seealike.cli.pages import asked_gallery, gallery_options, write_page
 from seealike.errors import PictureError
 from seealike.images import DecodeLimits
 from seealike.types import Metric, SkipReason
@@ -87,7 +87,6 @@ def command(
     if not by_id and pictures.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
-    images: list[str | bytes] = []
     options = SearchOptions(min_score, exact, Metric(metric))
     with opened_catalog(catalog, gallery, encoder=encoder, limits=limits) as opened:
         if by_id:
@@ -104,16 +103,10 @@ def command(
         results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, found, strict=True)]
         took_s = time.perf_counter() - started
         if page_wanted:
-            queries = [Query(items=(opened.item(name),)) for name in pictures] if by_id else []
-            queries += [
-                Query(pictures=((name, image),)) for name, image in zip(pictures, images, strict=False)
-            ]
-            queries += [Query(words=text) for text in texts]
-            answers = tuple(zip(queries, found, strict=True))
             title = "What else looks like this?" if pictures else "What looks like these words?"
             note = "Words and pictures score low together: only the order tells." if texts else ""
-            page = Page(title, answers, took_s, min_score, options.metric, note)
-            write_page(page_wanted, opened, page, quiet=quiet)
+            look = ResultsLook(title, took_s=took_s, note=note)
+            write_page(page_wanted, opened, found, look, quiet=quiet)
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 
 

@@ -1,0 +1,156 @@
+"""Answers as a page of pictures, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from seealike.catalog.hits import Asked, Hits, as_file
+from seealike.catalog.options import CatalogInfo
+from seealike.catalog.outputs import OutputFile
+from seealike.errors import UsageError
+from seealike.gallery import (
+    Describer,
+    GalleryPage,
+    GalleryPicture,
+    GallerySection,
+    Thumbnails,
+    render_gallery,
+    shown_with_pictures,
+)
+from seealike.types import Hit, ImageInput, Item
+from seealike.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsLook:
+    """How a results page looks.
+
+    Args:
+        title: its heading.
+        caption: the column that pictures are called by; by default ``name`` or ``title``, where it is there.
+        links: whether pictures lead to their files.
+        took_s: how long the answers took.
+        note: a last line.
+    """
+
+    title: str = "What else looks like this?"
+    caption: str | None = None
+    links: bool = True
+    took_s: float | None = None
+    note: str = ""
+
+
+class ShownCatalog(Protocol):
+    """What a page needs of a catalogue."""
+
+    @property
+    def path(self) -> str:
+        """Its directory."""
+
+    def item(self, item_id: str) -> Item:
+        """The item with this id."""
+
+    def info(self) -> CatalogInfo:
+        """What it holds."""
+
+    def thumbnail(self, image: str | bytes, side_px: int = 240) -> bytes:
+        """A small picture of a file."""
+
+
+def write_results_page(
+    catalog: ShownCatalog, output: OutputFile, answers: Sequence[Hits], look: ResultsLook
+) -> None:
+    """Write a self-contained page; whole or not at all.
+
+    Raises:
+        UnknownItemError: an item that was asked with is gone.
+        UsageError: the file must not be written, or no item on the page has the column asked for.
+        StorageError: the disk refused.
+    """
+    output.check(catalog.path)
+    questions = [_Question.of(hits.asked, catalog) for hits in answers]
+    _check_caption(look.caption, questions, answers)
+    shown = shown_with_pictures([[hit.id for hit in hits] for hits in answers])
+    thumbnails: Thumbnails[str | bytes] = Thumbnails(catalog.thumbnail)
+    hit_files = [hit.path for hits, count in zip(answers, shown, strict=True) for hit in hits[:count]]
+    thumbnails.fit([*(file for question in questions for file in question.files), *hit_files])
+    describe = Describer(thumbnails, caption=look.caption, page=output.path if look.links else None)
+    sections = tuple(
+        _section(question, hits, count, describe)
+        for question, hits, count in zip(questions, answers, shown, strict=True)
+    )
+    info = catalog.info()
+    page = GalleryPage(
+        title=look.title,
+        subtitle=f"The most alike of {counted(info.items, 'picture')}, closest first.",
+        sections=sections,
+        items=info.items,
+        skipped_by_reason={reason.value: count for reason, count in info.skipped_by_reason.items()},
+        encoder=info.encoder.name,
+        took_s=look.took_s,
+        metric=answers[0].asked.options.metric if answers else Asked().options.metric,
+        note=look.note,
+    )
+    output.write(render_gallery(page).encode("utf-8", "backslashreplace"), catalog.path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, with the items that were named and the pictures as files."""
+
+    liked: tuple[Item, ...]
+    disliked: tuple[Item, ...]
+    pictures: tuple[tuple[str, str | bytes], ...]
+    words: str
+
+    @classmethod
+    def of(cls, asked: Asked, catalog: ShownCatalog) -> _Question:
+        return cls(
+            tuple(map(catalog.item, asked.like)),
+            tuple(map(catalog.item, asked.dislike)),
+            tuple(map(_named, asked.images)),
+            asked.words,
+        )
+
+    @property
+    def files(self) -> list[str | bytes | None]:
+        return [
+            *(item.path for item in (*self.liked, *self.disliked)),
+            *(picture for _, picture in self.pictures),
+        ]
+
+    def shown(self, describe: Describer) -> tuple[GalleryPicture, ...]:
+        return (
+            *(describe.item(item, label="liked" if self.disliked else "") for item in self.liked),
+            *(describe.file(name, picture) for name, picture in self.pictures),
+            *([GalleryPicture(self.words, words=self.words)] if self.words else ()),
+            *(replace(describe.item(item, label="not"), disliked=True) for item in self.disliked),
+        )
+
+
+def _named(image: ImageInput) -> tuple[str, str | bytes]:
+    file = as_file(image)
+    return (file if isinstance(file, str) else "the given picture"), file
+
+
+def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
+    groups = {item.group for item in question.liked if item.group is not None}
+    least = hits.asked.options.min_score
+    return GallerySection(
+        question.shown(describe),
+        tuple(describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits)),
+        empty="Nothing similar was found."
+        if least is None
+        else f"Nothing similar with a score of {least:g} or more.",
+    )
+
+
+def _check_caption(column: str | None, questions: Sequence[_Question], answers: Sequence[Hits]) -> None:
+    shown: list[Item | Hit] = [item for question in questions for item in question.liked]
+    shown += [hit for hits in answers for hit in hits]
+    columns = {name for one in shown for name in one.metadata}
+    if column is not None and columns and column not in columns:
+        known = ", ".join(sorted(columns))
+        raise UsageError(f"no picture on the page has a column {column!r}; there are {known}")

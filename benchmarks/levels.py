@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import Row
-from seealike.evaluation.intervals import Estimate, Resampling, differences
-from seealike.evaluation.metrics import Values
+from seealike.evaluation.statistics.intervals import Estimate, Resampling, differences
+from seealike.evaluation.statistics.metrics import Values
 from seealike.types import Int64Array
 
 TITLE = "Verdicts with 2, 3, 5, 6, 8, 10, 20, 50 groups: better, in %"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tests.pictures import picture
 
-from seealike.training.lesson import Lesson
+from seealike.training.data.lesson import Lesson
 from seealike.types import Int64Array, Item
 
 SHAPES = ("ellipse", "rectangle", "triangle")

@@ -11,7 +11,7 @@ from tests.lessons import write_shapes
 
 import seealike
 from seealike.cli.main import run
-from seealike.training import torch_extra
+from seealike.training import run as training_run
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -37,11 +37,11 @@ def typed(capfd: pytest.CaptureFixture[str], shapes: Path, tmp_path: Path) -> Ca
 
 @pytest.fixture
 def extra_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_extra, "_NEEDED", ())
+    monkeypatch.setattr(training_run, "_NEEDED", ())
 
 
 def test_without_the_extra_one_line_says_how_to_get_it(typed: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_extra, "_NEEDED", ("a_package_that_nobody_has",))
+    monkeypatch.setattr(training_run, "_NEEDED", ("a_package_that_nobody_has",))
     code, out, err = typed("--label", "shape")
     assert (code, out) == (1, "")
     assert err == "seealike: training needs an optional package: pip install 'seealike[torch]'\n"

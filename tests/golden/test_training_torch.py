@@ -20,9 +20,9 @@ from seealike.errors import EncoderError
 from seealike.evaluation import EvalOptions, evaluate
 from seealike.testing import sample_pixels
 from seealike.training import Labelling, Loss, Method, Point, Recipe, Splitting, TrainOptions, train
-from seealike.training.checkpoint import Checkpoint
 from seealike.training.judge import map_at_r
-from seealike.training.loop import Plan, Progressed, fit
+from seealike.training.teach.checkpoint import Checkpoint
+from seealike.training.teach.loop import Plan, Progressed, fit
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_metric_learning")
@@ -57,7 +57,7 @@ def unheard(_: Point) -> None:
 
 @pytest.mark.parametrize("loss", list(Loss))
 def test_every_loss_learns_a_planted_problem(loss: Loss) -> None:
-    from seealike.training.head import Examples, HeadTrainee, embedded
+    from seealike.training.teach.head import Examples, HeadTrainee, embedded
 
     made = lesson(np.arange(600) % 4, np.arange(600))
     train_part, test = (Examples(made.vectors[a:b], made.targets[a:b]) for a, b in ((0, 400), (400, 600)))
@@ -173,11 +173,11 @@ def test_without_any_picture_the_file_is_compared_all_the_same(tmp_path: Path) -
 def test_a_head_is_not_written_where_its_file_computes_something_else(
     catalog_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seealike.training import teach_head
     from seealike.training.graph import joined as right
+    from seealike.training.teach import head
 
     monkeypatch.setattr(
-        teach_head,
+        head,
         "joined",
         lambda base, found: right(base, replace(found, second=found.second[::-1].copy())),
     )
@@ -191,11 +191,11 @@ def test_a_head_is_not_written_where_its_file_computes_something_else(
 
 
 def test_how_gradients_are_scaled_goes_on_where_it_was() -> None:
-    from seealike.training.precision import Precision
+    from seealike.training.teach.precision import MixedPrecision
 
-    def made() -> tuple[Precision, Any, Any]:
+    def made() -> tuple[MixedPrecision, Any, Any]:
         weight = torch.nn.Parameter(torch.ones(2))
-        precision = Precision(torch.device("cpu"), torch.float16)
+        precision = MixedPrecision(torch.device("cpu"), torch.float16)
         return precision, weight, torch.optim.SGD([weight], lr=0.1)
 
     first, weight, optimiser = made()
@@ -211,7 +211,7 @@ def test_how_gradients_are_scaled_goes_on_where_it_was() -> None:
     assert again.state("scaler.") == state
     again.step(weight.sum(), optimiser)
     assert again.state("scaler.")["scaler._growth_tracker"] == 3
-    full = Precision(torch.device("cpu"), None)
+    full = MixedPrecision(torch.device("cpu"), None)
     assert full.state("scaler.") == {}
     full.load("scaler.", state)
     again.load("scaler.", {})  # a checkpoint of before
@@ -293,9 +293,8 @@ def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def test_a_head_computes_in_onnx_what_it_computes_in_torch() -> None:
     from seealike.training.graph import base_model, joined
-    from seealike.training.head import embedded
-    from seealike.training.network import HeadShape, make_head
-    from seealike.training.teach_head import head_weights
+    from seealike.training.teach.head import embedded, head_weights
+    from seealike.training.teach.network import HeadShape, make_head
 
     torch.manual_seed(3)
     head = make_head(HeadShape(1280, 64, 32))
@@ -308,7 +307,7 @@ def test_a_head_computes_in_onnx_what_it_computes_in_torch() -> None:
 
 def test_the_bundled_encoder_goes_into_torch_and_back_unchanged() -> None:
     pytest.importorskip("timm")
-    from seealike.training import lite0
+    from seealike.training.teach import lite0
 
     model = onnx.load(record_of("efficientnet-lite0").file)
     pixels = sample_pixels(6, 224)
@@ -345,7 +344,7 @@ def test_a_whole_encoder_learns_and_runs_as_torch_did(
 
 
 def test_pictures_are_changed_but_stay_pictures_and_the_generator_decides() -> None:
-    from seealike.training.augment import Augmentation, augmented
+    from seealike.training.teach.augment import Augmentation, augmented
 
     pictures = torch.from_numpy(sample_pixels(5, 64)).permute(0, 3, 1, 2).float()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.lessons import lesson
 
 from seealike.errors import UsageError
-from seealike.training.split import split
+from seealike.training.data.split import split
 
 
 @given(

@@ -36,7 +36,8 @@ from seealike.encoders import record_of
 from seealike.errors import StorageError, UsageError
 from seealike.gallery import GalleryPage, PageKind, render_gallery
 from seealike.testing import FakeEncoder
-from seealike.training import Labelling, TrainOptions, torch_extra, train
+from seealike.training import Labelling, TrainOptions, train
+from seealike.training import run as training_run
 
 
 @pytest.fixture
@@ -206,7 +207,7 @@ def test_a_full_device_is_an_error_of_storage(tmp_path: Path) -> None:
 def test_a_training_from_python_obeys_before_anything_is_learnt(
     catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch_extra, "_NEEDED", ())
+    monkeypatch.setattr(training_run, "_NEEDED", ())
     own = tmp_path / "own.onnx"
     own.write_bytes(b"the owner's model")
     options = TrainOptions(Labelling("folder"))

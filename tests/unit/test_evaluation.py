@@ -24,7 +24,7 @@ from seealike.evaluation import (
     parse_condition,
     query_values,
 )
-from seealike.evaluation.evaluate import approximate_recall
+from seealike.evaluation.measure.evaluate import approximate_recall
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Int64Array
 

@@ -27,12 +27,12 @@ from seealike.evaluation import (
     Timing,
     compare,
     evaluate,
-    speed,
 )
-from seealike.evaluation.contest import most_contested, overlaps
-from seealike.evaluation.measuring import Measured, _copies_key
-from seealike.evaluation.memo import MEMO_NAME, Memo
-from seealike.evaluation.names import short_names
+from seealike.evaluation.comparison import speed
+from seealike.evaluation.comparison.contest import most_contested, overlaps
+from seealike.evaluation.comparison.measuring import Measured, _copies_key
+from seealike.evaluation.comparison.memo import MEMO_NAME, Memo
+from seealike.evaluation.specs import short_names
 from seealike.testing import FakeEncoder
 from seealike.types import Item, Progress
 
@@ -142,7 +142,7 @@ def test_without_a_label_copies_have_to_find_their_originals_and_are_remembered(
     assert list(first.encoders[0].metrics) == ["recall@1", "recall@10"]
     assert first.queries == 3 * 8
     assert (len(first.contested), first.contested[0].label) == (2, "")
-    monkeypatch.setattr("seealike.evaluation.measuring.copies_of", None)  # not called again
+    monkeypatch.setattr("seealike.evaluation.comparison.measuring.copies_of", None)  # not called again
     again = compare(catalog, [OTHER], options)
     assert replace(again, took_s=first.took_s) == first
 
@@ -150,7 +150,7 @@ def test_without_a_label_copies_have_to_find_their_originals_and_are_remembered(
 def test_what_an_encoder_costs_is_measured_once(
     catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seealike.evaluation.speed.TIMED_S", 0.05)
+    monkeypatch.setattr("seealike.evaluation.comparison.speed.TIMED_S", 0.05)
     timed = replace(LABELLED, timing=Timing.ONCE)
     cost = compare(catalog, [OTHER], timed).encoders[0].cost
     assert cost.images_per_s is not None
@@ -175,7 +175,7 @@ def test_what_is_slow_only_the_first_time_is_in_no_query(monkeypatch: pytest.Mon
 
     items = [Item(str(number), f"{number}.jpg", None, {}, 1, 1) for number in range(60)]
     space = SimpleNamespace(items=lambda: iter(items), search=search)
-    monkeypatch.setattr("seealike.evaluation.speed.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("seealike.evaluation.comparison.speed.time.perf_counter", lambda: clock[0])
     assert speed._query_ms(cast("seealike.Catalog", space)) == pytest.approx(4.0)
     assert set(asked.values()) == {1 + speed.ROUNDS}
     assert len(asked) == speed.PICTURES
@@ -189,7 +189,7 @@ def test_a_slow_encoder_is_not_asked_for_long(monkeypatch: pytest.MonkeyPatch) -
 
     items = [Item(str(number), f"{number}.jpg", None, {}, 1, 1) for number in range(60)]
     space = SimpleNamespace(items=lambda: iter(items), search=search)
-    monkeypatch.setattr("seealike.evaluation.speed.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("seealike.evaluation.comparison.speed.time.perf_counter", lambda: clock[0])
     assert speed._query_ms(cast("seealike.Catalog", space)) == pytest.approx(500)
     assert clock[0] <= 10
 

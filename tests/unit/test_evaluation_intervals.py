@@ -11,7 +11,7 @@ import pytest
 from benchmarks.levels import CASES, KINDS, bootstrap, groups_of, verdicts
 
 from seealike.evaluation import Estimate, Resampling
-from seealike.evaluation.intervals import FEWEST, differences, estimates
+from seealike.evaluation.statistics.intervals import FEWEST, differences, estimates
 
 
 def alone(count: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seealike.evaluation import metric_names, query_values
-from seealike.evaluation.ranking import RankingTask, rank
+from seealike.evaluation.statistics.ranking import RankingTask, rank
 
 
 def by_definition(relevance: Sequence[bool], k: int) -> dict[str, float]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seealike.evaluation import metric_names, query_values, ranking
-from seealike.evaluation.ranking import RankingTask, nearest, rank, standing
+from seealike.evaluation import metric_names, query_values
+from seealike.evaluation.statistics import ranking
+from seealike.evaluation.statistics.ranking import RankingTask, nearest, rank, standing
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

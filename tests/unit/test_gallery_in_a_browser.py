@@ -21,7 +21,7 @@ from seealike.gallery import (
     render_gallery,
 )
 from seealike.training.chart import curve_chart
-from seealike.training.loop import Point
+from seealike.training.teach.loop import Point
 
 pytestmark = pytest.mark.heavy
 PHONE, DESK = (390, 844), (1280, 860)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seealike.training.loop import Plan, Point, Progressed, fit
-from seealike.training.schedule import Cosine, batch_size_for, batches
+from seealike.training.teach.loop import Plan, Point, Progressed, fit
+from seealike.training.teach.schedule import Cosine, batch_size_for, batches
 
 
 class Scripted:

@@ -11,14 +11,14 @@ import pytest
 from tests.lessons import lesson
 
 from seealike.cli.train_report import print_report, summary
-from seealike.evaluation.metrics import metric_names
+from seealike.evaluation.statistics.metrics import metric_names
 from seealike.training.chart import curve_chart
+from seealike.training.data.split import split
 from seealike.training.judge import K, gather, judge, with_head
-from seealike.training.loop import Point
 from seealike.training.options import Labelling, TrainOptions
 from seealike.training.page import QUERIES, chosen_queries, train_page
 from seealike.training.report import TrainReport
-from seealike.training.split import split
+from seealike.training.teach.loop import Point
 from seealike.training.trial import Parity
 
 CURVE = (Point(1, 2.0, 0.4), Point(2, 1.0, 0.7), Point(3, 0.5, 0.6))

@@ -12,7 +12,7 @@ from tests.pictures import write_pictures
 
 from seealike.errors import PictureError, StorageError
 from seealike.images import DecodeLimits, decode
-from seealike.training.pixels import decoded
+from seealike.training.data.pixels import decoded
 from seealike.types import Fit, Preprocessing
 
 HOW = Preprocessing(32, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), fit=Fit.SQUASH)

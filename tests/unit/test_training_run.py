@@ -14,9 +14,9 @@ from seealike.encoders import EncoderCard, InputForm, record_of, write_card
 from seealike.encoders.card import mark_of, marks_to_text
 from seealike.testing import FakeEncoder
 from seealike.training import Labelling, Method, Recipe, Splitting
-from seealike.training.lesson import read_lesson
+from seealike.training.data.lesson import read_lesson
+from seealike.training.data.split import Split, split
 from seealike.training.run import groups_of_test, learnt_from
-from seealike.training.split import Split, split
 
 NONE = np.empty(0, np.int64)
 BASE = record_of("efficientnet-lite0")

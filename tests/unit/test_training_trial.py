@@ -13,7 +13,7 @@ from seealike.encoders import EncoderMode, load_encoder, record_of, trial_pictur
 from seealike.errors import EncoderError
 from seealike.testing import sample_pixels
 from seealike.training import trial as module
-from seealike.training.pixels import readable
+from seealike.training.data.pixels import readable
 from seealike.training.trial import FEWEST, MOST, Parity, Trial, compared, filled_up
 from seealike.types import Float32Array, Preprocessing
 

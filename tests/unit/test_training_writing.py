@@ -30,8 +30,8 @@ from seealike.errors import EncoderError, StorageError, UsageError
 from seealike.store import FileSystem, Manifest, write_manifest
 from seealike.testing import sample_pixels
 from seealike.training import writing
-from seealike.training.loop import Outcome, Point
-from seealike.training.taught import Taught
+from seealike.training.teach.loop import Outcome, Point
+from seealike.training.teach.taught import Taught
 from seealike.training.trial import Parity, Trial
 from seealike.training.writing import check_output, write_encoder
 

@@ -1,5 +1,6 @@
 """The composition root: the one place that knows every stage, and the facade that users hold."""
 
+from seealike.catalog.encoder.embedder import DECODE_BATCH, default_workers
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, Hits
 from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
@@ -14,11 +15,13 @@ from seealike.catalog.options import (
 )
 from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.spaces.reindexing import ReindexReport, reindex
-from seealike.catalog.spaces.space import in_space
+from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
+from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.recommend import SearchOptions
 
 __all__ = [
+    "DECODE_BATCH",
     "DEFAULT_ENCODER",
     "AddReport",
     "AnnInfo",
@@ -35,9 +38,13 @@ __all__ = [
     "SearchOptions",
     "SourceInfo",
     "VerifyReport",
+    "ann_recall",
     "check_source",
     "create",
+    "default_workers",
+    "found_encoder",
     "in_space",
+    "model_files",
     "open",
     "reindex",
     "temporary",

@@ -4,15 +4,15 @@ An application over the facade: it knows catalogues and encoders, and nothing of
 """
 
 from seealike.catalog.labels import Condition, parse_condition
-from seealike.evaluation.compare import CompareOptions, compare
-from seealike.evaluation.compare_page import compare_page, cost_cells, decisive, shown_metrics
-from seealike.evaluation.comparison import CompareReport, Contested, EncoderResult
-from seealike.evaluation.evaluate import evaluate
-from seealike.evaluation.intervals import Estimate, Resampling
-from seealike.evaluation.metrics import metric_names, query_values
+from seealike.evaluation.comparison.compare import CompareOptions, compare
+from seealike.evaluation.comparison.speed import Cost, Timing
+from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
+from seealike.evaluation.measure.evaluate import evaluate
 from seealike.evaluation.options import EvalOptions
-from seealike.evaluation.page import eval_page
-from seealike.evaluation.speed import Cost, Timing
+from seealike.evaluation.pages.comparison import compare_page, cost_cells, decisive, shown_metrics
+from seealike.evaluation.pages.evaluation import eval_page
+from seealike.evaluation.statistics.intervals import Estimate, Resampling
+from seealike.evaluation.statistics.metrics import metric_names, query_values
 from seealike.evaluation.values import (
     ClassResult,
     Confusion,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seealike.catalog.labels import Condition
-from seealike.evaluation.intervals import Resampling
+from seealike.evaluation.statistics.intervals import Resampling
 from seealike.types import PathInput
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from seealike.evaluation.intervals import Estimate
+from seealike.evaluation.statistics.intervals import Estimate
 from seealike.types import EncoderIdentity
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seealike.evaluation.intervals import FEWEST
-from seealike.evaluation.selection import Selection
+from seealike.evaluation.measure.selection import Selection
+from seealike.evaluation.statistics.intervals import FEWEST
 from seealike.evaluation.values import EvalReport, LabelReport
 from seealike.wording import counted
 

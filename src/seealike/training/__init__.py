@@ -4,11 +4,10 @@ An application over the facade. Libraries of networks are imported where they ar
 """
 
 from seealike.training.judge import Compared, Spread, Verdict
-from seealike.training.loop import Point
 from seealike.training.options import Labelling, Loss, Method, Recipe, Splitting, TrainOptions
-from seealike.training.plan import plan_for
 from seealike.training.report import TrainReport
 from seealike.training.run import train
+from seealike.training.teach.loop import Point, plan_for
 from seealike.training.trial import Parity
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seealike.gallery.text import escaped
 
 if TYPE_CHECKING:
-    from seealike.training.loop import Point
+    from seealike.training.teach.loop import Point
 
 _WIDTH, _HEIGHT = 400, 170  # about as wide as a phone, so that its text can be read there
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 20, 14, 24

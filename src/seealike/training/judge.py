@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.evaluation.intervals import FEWEST, Estimate, Resampling, differences, estimates
-from seealike.evaluation.metrics import metric_names
-from seealike.evaluation.ranking import Ranking, RankingTask, rank
+from seealike.evaluation.statistics.intervals import FEWEST, Estimate, Resampling, differences, estimates
+from seealike.evaluation.statistics.metrics import metric_names
+from seealike.evaluation.statistics.ranking import Ranking, RankingTask, rank
 
 if TYPE_CHECKING:
-    from seealike.evaluation.metrics import Values
+    from seealike.evaluation.statistics.metrics import Values
     from seealike.types import Float32Array, Int64Array
 
 K = 10

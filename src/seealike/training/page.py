@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.evaluation.metrics import metric_names
+from seealike.evaluation.statistics.metrics import metric_names
 from seealike.gallery import (
     Cell,
     Command,
@@ -29,7 +29,7 @@ from seealike.training.judge import K
 from seealike.wording import counted
 
 if TYPE_CHECKING:
-    from seealike.evaluation.intervals import Estimate
+    from seealike.evaluation.statistics.intervals import Estimate
     from seealike.training.judge import Compared
     from seealike.training.report import TrainReport
     from seealike.types import Int64Array, Item

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seealike.training.data.lesson import Lesson
+    from seealike.training.data.split import Split
     from seealike.training.judge import Evidence, Verdict
-    from seealike.training.lesson import Lesson
-    from seealike.training.loop import Point
     from seealike.training.options import TrainOptions
-    from seealike.training.split import Split
+    from seealike.training.teach.loop import Point
     from seealike.training.trial import Parity
 
 

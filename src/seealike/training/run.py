@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import time
@@ -15,28 +16,29 @@ import numpy as np
 from seealike.catalog.labels import GROUP, numbered
 from seealike.catalog.output_kinds import CHECKPOINT, ENCODER
 from seealike.catalog.outputs import OutputFile, check_outside
-from seealike.errors import EncoderMismatchError
-from seealike.evaluation.embedding import own_spec
+from seealike.errors import EncoderMismatchError, MissingExtraError
 from seealike.evaluation.seen import NOTHING, learnt_marks
+from seealike.evaluation.specs import own_spec, spec_at_hand
 from seealike.files import check_own_folder
-from seealike.training.checkpoint import Checkpoint
+from seealike.training.data.lesson import Lesson, read_lesson
+from seealike.training.data.split import Split, split
 from seealike.training.judge import gather, judge, with_head
-from seealike.training.lesson import Lesson, read_lesson
 from seealike.training.options import Method, Recipe, TrainOptions
 from seealike.training.report import TrainReport
-from seealike.training.split import Split, split
-from seealike.training.torch_extra import require
+from seealike.training.teach.checkpoint import Checkpoint
 from seealike.training.writing import check_output, write_encoder
 from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
-    from seealike.training.loop import Point
-    from seealike.training.taught import Taught
+    from seealike.training.teach.loop import Point
+    from seealike.training.teach.taught import Taught
     from seealike.types import Int64Array
+
 
 FOLDER = "training"
 _LEAST_KNOWN = 0.5
+_NEEDED = ("torch", "pytorch_metric_learning", "onnx", "safetensors")
 
 
 def train(
@@ -70,7 +72,7 @@ def train(
         StorageError: the disk refused.
         ForeignFileError: the folder for the work is a link in the catalogue.
     """
-    require(*(("timm",) if options.recipe.method is Method.FULL else ()))
+    _require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
     target = OutputFile(os.fspath(output), ENCODER, force)
     check_output(catalog, target)
@@ -100,7 +102,7 @@ def train(
     written = output if verdict.better or options.keep_anyway else None
     parity, precise = None, False
     if written is not None:
-        learnt = learnt_from(lesson, parts, options.recipe, catalog.placed_spec or own_spec(catalog))
+        learnt = learnt_from(lesson, parts, options.recipe, spec_at_hand(catalog))
         parity, precise = write_encoder(target, catalog.path, taught, options.name, learnt)
     checkpoint.remove()
     return TrainReport(
@@ -134,14 +136,14 @@ def _teach(
     passed: Callable[[Point], None],
 ) -> Taught:
     if recipe.method is Method.HEAD:
-        from seealike.training.teach_head import base_record, teach_head
+        from seealike.training.teach.head import base_record, teach_head
 
-        spec = catalog.placed_spec or own_spec(catalog)
+        spec = spec_at_hand(catalog)
         found = base_record(spec).identity
         if found != catalog.encoder:  # its vectors would teach a head for another encoder
             raise EncoderMismatchError(catalog.path, catalog.encoder.name, found.name)
         return teach_head(lesson, parts, spec, recipe, keeper, passed)
-    from seealike.training.teach_full import teach_full
+    from seealike.training.teach.full import teach_full
 
     return teach_full(lesson, parts, recipe, keeper, progress, passed)
 
@@ -180,3 +182,13 @@ def fingerprint(lesson: Lesson, parts: Split, options: TrainOptions, spec: str) 
 
 def _unheard(_: Point) -> None:
     """A pass that nobody wants to hear of."""
+
+
+def _require(*more: str) -> None:
+    """Make sure that the optional packages are there, without importing them.
+
+    Raises:
+        MissingExtraError: one of them is not.
+    """
+    if any(importlib.util.find_spec(name) is None for name in (*_NEEDED, *more)):
+        raise MissingExtraError("training", "torch")

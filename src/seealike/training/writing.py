@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seealike.catalog.encoder.copies import SPACES
+from seealike.catalog import model_files
 from seealike.catalog.outputs import OutputFile
 from seealike.encoders import (
     EncoderCard,
     InputForm,
     card_path,
     marks_to_text,
-    parse_spec,
     read_card,
     record_for,
     write_card,
 )
 from seealike.encoders.spec import ONNX, EncoderSpec
-from seealike.errors import CatalogError, EncoderError, StorageError, UsageError
-from seealike.store import FileSystem, read_manifest
+from seealike.errors import EncoderError, StorageError, UsageError
+from seealike.files import FileSystem
 from seealike.training.trial import Parity, compared
 
 if TYPE_CHECKING:
     from seealike.catalog import Catalog
     from seealike.encoders import EncoderRecord
-    from seealike.training.taught import Taught
+    from seealike.training.teach.taught import Taught
     from seealike.types import Int64Array
 
 
@@ -62,7 +60,7 @@ def _check_card(output: OutputFile) -> None:
 
 
 def _check_vectors_need_it_not(catalog: Catalog, output: str) -> None:
-    for owner, file in _files_in_use(catalog):
+    for owner, file in model_files(catalog):
         cards = card_path(file), card_path(output)
         if _same_file(file, output) or (os.path.isfile(cards[0]) and _same_file(*cards)):
             raise UsageError(f"{output} is the encoder of {owner}; choose another --output for the new one")
@@ -140,30 +138,6 @@ def _record(path: str, cache_dir: str) -> EncoderRecord:
     if record is None:
         raise EncoderError(f"{path} is no encoder")
     return record
-
-
-def _files_in_use(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Whose vectors depend on which file: the catalogue, and the spaces below it."""
-    yield from _files_of("this catalogue", catalog.encoder_spec)
-    try:
-        spaces = [entry.path for entry in os.scandir(os.path.join(catalog.path, SPACES))]
-    except OSError:
-        return
-    for path in spaces:
-        try:
-            spec = read_manifest(path).encoder_spec
-        except CatalogError:
-            continue  # a space is only a copy: a damaged one is made anew
-        yield from _files_of(f"the space {path}", spec)
-
-
-def _files_of(owner: str, text: str) -> Iterator[tuple[str, str]]:
-    if not text:
-        return
-    spec = parse_spec(text)
-    for file in (spec.target if spec.scheme == ONNX else None, spec.weights, spec.text):
-        if file:
-            yield owner, file
 
 
 def _same_file(a: str, b: str) -> bool:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from seealike.catalog.encoder.copies import NOT_AT_HAND, SPACES, EncoderCopies
@@ -20,11 +20,12 @@ from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
 from seealike.encoders import identity_of, parse_spec
-from seealike.errors import DamagedCatalogError, EncoderMismatchError, ForeignFileError
+from seealike.encoders.spec import ONNX
+from seealike.errors import CatalogError, DamagedCatalogError, EncoderMismatchError, ForeignFileError
 from seealike.files import check_own_folder
 from seealike.images import DecodeLimits
 from seealike.protocols import Source
-from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog
+from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog, read_manifest
 from seealike.types import EncoderIdentity, ProgressCallback, Skipped, SkipReason, SourceItem, Unseen
 
 OPENING_WAIT_S = 30.0
@@ -126,6 +127,27 @@ def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
     text = json.dumps(asdict(identity), sort_keys=True)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", identity.name)[:_KEPT_OF_NAME]
     return os.path.join(catalog.path, SPACES, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+
+
+def model_files(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Which files the vectors of a catalogue and of its spaces depend on: whose, in words, and the path."""
+    yield from _files_of("this catalogue", catalog.encoder_spec)
+    try:
+        spaces = [entry.path for entry in os.scandir(os.path.join(catalog.path, SPACES))]
+    except OSError:
+        return
+    for path in spaces:
+        with suppress(CatalogError):  # a space is only a copy: a damaged one is made anew
+            yield from _files_of(f"the space {path}", read_manifest(path).encoder_spec)
+
+
+def _files_of(owner: str, text: str) -> Iterator[tuple[str, str]]:
+    if not text:
+        return
+    spec = parse_spec(text)
+    for file in (spec.target if spec.scheme == ONNX else None, spec.weights, spec.text):
+        if file:
+            yield owner, file
 
 
 def _opened(path: str, encoder: str, *, link_encoder: bool, limits: DecodeLimits) -> Catalog:

@@ -1,0 +1,1 @@
+"""Several encoders on the same queries: quality, cost, and where they disagree."""

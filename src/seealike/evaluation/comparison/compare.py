@@ -1,0 +1,242 @@
+"""``compare``: which encoder does best on the pictures at hand, and what does it cost?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seealike.catalog import Catalog, found_encoder, in_space
+from seealike.errors import UsageError, known_member
+from seealike.evaluation.comparison.contest import mean_overlap, most_contested
+from seealike.evaluation.comparison.measuring import Measured, by_copies, by_label
+from seealike.evaluation.comparison.speed import Cost, Timing, cost_of
+from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
+from seealike.evaluation.measure.labelled import nothing_new, nothing_to_find
+from seealike.evaluation.measure.selection import Selection, check_options, narrowed, sampled, select
+from seealike.evaluation.measure.space import Placed, placed
+from seealike.evaluation.options import EvalOptions
+from seealike.evaluation.seen import learnt_marks, seen_ids
+from seealike.evaluation.specs import own_spec, short_names
+from seealike.evaluation.statistics.intervals import Resampling, differences, estimates
+from seealike.evaluation.words import remarks_on, seen_before, too_few
+from seealike.types import Item, Progress, ProgressCallback, unwatched
+from seealike.wording import counted
+
+Spaces = Callable[[Catalog, str, ProgressCallback], AbstractContextManager[Catalog]]
+SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """How encoders are compared.
+
+    Args:
+        measure: what to measure; its queries cannot come from outside. Without a label, copies have to find
+            their originals.
+        show: how many contested queries to give with their answers.
+        timing: whether to measure how long each encoder takes.
+    """
+
+    measure: EvalOptions = field(default_factory=EvalOptions)
+    show: int = SHOWN
+    timing: Timing = Timing.ONCE
+
+    def __post_init__(self) -> None:
+        """Take a name as well."""
+        object.__setattr__(self, "timing", known_member(Timing, self.timing, "timing"))
+
+
+def compare(
+    catalog: Catalog,
+    encoders: Sequence[str],
+    options: CompareOptions = CompareOptions(),
+    *,
+    progress: ProgressCallback | None = None,
+    spaces: Spaces | None = None,
+) -> CompareReport:
+    """Compare encoders on the items of a catalogue, the same queries for all of them.
+
+    The items are embedded by every encoder; the vectors are kept beside the catalogue's own.
+
+    Args:
+        catalog: the catalogue.
+        encoders: how each is asked for, see ``seealike.encoders.spec``. One alone is compared with the
+            catalogue's own, which then comes first.
+        options: what to measure.
+        progress: told how far each stage is.
+        spaces: opens the items in another encoder's space (default: ``seealike.catalog.in_space``).
+
+    Raises:
+        UsageError: there is nothing to compare, or the options do not go together.
+        UnknownNameError: there is no such encoder, or no item has such a label.
+    """
+    started = time.perf_counter()
+    own = own_spec(catalog)
+    specs = _checked(catalog, encoders, own, options)
+    progress = progress or unwatched
+    if spaces is None:
+        _check_encoders(catalog, specs, own)
+    with ExitStack() as stack:
+        opened = [
+            catalog if spec == own else stack.enter_context((spaces or _in_space)(catalog, spec, progress))
+            for spec in specs
+        ]
+        places = [space.placed_spec or spec for space, spec in zip(opened, specs, strict=True)]
+        ground = _ground(catalog, opened, places, options.measure)
+        measured = [_measured(space, ground, options.measure, progress) for space in opened]
+        costs = [
+            _cost(space, place, progress, (done, len(specs)), options.timing)
+            for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
+        ]
+        dimensions = [space.encoder.dimension for space in opened]
+    results = _results(specs, dimensions, measured, costs, options.measure.resampling)
+    return CompareReport(
+        catalog=catalog.path,
+        items=len(ground.searched),
+        missing=ground.missing,
+        seen=ground.seen,
+        k=options.measure.k,
+        label=options.measure.label or "",
+        queries=len(measured[0].values),
+        notes=_notes(ground, measured[0]),
+        encoders=results,
+        contested=_contested(ground, measured, options.show),
+        took_s=time.perf_counter() - started,
+        unmatched=() if ground.chosen is None else ground.chosen.unmatched,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What all encoders are measured on. ``chosen`` is ``None`` without a label."""
+
+    items: list[Item]
+    missing: int
+    seen: int
+    chosen: Selection | None
+
+    @property
+    def searched(self) -> list[Item]:
+        return self.items if self.chosen is None else self.chosen.items
+
+    @property
+    def asking(self) -> list[Item]:
+        return self.items if self.chosen is None else self.chosen.queries
+
+
+def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: CompareOptions) -> list[str]:
+    check_options(options.measure)
+    if options.measure.queries is not None:
+        raise UsageError("encoders are compared on queries of the catalogue; use --query-where COLUMN=VALUE")
+    specs = list(dict.fromkeys(encoders))
+    if len(specs) == 1 and specs != [own]:
+        specs.insert(0, own)
+    if len(specs) < 2:
+        raise UsageError(f"name an encoder to compare {own} with; `seealike encoders` lists them")
+    if not len(catalog):
+        raise UsageError(f"{catalog.path} has no items to compare on; `seealike index FOLDER` adds some")
+    return specs
+
+
+def _check_encoders(catalog: Catalog, specs: Sequence[str], own: str) -> None:
+    """Refuse an encoder that cannot be used before the items are embedded by the others."""
+    for spec in specs:
+        if spec != own:
+            found_encoder(catalog, spec)
+
+
+def _in_space(catalog: Catalog, spec: str, progress: ProgressCallback) -> AbstractContextManager[Catalog]:
+    return in_space(catalog, spec, progress=progress)
+
+
+def _ground(
+    catalog: Catalog, spaces: Sequence[Catalog], specs: Sequence[str], options: EvalOptions
+) -> _Ground:
+    everywhere = set.intersection(*({item.id for item in space.items()} for space in spaces))
+    items = list(catalog.items())
+    common = [item for item in items if item.id in everywhere]
+    kept = narrowed(common, options)
+    if not kept:
+        raise UsageError("no item has a vector of every encoder")
+    seen = seen_ids(catalog.digests(), map(learnt_marks, specs))
+    new = [item for item in kept if item.id not in seen]
+    if options.label is None and not new:
+        raise UsageError(nothing_new(len(kept)))
+    chosen = None if options.label is None else select(kept, options.label, options, seen=seen)
+    return _Ground(new, len(items) - len(common), len(kept) - len(new), chosen)
+
+
+def _measured(space: Catalog, ground: _Ground, options: EvalOptions, progress: ProgressCallback) -> Measured:
+    everything = placed(space)
+    if ground.chosen is None:
+        kept = Placed(ground.items, everything.of(ground.items))
+        del everything
+        rows = sampled(len(ground.items), options.max_queries, options.resampling.seed)
+        return by_copies(space, kept, rows, options, progress)
+    found = by_label(ground.chosen, *everything.asked(ground.chosen), options.k, progress)
+    if not len(found.asked):
+        raise UsageError(nothing_to_find(options.label or "", ground.chosen))
+    return found
+
+
+def _cost(
+    space: Catalog, spec: str, progress: ProgressCallback, place: tuple[int, int], timing: Timing
+) -> Cost:
+    cost = cost_of(space, spec, timing)
+    progress(Progress("time", *place))
+    return cost
+
+
+def _results(
+    specs: Sequence[str],
+    dimensions: Sequence[int],
+    measured: Sequence[Measured],
+    costs: Sequence[Cost],
+    how: Resampling,
+) -> tuple[EncoderResult, ...]:
+    first, names = measured[0], short_names(specs)
+    results = []
+    for place, (spec, found) in enumerate(zip(specs, measured, strict=True)):
+        if not len(found.values):
+            raise UsageError("no picture could be read to make copies of; are they still where they were?")
+        means = dict(zip(found.names, estimates(found.values, found.clusters, how), strict=True))
+        changes = differences(found.values - first.values, found.clusters, how) if place else ()
+        apart = dict(zip(found.names, changes, strict=bool(place)))
+        results.append(
+            EncoderResult(
+                spec,
+                names[place],
+                dimensions[place],
+                means,
+                apart,
+                {name: change.verdict for name, change in apart.items()},
+                mean_overlap(first.places, found.places),
+                costs[place],
+            )
+        )
+    return tuple(results)
+
+
+def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
+    notes = []
+    if ground.missing:
+        notes.append(f"left out: {counted(ground.missing, 'item')} that not every encoder has a vector of")
+    chosen = ground.chosen
+    notes += seen_before(ground.seen, searched=chosen is not None and not (chosen.own >= 0).all())
+    count = len(np.unique(found.clusters))
+    if chosen is None:
+        notes.append(f"no label: copies of {counted(count, 'picture')} had to find their originals")
+    else:
+        notes += remarks_on(chosen)
+    witnesses = "pictures" if chosen is None else chosen.clustered_by and f"values of {chosen.clustered_by}"
+    return (*notes, *too_few(count, witnesses or "queries"))
+
+
+def _contested(ground: _Ground, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:
+    chosen = ground.chosen
+    labels = None if chosen is None else (chosen.names, chosen.item_labels, chosen.query_labels)
+    return most_contested(ground.asking, ground.searched, measured, labels, show)

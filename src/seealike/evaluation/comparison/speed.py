@@ -1,0 +1,152 @@
+"""What an encoder costs: pictures a second, milliseconds a query, megabytes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+import numpy as np
+
+from seealike.catalog import Catalog
+from seealike.encoders import EncoderMode, load_encoder, parse_spec, record_for
+from seealike.errors import PictureError, SeealikeError
+from seealike.evaluation.comparison.memo import Memo
+from seealike.protocols import Encoder
+from seealike.types import Float32Array
+
+TIMED_S = 1.5
+QUERYING_S = 2.0
+PICTURES, ROUNDS = 25, 3
+_FEWEST = 9
+_MEMO = "warm speed"  # a way of measuring has a name of its own: other figures are not taken for these
+_BYTES_A_NUMBER = 2  # float16
+
+
+class Timing(StrEnum):
+    """Whether to measure times: once and remember them, again (the machine may have been busy), or not."""
+
+    ONCE = "once"
+    AGAIN = "again"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What using an encoder costs on this machine. ``None`` where it cannot be said.
+
+    Args:
+        images_per_s: how many prepared pictures the encoder alone takes a second, in batches.
+        query_ms: a whole query with a picture file, decoded, encoded and searched; the median of up
+            to 75, the files being in memory.
+        model_bytes: the size of the model's file.
+        vectors_bytes: what the vectors of all items take.
+    """
+
+    images_per_s: float | None
+    query_ms: float | None
+    model_bytes: int | None
+    vectors_bytes: int
+
+
+def cost_of(space: Catalog, spec: str, timing: Timing = Timing.ONCE) -> Cost:
+    """Measure it, or remember it: timings of the same encoder on the same machine are kept.
+
+    Args:
+        space: a catalogue of the encoder's vectors.
+        spec: how the encoder is asked for.
+        timing: whether to measure times.
+    """
+    vectors_bytes = len(space) * space.encoder.dimension * _BYTES_A_NUMBER
+    if timing is Timing.OFF:
+        return Cost(None, None, _model_bytes(spec), vectors_bytes)
+    memo = Memo(space.path)
+    machine = f"{platform.machine()} {platform.processor()} {os.cpu_count()}"
+    key = f"{spec} {space.encoder.weights_sha256} {len(space)} {machine}"
+    kept = memo.get(_MEMO, key)
+    if timing is Timing.AGAIN or not isinstance(kept, list) or len(kept) != 2:
+        kept = [_images_per_s(spec), _query_ms(space)]
+        memo.put(_MEMO, key, kept)
+    return Cost(kept[0], kept[1], _model_bytes(spec), vectors_bytes)
+
+
+def _images_per_s(spec: str) -> float | None:
+    try:
+        encoder = load_encoder(spec, mode=EncoderMode.THROUGHPUT)
+    except SeealikeError:
+        return None
+    try:
+        return _throughput(encoder)
+    finally:
+        encoder.close()
+
+
+def _throughput(encoder: Encoder) -> float:
+    side = encoder.preprocessing.crop_px
+    shape = (encoder.batch_size, side, side, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    encoder.submit(pixels).result()
+    under_way: deque[Future[Float32Array]] = deque()
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < TIMED_S:
+        under_way.append(encoder.submit(pixels))
+        if len(under_way) >= max(1, encoder.concurrency):
+            under_way.popleft().result()
+            done += len(pixels)
+    while under_way:
+        under_way.popleft().result()
+        done += len(pixels)
+    return done / (time.perf_counter() - started)
+
+
+def _query_ms(space: Catalog) -> float | None:
+    """The median over some of its own pictures, each of which was asked before.
+
+    The first time a picture is read from the disk; the very first starts a process, compiles the model and
+    loads the vectors.
+    """
+    paths = [item.path for item in islice(space.items(), 4 * PICTURES) if item.path is not None]
+    warm: list[str] = []
+    started = time.perf_counter()
+    for path in paths:
+        try:
+            space.search(path)
+        except PictureError:  # gone since it was indexed
+            continue
+        except SeealikeError:
+            return None
+        warm.append(path)
+        if len(warm) == PICTURES or (len(warm) >= _FEWEST and time.perf_counter() - started > QUERYING_S):
+            break
+    return _median_ms(space, warm) if warm else None
+
+
+def _median_ms(space: Catalog, paths: Sequence[str]) -> float | None:
+    took: list[float] = []
+    started = time.perf_counter()
+    for path in (path for _ in range(ROUNDS) for path in paths):
+        asked = time.perf_counter()
+        try:
+            space.search(path)
+        except SeealikeError:
+            continue
+        now = time.perf_counter()
+        took.append(1000 * (now - asked))
+        if len(took) >= _FEWEST and now - started > QUERYING_S:
+            break
+    return statistics.median(took) if took else None
+
+
+def _model_bytes(spec: str) -> int | None:
+    try:
+        record = record_for(parse_spec(spec))
+    except SeealikeError:
+        return None
+    return None if record is None else record.size_bytes

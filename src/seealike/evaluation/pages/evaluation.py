@@ -1,0 +1,181 @@
+"""A report of ``evaluate`` as a page: the figures, then the worst mistakes with their pictures."""
+
+from __future__ import annotations
+
+from seealike.evaluation.pages.pictures import SIDE_PX, Pictures, Thumbnailer, estimate_cell
+from seealike.evaluation.statistics.intervals import Estimate
+from seealike.evaluation.values import (
+    Confusion,
+    CopyReport,
+    EvalReport,
+    Example,
+    LabelReport,
+    LostCopy,
+)
+from seealike.evaluation.words import describe, meaning, remarks, seen_note, sentence
+from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable, PageKind
+from seealike.wording import counted
+
+CLASSES = 200
+CONFUSIONS = 20
+
+
+def eval_page(report: EvalReport, thumbnail: Thumbnailer) -> GalleryPage:
+    """Make the page. ``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
+    pictures = Pictures(thumbnail, SIDE_PX)
+    tables: list[GalleryTable] = []
+    sections: list[GallerySection] = []
+    if report.labels is not None:
+        tables += _label_tables(report.labels, report.k)
+        sections += [
+            _mistake(pair, example, number, pictures)
+            for pair in report.labels.confusions
+            for number, example in enumerate(pair.examples)
+        ]
+    if report.copies is not None:
+        tables.append(_copy_table(report.copies))
+        sections += [_lost(copy, report.copies, pictures) for copy in report.copies.worst]
+    return GalleryPage(
+        kind=PageKind.EVALUATION,
+        title="How well does it see?",
+        subtitle=_subtitle(report),
+        facts=_facts(report),
+        tables=tuple(tables),
+        sections=tuple(sections),
+        items=report.items,
+        encoder=report.encoder.name,
+        took_s=report.took_s,
+        note=_note(report),
+    )
+
+
+def _subtitle(report: EvalReport) -> str:
+    if report.labels is not None:
+        found = report.labels
+        return f"{describe(found)}. Does each find others of its own {found.label}?"
+    count = report.copies.pictures if report.copies is not None else 0
+    copied = counted(count, "picture")
+    return f"Copies of {copied} were cut, turned, bleached and squeezed. Do they find their originals?"
+
+
+def _facts(report: EvalReport) -> tuple[Fact, ...]:
+    facts = []
+    if report.labels is not None:
+        metrics = report.labels.metrics
+        facts += [
+            _fact(metrics["precision@1"], "nearest is right (P@1)"),
+            _fact(metrics["mAP@R"], "mAP@R"),
+        ]
+    if report.copies is not None:
+        facts.append(_fact(report.copies.overall, "copies that find their original first"))
+    if report.ann_recall_at_10 is not None:
+        facts.append(Fact(f"{report.ann_recall_at_10:.4f}", "recall@10 of approximate search"))
+    return tuple(facts)
+
+
+def _fact(estimate: Estimate, label: str) -> Fact:
+    if estimate.low is None or estimate.high is None:
+        return Fact(f"{estimate.value:.3f}", label)
+    return Fact(f"{estimate.value:.3f}", f"{label}, {estimate.low:.3f} to {estimate.high:.3f}")
+
+
+def _label_tables(found: LabelReport, k: int) -> list[GalleryTable]:
+    metrics = GalleryTable(
+        "How well classes find each other",
+        ("metric", "mean and 95 % interval"),
+        tuple((Cell(name, meaning(name)), estimate_cell(e)) for name, e in found.metrics.items()),
+        note=" ".join(map(sentence, remarks(found))),
+    )
+    classes = GalleryTable(
+        "Classes, the worst first",
+        ("class", "mistaken for", "items", "queries", "P@1", f"P@{k}", "mAP@R"),
+        tuple(
+            (
+                result.label,
+                result.mistaken_for or "–",
+                f"{result.items:,}",
+                f"{result.queries:,}",
+                _share(result.precision_at_1),
+                _share(result.precision_at_k),
+                _share(result.map_at_r),
+            )
+            for result in found.classes[:CLASSES]
+        ),
+        note=_unlisted(len(found.classes) - CLASSES),
+        texts=2,
+    )
+    if not found.confusions:
+        return [metrics, classes]
+    confusions = GalleryTable(
+        "Most frequent confusions",
+        ("a query that is", "finds first", "times", "of its queries"),
+        tuple(
+            (pair.label, pair.found, f"{pair.count:,}", _share(pair.share, f"{pair.share:.0%}"))
+            for pair in found.confusions[:CONFUSIONS]
+        ),
+        texts=2,
+    )
+    return [metrics, classes, confusions]
+
+
+def _share(value: float, text: str = "") -> Cell:
+    """A share, drawn as a bar from zero."""
+    return Cell(text or f"{value:.3f}", bar=(0.0, value, value))
+
+
+def _unlisted(count: int) -> str:
+    return f"{count:,} more are in the JSON." if count > 0 else ""
+
+
+def _copy_table(copies: CopyReport) -> GalleryTable:
+    return GalleryTable(
+        "Does a copy find its original?",
+        ("the copy is", "comes first", "among the first ten", "median place", "worst place"),
+        tuple(
+            (
+                result.description,
+                estimate_cell(result.recall_at_1),
+                estimate_cell(result.recall_at_10),
+                f"{result.median_rank:g}",
+                f"{result.worst_rank:,}",
+            )
+            for result in copies.results
+        ),
+        note=f"{counted(copies.pictures, 'picture')}, each copy among {counted(copies.searched, 'item')}.",
+    )
+
+
+def _mistake(pair: Confusion, example: Example, number: int, pictures: Pictures) -> GallerySection:
+    times = "query finds" if pair.count == 1 else "queries find"
+    note = f"{pair.count:,} {times} one of those first, {pair.share:.0%} of the class."
+    return GallerySection(
+        (pictures.query(example),),
+        tuple(map(pictures.answer, example.nearest)),
+        title=f"{pair.label}, taken for {pair.found}",
+        note=note if number == 0 else "Another one.",
+    )
+
+
+def _lost(copy: LostCopy, copies: CopyReport, pictures: Pictures) -> GallerySection:
+    described = {result.name: result.description for result in copies.results}
+    original = copy.original
+    return GallerySection(
+        (
+            GalleryPicture(original.id, original.id, label="copy", thumbnail=copy.picture),
+            GalleryPicture(
+                original.id, "the original", label="original", thumbnail=pictures.of(original.path)
+            ),
+        ),
+        tuple(map(pictures.answer, original.nearest)),
+        title=f"A copy: {described.get(copy.disturbance, copy.disturbance)}",
+        note=f"Its original stands at place {copy.rank:,}, with a score of {copy.score:.3f}.",
+    )
+
+
+def _note(report: EvalReport) -> str:
+    exact = "Search is exact. " if report.ann_recall_at_10 is None else ""
+    new = " ".join([*map(sentence, seen_note(report)), ""])
+    return (
+        f"{new}{exact}An interval holds the mean over all such queries 19 times in 20. "
+        "✓ is what was sought, ✕ is not."
+    )

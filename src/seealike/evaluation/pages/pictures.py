@@ -1,0 +1,36 @@
+"""Items of reports as pictures of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seealike.evaluation.statistics.intervals import Estimate
+from seealike.evaluation.values import Example, Neighbour
+from seealike.gallery import Cell, GalleryPicture, Mark, Thumbnails
+
+Thumbnailer = Callable[[str, int], bytes]
+SIDE_PX = 200
+
+
+class Pictures(Thumbnails[str]):
+    """Makes pictures of a page, each thumbnail once."""
+
+    def query(self, example: Example) -> GalleryPicture:
+        """The picture that was asked with."""
+        return GalleryPicture(
+            example.id, example.label or example.id, label="query", thumbnail=self.of(example.path)
+        )
+
+    def answer(self, found: Neighbour, *, judged: bool = True) -> GalleryPicture:
+        """One answer; marked right or wrong where it is ``judged``."""
+        mark = (Mark.RIGHT if found.right else Mark.WRONG) if judged else None
+        caption = found.label or found.id
+        return GalleryPicture(found.id, caption, score=found.score, thumbnail=self.of(found.path), mark=mark)
+
+
+def estimate_cell(estimate: Estimate) -> Cell:
+    """A mean with its interval, drawn and in numbers."""
+    if estimate.low is None or estimate.high is None:
+        return Cell(f"{estimate.value:.3f}", "interval unknown")
+    bounds = f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return Cell(f"{estimate.value:.3f}", bounds, (estimate.low, estimate.value, estimate.high))

@@ -1,0 +1,207 @@
+"""Who stands where when every query is compared with every item: exact, in blocks, in bounded memory.
+
+Scores are rounded to six decimals, and equal scores stand in the order of the items, as in every search.
+
+For q queries, n items and d dimensions: q n d multiplications, in matrix products, and q sorts of n numbers.
+Beside the vectors at most ``BLOCK_BYTES`` of scores are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from seealike.evaluation.statistics.metrics import Values, metric_names, query_values
+from seealike.types import Float32Array, Int64Array, Progress, ProgressCallback, unwatched
+
+BLOCK_BYTES = 1 << 26
+_MICRO = 1e6
+_SHIFT = 32
+_LAST = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class RankingTask:
+    """Who asks whom, and what would be right.
+
+    Args:
+        items: the vectors that are searched, of unit norm.
+        item_labels: a number a label.
+        queries: the vectors that ask, of unit norm.
+        query_labels: as ``item_labels``.
+        own: the row of ``items`` that a query is itself, -1 for one from outside; never an answer.
+        item_groups: numbers of groups, -1 for none; items of a query's own group are no answers either.
+            ``None`` where groups do not matter.
+        query_groups: as ``item_groups``.
+
+    Shapes: items is (n, d), queries (q, d), what begins with item is (n,), and the rest (q,).
+    """
+
+    items: Float32Array
+    item_labels: Int64Array
+    queries: Float32Array
+    query_labels: Int64Array
+    own: Int64Array
+    item_groups: Int64Array | None = None
+    query_groups: Int64Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The answers to a task.
+
+    Args:
+        asked: which queries of the task had anything to find; the other arrays have their rows.
+        values: every metric of every query, in the order of ``metric_names``.
+        nearest: rows of the closest items, closest first; -1 where there are fewer.
+        scores: their cosine similarities; -inf where there are fewer.
+
+    Shapes: asked is (a,), values (a, m), nearest and scores (a, k).
+    """
+
+    asked: Int64Array
+    values: Values
+    nearest: Int64Array
+    scores: Float32Array
+
+
+def rank(task: RankingTask, k: int, progress: ProgressCallback = unwatched) -> Ranking:
+    """Rank all items for every query."""
+    members = _Members(task.item_labels)
+    places = np.arange(len(task.items), dtype=np.int64)
+    asked, values, tops = [], [], []
+    for query, scores in _scores(task.queries, task.items, progress):
+        keys = _keys(scores, places)
+        left_out = _left_out(task, query)
+        keys[left_out] = _LAST
+        relevant = keys[members.of(int(task.query_labels[query]))]
+        relevant = relevant[relevant != _LAST]
+        if not len(relevant):
+            continue
+        keys.sort()
+        relevant.sort()
+        asked.append(query)
+        values.append(query_values(np.searchsorted(keys, relevant) + 1, k))
+        tops.append(_filled(keys[:k], k))
+    top = np.array(tops, dtype=np.int64).reshape(-1, k)
+    return Ranking(
+        np.array(asked, dtype=np.int64),
+        np.array(values).reshape(-1, len(metric_names(k))),
+        *_unpacked(top),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the one right item of each query stands. ``nearest`` and ``scores``: see :class:`Ranking`.
+
+    ``ranks`` counts from 1 and only what is strictly closer: an equal picture is as good as the right one.
+
+    Shapes: ranks and own_scores are (q,), nearest and scores (q, k).
+    """
+
+    ranks: Int64Array
+    own_scores: Float32Array
+    nearest: Int64Array
+    scores: Float32Array
+
+
+def standing(
+    queries: Float32Array,
+    items: Float32Array,
+    targets: Int64Array,
+    k: int,
+    progress: ProgressCallback = unwatched,
+) -> Standing:
+    """Say where the item ``targets[i]`` stands for query i. Shapes: queries is (q, d), items (n, d)."""
+    places = np.arange(len(items), dtype=np.int64)
+    ranks, tops, own = [], [], []
+    for query, scores in _scores(queries, items, progress):
+        keys = _keys(scores, places)
+        target = int(targets[query])
+        level = keys[target] >> _SHIFT
+        ranks.append(int((keys < level << _SHIFT).sum()) + 1)
+        own.append(scores[target])
+        tops.append(_top(keys, k))
+    top = np.array(tops, dtype=np.int64).reshape(-1, k)
+    return Standing(np.array(ranks, dtype=np.int64), np.array(own, dtype=np.float32), *_unpacked(top))
+
+
+def nearest(
+    queries: Float32Array,
+    items: Float32Array,
+    own: Int64Array,
+    k: int,
+    progress: ProgressCallback = unwatched,
+) -> tuple[Int64Array, Float32Array]:
+    """The ``k`` closest items of every query, itself (``own``, -1: from outside) left out.
+
+    Shapes: queries is (q, d), items (n, d), own (q,); both results are (q, k), as in :class:`Ranking`.
+    """
+    places = np.arange(len(items), dtype=np.int64)
+    tops = []
+    for query, scores in _scores(queries, items, progress):
+        keys = _keys(scores, places)
+        if own[query] >= 0:
+            keys[own[query]] = _LAST
+        tops.append(_top(keys, k))
+    return _unpacked(np.array(tops, dtype=np.int64).reshape(-1, k))
+
+
+class _Members:
+    """The rows of every label."""
+
+    def __init__(self, labels: Int64Array) -> None:
+        self._order = np.argsort(labels, kind="stable")
+        self._labels = labels[self._order]
+
+    def of(self, label: int) -> Int64Array:
+        begin, end = np.searchsorted(self._labels, [label, label + 1])
+        return self._order[begin:end]
+
+
+def _scores(
+    queries: Float32Array, items: Float32Array, progress: ProgressCallback
+) -> Iterator[tuple[int, Float32Array]]:
+    """Yield every query's number and its cosine similarities, (n,)."""
+    rows = max(1, min(512, BLOCK_BYTES // (4 * max(1, len(items)))))
+    for start in range(0, len(queries), rows):
+        block = queries[start : start + rows] @ items.T
+        for row, scores in enumerate(block):
+            yield start + row, scores
+        progress(Progress("compare", min(start + rows, len(queries)), len(queries)))
+
+
+def _keys(scores: Float32Array, places: Int64Array) -> Int64Array:
+    """Numbers that order items as their scores do, best first, equal ones by their place, which they hold."""
+    micros = np.rint(scores * np.float32(-_MICRO)).astype(np.int64)
+    return np.asarray((micros << _SHIFT) | places, dtype=np.int64)
+
+
+def _left_out(task: RankingTask, query: int) -> Int64Array:
+    own = task.own[query : query + 1]
+    rows = own[own >= 0]
+    if task.item_groups is None or task.query_groups is None or task.query_groups[query] < 0:
+        return rows
+    same = np.flatnonzero(task.item_groups == task.query_groups[query])
+    return np.concatenate([rows, same])
+
+
+def _top(keys: Int64Array, k: int) -> Int64Array:
+    """The ``k`` smallest, in order."""
+    near = keys if len(keys) <= k else np.partition(keys, k - 1)[:k]
+    return _filled(np.sort(near), k)
+
+
+def _filled(keys: Int64Array, k: int) -> Int64Array:
+    return np.concatenate([keys, np.full(k - len(keys), _LAST, dtype=np.int64)])
+
+
+def _unpacked(keys: Int64Array) -> tuple[Int64Array, Float32Array]:
+    """Places and scores from ``_keys``."""
+    gone = keys == _LAST
+    places = np.where(gone, -1, keys & ((1 << _SHIFT) - 1))
+    scores = np.where(gone, -np.inf, -(keys >> _SHIFT) / _MICRO)
+    return places.astype(np.int64), scores.astype(np.float32)

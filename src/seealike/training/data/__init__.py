@@ -1,0 +1,1 @@
+"""What is learnt from: items with their classes, who is held out, and pixels."""

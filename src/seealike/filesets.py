@@ -64,7 +64,11 @@ class FileSets:
             for name, source in sources.items():
                 self._copy(source, os.path.join(aside, *name.split("/")), digests[name])
             self._files.remove_tree(place)  # a damaged one
-            self._files.rename(aside, place)
+            try:
+                self._files.rename(aside, place)
+            except StorageError:
+                if self.damage(digests) is not None:  # or else somebody was quicker
+                    raise
         finally:
             self._files.remove_tree(aside)
         return digests

@@ -22,8 +22,8 @@ import pytest
 from tests.pictures import write_pictures
 
 from seealike.encoders import EncoderMode, load_encoder, load_text_encoder, parse_spec, record_for
-from seealike.encoders.clip.card import Cleaning, TextCard
 from seealike.encoders.clip.tokenizer import TextTokenizer
+from seealike.encoders.text_card import Cleaning, TextCard
 from seealike.errors import EncoderError, UnknownNameError, UsageError
 from seealike.testing import sample_pixels
 from seealike.types import Fit, Float32Array, PixelArray
@@ -293,11 +293,11 @@ def test_another_activation_is_another_space_though_the_weights_are_the_same(
 @pytest.mark.parametrize(
     ("file", "damage"),
     [
-        ("pictures.onnx", "flipped"),
+        ("model.onnx", "flipped"),
         ("text.onnx", "flipped"),
         ("text.onnx", "gone"),
         ("tokenizer.json", "flipped"),
-        ("export.note", "gone"),
+        ("note", "gone"),
     ],
 )
 def test_a_damaged_pair_is_exported_anew(file: str, damage: str, tmp_path: Path) -> None:
@@ -305,7 +305,11 @@ def test_a_damaged_pair_is_exported_anew(file: str, damage: str, tmp_path: Path)
     spec, cache = parse_spec(f"open_clip:tiny?weights={tmp_path}/weights.pt"), str(tmp_path / "cache")
     first = record_for(spec, cache)
     assert first is not None
-    path = Path(first.file).with_name(file)
+    assert first.text is not None
+    (note,) = (tmp_path / "cache" / "exports").glob("*.json")
+    path = (
+        note if file == "note" else Path(first.file if file == "model.onnx" else first.text).with_name(file)
+    )
     before = path.read_bytes()
     if damage == "flipped":
         path.write_bytes(before[:90] + bytes([before[90] ^ 128]) + before[91:])
@@ -319,7 +323,7 @@ def test_a_damaged_pair_is_exported_anew(file: str, damage: str, tmp_path: Path)
     assert encoder is not None
     encoder.close()
     assert path.stat().st_size == len(before)
-    assert not list(Path(cache).rglob("*.tmp"))
+    assert not list(Path(cache).rglob(".writing-*"))
 
 
 def test_once_exported_a_pair_needs_its_weights_no_more_and_hashes_nothing_again(
@@ -329,7 +333,7 @@ def test_once_exported_a_pair_needs_its_weights_no_more_and_hashes_nothing_again
     text, cache = f"open_clip:tiny?weights={tmp_path}/weights.pt", str(tmp_path / "cache")
     first = record_for(parse_spec(text), cache)
     assert first is not None
-    for path in (tmp_path / "weights.pt", *tmp_path.glob("*.json"), *Path(first.file).parent.iterdir()):
+    for path in (tmp_path / "weights.pt", *tmp_path.glob("*.json"), *(Path(cache) / "exports").rglob("*")):
         os.utime(path, ns=(0, 10**18))
     assert record_for(parse_spec(text), cache) == first
     with monkeypatch.context() as patched:

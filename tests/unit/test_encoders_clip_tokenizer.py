@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from seealike.encoders.clip.card import Cleaning
 from seealike.encoders.clip.tokenizer import cleaned
+from seealike.encoders.text_card import Cleaning
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seealike.encoders import cache as cache_module
-from seealike.encoders.cache import last_sha256, remembered_sha256
+from seealike.encoders.cache import remembered_sha256
 from seealike.errors import EncoderError
 
 OLD_NS = 10**18
@@ -74,15 +74,9 @@ def test_a_link_to_another_file_is_that_file(tmp_path: Path) -> None:
         assert remembered_sha256(str(tmp_path / "link"), cache) == wanted
 
 
-def test_of_a_file_that_is_gone_the_last_digest_is_known(tmp_path: Path) -> None:
-    file, cache = tmp_path / "weights", str(tmp_path / "cache")
-    assert last_sha256(str(file), cache) is None
+def test_a_file_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="cannot be read: No such file"):
-        remembered_sha256(str(file), cache)
-    wanted = written(file, b"one")
-    remembered_sha256(str(file), cache)
-    file.unlink()
-    assert last_sha256(str(file), cache) == wanted
+        remembered_sha256(str(tmp_path / "weights"), str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"no digest", b"[]"])

@@ -11,6 +11,7 @@ import pytest
 
 from seealike import filesets
 from seealike.errors import StorageError
+from seealike.files import FileSystem
 from seealike.filesets import ChangedFileError, FileSets
 
 KEY = "0f" * 32
@@ -51,6 +52,20 @@ def test_a_whole_set_is_not_written_again_and_a_damaged_one_is(
     assert (sets.damage(digests), file.read_bytes()) == (None, b"first")
     file.unlink()
     assert sets.damage(digests) == (str(file), "missing")
+
+
+def test_when_somebody_is_quicker_with_the_same_files_theirs_stay(
+    sources: dict[str, str], tmp_path: Path
+) -> None:
+    class Slower(FileSystem):
+        def rename(self, source: str, target: str) -> None:
+            FileSets(os.path.dirname(target)).keep(sources)
+            super().rename(source, target)
+
+    sets = FileSets(str(tmp_path / "kept"), Slower())
+    digests = sets.keep(sources)
+    assert sets.damage(digests) is None
+    assert os.listdir(sets.folder) == [os.path.basename(sets.place(digests))]
 
 
 def test_a_file_that_changes_while_it_is_copied_is_not_kept(

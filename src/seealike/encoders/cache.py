@@ -8,7 +8,6 @@ would take most of its time. Nothing is synced: what is lost with the power is c
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 import time
@@ -94,34 +93,13 @@ def remembered_sha256(path: str, cache_dir: str) -> str:
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise EncoderError(f"the weights {path} cannot be read: {reason}") from exc
-    state = [real, stat.st_size, stat.st_mtime_ns]
-    kept = _kept(path, cache_dir)
-    if kept is not None and kept[0] == [*state, True]:
-        return kept[1]
+    state = repr((real, stat.st_size, stat.st_mtime_ns)).encode()
+    cache, key = BlobCache(cache_dir), f"sha256-{hashlib.sha256(state).hexdigest()[:32]}"
+    known = cache.get(key)
+    if known is not None and len(known) == 2 * _DIGEST_BYTES:
+        return known.decode()
     settled = time.time_ns() - stat.st_mtime_ns > _SETTLED_NS
     digest = file_sha256(path)
-    content = json.dumps({"state": [*state, settled], "sha256": digest})
-    BlobCache(cache_dir).put(_key(path), content.encode())
+    if settled:
+        cache.put(key, digest.encode())
     return digest
-
-
-def last_sha256(path: str, cache_dir: str) -> str | None:
-    """Return the digest that a file, perhaps gone since, had when it was last hashed, if it ever was."""
-    kept = _kept(path, cache_dir)
-    return kept[1] if kept is not None else None
-
-
-def _key(path: str) -> str:
-    named = os.path.abspath(path).encode(errors="surrogateescape")
-    return f"sha256-{hashlib.sha256(named).hexdigest()[:32]}"
-
-
-def _kept(path: str, cache_dir: str) -> tuple[list[object], str] | None:
-    content = BlobCache(cache_dir).get(_key(path))
-    if content is None:
-        return None
-    try:
-        found = json.loads(content)
-        return list(found["state"]), str(found["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -1,22 +1,37 @@
-"""Networks of torch as ONNX files, and how far a file may be from its network."""
+"""Networks of torch as ONNX files: written, compared with the network, and kept in the cache.
+
+What is damaged there counts as absent.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tempfile
 import warnings
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from seealike.encoders.cache import default_cache_dir, remembered_sha256
+from seealike.encoders.kept import KeptEncoders
 from seealike.encoders.onnx.openvino import fastest_precision, reason_of
-from seealike.errors import EncoderError
+from seealike.encoders.onnx.record import onnx_record
+from seealike.encoders.spec import ONNX, EncoderSpec
+from seealike.errors import EncoderError, StorageError
+from seealike.files import TEMPORARY_PREFIX
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Callable
 
     import numpy.typing as npt
     import openvino
     import torch
 
+    from seealike.encoders.models import EncoderRecord
     from seealike.encoders.onnx.openvino import Precision
     from seealike.types import Float32Array, PixelArray
 
@@ -26,7 +41,67 @@ LEAST_COSINE = 0.999  # in float32: less is another network
 # In bfloat16: the bundled one is above 0.9958 for 99 of 100 photos, which costs nothing (docs/benchmarks.md).
 LEAST_COSINE_FASTEST = 0.99
 EXPORT_ERRORS = (RuntimeError, TypeError, ValueError, AssertionError, AttributeError, ImportError)
+MODEL_FILE = "model.onnx"
 _OPSET = 17
+
+
+class ExportCache:
+    """Exported models in the cache."""
+
+    def __init__(self, cache_dir: str | None) -> None:
+        """``cache_dir`` None is ``SEEALIKE_CACHE``, or the user's cache directory."""
+        self.base = cache_dir or default_cache_dir()
+        self._kept = KeptEncoders(os.path.join(self.base, "exports"))
+
+    def get_or_make(self, facts: object, spec: EncoderSpec, make: Callable[[str], str]) -> EncoderRecord:
+        """The record of an export, made now unless it was before and is whole.
+
+        Args:
+            facts: everything it depends on; its ``repr`` names the export.
+            spec: how it is asked for.
+            make: writes ``MODEL_FILE`` with its card into a folder, and whatever belongs to it, and returns
+                the SHA-256 of the weights that it was made of, which names the space: another export of the
+                same weights has other bytes.
+
+        Raises:
+            EncoderError: the cache cannot be written.
+        """
+        key = hashlib.sha256(repr(facts).encode()).hexdigest()
+        found = self._whole(key)
+        if found is not None:
+            return found
+        try:
+            self._kept.make_folder()
+            with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._kept.folder) as folder:
+                origin = make(folder)
+                record = onnx_record(EncoderSpec(ONNX, os.path.join(folder, MODEL_FILE)), self.base)
+                self._kept.copy(key, replace(record, origin_sha256=origin, cached=True), str(spec))
+        except (OSError, StorageError) as exc:
+            cause = exc.cause if isinstance(exc, StorageError) else exc.strerror
+            raise EncoderError(
+                f"cannot keep the exported model in {self._kept.folder}: {cause}; "
+                "SEEALIKE_CACHE names another directory"
+            ) from exc
+        made = self._whole(key)
+        if made is None:
+            raise EncoderError(f"the export of {spec} was damaged at once; run this again")
+        return made
+
+    def without_weights(self, spec: EncoderSpec) -> EncoderRecord | None:
+        """The export used last that answers ``spec``, whose file of weights is gone since."""
+        if spec.weights is None or os.path.exists(spec.weights):
+            return None
+        found = (self._whole(key) for key, _ in self._kept.copies_of(str(spec)))
+        return next((record for record in found if record is not None), None)
+
+    def _whole(self, key: str) -> EncoderRecord | None:
+        """The record of an export whose files are what was written; its note is as new as its last use."""
+        kept = self._kept.noted(key)
+        if kept is None or self._kept.damage_of(kept, lambda path: remembered_sha256(path, self.base)):
+            return None
+        with suppress(OSError):
+            os.utime(self._kept.note_path(key))
+        return kept.record
 
 
 def traced(

@@ -1,8 +1,8 @@
-"""Encoders that somebody keeps a copy of: all files that one needs, and a note that says how they are used.
+"""Encoders of which a copy is kept: all files that one needs, and a note that says how they are used.
 
-``kept:FOLDER/<key>.json`` asks for one. The key is the digest of the encoder's identity, so whoever knows
-which encoder it was finds it wherever the folder lies now. A note without files says where the encoder is
-that its owner wants no copy of. Nothing is known here of what it is kept for.
+``kept:FOLDER/<key>.json`` asks for one. A catalogue's key is the digest of the encoder's identity, so whoever
+knows which encoder it was finds it wherever the folder lies now; the cache's is the digest of what an export
+depends on. A note without files says where the encoder is that its owner wants no copy of.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from seealike.encoders.cache import default_cache_dir, remembered_sha256
 from seealike.encoders.card import InputForm, card_path
-from seealike.encoders.clip.card import read_text_card
 from seealike.encoders.models import DATA_DIR, EncoderRecord
 from seealike.encoders.onnx.file import external_files, joint_sha256
 from seealike.encoders.spec import KEPT, EncoderSpec, Pooling, parse_spec
+from seealike.encoders.text_card import read_text_card
 from seealike.errors import EncoderError, UsageError
 from seealike.filesets import ChangedFileError, FileSets
 from seealike.types import EncoderIdentity, Fit, Preprocessing
@@ -48,73 +48,122 @@ class KeptEncoder:
         return [digests for digests in (self.pictures, self.text) if digests]
 
 
+class KeptEncoders(FileSets):
+    """The encoders that are kept in one folder."""
+
+    def read(self, key: str) -> KeptEncoder | None:
+        """What is noted under a key, with the files where they are now; None where nothing is.
+
+        Raises:
+            EncoderError: the note is damaged.
+        """
+        path = self.note_path(key)
+        try:
+            content = self.note(key)
+            return None if content is None else self._parsed(key, json.loads(content))
+        except OSError as exc:
+            raise EncoderError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
+            raise EncoderError(f"{path} is damaged") from exc
+
+    def noted(self, key: str) -> KeptEncoder | None:
+        """The same, but a note that is damaged counts as none."""
+        try:
+            return self.read(key)
+        except EncoderError:
+            return None
+
+    def copies_of(self, spec: str) -> Iterator[tuple[str, EncoderRecord]]:
+        """Keys and records of the copies of what was asked for as ``spec``, the note written last first."""
+        times = {key: os.lstat(self.note_path(key)).st_mtime_ns for key in self.notes()}
+        for key in sorted(times, key=lambda key: -times[key]):
+            kept = self.noted(key)
+            if kept is not None and kept.record is not None and kept.spec == spec:
+                yield key, kept.record
+
+    def spec(self, key: str) -> EncoderSpec:
+        """How the copy under a key is asked for."""
+        return EncoderSpec(KEPT, os.path.abspath(self.note_path(key)))
+
+    def link(self, key: str, spec: str) -> None:
+        """Note that no copy of an encoder is wanted, and where it is.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._write(key, KeptEncoder(spec))
+
+    def copy(self, key: str, record: EncoderRecord, spec: str) -> None:
+        """Copy the files of an encoder, unless they were copied before, and note how they are used.
+
+        Raises:
+            EncoderError: one of them cannot be read, or changes meanwhile.
+            StorageError: the disk refused; what was kept before is as it was.
+        """
+        pictures, beside = _files(_PICTURES, record.file)
+        text: dict[str, str] = {}
+        if record.text is not None:
+            text, _ = _files(_TEXT, record.text, [read_text_card(record.text).tokenizer])
+        try:
+            digests = self.keep(pictures)
+            text_digests = self.keep(text) if text else {}
+        except OSError as exc:
+            reason = f"{exc.filename or exc}: {exc.strerror}"
+            raise EncoderError(f"{record.file} cannot be copied: {reason}") from exc
+        except ChangedFileError as exc:
+            raise EncoderError(f"{exc} changed while it was copied; run this again") from exc
+        file = next(iter(pictures))
+        whole = joint_sha256(digests[file], {name: digests[_portable(name)] for name in beside})
+        if whole != record.weights_sha256:
+            raise EncoderError(f"{record.file} changed while it was copied; run this again")
+        placed = replace(record, file=file, text=next(iter(text), None))
+        self._write(key, KeptEncoder(spec, placed, digests, text_digests))
+
+    def damage_of(
+        self, kept: KeptEncoder, digest_of: Callable[[str], str] | None = None
+    ) -> list[tuple[str, str]]:
+        """What is wrong with the files of a copy; every byte is read unless ``digest_of`` knows better."""
+        found = [self.damage(digests, digest_of) for digests in kept.sets()]
+        return [damage for damage in found if damage is not None]
+
+    def _write(self, key: str, kept: KeptEncoder) -> None:
+        content = {_FORMAT_KEY: _FORMAT, **asdict(kept)}
+        said = json.dumps({**content, "sha256": _checksum(content)}, indent=2)
+        self.write_note(key, said.encode())
+
+    def _parsed(self, key: str, content: dict[str, object]) -> KeptEncoder:
+        """What a note says, if it is what was written, with the files where they are now.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: it is not.
+        """
+        checksum = content.pop("sha256")
+        if checksum != _checksum(content) or content.pop(_FORMAT_KEY) != _FORMAT:
+            raise ValueError("checksum")
+        kept = KeptEncoder(**content)  # type: ignore[arg-type]
+        if kept.record is None:
+            return kept
+        for name in (name for digests in kept.sets() for name in digests):
+            if name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or os.path.splitdrive(name)[0]:
+                raise ValueError(f"{name!r} is no name of a file")
+        record = _record(dict(kept.record))  # type: ignore[call-overload]
+        another = not record.cached and identity_key(record.identity) != key
+        if another or record.file not in (kept.pictures or {}):
+            raise ValueError("another encoder")
+        placed = replace(record, file=os.path.join(self.place(kept.pictures or {}), record.file))
+        if record.text is not None:
+            placed = replace(placed, text=os.path.join(self.place(kept.text or {}), record.text))
+        return replace(kept, record=placed)
+
+
 def identity_key(identity: EncoderIdentity) -> str:
-    """The key of the note of an encoder."""
+    """The key of an encoder in a catalogue."""
     return hashlib.sha256(json.dumps(asdict(identity), sort_keys=True).encode()).hexdigest()
 
 
 def is_copied(record: EncoderRecord | None) -> bool:
     """Whether an encoder is made of files that may go: not an object, and not part of this package."""
     return record is not None and os.path.dirname(record.file) != DATA_DIR
-
-
-def keep_encoder(sets: FileSets, record: EncoderRecord, spec: str) -> None:
-    """Copy the files of an encoder, unless they were copied before, and note how they are used.
-
-    Raises:
-        EncoderError: one of them cannot be read, or changes meanwhile.
-        StorageError: the disk refused; what was kept before is as it was.
-    """
-    pictures, beside = _files(_PICTURES, record.file)
-    text: dict[str, str] = {}
-    if record.text is not None:
-        text, _ = _files(_TEXT, record.text, [read_text_card(record.text).tokenizer])
-    try:
-        digests = sets.keep(pictures)
-        kept = KeptEncoder(
-            spec,
-            replace(record, file=next(iter(pictures)), text=next(iter(text), None), cached=False),
-            digests,
-            sets.keep(text) if text else {},
-        )
-    except OSError as exc:
-        raise EncoderError(f"{record.file} cannot be copied: {exc.filename or exc}: {exc.strerror}") from exc
-    except ChangedFileError as exc:
-        raise EncoderError(f"{exc} changed while it was copied; run this again") from exc
-    model = digests[next(iter(pictures))]
-    if joint_sha256(model, {name: digests[_portable(name)] for name in beside}) != record.weights_sha256:
-        raise EncoderError(f"{record.file} changed while it was copied; run this again")
-    _write(sets, record.identity, kept)
-
-
-def link_encoder(sets: FileSets, identity: EncoderIdentity, spec: str) -> None:
-    """Note that no copy of an encoder is wanted, and where it is.
-
-    Raises:
-        StorageError: the disk refused.
-    """
-    _write(sets, identity, KeptEncoder(spec))
-
-
-def read_kept(sets: FileSets, key: str) -> KeptEncoder | None:
-    """Read a note, None where there is none.
-
-    Raises:
-        EncoderError: it is damaged.
-    """
-    path = sets.note_path(key)
-    try:
-        content = sets.note(key)
-        return None if content is None else _parsed(sets, key, json.loads(content))
-    except OSError as exc:
-        raise EncoderError(f"{path} cannot be read: {exc.strerror or exc}") from exc
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
-        raise EncoderError(f"{path} is damaged") from exc
-
-
-def kept_spec(sets: FileSets, identity: EncoderIdentity) -> EncoderSpec:
-    """How the copy of an encoder is asked for."""
-    return EncoderSpec(KEPT, os.path.abspath(sets.note_path(identity_key(identity))))
 
 
 def kept_record(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord:
@@ -148,14 +197,14 @@ def origin_of(spec: EncoderSpec) -> EncoderSpec:
     return parse_spec(_kept(spec)[2].spec) if spec.scheme == KEPT else spec
 
 
-def _kept(spec: EncoderSpec) -> tuple[EncoderRecord, FileSets, KeptEncoder]:
+def _kept(spec: EncoderSpec) -> tuple[EncoderRecord, KeptEncoders, KeptEncoder]:
     if spec != EncoderSpec(KEPT, spec.target):
         raise UsageError(f"{KEPT}: takes no options; it is used as it was when it was copied")
     folder, name = os.path.split(spec.target)
-    sets, key = FileSets(folder), os.path.splitext(name)[0]
-    kept = read_kept(sets, key)
+    sets = KeptEncoders(folder)
+    kept = sets.read(os.path.splitext(name)[0])
     if kept is None or kept.record is None:
-        raise EncoderError(f"there is no copy of an encoder in {folder} called {name}")
+        raise EncoderError(f"there is no copy of an encoder in {folder} called {os.path.splitext(name)[0]}")
     return kept.record, sets, kept
 
 
@@ -190,38 +239,8 @@ def _portable(name: str) -> str:
     return name.replace(os.sep, "/")
 
 
-def _write(sets: FileSets, identity: EncoderIdentity, kept: KeptEncoder) -> None:
-    content = {_FORMAT_KEY: _FORMAT, **asdict(kept)}
-    said = json.dumps({**content, "sha256": _checksum(content)}, indent=2)
-    sets.write_note(identity_key(identity), said.encode())
-
-
 def _checksum(content: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _parsed(sets: FileSets, key: str, content: dict[str, object]) -> KeptEncoder:
-    """What a note says, if it is what was written, with the files where they are now.
-
-    Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is not.
-    """
-    checksum = content.pop("sha256")
-    if checksum != _checksum(content) or content.pop(_FORMAT_KEY) != _FORMAT:
-        raise ValueError("checksum")
-    kept = KeptEncoder(**content)  # type: ignore[arg-type]
-    if kept.record is None:
-        return kept
-    for name in (name for digests in kept.sets() for name in digests):
-        if name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or os.path.splitdrive(name)[0]:
-            raise ValueError(f"{name!r} is no name of a file")
-    record = _record(dict(kept.record))  # type: ignore[call-overload]
-    if identity_key(record.identity) != key or record.file not in (kept.pictures or {}):
-        raise ValueError("another encoder")
-    placed = replace(record, file=os.path.join(sets.place(kept.pictures or {}), record.file))
-    if record.text is not None:
-        placed = replace(placed, text=os.path.join(sets.place(kept.text or {}), record.text))
-    return replace(kept, record=placed)
 
 
 def _record(fields: dict[str, object]) -> EncoderRecord:

@@ -13,16 +13,7 @@ from dataclasses import replace
 
 from seealike.catalog.options import EncoderPlace, Finding
 from seealike.encoders import EncoderRecord, parse_spec, record_for
-from seealike.encoders.kept import (
-    KeptEncoder,
-    identity_key,
-    is_copied,
-    keep_encoder,
-    kept_spec,
-    link_encoder,
-    origin_of,
-    read_kept,
-)
+from seealike.encoders.kept import KeptEncoder, KeptEncoders, identity_key, is_copied, origin_of
 from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec
 from seealike.errors import (
     CatalogError,
@@ -31,7 +22,6 @@ from seealike.errors import (
     StorageError,
     UnknownNameError,
 )
-from seealike.filesets import FileSets
 from seealike.store import ENCODERS_NAME, FileSystem, WriterLock, is_catalog, read_manifest
 from seealike.types import EncoderIdentity
 
@@ -49,32 +39,21 @@ class EncoderCopies:
         above = os.path.dirname(os.path.abspath(directory))
         shared = os.path.basename(above) == SPACES and is_catalog(os.path.dirname(above))
         self.directory = os.path.dirname(above) if shared else os.path.abspath(directory)
-        self._files = files or FileSystem()
-        self._sets = FileSets(os.path.join(self.directory, ENCODERS_NAME), self._files)
+        self._kept = KeptEncoders(os.path.join(self.directory, ENCODERS_NAME), files)
 
     def places(self, identity: EncoderIdentity) -> list[EncoderSpec]:
         """How an encoder is asked for here, best first; none where nothing is noted of it.
 
         A note that is damaged counts as none: the encoder may still be where it came from.
         """
-        try:
-            kept = read_kept(self._sets, identity_key(identity))
-        except EncoderError:
-            return []
+        kept = self._noted(identity)
         if kept is None:
             return []
-        return [parse_spec(kept.spec)] if kept.record is None else [kept_spec(self._sets, identity)]
+        return [self._copy(identity) if kept.record is not None else parse_spec(kept.spec)]
 
     def found(self, spec: str) -> EncoderSpec | None:
         """The copy of the encoder that was asked for as ``spec`` once, None where there is none."""
-        for key in self._sets.notes():
-            try:
-                kept = read_kept(self._sets, key)
-            except EncoderError:
-                continue
-            if kept is not None and kept.record is not None and kept.spec == spec:
-                return kept_spec(self._sets, kept.record.identity)
-        return None
+        return next((self._kept.spec(key) for key, _ in self._kept.copies_of(spec)), None)
 
     def is_linked(self, identity: EncoderIdentity) -> bool:
         """Whether the user wants no copy of an encoder."""
@@ -117,10 +96,10 @@ class EncoderCopies:
         return [replace(finding, repaired=repaired) for finding in broken]
 
     def _make(self, identity: EncoderIdentity, origins: list[EncoderSpec], *, link: bool) -> None:
-        own = kept_spec(self._sets, identity)
-        found = _at_hand(identity, [origin for origin in origins if origin != own])
+        found = _at_hand(identity, [origin for origin in origins if origin != self._copy(identity)])
         if found is None:
-            if link and self._has_copy(identity):
+            kept = self._noted(identity)
+            if link and kept is not None and kept.record is not None:
                 raise EncoderError(
                     f"{origins[0]} is gone, or another encoder now, so {self.directory} keeps its copy; if "
                     f"it lies elsewhere now, say so: --encoder {ONNX}:FILE"
@@ -129,14 +108,15 @@ class EncoderCopies:
         origin, record = found
         if not is_copied(record):
             return
-        self._sets.make_folder()
-        lock = WriterLock(self._sets.folder)
+        self._kept.make_folder()
+        lock = WriterLock(self._kept.folder)
         lock.acquire(COPYING_WAIT_S)
         try:
             if link:
-                link_encoder(self._sets, identity, str(origin))
+                self._kept.link(identity_key(identity), str(origin))
             else:
-                keep_encoder(self._sets, record, str(origin_of(origin)))
+                copied = replace(record, cached=False)
+                self._kept.copy(identity_key(identity), copied, str(origin_of(origin)))
         except StorageError as exc:
             size = f"{record.size_bytes / 1e6:,.0f} MB"
             remedy = f"--link-encoder does without the encoder's copy ({size}) in the catalogue"
@@ -151,16 +131,16 @@ class EncoderCopies:
         """
         try:
             needed = {identity_key(identity) for identity in self._identities()}
-            if not self._sets.present:
+            if not self._kept.present:
                 return
-            lock = WriterLock(self._sets.folder)
+            lock = WriterLock(self._kept.folder)
             lock.acquire(0.0)
         except CatalogError:
             return
         try:
-            kept = [read_kept(self._sets, key) for key in needed]
-            places = [self._sets.place(digests) for one in kept if one is not None for digests in one.sets()]
-            self._sets.remove_all_but(needed, places)
+            kept = [self._kept.read(key) for key in needed]
+            places = [self._kept.place(digests) for one in kept if one is not None for digests in one.sets()]
+            self._kept.remove_all_but(needed, places)
         except EncoderError:
             return
         finally:
@@ -171,7 +151,7 @@ class EncoderCopies:
         kept = self._noted(identity)
         if kept is not None and kept.record is not None:
             folder = os.path.dirname(kept.record.file)
-            return EncoderPlace("copy", folder, sum(map(self._sets.size_bytes, kept.sets())))
+            return EncoderPlace("copy", folder, sum(map(self._kept.size_bytes, kept.sets())))
         place = parse_spec(kept.spec if kept is not None else spec or identity.name)
         if place.scheme not in (ONNX, TIMM, OPEN_CLIP, KEPT):
             return EncoderPlace("installed", None)
@@ -182,23 +162,22 @@ class EncoderCopies:
         key = identity_key(identity)
         while True:
             try:
-                kept = read_kept(self._sets, key)
+                kept = self._kept.read(key)
             except EncoderError:
-                return [Finding(self._sets.note_path(key), "checksum")]
-            damages = [self._sets.damage(digests) for digests in (kept.sets() if kept is not None else [])]
-            found = [Finding(*damage) for damage in damages if damage is not None]
+                return [Finding(self._kept.note_path(key), "checksum")]
+            found = [Finding(*damage) for damage in self._kept.damage_of(kept)] if kept is not None else []
             if not found or self._noted(identity) == kept:  # else somebody gave it up meanwhile
                 return found
 
     def holds(self, finding: Finding) -> bool:
         """Whether a finding is about what is kept here."""
-        return finding.file.startswith(os.path.join(self._sets.folder, ""))
+        return finding.file.startswith(os.path.join(self._kept.folder, ""))
 
     def _noted(self, identity: EncoderIdentity) -> KeptEncoder | None:
-        try:
-            return read_kept(self._sets, identity_key(identity))
-        except EncoderError:
-            return None
+        return self._kept.noted(identity_key(identity))
+
+    def _copy(self, identity: EncoderIdentity) -> EncoderSpec:
+        return self._kept.spec(identity_key(identity))
 
     def _is_kept(self, identity: EncoderIdentity, asked: EncoderSpec | None, *, link: bool | None) -> bool:
         """Whether there is nothing to do: the note says what is wanted, and the copy is whole."""
@@ -207,11 +186,7 @@ class EncoderCopies:
             return False
         if kept.record is None:
             return link is not False
-        return not link and _at_hand(identity, [kept_spec(self._sets, identity)]) is not None
-
-    def _has_copy(self, identity: EncoderIdentity) -> bool:
-        kept = self._noted(identity)
-        return kept is not None and kept.record is not None
+        return not link and _at_hand(identity, [self._copy(identity)]) is not None
 
     def _links(self, identity: EncoderIdentity) -> list[EncoderSpec]:
         kept = self._noted(identity)

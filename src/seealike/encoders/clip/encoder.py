@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders.clip.card import read_text_card
 from seealike.encoders.clip.tokenizer import TextTokenizer
 from seealike.encoders.onnx.openvino import import_openvino, reason_of
 from seealike.encoders.slots import checked_unit_rows
+from seealike.encoders.text_card import read_text_card
 from seealike.errors import EncoderError, UsageError
 from seealike.forking import keep_for_ever, tell_of_forks
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import openvino
 
-    from seealike.encoders.clip.card import TextCard
     from seealike.encoders.models import EncoderRecord
+    from seealike.encoders.text_card import TextCard
     from seealike.types import EncoderIdentity, Float32Array, Int64Array
 
 _DEVICE = "CPU"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from seealike.encoders.cache import file_sha256
 from seealike.encoders.card import EncoderCard, InputForm, write_card
-from seealike.encoders.clip.card import write_text_card
 from seealike.encoders.clip.model import (
     check_text_tower,
     converted,
@@ -22,6 +21,7 @@ from seealike.encoders.export import (
     EXPORT_ERRORS,
     LEAST_COSINE,
     LEAST_COSINE_FASTEST,
+    MODEL_FILE,
     least_cosine,
     traced,
     trial_pictures,
@@ -29,6 +29,7 @@ from seealike.encoders.export import (
 from seealike.encoders.onnx.file import read_model_file
 from seealike.encoders.onnx.openvino import read_model
 from seealike.encoders.spec import OPEN_CLIP
+from seealike.encoders.text_card import write_text_card
 from seealike.encoders.weights import given_weights, load_weights, read_weights
 from seealike.errors import EncoderError, MissingExtraError
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from seealike.encoders.clip.model import OpenClipModel
     from seealike.types import Float32Array, Preprocessing
 
-PICTURES_FILE, TEXT_FILE = "pictures.onnx", "text.onnx"
+TEXT_FILE = "text.onnx"
 
 
 def export_pair(model: OpenClipModel, folder: str) -> str:
@@ -68,7 +69,7 @@ def export_pair(model: OpenClipModel, folder: str) -> str:
         what=f"{weights.path} does not fit {OPEN_CLIP}:{model.name}",
     )
     preprocessing = preprocessing_of(model, config, network)
-    pictures, text = (os.path.join(folder, file) for file in (PICTURES_FILE, TEXT_FILE))
+    pictures, text = (os.path.join(folder, file) for file in (MODEL_FILE, TEXT_FILE))
     precise = _export_towers(network, preprocessing, text_card.context_length, (pictures, text))
     card = EncoderCard(
         name=f"{OPEN_CLIP}:{model.spec.target}",

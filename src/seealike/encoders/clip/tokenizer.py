@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders.clip.card import Cleaning
+from seealike.encoders.text_card import Cleaning
 from seealike.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from seealike.encoders.clip.card import TextCard
+    from seealike.encoders.text_card import TextCard
     from seealike.types import Int64Array
 
 # Full-width ASCII, half-width katakana, and the ideographic space.

@@ -9,9 +9,9 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from seealike.encoders.clip.card import Cleaning, TextCard
 from seealike.encoders.clip.tokenizer import TextTokenizer
 from seealike.encoders.spec import OPEN_CLIP
+from seealike.encoders.text_card import Cleaning, TextCard
 from seealike.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:

@@ -25,18 +25,13 @@ class _FoundError(Exception):
         super().__init__()
 
 
-def layer_names(network: torch.nn.Module) -> tuple[str, ...]:
-    """The names of all modules of a network, in the order it lists them."""
-    return tuple(name for name, _ in network.named_modules() if name)
-
-
 def check_layer(network: torch.nn.Module, layer: str, model: str) -> None:
     """Check that ``network`` has a module called ``layer``.
 
     Raises:
         UsageError: it has not; the line names the nearest.
     """
-    names = layer_names(network)
+    names = [name for name, _ in network.named_modules() if name]
     if layer not in names:
         near = difflib.get_close_matches(layer, names, n=5, cutoff=0.4) or names[-5:]
         raise UsageError(f"{model} has no layer {layer!r}; near: {', '.join(near)}")

@@ -16,7 +16,6 @@ from seealike.encoders.timm.features import (
     PENULTIMATE,
     check_layer,
     check_vectors,
-    layer_names,
     picture_features,
 )
 from seealike.encoders.timm.hub import pretrained_weights
@@ -39,14 +38,12 @@ _FILTERS = ("checkpoint_filter_fn", "_filter_fn")
 class TimmModel:
     """A timm model with its weights, ready to run.
 
-    ``network`` takes uint8 pictures (n, crop_px, crop_px, 3) and returns float32 (n, dimension). ``layers``
-    are the names of its modules, in the order it lists them.
+    ``network`` takes uint8 pictures (n, crop_px, crop_px, 3) and returns float32 (n, dimension).
     """
 
     network: torch.nn.Module
     identity: EncoderIdentity
     weights: WeightsFile
-    layers: tuple[str, ...]
 
 
 def require_timm() -> None:
@@ -94,7 +91,7 @@ def load_timm_model(spec: EncoderSpec) -> TimmModel:
     layer, pooling, dimension = _described(features, preprocessing, spec)
     name = str(EncoderSpec(spec.scheme, spec.target))
     identity = EncoderIdentity(name, weights.sha256, preprocessing, layer, pooling, dimension)
-    return TimmModel(features, identity, weights, layer_names(network))
+    return TimmModel(features, identity, weights)
 
 
 def _record(name: str) -> PretrainedCfg:

@@ -23,6 +23,7 @@ NAMES = (
     "threshold",
     "timm_models",
     "map_page",
+    "results_page",
     "training",
     "recipes",
     "levels",

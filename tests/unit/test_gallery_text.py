@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seealike.errors import PictureError
 from seealike.gallery.budget import PICTURES_A_PAGE, picture_budget, shown_with_pictures
 from seealike.gallery.text import duration, escaped, shortened, visible
+from seealike.gallery.thumbnails import Thumbnails
+from seealike.types import SkipReason
 from seealike.wording import counted
 
 
@@ -96,3 +99,23 @@ def test_lists_of_ever_different_pictures_are_cut_alike() -> None:
     shown = shown_with_pictures(lists)
     assert set(shown) == {1, 2}
     assert PICTURES_A_PAGE - 9 <= sum(shown) <= PICTURES_A_PAGE
+
+
+def test_thumbnails_are_as_large_as_lets_all_of_them_fit_and_each_is_made_once() -> None:
+    made: list[tuple[str, int]] = []
+
+    def thumbnail(file: str, side_px: int) -> bytes:
+        made.append((file, side_px))
+        if file == "gone":
+            raise PictureError(file, SkipReason.UNREADABLE, "gone")
+        return b"x" * side_px**2
+
+    files = [f"{number}" for number in range(100)]
+    for budget, side_px in ((100 * 240**2 * 4 / 3, 240), (100 * 161**2 * 4 / 3, 160), (1, 96)):
+        thumbnails = Thumbnails(thumbnail)
+        thumbnails.fit(files, round(budget))
+        assert len(thumbnails.of("7") or b"") == side_px**2
+    made.clear()
+    assert thumbnails.of("new") == thumbnails.of("new")
+    assert thumbnails.of("gone") is thumbnails.of("gone") is thumbnails.of(None) is None
+    assert made == [("new", 96), ("gone", 96)]

@@ -19,7 +19,7 @@ from seealike.gallery import (
     render_gallery,
     shown_with_pictures,
 )
-from seealike.types import Hit, ImageInput, Item
+from seealike.types import Hit, ImageInput, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
 
@@ -60,7 +60,12 @@ class ShownCatalog(Protocol):
 
 
 def write_results_page(
-    catalog: ShownCatalog, output: OutputFile, answers: Sequence[Hits], look: ResultsLook
+    catalog: ShownCatalog,
+    output: OutputFile,
+    answers: Sequence[Hits],
+    look: ResultsLook,
+    *,
+    progress: ProgressCallback = unwatched,
 ) -> None:
     """Write a self-contained page; whole or not at all.
 
@@ -75,7 +80,12 @@ def write_results_page(
     shown = shown_with_pictures([[hit.id for hit in hits] for hits in answers])
     thumbnails: Thumbnails[str | bytes] = Thumbnails(catalog.thumbnail)
     hit_files = [hit.path for hits, count in zip(answers, shown, strict=True) for hit in hits[:count]]
-    thumbnails.fit([*(file for question in questions for file in question.files), *hit_files])
+    named = [*(file for question in questions for file in question.files), *hit_files]
+    files = list(dict.fromkeys(file for file in named if file is not None))
+    thumbnails.fit(files)
+    for done, file in enumerate(files):
+        progress(Progress("pictures", done, len(files)))
+        thumbnails.of(file)
     describe = Describer(thumbnails, caption=look.caption, page=output.path if look.links else None)
     sections = tuple(
         _section(question, hits, count, describe)

@@ -13,6 +13,7 @@ from seealike.catalog.output_kinds import RESULTS_PAGE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.echo import echo
 from seealike.cli.outputs import output_option
+from seealike.cli.progress import progress_printer
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -56,6 +57,7 @@ def write_page(
 ) -> None:
     """Write the page, whole or not at all, and say so; raises as ``write_results_page`` does."""
     look = replace(look, caption=gallery.caption, links=gallery.links)
-    write_results_page(catalog, gallery.output, answers, look)
+    with progress_printer(quiet) as progress:
+        write_results_page(catalog, gallery.output, answers, look, progress=progress)
     if not quiet:
         echo(f"wrote {gallery.output.path}", err=True)

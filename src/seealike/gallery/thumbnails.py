@@ -7,8 +7,8 @@ from typing import Generic, TypeVar
 
 from seealike.errors import PictureError
 
-SIDES_PX = (240, 200, 160, 128, 96)
-PAGE_BYTES = 10_500_000  # what all pictures of a page may take in its text
+SIDES_PX = (240, 200, 160, 128, 112, 96)
+PAGE_BYTES = 9_000_000  # what all pictures of a page may take in its text
 BASE64 = 4 / 3
 _TRIED = 40  # pictures that decide about the side
 File = TypeVar("File")
@@ -34,15 +34,14 @@ class Thumbnails(Generic[File]):
                 self._made[file] = None
         return self._made[file]
 
-    def fit(self, files: Sequence[File | None], budget_bytes: int = PAGE_BYTES) -> None:
-        """Choose a side at which thumbnails of all the files fit."""
-        distinct = list(dict.fromkeys(file for file in files if file is not None))
+    def fit(self, files: Sequence[File], budget_bytes: int = PAGE_BYTES) -> None:
+        """Choose a side at which thumbnails of all the files fit, each of which is named once."""
 
         def size(file: File, side_px: int) -> int | None:
             small = Thumbnails(self._thumbnail, side_px).of(file)
             return None if small is None else len(small)
 
-        self._side_px, _ = fitting_side(distinct, size, SIDES_PX, int(budget_bytes / BASE64))
+        self._side_px, _ = fitting_side(files, size, SIDES_PX, int(budget_bytes / BASE64))
 
 
 def fitting_side(

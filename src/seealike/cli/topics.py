@@ -15,7 +15,7 @@ _FIRST, _LAST = ("tutorial",), ("recipes", "how-it-works", "cli", "api")
 MORE = {
     "demo": ("tutorial",),
     "index": ("tables", "keep-up-to-date", "skipped-files"),
-    "search": ("other-programs", "text-search"),
+    "search": ("scores", "other-programs", "text-search"),
     "recommend": ("similar-items", "other-programs"),
     "ls": ("skipped-files", "other-programs"),
     "verify": ("recover",),

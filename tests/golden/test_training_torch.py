@@ -57,10 +57,12 @@ def unheard(_: Point) -> None:
 
 @pytest.mark.parametrize("loss", list(Loss))
 def test_every_loss_learns_a_planted_problem(loss: Loss) -> None:
-    from seealike.training.teach.head import Examples, HeadTrainee, embedded
+    from seealike.training.teach.head import HeadTrainee, LabelledVectors, embedded
 
     made = lesson(np.arange(600) % 4, np.arange(600))
-    train_part, test = (Examples(made.vectors[a:b], made.targets[a:b]) for a, b in ((0, 400), (400, 600)))
+    train_part, test = (
+        LabelledVectors(made.vectors[a:b], made.targets[a:b]) for a, b in ((0, 400), (400, 600))
+    )
     pupil = HeadTrainee(train_part, test, 4, Recipe(loss=loss, dimension=16, epochs=10), map_at_r)
     outcome = fit(pupil, Plan(10, 10), Forgetful(), unheard)
     pupil.use(outcome.best)
@@ -138,7 +140,7 @@ def test_an_encoder_that_was_taught_is_put_to_use_and_taught_again(
     usual += ["--epochs", "2", "-o"]
     assert run([*usual, str(first)]) == 0
     assert "the file and the network agree: cosine 1.0000" in capfd.readouterr().out
-    encoder = ["--encoder", f"onnx:{first}"]
+    encoder = ["--encoder", f"onnx:{first}", "--link-encoder"]
     assert run(["reindex", "-C", str(tmp_path / "shapes.catalog"), *encoder, "-q"]) == 0
     before = first.read_bytes()
     assert run([*usual, str(first)]) == 2
@@ -153,7 +155,7 @@ def test_an_encoder_that_was_taught_is_put_to_use_and_taught_again(
     assert card is not None
     assert card.source == "a head on first"
     onnx.checker.check_model(onnx.load(str(second)), full_check=True)
-    # A model that changed after its catalogue was made is not built on.
+    # A linked model that changed after its catalogue was made is not built on.
     first.write_bytes(second.read_bytes())
     assert run([*usual, str(tmp_path / "third.onnx")]) == 1
     assert "was made with encoder first" in capfd.readouterr().err

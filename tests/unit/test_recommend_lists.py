@@ -25,7 +25,7 @@ from seealike.recommend import (
     similar_lists,
 )
 from seealike.store import FileSystem, StoreWriter
-from seealike.types import Float16Array, Float32Array, Hit
+from seealike.types import Float16Array, Float32Array, Hit, unwatched
 
 DISTINCT = 1100  # enough for an approximate index that leaves something out
 PLACEHOLDER = 5
@@ -66,7 +66,7 @@ def shop(path: Path, copies: int, *, approximate: bool) -> tuple[CountingStore, 
 def all_lists(
     store: CountingStore, ranker: Searcher, k: int, *, exact: bool = False
 ) -> Iterator[SimilarList]:
-    return similar_lists(store, ranker, k, SearchOptions(exact=exact), lambda _done, _total: None)
+    return similar_lists(store, ranker, k, SearchOptions(exact=exact), unwatched)
 
 
 def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:

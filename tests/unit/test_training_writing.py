@@ -30,7 +30,7 @@ from seealike.errors import EncoderError, StorageError, UsageError
 from seealike.store import FileSystem, Manifest, write_manifest
 from seealike.testing import sample_pixels
 from seealike.training import writing
-from seealike.training.teach.loop import Outcome, Point
+from seealike.training.teach.loop import FitOutcome, Point
 from seealike.training.teach.taught import Taught
 from seealike.training.trial import Parity, Trial
 from seealike.training.writing import check_output, write_encoder
@@ -136,7 +136,7 @@ def taught(vectors: np.ndarray, *, precise: bool = False) -> Taught:
     """The bundled model as if it had been learnt, with what it is said to compute."""
     none = np.empty((0, 1280), np.float32)
     return Taught(
-        outcome=Outcome((Point(1, 0.0, 0.0),), {}, 0),
+        outcome=FitOutcome((Point(1, 0.0, 0.0),), {}, 0),
         model=Path(BASE.file).read_bytes(),
         preprocessing=BASE.preprocessing,
         licence="MIT",

@@ -21,7 +21,6 @@ from seealike.types import (
     Float32Array,
     ImageInput,
     Picture,
-    Progress,
     ProgressCallback,
     Refused,
     SameFile,
@@ -131,11 +130,8 @@ class Asker:
     ) -> Iterator[SimilarList]:
         """The ``k`` most similar items of every item, in id order, in bounded memory."""
         check_count(k, "k")
-        told = progress or unwatched
         store, searcher = self._session.reading()
-        return similar_lists(
-            store, searcher, k, options, lambda done, total: told(Progress("lists", done, total))
-        )
+        return similar_lists(store, searcher, k, options, progress or unwatched)
 
     def neighbours(
         self, ids: Sequence[str] | None = None, k: int = 10, *, options: SearchOptions = SearchOptions()

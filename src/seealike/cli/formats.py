@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
 from seealike.cli.hit_table import table_lines
-from seealike.cli.rows import csv_line, json_text
+from seealike.cli.rows import csv_line, json_text, write_lines
 from seealike.cli.text import encodable, one_line
 from seealike.sources.ids import printable
 
@@ -65,7 +65,7 @@ def write_results(
         OutputFormat.JSONL: _jsonl,
         OutputFormat.CSV: _csv,
     }[format](results, stream)
-    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
+    write_lines(lines, stream)
 
 
 def _table(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:

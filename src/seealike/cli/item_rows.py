@@ -10,8 +10,8 @@ from typing import TextIO, TypeVar
 from seealike.catalog import Catalog
 from seealike.cli.formats import OutputFormat, printable_metadata, write_paths
 from seealike.cli.hit_table import aligned, fitted, says_where
-from seealike.cli.rows import csv_line, json_rows, json_text
-from seealike.cli.text import encodable, one_line
+from seealike.cli.rows import csv_line, json_rows, json_text, write_lines
+from seealike.cli.text import one_line
 from seealike.sources.ids import printable
 from seealike.types import Item, MetadataValue, Skipped
 
@@ -27,9 +27,9 @@ def write_items(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) 
     if form is OutputFormat.PATHS:
         write_paths((item.path for item in catalog.items()), stream, end)
     elif form is OutputFormat.CSV:
-        _write(_items_csv(catalog, stream), stream)
+        write_lines(_items_csv(catalog, stream), stream)
     else:
-        _write(_lines(catalog.items(), form, stream, _item_fields, _item_texts), stream)
+        write_lines(_lines(catalog.items(), form, stream, _item_fields, _item_texts), stream)
 
 
 def write_skipped(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) -> None:
@@ -38,13 +38,9 @@ def write_skipped(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str
         write_paths((row.path for row in catalog.iter_skipped()), stream, end)
     elif form is OutputFormat.CSV:
         rows = ((row.id, row.path, row.reason.value, row.detail) for row in catalog.iter_skipped())
-        _write((csv_line(row, stream) for row in chain([_SKIPPED_COLUMNS], rows)), stream)
+        write_lines((csv_line(row, stream) for row in chain([_SKIPPED_COLUMNS], rows)), stream)
     else:
-        _write(_lines(catalog.iter_skipped(), form, stream, _skipped_fields, _skipped_texts), stream)
-
-
-def _write(lines: Iterable[str], stream: TextIO) -> None:
-    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
+        write_lines(_lines(catalog.iter_skipped(), form, stream, _skipped_fields, _skipped_texts), stream)
 
 
 def _lines(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 from seealike.catalog.output_kinds import LIST_COLUMNS, PARQUET_KEY, PARQUET_LISTS
 from seealike.cli.formats import write_paths
 from seealike.cli.hit_table import table_lines
-from seealike.cli.rows import Cell, csv_line, json_rows, json_text
-from seealike.cli.text import encodable, one_line
+from seealike.cli.rows import Cell, csv_line, json_rows, json_text, write_lines
+from seealike.cli.text import one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
 from seealike.types import Hit
 
@@ -114,7 +114,7 @@ def _write(lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catal
         lines = (
             json_rows(named, stream) if form is ListFormat.JSON else (json_text(row, stream) for row in named)
         )
-    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
+    write_lines(lines, stream)
 
 
 def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:

@@ -35,6 +35,11 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
+def write_lines(lines: Iterable[str], stream: TextIO) -> None:
+    """Write lines; what the stream cannot say is escaped."""
+    stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
+
+
 def json_text(value: object, stream: TextIO, *, indent: int | None = None) -> str:
     """Return JSON; letters as they are where the stream can show them all."""
     is_unicode = (stream.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}

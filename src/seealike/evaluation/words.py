@@ -28,32 +28,32 @@ def meaning(metric: str) -> str:
     return MEANINGS[f"{name}{at}"].format(k=k)
 
 
-def describe(found: LabelReport) -> str:
+def describe(report: LabelReport) -> str:
     """In one line, who asked whom."""
-    classes = counted(len(found.classes), "class", "classes")
-    queries = counted(found.queries, "query", "queries")
-    if found.mode == "leave-one-out":
+    classes = counted(len(report.classes), "class", "classes")
+    queries = counted(report.queries, "query", "queries")
+    if report.mode == "leave-one-out":
         return f"{queries} of {classes}, each among all other items"
-    where = "from outside" if found.mode == "outside queries" else "of a query set"
-    return f"{queries} {where}, of {classes}, among {counted(found.searched, 'item')}"
+    where = "from outside" if report.mode == "outside queries" else "of a query set"
+    return f"{queries} {where}, of {classes}, among {counted(report.searched, 'item')}"
 
 
-def remarks(found: LabelReport) -> list[str]:
+def remarks(report: LabelReport) -> list[str]:
     """What was left out, and how the intervals were made."""
-    lines = left_out(found.unlabelled, found.ignored)
-    if found.lonely:
-        lines.append(f"not counted: {counted(found.lonely, 'query', 'queries')} alone in the class")
-    asked = found.queries + found.lonely
-    if found.could_ask > asked:
-        lines.append(f"a sample: {asked:,} of {found.could_ask:,} possible queries")
-    if found.same_group_left_out:
+    lines = left_out(report.unlabelled, report.ignored)
+    if report.lonely:
+        lines.append(f"not counted: {counted(report.lonely, 'query', 'queries')} alone in the class")
+    asked = report.queries + report.lonely
+    if report.could_ask > asked:
+        lines.append(f"a sample: {asked:,} of {report.could_ask:,} possible queries")
+    if report.same_group_left_out:
         lines.append(SAME_GROUP)
-    if found.clustered_by and found.clusters == 1:
-        lines.append(f"intervals: none, for all queries are of one {found.clustered_by}")
-    elif found.clustered_by:
-        drawn = f"queries of one {found.clustered_by} are drawn together"
-        lines.append(f"intervals: {drawn}; there are {found.clusters:,} independent ones")
-    if len(found.classes) == 1:
+    if report.clustered_by and report.clusters == 1:
+        lines.append(f"intervals: none, for all queries are of one {report.clustered_by}")
+    elif report.clustered_by:
+        drawn = f"queries of one {report.clustered_by} are drawn together"
+        lines.append(f"intervals: {drawn}; there are {report.clusters:,} independent ones")
+    if len(report.classes) == 1:
         lines.append(ONE_CLASS)
     return lines
 

@@ -32,9 +32,9 @@ def cluster(points: Float32Array, count: int | None, seed: int) -> Int64Array:
 
     with threadpool_limits(1):  # sums over threads would differ from run to run
         model = KMeans(wanted, n_init=1 if n > _MANY else 4, random_state=seed)
-        found = model.fit_predict(points)
-    sizes = np.bincount(found, minlength=wanted)
+        assigned = model.fit_predict(points)
+    sizes = np.bincount(assigned, minlength=wanted)
     rank = np.empty(wanted, np.int64)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(wanted)
-    ranked: Int64Array = rank[found]
+    ranked: Int64Array = rank[assigned]
     return ranked

@@ -113,9 +113,9 @@ def _tsne(points: Float32Array, options: MapOptions, report: ProgressCallback) -
         n_jobs=1,
     )
     told()
-    found = model.fit(affinities=affinities, initialization=_start(points))
+    places = model.fit(affinities=affinities, initialization=_start(points))
     report(Progress("layout", n, n))
-    return np.asarray(found, dtype=np.float32)
+    return np.asarray(places, dtype=np.float32)
 
 
 def _umap(points: Float32Array, options: MapOptions, report: ProgressCallback) -> Float32Array:
@@ -128,7 +128,7 @@ def _umap(points: Float32Array, options: MapOptions, report: ProgressCallback) -
     count = min(UMAP_NEIGHBOURS, n)
     near, far = neighbours(points, count - 1, options.metric, options.seed)
     own = np.arange(n, dtype=near.dtype)[:, None]
-    found = np.hstack([own, near]), np.hstack([np.zeros((n, 1), far.dtype), far])
+    nearest = np.hstack([own, near]), np.hstack([np.zeros((n, 1), far.dtype), far])
     report(Progress("neighbours", n, n))
     report(Progress("layout", 0, n))
     with warnings.catch_warnings():  # that new points cannot be added later: none will be
@@ -138,7 +138,7 @@ def _umap(points: Float32Array, options: MapOptions, report: ProgressCallback) -
         model = UMAP(
             n_neighbors=count,
             init=_components(points),
-            precomputed_knn=(*found, None),
+            precomputed_knn=(*nearest, None),
             force_approximation_algorithm=True,
             random_state=options.seed,
             n_jobs=1,

@@ -42,21 +42,21 @@ def neighbours(points: Float32Array, k: int, metric: Metric, seed: int) -> tuple
     """
     n = len(points)
     lists = int(1.25 * np.sqrt(n)) if n > EXACT_UP_TO else 0
-    squares, found = closest_to_each(points, k + 1, lists=lists, probed=_LISTS_PROBED, seed=seed)
-    squares, found = _without_self(np.maximum(squares, 0), found)
+    squares, nearest = closest_to_each(points, k + 1, lists=lists, probed=_LISTS_PROBED, seed=seed)
+    squares, nearest = _without_self(np.maximum(squares, 0), nearest)
     far = squares / 2 if metric is Metric.COSINE else np.sqrt(squares)
-    return found, far.astype(np.float32)
+    return nearest, far.astype(np.float32)
 
 
-def _without_self(squares: Float32Array, found: Int64Array) -> tuple[Float32Array, Int64Array]:
+def _without_self(squares: Float32Array, nearest: Int64Array) -> tuple[Float32Array, Int64Array]:
     """Drop the point itself from its neighbours; or the last, where equal points crowd it out."""
-    n, width = found.shape
-    own = found == np.arange(n)[:, None]
+    n, width = nearest.shape
+    own = nearest == np.arange(n)[:, None]
     own[~own.any(axis=1), -1] = True
-    missing = found < 0  # inverted lists may hold too few: repeat the farthest that was found
+    missing = nearest < 0  # inverted lists may hold too few: repeat the farthest that was found
     if missing.any():
         last = np.maximum(width - 1 - missing.sum(axis=1), 0)
         rows = np.arange(n)
-        found = np.where(missing, found[rows, last][:, None], found)
+        nearest = np.where(missing, nearest[rows, last][:, None], nearest)
         squares = np.where(missing, squares[rows, last][:, None], squares)
-    return squares[~own].reshape(n, width - 1), found[~own].reshape(n, width - 1)
+    return squares[~own].reshape(n, width - 1), nearest[~own].reshape(n, width - 1)

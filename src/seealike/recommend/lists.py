@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from seealike.recommend.answers import answer
 from seealike.recommend.query import Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
+from seealike.types import Progress, ProgressCallback
 
 BLOCK = 1024
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
@@ -50,7 +51,7 @@ class ListStore(VectorStore, Protocol):
 
 
 def similar_lists(
-    store: ListStore, searcher: Searcher, k: int, options: SearchOptions, progress: Callable[[int, int], None]
+    store: ListStore, searcher: Searcher, k: int, options: SearchOptions, progress: ProgressCallback
 ) -> Iterator[SimilarList]:
     """Yield the list of every item, in id order.
 
@@ -61,7 +62,7 @@ def similar_lists(
             memory are gone.
         DamagedCatalogError: items have no vector.
     """
-    gathering = _Gathering(store, searcher)
+    gathering = _Gathering(store)
     gathered, after = None, -1
     for _ in range(ATTEMPTS):
         view = searcher.view(after=after)
@@ -79,7 +80,7 @@ def similar_lists(
         for own, pairs in zip(ids, found, strict=True):
             similar = tuple(gathered.ids[key] for key, _ in pairs)
             yield SimilarList(own, similar, tuple(score for _, score in pairs))
-        progress(min(start + BLOCK, len(keys)), len(keys))
+        progress(Progress("lists", min(start + BLOCK, len(keys)), len(keys)))
 
 
 class _Gathered:
@@ -98,8 +99,8 @@ class _Gathered:
 class _Gathering:
     """Ids and vectors, read once; what another generation has more is read in addition."""
 
-    def __init__(self, store: ListStore, searcher: Searcher) -> None:
-        self._store, self._searcher = store, searcher
+    def __init__(self, store: ListStore) -> None:
+        self._store = store
         self._ids: dict[int, str] = {}
         self._ids_from = -1  # the generation at which their reading began
         self._held: ExactIndex | None = None

@@ -80,7 +80,7 @@ class Verdict:
 
     def figure(self, name: str) -> Compared:
         """The figure called ``name``."""
-        return next(found for found in self.compared if found.name == name)
+        return next(figure for figure in self.compared if figure.name == name)
 
 
 def map_at_r(vectors: Float32Array, targets: Int64Array) -> float:
@@ -186,9 +186,9 @@ def _compared(name: str, before: Values, after: Values, clusters: Int64Array) ->
 def _objections(
     compared: list[Compared], before: Evidence, after: Evidence, witnesses: int
 ) -> tuple[str, ...]:
-    found = {figure.name: figure for figure in compared}
-    gain = found["mAP@R"].change
-    first = found["precision@1"]
+    by_name = {figure.name: figure for figure in compared}
+    gain = by_name["mAP@R"].change
+    first = by_name["precision@1"]
     said = []
     if gain is not None and gain.value <= 0:
         said.append(f"mAP@R did not rise ({gain.value:+.3f})")

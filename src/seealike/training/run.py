@@ -139,9 +139,9 @@ def _teach(
         from seealike.training.teach.head import base_record, teach_head
 
         spec = spec_at_hand(catalog)
-        found = base_record(spec).identity
-        if found != catalog.encoder:  # its vectors would teach a head for another encoder
-            raise EncoderMismatchError(catalog.path, catalog.encoder.name, found.name)
+        identity = base_record(spec).identity
+        if identity != catalog.encoder:  # its vectors would teach a head for another encoder
+            raise EncoderMismatchError(catalog.path, catalog.encoder.name, identity.name)
         return teach_head(lesson, parts, spec, recipe, keeper, passed)
     from seealike.training.teach.full import teach_full
 

@@ -86,8 +86,8 @@ def compare(
             for spec in specs
         ]
         places = [space.placed_spec or spec for space, spec in zip(opened, specs, strict=True)]
-        ground = _ground(catalog, opened, places, options.measure)
-        measured = [_measured(space, ground, options.measure, progress) for space in opened]
+        shared = _shared(catalog, opened, places, options.measure)
+        measured = [_measured(space, shared, options.measure, progress) for space in opened]
         costs = [
             _cost(space, place, progress, (done, len(specs)), options.timing)
             for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
@@ -96,22 +96,22 @@ def compare(
     results = _results(specs, dimensions, measured, costs, options.measure.resampling)
     return CompareReport(
         catalog=catalog.path,
-        items=len(ground.searched),
-        missing=ground.missing,
-        seen=ground.seen,
+        items=len(shared.searched),
+        missing=shared.missing,
+        seen=shared.seen,
         k=options.measure.k,
         label=options.measure.label or "",
         queries=len(measured[0].values),
-        notes=_notes(ground, measured[0]),
+        notes=_notes(shared, measured[0]),
         encoders=results,
-        contested=_contested(ground, measured, options.show),
+        contested=_contested(shared, measured, options.show),
         took_s=time.perf_counter() - started,
-        unmatched=() if ground.chosen is None else ground.chosen.unmatched,
+        unmatched=() if shared.chosen is None else shared.chosen.unmatched,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
+class _Shared:
     """What all encoders are measured on. ``chosen`` is ``None`` without a label."""
 
     items: list[Item]
@@ -153,9 +153,9 @@ def _in_space(catalog: Catalog, spec: str, progress: ProgressCallback) -> Abstra
     return in_space(catalog, spec, progress=progress)
 
 
-def _ground(
+def _shared(
     catalog: Catalog, spaces: Sequence[Catalog], specs: Sequence[str], options: EvalOptions
-) -> _Ground:
+) -> _Shared:
     everywhere = set.intersection(*({item.id for item in space.items()} for space in spaces))
     items = list(catalog.items())
     common = [item for item in items if item.id in everywhere]
@@ -167,20 +167,20 @@ def _ground(
     if options.label is None and not new:
         raise UsageError(nothing_new(len(kept)))
     chosen = None if options.label is None else select(kept, options.label, options, seen=seen)
-    return _Ground(new, len(items) - len(common), len(kept) - len(new), chosen)
+    return _Shared(new, len(items) - len(common), len(kept) - len(new), chosen)
 
 
-def _measured(space: Catalog, ground: _Ground, options: EvalOptions, progress: ProgressCallback) -> Measured:
+def _measured(space: Catalog, shared: _Shared, options: EvalOptions, progress: ProgressCallback) -> Measured:
     everything = placed(space)
-    if ground.chosen is None:
-        kept = Placed(ground.items, everything.of(ground.items))
+    if shared.chosen is None:
+        kept = Placed(shared.items, everything.of(shared.items))
         del everything
-        rows = sampled(len(ground.items), options.max_queries, options.resampling.seed)
+        rows = sampled(len(shared.items), options.max_queries, options.resampling.seed)
         return by_copies(space, kept, rows, options, progress)
-    found = by_label(ground.chosen, *everything.asked(ground.chosen), options.k, progress)
-    if not len(found.asked):
-        raise UsageError(nothing_to_find(options.label or "", ground.chosen))
-    return found
+    figures = by_label(shared.chosen, *everything.asked(shared.chosen), options.k, progress)
+    if not len(figures.asked):
+        raise UsageError(nothing_to_find(options.label or "", shared.chosen))
+    return figures
 
 
 def _cost(
@@ -200,12 +200,12 @@ def _results(
 ) -> tuple[EncoderResult, ...]:
     first, names = measured[0], short_names(specs)
     results = []
-    for place, (spec, found) in enumerate(zip(specs, measured, strict=True)):
-        if not len(found.values):
+    for place, (spec, figures) in enumerate(zip(specs, measured, strict=True)):
+        if not len(figures.values):
             raise UsageError("no picture could be read to make copies of; are they still where they were?")
-        means = dict(zip(found.names, estimates(found.values, found.clusters, how), strict=True))
-        changes = differences(found.values - first.values, found.clusters, how) if place else ()
-        apart = dict(zip(found.names, changes, strict=bool(place)))
+        means = dict(zip(figures.names, estimates(figures.values, figures.clusters, how), strict=True))
+        changes = differences(figures.values - first.values, figures.clusters, how) if place else ()
+        apart = dict(zip(figures.names, changes, strict=bool(place)))
         results.append(
             EncoderResult(
                 spec,
@@ -214,20 +214,20 @@ def _results(
                 means,
                 apart,
                 {name: change.verdict for name, change in apart.items()},
-                mean_overlap(first.places, found.places),
+                mean_overlap(first.places, figures.places),
                 costs[place],
             )
         )
     return tuple(results)
 
 
-def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
+def _notes(shared: _Shared, figures: Measured) -> tuple[str, ...]:
     notes = []
-    if ground.missing:
-        notes.append(f"left out: {counted(ground.missing, 'item')} that not every encoder has a vector of")
-    chosen = ground.chosen
-    notes += seen_before(ground.seen, searched=chosen is not None and not (chosen.own >= 0).all())
-    count = len(np.unique(found.clusters))
+    if shared.missing:
+        notes.append(f"left out: {counted(shared.missing, 'item')} that not every encoder has a vector of")
+    chosen = shared.chosen
+    notes += seen_before(shared.seen, searched=chosen is not None and not (chosen.own >= 0).all())
+    count = len(np.unique(figures.clusters))
     if chosen is None:
         notes.append(f"no label: copies of {counted(count, 'picture')} had to find their originals")
     else:
@@ -236,7 +236,7 @@ def _notes(ground: _Ground, found: Measured) -> tuple[str, ...]:
     return (*notes, *too_few(count, witnesses or "queries"))
 
 
-def _contested(ground: _Ground, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:
-    chosen = ground.chosen
+def _contested(shared: _Shared, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:
+    chosen = shared.chosen
     labels = None if chosen is None else (chosen.names, chosen.item_labels, chosen.query_labels)
-    return most_contested(ground.asking, ground.searched, measured, labels, show)
+    return most_contested(shared.asking, shared.searched, measured, labels, show)

@@ -55,8 +55,10 @@ def most_contested(
         _, item_labels, query_labels = labels
         sought = query_labels[measured[0].asked]
         right = [
-            ((item_labels[np.maximum(found.places, 0)] == sought[:, None]) & (found.places >= 0)).sum(axis=1)
-            for found in measured
+            ((item_labels[np.maximum(figures.places, 0)] == sought[:, None]) & (figures.places >= 0)).sum(
+                axis=1
+            )
+            for figures in measured
         ]
         spread = np.max(right, axis=0) - np.min(right, axis=0)
     order = np.lexsort((np.arange(len(shared)), -spread, shared))[:show]
@@ -75,8 +77,10 @@ def _contested(
     query = queries[asked]
     sought = "" if labels is None else labels[0][int(labels[2][asked])]
 
-    def neighbours(found: Measured) -> tuple[Neighbour, ...]:
-        pairs = zip(found.places[row, :NEAREST].tolist(), found.scores[row, :NEAREST].tolist(), strict=True)
+    def neighbours(figures: Measured) -> tuple[Neighbour, ...]:
+        pairs = zip(
+            figures.places[row, :NEAREST].tolist(), figures.scores[row, :NEAREST].tolist(), strict=True
+        )
         return tuple(
             _neighbour(items[place], _label(labels, place), sought, score)
             for place, score in pairs

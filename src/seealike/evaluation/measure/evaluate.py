@@ -68,7 +68,7 @@ def approximate_recall(catalog: Catalog) -> tuple[float | None, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Ground:
+class _Participants:
     """All vectors, the items that may take part, and what the encoder learnt from: its marks, and the ids."""
 
     everything: Placed
@@ -87,14 +87,14 @@ def _figures(
     """How many items there are, how many of them were learnt from, what was measured; holds no vectors."""
     everything, marks = placed(catalog), learnt_marks(spec_at_hand(catalog))
     kept = narrowed(everything.items, options)
-    ground = _Ground(everything, kept, marks, seen_ids(catalog.digests(), [marks]))
-    count, new = len(ground.kept), ground.new
+    participants = _Participants(everything, kept, marks, seen_ids(catalog.digests(), [marks]))
+    count, new = len(participants.kept), participants.new
     if not count:
         raise UsageError(f"{catalog.path} has no items to measure; `seealike index FOLDER` adds some")
     label = options.label or (GROUP if _have_groups(new) else None)
     labels = copies = None
     if label is not None:
-        labels = _labels(catalog, ground, label, options, progress)
+        labels = _labels(catalog, participants, label, options, progress)
     if options.copies or (options.copies is None and options.label is None):
         if not new:
             raise UsageError(nothing_new(count))
@@ -116,18 +116,18 @@ def _have_groups(items: Sequence[Item]) -> bool:
 
 def _labels(
     catalog: Catalog,
-    ground: _Ground,
+    participants: _Participants,
     label: str,
     options: EvalOptions,
     progress: ProgressCallback,
 ) -> LabelReport:
     if options.queries is None:
-        chosen = select(ground.kept, label, options, seen=ground.seen)
-        searched, asked = ground.everything.asked(chosen)
+        chosen = select(participants.kept, label, options, seen=participants.seen)
+        searched, asked = participants.everything.asked(chosen)
     else:
         outside, digests = embedded_source(catalog, options.queries, progress)
-        seen = seen_ids(digests, [ground.marks])
-        chosen = select(ground.kept, label, options, outside.items, seen=seen)
-        searched, asked = ground.everything.of(chosen.items), outside.of(chosen.queries)
+        seen = seen_ids(digests, [participants.marks])
+        chosen = select(participants.kept, label, options, outside.items, seen=seen)
+        searched, asked = participants.everything.of(chosen.items), outside.of(chosen.queries)
     answers = rank(chosen.task(searched, asked), options.k, progress)
     return label_report(label, Labelled(chosen, answers, options.k), options.resampling)

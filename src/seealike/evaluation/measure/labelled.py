@@ -68,7 +68,7 @@ def label_report(label: str, labelled: Labelled, how: Resampling) -> LabelReport
     chosen, answers = labelled.selection, labelled.answers
     if not len(answers.asked):
         raise UsageError(nothing_to_find(label, chosen))
-    found = estimates(answers.values, labelled.clusters, how)
+    metrics = estimates(answers.values, labelled.clusters, how)
     confusions = _confusions(labelled)
     return LabelReport(
         label=label,
@@ -83,7 +83,7 @@ def label_report(label: str, labelled: Labelled, how: Resampling) -> LabelReport
         same_group_left_out=chosen.item_groups is not None,
         clustered_by=chosen.clustered_by,
         clusters=len(np.unique(labelled.clusters)),
-        metrics=dict(zip(metric_names(labelled.k), found, strict=True)),
+        metrics=dict(zip(metric_names(labelled.k), metrics, strict=True)),
         classes=_classes(labelled, confusions),
         confusions=tuple(_with_examples(labelled, pair) for pair in confusions[:CONFUSIONS]),
         unmatched=chosen.unmatched,
@@ -137,10 +137,10 @@ def _confusions(labelled: Labelled) -> list[_Pair]:
     """Who is taken for whom by the closest answer, the most frequent first."""
     labels = _query_labels(labelled)
     first = labelled.answers.nearest[:, 0]
-    found = labelled.selection.item_labels[np.maximum(first, 0)]
-    wrong = (first >= 0) & (found != labels)
+    taken = labelled.selection.item_labels[np.maximum(first, 0)]
+    wrong = (first >= 0) & (taken != labels)
     asked = np.bincount(labels, minlength=len(labelled.selection.names))
-    pairs, counts = np.unique(np.stack([labels[wrong], found[wrong]]), axis=1, return_counts=True)
+    pairs, counts = np.unique(np.stack([labels[wrong], taken[wrong]]), axis=1, return_counts=True)
     made = [
         _Pair(int(a), int(b), int(count), int(asked[a]))
         for (a, b), count in zip(pairs.T, counts, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
-from seealike.evaluation.pages.pictures import Pictures, Thumbnailer, estimate_cell
+from seealike.evaluation.pages.pictures import PagePictures, Thumbnailer, estimate_cell
 from seealike.evaluation.statistics.intervals import Estimate
 from seealike.evaluation.values import Neighbour
 from seealike.evaluation.words import sentence
@@ -27,7 +27,7 @@ SIDE_PX = 160
 
 def compare_page(report: CompareReport, thumbnail: Thumbnailer) -> GalleryPage:
     """Make the page. ``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
-    pictures = Pictures(thumbnail, SIDE_PX)
+    pictures = PagePictures(thumbnail, SIDE_PX)
     names = [result.name for result in report.encoders]
     right = "an item of the query's own class" if report.label else "the original of a disturbed copy"
     return GalleryPage(
@@ -141,7 +141,7 @@ def _number(value: float | None, decimals: int) -> str:
 
 
 def _section(
-    query: Contested, number: int, names: Sequence[str], label: str, pictures: Pictures
+    query: Contested, number: int, names: Sequence[str], label: str, pictures: PagePictures
 ) -> GallerySection:
     lists = tuple(
         GalleryList(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seealike.evaluation.pages.pictures import SIDE_PX, Pictures, Thumbnailer, estimate_cell
+from seealike.evaluation.pages.pictures import SIDE_PX, PagePictures, Thumbnailer, estimate_cell
 from seealike.evaluation.statistics.intervals import Estimate
 from seealike.evaluation.values import (
     Confusion,
@@ -22,7 +22,7 @@ CONFUSIONS = 20
 
 def eval_page(report: EvalReport, thumbnail: Thumbnailer) -> GalleryPage:
     """Make the page. ``thumbnail`` makes a small picture of a file, at most so many pixels a side."""
-    pictures = Pictures(thumbnail, SIDE_PX)
+    pictures = PagePictures(thumbnail, SIDE_PX)
     tables: list[GalleryTable] = []
     sections: list[GallerySection] = []
     if report.labels is not None:
@@ -51,8 +51,8 @@ def eval_page(report: EvalReport, thumbnail: Thumbnailer) -> GalleryPage:
 
 def _subtitle(report: EvalReport) -> str:
     if report.labels is not None:
-        found = report.labels
-        return f"{describe(found)}. Does each find others of its own {found.label}?"
+        labels = report.labels
+        return f"{describe(labels)}. Does each find others of its own {labels.label}?"
     count = report.copies.pictures if report.copies is not None else 0
     copied = counted(count, "picture")
     return f"Copies of {copied} were cut, turned, bleached and squeezed. Do they find their originals?"
@@ -79,12 +79,12 @@ def _fact(estimate: Estimate, label: str) -> Fact:
     return Fact(f"{estimate.value:.3f}", f"{label}, {estimate.low:.3f} to {estimate.high:.3f}")
 
 
-def _label_tables(found: LabelReport, k: int) -> list[GalleryTable]:
+def _label_tables(labels: LabelReport, k: int) -> list[GalleryTable]:
     metrics = GalleryTable(
         "How well classes find each other",
         ("metric", "mean and 95 % interval"),
-        tuple((Cell(name, meaning(name)), estimate_cell(e)) for name, e in found.metrics.items()),
-        note=" ".join(map(sentence, remarks(found))),
+        tuple((Cell(name, meaning(name)), estimate_cell(e)) for name, e in labels.metrics.items()),
+        note=" ".join(map(sentence, remarks(labels))),
     )
     classes = GalleryTable(
         "Classes, the worst first",
@@ -99,19 +99,19 @@ def _label_tables(found: LabelReport, k: int) -> list[GalleryTable]:
                 _share(result.precision_at_k),
                 _share(result.map_at_r),
             )
-            for result in found.classes[:CLASSES]
+            for result in labels.classes[:CLASSES]
         ),
-        note=_unlisted(len(found.classes) - CLASSES),
+        note=_unlisted(len(labels.classes) - CLASSES),
         texts=2,
     )
-    if not found.confusions:
+    if not labels.confusions:
         return [metrics, classes]
     confusions = GalleryTable(
         "Most frequent confusions",
         ("a query that is", "finds first", "times", "of its queries"),
         tuple(
             (pair.label, pair.found, f"{pair.count:,}", _share(pair.share, f"{pair.share:.0%}"))
-            for pair in found.confusions[:CONFUSIONS]
+            for pair in labels.confusions[:CONFUSIONS]
         ),
         texts=2,
     )
@@ -145,7 +145,7 @@ def _copy_table(copies: CopyReport) -> GalleryTable:
     )
 
 
-def _mistake(pair: Confusion, example: Example, number: int, pictures: Pictures) -> GallerySection:
+def _mistake(pair: Confusion, example: Example, number: int, pictures: PagePictures) -> GallerySection:
     times = "query finds" if pair.count == 1 else "queries find"
     note = f"{pair.count:,} {times} one of those first, {pair.share:.0%} of the class."
     return GallerySection(
@@ -156,7 +156,7 @@ def _mistake(pair: Confusion, example: Example, number: int, pictures: Pictures)
     )
 
 
-def _lost(copy: LostCopy, copies: CopyReport, pictures: Pictures) -> GallerySection:
+def _lost(copy: LostCopy, copies: CopyReport, pictures: PagePictures) -> GallerySection:
     described = {result.name: result.description for result in copies.results}
     original = copy.original
     return GallerySection(

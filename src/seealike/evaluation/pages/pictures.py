@@ -12,7 +12,7 @@ Thumbnailer = Callable[[str, int], bytes]
 SIDE_PX = 200
 
 
-class Pictures(Thumbnails[str]):
+class PagePictures(Thumbnails[str]):
     """Makes pictures of a page, each thumbnail once."""
 
     def query(self, example: Example) -> GalleryPicture:
@@ -21,11 +21,13 @@ class Pictures(Thumbnails[str]):
             example.id, example.label or example.id, label="query", thumbnail=self.of(example.path)
         )
 
-    def answer(self, found: Neighbour, *, judged: bool = True) -> GalleryPicture:
+    def answer(self, neighbour: Neighbour, *, judged: bool = True) -> GalleryPicture:
         """One answer; marked right or wrong where it is ``judged``."""
-        mark = (Mark.RIGHT if found.right else Mark.WRONG) if judged else None
-        caption = found.label or found.id
-        return GalleryPicture(found.id, caption, score=found.score, thumbnail=self.of(found.path), mark=mark)
+        mark = (Mark.RIGHT if neighbour.right else Mark.WRONG) if judged else None
+        caption = neighbour.label or neighbour.id
+        return GalleryPicture(
+            neighbour.id, caption, score=neighbour.score, thumbnail=self.of(neighbour.path), mark=mark
+        )
 
 
 def estimate_cell(estimate: Estimate) -> Cell:

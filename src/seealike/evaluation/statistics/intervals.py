@@ -82,8 +82,8 @@ def estimates(values: Values, clusters: Int64Array, how: Resampling) -> tuple[Es
     for row in range(how.rounds):
         weights = rng.standard_exponential(len(sizes))
         unseen = sizes.mean() * rng.standard_exponential()
-        found, asked = weights @ sums, weights @ sizes + unseen
-        worst[row], best[row] = found / asked, (found + unseen) / asked
+        right, asked = weights @ sums, weights @ sizes + unseen
+        worst[row], best[row] = right / asked, (right + unseen) / asked
     lows, highs = np.quantile(worst, _TAIL, axis=0), np.quantile(best, 1 - _TAIL, axis=0)
     return _estimates(means, lows, highs)
 

@@ -46,7 +46,7 @@ def query_values(ranks: Ranks, k: int) -> Values:
     first = float(ranks[0] == 1)
     gains = 1.0 / np.log2(ranks[:near] + 1.0)
     best = 1.0 / np.log2(place[:k] + 1.0)
-    found = {
+    values = {
         "precision@1": first,
         f"precision@{k}": near / k,
         f"recall@{k}": near / relevant,
@@ -57,4 +57,4 @@ def query_values(ranks: Ranks, k: int) -> Values:
         "CMC@1": first,
         f"CMC@{k}": float(near > 0),
     }
-    return np.array([found[name] for name in metric_names(k)])
+    return np.array([values[name] for name in metric_names(k)])

@@ -74,8 +74,8 @@ def split(lesson: Lesson, column: str | None, seed: int) -> Split:
 
 
 def _places(lesson: Lesson, column: str) -> Int64Array:
-    found = [_MEANINGS.get(value.strip().lower(), -1) for value in lesson.parts]
-    place = np.array(found, dtype=np.int64)
+    parts = [_MEANINGS.get(value.strip().lower(), -1) for value in lesson.parts]
+    place = np.array(parts, dtype=np.int64)
     if not (place == _TRAIN).any():
         seen = ", ".join(sorted(set(lesson.parts))[:5])
         raise UsageError(f"the column {column} has no value train (but {seen}); it takes train, val and test")

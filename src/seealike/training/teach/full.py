@@ -61,7 +61,7 @@ _AVERAGE, _NOW, _SCALER = "average.", "now.", "scaler."
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class LabelledPictures:
     """Pictures with their classes.
 
     Shapes: whole is (n, s, s, 3), to cut parts out of; prepared is (n, h, w, 3), as the encoder will see
@@ -79,8 +79,8 @@ class FullTrainee:
     def __init__(
         self,
         trunk: Trunk,
-        train: Pictures,
-        validation: Pictures,
+        train: LabelledPictures,
+        validation: LabelledPictures,
         classes: int,
         recipe: Recipe,
         score: head.Judge,
@@ -142,10 +142,10 @@ class FullTrainee:
 
     def state(self) -> Tensors:
         """Weights as they are and averaged, what the optimiser remembers, and how gradients are scaled."""
-        found = {f"{_AVERAGE}{name}": value.clone() for name, value in self._average.items()}
-        found |= {f"{_NOW}{name}": value for name, value in self._now().items()}
-        found |= self._precision.state(_SCALER)
-        return {**found, **optimiser_tensors("optimiser.", self._optimiser)}
+        tensors = {f"{_AVERAGE}{name}": value.clone() for name, value in self._average.items()}
+        tensors |= {f"{_NOW}{name}": value for name, value in self._now().items()}
+        tensors |= self._precision.state(_SCALER)
+        return {**tensors, **optimiser_tensors("optimiser.", self._optimiser)}
 
     def load(self, state: Tensors) -> None:
         """Go back to what ``state`` returned."""
@@ -222,16 +222,16 @@ class FullTrainee:
 
     def _begin_with_a_head(self) -> None:
         """Train the head on the features of the untouched trunk, so that no noise is sent back into it."""
-        examples = head.Examples(self.features(self._train.prepared), self._train.targets)
+        examples = head.LabelledVectors(self.features(self._train.prepared), self._train.targets)
         pupil = head.HeadTrainee(
             examples, examples, self._classes, replace(self._recipe, epochs=HEAD_PASSES), self._score
         )
         with threads_for(len(examples.targets)):
             for epoch in range(1, HEAD_PASSES + 1):
                 pupil.train(epoch)
-        found = {name: value.to(self._device) for name, value in pupil.weights().items()}
-        load_tensors("head.", self.network, found)
-        load_tensors("objective.", self.objective.modules, found)
+        weights = {name: value.to(self._device) for name, value in pupil.weights().items()}
+        load_tensors("head.", self.network, weights)
+        load_tensors("objective.", self.objective.modules, weights)
         self._average = self._now()
 
     def _now(self) -> Tensors:
@@ -268,13 +268,13 @@ class FullTrainee:
 
         for module in (self.trunk.network, self.network, self.objective.modules):
             module.eval()
-        found = []
+        answers = []
         with torch.inference_mode():
             for start in range(0, len(prepared), _EVAL_BATCH):
                 pictures = _planes(prepared[start : start + _EVAL_BATCH], self._device)
                 features = self.trunk.run(pictures.contiguous(memory_format=torch.channels_last)).float()
-                found.append(said(torch.nn.functional.normalize(features, dim=1)).cpu().numpy())
-        return np.concatenate(found).astype(np.float32)
+                answers.append(said(torch.nn.functional.normalize(features, dim=1)).cpu().numpy())
+        return np.concatenate(answers).astype(np.float32)
 
 
 def _planes(pictures: PixelArray, device: torch.device) -> torch.Tensor:
@@ -320,7 +320,9 @@ def teach_full(
         how = whole_side(trunk.preprocessing)
         side = round(_WHOLE * how.crop_px)
         whole = pixels(parts.train, replace(how, resize_px=side, crop_px=side, fit=Fit.SQUASH))
-        train, validation, test = (Pictures(whole, pixels(rows, how), lesson.targets[rows]) for rows in order)
+        train, validation, test = (
+            LabelledPictures(whole, pixels(rows, how), lesson.targets[rows]) for rows in order
+        )
         start = time.monotonic()
         trainee = FullTrainee(trunk, train, validation, len(lesson.classes), recipe, map_at_r)
         outcome = fit(trainee, plan_for(recipe), keeper, passed)

@@ -49,7 +49,7 @@ RATE, WEIGHT_DECAY, WARM_UP, BATCH = 1e-3, 0.05, 0.1, 128
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class LabelledVectors:
     """Vectors with their classes. Shapes: vectors is (n, d), targets is (n,)."""
 
     vectors: Float32Array
@@ -63,7 +63,7 @@ class HeadTrainee:
     """A head in training; see :class:`~seealike.training.teach.loop.Trainee`."""
 
     def __init__(
-        self, train: Examples, validation: Examples, classes: int, recipe: Recipe, score: Judge
+        self, train: LabelledVectors, validation: LabelledVectors, classes: int, recipe: Recipe, score: Judge
     ) -> None:
         """Draw the first weights.
 
@@ -142,8 +142,8 @@ def embedded(network: torch.nn.Sequential, vectors: Float32Array) -> Float32Arra
 
     network.eval()
     with torch.inference_mode():
-        found = functional.normalize(network(torch.from_numpy(np.ascontiguousarray(vectors))), dim=1)
-    return np.asarray(found.numpy(), dtype=np.float32)
+        embeddings = functional.normalize(network(torch.from_numpy(np.ascontiguousarray(vectors))), dim=1)
+    return np.asarray(embeddings.numpy(), dtype=np.float32)
 
 
 def class_scores(network: torch.nn.Sequential, objective: Objective, vectors: Float32Array) -> Float32Array:
@@ -154,8 +154,8 @@ def class_scores(network: torch.nn.Sequential, objective: Objective, vectors: Fl
     objective.modules.eval()
     with torch.inference_mode():
         given = torch.from_numpy(np.ascontiguousarray(vectors))
-        found = objective.logits(given, network(given))
-    return np.asarray(found.numpy(), dtype=np.float32)
+        logits = objective.logits(given, network(given))
+    return np.asarray(logits.numpy(), dtype=np.float32)
 
 
 SMALL = 20_000
@@ -246,5 +246,5 @@ def head_weights(network: torch.nn.Sequential) -> HeadWeights:
     return HeadWeights(*(np.array(value.detach().cpu().numpy(), dtype=np.float32) for value in numbers))
 
 
-def _examples(lesson: Lesson, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Examples:
-    return Examples(lesson.vectors[rows], lesson.targets[rows])
+def _examples(lesson: Lesson, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LabelledVectors:
+    return LabelledVectors(lesson.vectors[rows], lesson.targets[rows])

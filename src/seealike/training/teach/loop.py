@@ -82,7 +82,7 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FitOutcome:
     """A training's end. ``resumed`` counts the passes that an earlier run made."""
 
     curve: tuple[Point, ...]
@@ -100,7 +100,7 @@ def best_of(curve: tuple[Point, ...]) -> Point:
     return max(curve, key=lambda point: (point.score, -point.epoch))
 
 
-def fit(trainee: Trainee, plan: Plan, keeper: Keeper, passed: Callable[[Point], None]) -> Outcome:
+def fit(trainee: Trainee, plan: Plan, keeper: Keeper, passed: Callable[[Point], None]) -> FitOutcome:
     """Train until the plan says stop. Any number of interruptions changes nothing in the outcome."""
     kept = keeper.load()
     curve: tuple[Point, ...] = ()
@@ -117,7 +117,7 @@ def fit(trainee: Trainee, plan: Plan, keeper: Keeper, passed: Callable[[Point], 
             best = trainee.weights()
         keeper.save(Progressed(curve, trainee.state(), best))
         passed(point)
-    return Outcome(curve, best, resumed)
+    return FitOutcome(curve, best, resumed)
 
 
 def _over(curve: tuple[Point, ...], plan: Plan) -> bool:

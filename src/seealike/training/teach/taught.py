@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seealike.training.teach.loop import Outcome
+    from seealike.training.teach.loop import FitOutcome
     from seealike.training.trial import Trial
     from seealike.types import Float32Array, Preprocessing
 
@@ -34,7 +34,7 @@ class Taught:
     Shapes: voters is (n, e), vectors (q, e), scores (q, c).
     """
 
-    outcome: Outcome
+    outcome: FitOutcome
     model: bytes
     preprocessing: Preprocessing
     licence: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import TextIO, TypeVar
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TextIO
 
 from seealike.catalog import Catalog
 from seealike.cli.formats import OutputFormat, printable_metadata, write_paths
 from seealike.cli.hit_table import aligned, fitted, says_where
-from seealike.cli.rows import csv_line, json_rows, json_text, write_lines
+from seealike.cli.rows import csv_line, json_lines, json_rows, row_lines, write_lines
 from seealike.cli.text import one_line
 from seealike.sources.ids import printable
 from seealike.types import Item, MetadataValue, Skipped
@@ -19,7 +19,6 @@ ROWS_A_BLOCK = 1000
 _ITEM_COLUMNS = ("id", "path", "group")
 _SKIPPED_COLUMNS = ("id", "path", "reason", "detail")
 _GAP = "  "
-Row = TypeVar("Row", Item, Skipped)
 
 
 def write_items(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) -> None:
@@ -28,33 +27,23 @@ def write_items(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) 
         write_paths((item.path for item in catalog.items()), stream, end)
     elif form is OutputFormat.CSV:
         write_lines(_items_csv(catalog, stream), stream)
+    elif form is OutputFormat.TABLE:
+        write_lines(_table(map(_item_texts, catalog.items()), stream), stream)
     else:
-        write_lines(_lines(catalog.items(), form, stream, _item_fields, _item_texts), stream)
+        objects = map(_item_fields, catalog.items())
+        lines = json_rows if form is OutputFormat.JSON else json_lines
+        write_lines(lines(objects, stream), stream)
 
 
 def write_skipped(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) -> None:
     """Write every file that is not in the catalogue, with its reason."""
     if form is OutputFormat.PATHS:
         write_paths((row.path for row in catalog.iter_skipped()), stream, end)
-    elif form is OutputFormat.CSV:
-        rows = ((row.id, row.path, row.reason.value, row.detail) for row in catalog.iter_skipped())
-        write_lines((csv_line(row, stream) for row in chain([_SKIPPED_COLUMNS], rows)), stream)
+    elif form is OutputFormat.TABLE:
+        write_lines(_table(map(_skipped_texts, catalog.iter_skipped()), stream), stream)
     else:
-        write_lines(_lines(catalog.iter_skipped(), form, stream, _skipped_fields, _skipped_texts), stream)
-
-
-def _lines(
-    rows: Iterable[Row],
-    form: OutputFormat,
-    stream: TextIO,
-    fields: Callable[[Row], Mapping[str, object]],
-    texts: Callable[[Row], Mapping[str, str]],
-) -> Iterator[str]:
-    if form is OutputFormat.TABLE:
-        return _table(map(texts, rows), stream)
-    if form is OutputFormat.JSON:
-        return json_rows(map(fields, rows), stream)
-    return (json_text(fields(row), stream) for row in rows)
+        rows = ((row.id, row.path, row.reason.value, row.detail) for row in catalog.iter_skipped())
+        write_lines(row_lines(_SKIPPED_COLUMNS, rows, form, stream), stream)
 
 
 def _table(rows: Iterator[Mapping[str, str]], stream: TextIO) -> Iterator[str]:
@@ -104,11 +93,6 @@ def _item_texts(item: Item) -> Mapping[str, str]:
 
 def _pair(name: str, value: MetadataValue) -> str:
     return f"{name}={'' if value is None else value}"
-
-
-def _skipped_fields(row: Skipped) -> Mapping[str, object]:
-    values: Sequence[str] = (row.id, row.path, row.reason.value, row.detail)
-    return dict(zip(_SKIPPED_COLUMNS, map(printable, values), strict=True))
 
 
 def _skipped_texts(row: Skipped) -> Mapping[str, str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from seealike.catalog.output_kinds import LIST_COLUMNS, PARQUET_KEY, PARQUET_LISTS
 from seealike.cli.formats import write_paths
 from seealike.cli.hit_table import table_lines
-from seealike.cli.rows import Cell, csv_line, json_rows, json_text, write_lines
+from seealike.cli.rows import row_lines, write_lines
 from seealike.cli.text import one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
 from seealike.types import Hit
@@ -104,16 +104,8 @@ def _write(lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catal
     if form is ListFormat.PATHS:
         write_paths((_path(catalog, row[2]) for row in _rows(lists)), stream)
         return
-    if form is ListFormat.TABLE:
-        lines = _table(lists, stream)
-    elif form is ListFormat.CSV:
-        rows: Iterable[Sequence[Cell]] = chain([LIST_COLUMNS], _rows(lists))
-        lines = (csv_line(row, stream) for row in rows)
-    else:
-        named = (dict(zip(LIST_COLUMNS, row, strict=True)) for row in _rows(lists))
-        lines = (
-            json_rows(named, stream) if form is ListFormat.JSON else (json_text(row, stream) for row in named)
-        )
+    is_table = form is ListFormat.TABLE
+    lines = _table(lists, stream) if is_table else row_lines(LIST_COLUMNS, _rows(lists), form, stream)
     write_lines(lines, stream)
 
 

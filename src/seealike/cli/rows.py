@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TextIO
 
 from seealike.cli.text import encodable, one_line
@@ -35,6 +36,20 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
+def row_lines(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], form: str, stream: TextIO
+) -> Iterator[str]:
+    """The lines of a table as ``csv``, ``json`` or ``jsonl``, one row a line."""
+    if form == "csv":
+        return (csv_line(row, stream) for row in chain([columns], rows))
+    named = (dict(zip(columns, map(_valid, row), strict=True)) for row in rows)
+    return json_rows(named, stream) if form == "json" else json_lines(named, stream)
+
+
+def _valid(cell: Cell) -> Cell:
+    return printable(cell) if isinstance(cell, str) else cell
+
+
 def write_lines(lines: Iterable[str], stream: TextIO) -> None:
     """Write lines; what the stream cannot say is escaped."""
     stream.writelines(encodable(line, stream.encoding) + "\n" for line in lines)
@@ -58,3 +73,8 @@ def json_rows(rows: Iterable[Mapping[str, object]], stream: TextIO) -> Iterator[
     if before:
         yield before
     yield "]"
+
+
+def json_lines(rows: Iterable[Mapping[str, object]], stream: TextIO) -> Iterator[str]:
+    """An object a line."""
+    return (json_text(row, stream) for row in rows)

@@ -12,7 +12,7 @@ from enum import StrEnum
 import click
 
 from seealike.cli.echo import echo
-from seealike.cli.rows import Cell, csv_line
+from seealike.cli.rows import Cell, row_lines
 from seealike.cli.text import one_line, padded, width
 from seealike.sources.ids import printable
 
@@ -50,8 +50,8 @@ def print_columns(columns: Columns, title: str = "") -> None:
 
 def print_csv(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows as CSV; nothing is an empty cell, and no text is taken for a formula."""
-    for row in (headings, *rows):
-        click.echo(csv_line(row, sys.stdout))
+    for line in row_lines(headings, rows, "csv", sys.stdout):
+        click.echo(line)
 
 
 def print_json(value: object) -> None:

@@ -1,12 +1,14 @@
 """A catalogue on disk that holds the synthetic vectors, and one-off measurements of it in a fresh process.
 
-python -m benchmarks.large open CATALOG          seconds to open it and to answer the first query
+python -m benchmarks.large open CATALOG          seconds to open it and to answer the first query, and memory
+python -m benchmarks.large open-cold CATALOG     the same, the system having dropped its files from memory
 python -m benchmarks.large lists CATALOG OUT     the lists of all items: seconds, peak memory
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -70,14 +72,21 @@ def _item(row: int, vector: bytes) -> NewItem:
 
 def _open(path: str) -> dict[str, float]:
     process = psutil.Process()
+    before = process.memory_info().rss
     started = time.perf_counter()
     catalog = seealike.open(path)
     opened = time.perf_counter()
     query = np.ones((1, catalog.encoder.dimension), dtype=np.float32)
     catalog.search_vectors(query / np.linalg.norm(query))
     answered = time.perf_counter()
+    memory = process.memory_info().rss - before
     read = process.io_counters().read_chars if hasattr(process, "io_counters") else 0
-    return {"open_s": opened - started, "answer_s": answered - started, "read_bytes": read}
+    return {
+        "open_s": opened - started,
+        "answer_s": answered - started,
+        "read_bytes": read,
+        "memory_bytes": memory,
+    }
 
 
 def _lists(path: str, out: str) -> dict[str, float]:
@@ -99,9 +108,19 @@ def _lists(path: str, out: str) -> dict[str, float]:
     return {"took_s": took, "peak_bytes": float(peak)}
 
 
+def _open_cold(path: str) -> dict[str, float]:
+    for file in Path(path).iterdir():
+        with file.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return _open(path)
+
+
 def main() -> None:
     what, *arguments = sys.argv[1:]
-    print(json.dumps(_open(*arguments) if what == "open" else _lists(*arguments)))
+    if what == "lists":
+        print(json.dumps(_lists(*arguments)))
+    else:
+        print(json.dumps(_open(*arguments) if what == "open" else _open_cold(*arguments)))
 
 
 if __name__ == "__main__":

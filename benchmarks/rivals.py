@@ -1,4 +1,7 @@
-"""Other libraries' indexes behind one small interface, each tuned to the same recall. None is needed."""
+"""Other libraries' indexes behind one small interface, each tuned to the same recall. None is needed.
+
+python -m benchmarks.rivals              builds them; the search benchmark uses what is there
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
+from benchmarks import synthetic
 from seealike.types import Float16Array, Float32Array
 
 Ask = Callable[[Float32Array, int], list[int]]  # one query, effort -> positions of its ten closest
@@ -25,7 +30,7 @@ class Rival:
     ask: Ask
     efforts: tuple[int, ...]
     build_s: float
-    size_bytes: int
+    memory_bytes: int  # what loading it took; of a mapped file, its size
 
 
 def rivals(vectors: Float16Array, work: Path) -> Iterator[Rival | str]:
@@ -45,6 +50,10 @@ def _built(path: Path, build: Callable[[], None]) -> float:
         build()
         note.write_text(json.dumps(time.perf_counter() - started))
     return float(json.loads(note.read_text()))
+
+
+def _memory() -> int:
+    return int(psutil.Process().memory_info().rss)
 
 
 def _annoy(vectors: Float16Array, work: Path) -> Rival:
@@ -86,8 +95,10 @@ def _hnswlib(vectors: Float16Array, work: Path) -> Rival:
         index.save_index(str(path))
 
     took = _built(path, build)
+    before = _memory()
     index: Any = hnswlib.Index(space="ip", dim=d)
     index.load_index(str(path))
+    memory = _memory() - before
     index.set_num_threads(1)
 
     def ask(query: Float32Array, effort: int) -> list[int]:
@@ -96,7 +107,7 @@ def _hnswlib(vectors: Float16Array, work: Path) -> Rival:
         labels, _ = index.knn_query(query, k=10)
         return [int(label) for label in labels[0]]
 
-    return Rival("hnswlib, M 16", ask, (10, 16, 24, 32, 48, 64, 96, 128, 192), took, path.stat().st_size)
+    return Rival("hnswlib, M 16", ask, (10, 16, 24, 32, 48, 64, 96, 128, 192), took, memory)
 
 
 def _usearch(vectors: Float16Array, work: Path) -> Rival:
@@ -113,12 +124,25 @@ def _usearch(vectors: Float16Array, work: Path) -> Rival:
         index.save(str(path))
 
     took = _built(path, build)
+    before = _memory()
     index: Any = Index(ndim=d, metric="ip", dtype="f16", connectivity=16, expansion_add=100)
     index.load(str(path))
+    memory = _memory() - before
 
     def ask(query: Float32Array, effort: int) -> list[int]:
         if effort != index.expansion_search:
             index.expansion_search = effort
         return [int(key) for key in index.search(query, 10, threads=1).keys]
 
-    return Rival("usearch f16", ask, (16, 24, 32, 48, 64, 96, 128, 192, 256), took, path.stat().st_size)
+    return Rival("usearch f16", ask, (16, 24, 32, 48, 64, 96, 128, 192, 256), took, memory)
+
+
+def main() -> None:
+    data, work = Path("../shared/data").resolve(), Path(".bench").resolve()
+    work.mkdir(exist_ok=True)
+    for rival in rivals(synthetic.make(data, work), work):
+        print(rival if isinstance(rival, str) else f"{rival.name}: {rival.build_s:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -264,6 +264,15 @@ def test_blocks_that_break_their_promise_are_refused(data: Data, tmp_path: Path)
 # -- damage ------------------------------------------------------------------------------------------------
 
 
+def test_vectors_are_given_as_they_were_stored(proposer: Proposer, data: Data) -> None:
+    keys, vectors = data
+    places = np.random.default_rng(17).permutation(N)[:70]
+    found, rows = proposer.vectors_of([*keys[places].tolist(), 10**9])
+    assert np.array_equal(found, np.sort(keys[places]))
+    assert np.array_equal(rows, vectors[np.sort(places)])
+    assert proposer.vectors_of([])[1].shape == (0, D)
+
+
 def refused(path: Path, record: SnapshotRecord) -> None:
     with pytest.raises(SnapshotDamagedError):
         load_snapshot(str(path), record)
@@ -289,15 +298,29 @@ def test_a_file_with_something_appended_is_refused(
     refused(longer, record)
 
 
-def test_every_flipped_bit_is_noticed(snapshot: tuple[Path, SnapshotRecord], tmp_path: Path) -> None:
+def test_every_flipped_bit_is_noticed(
+    data: Data, snapshot: tuple[Path, SnapshotRecord], tmp_path: Path
+) -> None:
+    """Behind the vectors, the file is refused; among them, that one vector is not given any more."""
+    keys, vectors = data
     path, record = snapshot
     good = path.read_bytes()
     flipped = tmp_path / "flipped"
-    for place in np.random.default_rng(SEED).integers(0, 8 * len(good), 200):
-        data = bytearray(good)
-        data[place // 8] ^= 1 << (place % 8)
-        flipped.write_bytes(data)
-        refused(flipped, record)
+    rng = np.random.default_rng(SEED)
+    for start, end in ((0, record.rows_bytes), (record.rows_bytes, len(good))):
+        for place in rng.integers(8 * start, 8 * end, 100).tolist():
+            content = bytearray(good)
+            content[place // 8] ^= 1 << (place % 8)
+            flipped.write_bytes(content)
+            if start:
+                refused(flipped, record)
+                continue
+            damaged = load_snapshot(str(flipped), record)
+            found, rows = damaged.vectors_of(keys.tolist())
+            row = place // 8 // (2 * D)
+            assert damaged.damaged_row() == keys[row]
+            assert np.array_equal(found, np.delete(keys, row))
+            assert np.array_equal(rows, np.delete(vectors, row, axis=0))
 
 
 def test_another_snapshot_in_its_place_is_refused(

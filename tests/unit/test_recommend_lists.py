@@ -138,6 +138,28 @@ def test_lists_with_many_equal_pictures_are_those_of_exhaustive_search(
     store.close()
 
 
+def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_from_the_store(
+    tmp_path: Path,
+) -> None:
+    store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
+    query = Query([Examples(vectors=vector(4321)[None].astype(np.float32))], 10)
+    (expected,) = hits(store, ranker, query, lambda: lambda _: None)
+    store.rows = 0
+    assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
+    assert store.rows == 10  # only the rows of the items
+    (file,) = (tmp_path / "catalog").glob("ann-*")
+    key = store.known_item(expected[0].id).key
+    place = (key - 1) * store.identity.dimension * 2
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    store.rows = 0
+    assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
+    assert store.rows == 11
+    assert ann.damage(store.directory, store.state().ann or "") == f"checksum of the vector with key {key}"
+    store.close()
+
+
 # -- beside a writer ---------------------------------------------------------------------------------------
 
 

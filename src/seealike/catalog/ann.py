@@ -64,13 +64,15 @@ def load(directory: str, record: str) -> FaissProposer | None:
 
 
 def damage(directory: str, record: str) -> str | None:
-    """What is wrong with the snapshot, or ``None``."""
+    """What is wrong with the snapshot, or ``None``. Reads all of it."""
     try:
         named = _Named.from_text(record)
-        load_snapshot(os.path.join(directory, named.file), named.snapshot)
+        key = load_snapshot(os.path.join(directory, named.file), named.snapshot).damaged_row()
     except SnapshotDamagedError as exc:
         return exc.what
-    return None
+    except OSError as exc:
+        return exc.strerror or str(exc)
+    return None if key is None else f"checksum of the vector with key {key}"
 
 
 def file_of(directory: str, record: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import numpy as np
 from seealike.indexes.effort import TARGET_RECALL, TUNED_FOR, Effort, Task, recalls, tuned_efforts
 from seealike.indexes.faiss import FaissEngine, library, search_in_threads
 from seealike.indexes.reduction import Reduction, fit_reduction
+from seealike.indexes.rows import written
 from seealike.indexes.snapshot import SnapshotRecord, write_parts
 from seealike.indexes.survey import SEED, reduce_all, survey
 
@@ -34,7 +37,7 @@ class _Built:
 
 
 def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> SnapshotRecord:
-    """Build the approximate index of all vectors and write it to ``path``.
+    """Build the approximate index of all vectors and write them and it to ``path``.
 
     ``path`` should be a temporary name; flushing and renaming are the caller's.
 
@@ -50,19 +53,27 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         OSError: the disk refused.
     """
     started = time.perf_counter()
-    found = survey(blocks, count, dimension)
-    built = _built(blocks, found, dimension)
-    keys, starts = found.members()
-    size_bytes, sha256 = write_parts(
-        path,
-        {
-            "directions": built.reduction.directions,
-            "offset": built.reduction.offset,
-            "keys": keys,
-            "starts": starts,
-            **({"faiss": built.engine.to_bytes()} if built.engine else {}),
-        },
-    )
+    checksums = np.zeros(count, dtype=np.uint32)
+    try:
+        with open(path, "wb") as file:
+            found = survey(written(blocks(), file, checksums), count, dimension)
+            built = _built(blocks, found, dimension)
+            keys, starts = found.members()
+            parts_bytes, sha256 = write_parts(
+                file,
+                {
+                    "checksums": checksums,
+                    "directions": built.reduction.directions,
+                    "offset": built.reduction.offset,
+                    "keys": keys,
+                    "starts": starts,
+                    **({"faiss": built.engine.to_bytes()} if built.engine else {}),
+                },
+            )
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
     return SnapshotRecord(
         count=count,
         distinct=found.distinct,
@@ -75,7 +86,7 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         efforts=built.efforts,
         recall_at_10=round(built.recall_at_10, 6),
         queries=min(MEASURED_QUERIES, len(found.sample)),
-        size_bytes=size_bytes,
+        size_bytes=count * dimension * 2 + parts_bytes,
         sha256=sha256,
         took_s=round(time.perf_counter() - started, 3),
     )

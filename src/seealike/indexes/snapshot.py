@@ -1,7 +1,9 @@
 """An ANN snapshot as a file: what is recorded about it, how its parts are laid out, how damage is noticed.
 
-The file is a cache. It is read once, whole, into memory; nothing of it is interpreted before its size and
-SHA-256 agree with the record, because ANN libraries trust their files blindly.
+The file is a cache. It begins with the vectors themselves, float16, in the order of their keys: they stay on
+the disk, and each has a checksum among the parts behind them (see ``rows``). The parts are read once, whole,
+into memory; nothing of them is interpreted before size and SHA-256 agree with the record, because ANN
+libraries trust their files blindly.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -23,10 +25,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     ByteArray: TypeAlias = npt.NDArray[np.uint8]
-    Part: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int64] | ByteArray
+    Part: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.int64] | npt.NDArray[np.uint32] | ByteArray
 
-FORMAT = 1
-_MAGIC = b"seealike ANN\x00\x00\x00\x01"
+FORMAT = 2
+_MAGIC = b"seealike ANN\x00\x00\x00\x02"
 _ALIGNMENT = 64
 _JSON_TYPES = {"int": ("int",), "float": ("int", "float"), "str": ("str",)}
 
@@ -50,7 +52,8 @@ class SnapshotRecord:
             compared.
         efforts: how hard to search for how many neighbours.
         recall_at_10: measured on ``queries`` vectors of the catalogue against exact search.
-        sha256: of the whole file, hexadecimal.
+        size_bytes: of the whole file.
+        sha256: of the parts, hexadecimal.
     """
 
     count: int
@@ -68,6 +71,11 @@ class SnapshotRecord:
     sha256: str
     took_s: float
     format: int = FORMAT
+
+    @property
+    def rows_bytes(self) -> int:
+        """The size of the vectors at the file's beginning."""
+        return self.count * self.dimension * 2
 
     def to_json(self) -> str:
         """One line of JSON with every field."""
@@ -91,26 +99,25 @@ class SnapshotRecord:
         return record
 
 
-def write_parts(path: str, parts: Mapping[str, Part]) -> tuple[int, str]:
-    """Write named arrays to ``path``; the size in bytes and the SHA-256 of what was written."""
+def write_parts(file: BinaryIO, parts: Mapping[str, Part]) -> tuple[int, str]:
+    """Write named arrays, and nothing after them; the size in bytes and the SHA-256 of what was written."""
     table = json.dumps([[name, part.dtype.str, list(part.shape)] for name, part in parts.items()]).encode()
     digest, size = hashlib.sha256(), 0
     head = np.frombuffer(_MAGIC + len(table).to_bytes(8, "little") + table, dtype=np.uint8)
-    with open(path, "wb") as file:
-        for part in (head, *parts.values()):
-            padding = np.zeros(-(size + part.nbytes) % _ALIGNMENT, dtype=np.uint8)
-            for data in (np.ascontiguousarray(part).reshape(-1).view(np.uint8), padding):
-                file.write(data.data)
-                digest.update(data.data)
-                size += data.nbytes
+    for part in (head, *parts.values()):
+        padding = np.zeros(-(size + part.nbytes) % _ALIGNMENT, dtype=np.uint8)
+        for data in (np.ascontiguousarray(part).reshape(-1).view(np.uint8), padding):
+            file.write(data.data)
+            digest.update(data.data)
+            size += data.nbytes
     return size, digest.hexdigest()
 
 
-def read_parts(path: str, size_bytes: int, sha256: str) -> dict[str, Part]:
-    """Read what ``write_parts`` wrote; the arrays share one read-only buffer.
+def read_parts(path: str, size_bytes: int, sha256: str, start: int = 0) -> dict[str, Part]:
+    """Read what ``write_parts`` wrote from ``start`` on; the arrays share one read-only buffer.
 
     Raises:
-        SnapshotDamagedError: the file is missing or not, byte for byte, what was written.
+        SnapshotDamagedError: the file is missing, not of its size, or not, byte for byte, what was written.
     """
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):  # a link is not followed, a pipe not waited for
@@ -119,6 +126,7 @@ def read_parts(path: str, size_bytes: int, sha256: str) -> dict[str, Part]:
             found_size = os.fstat(file.fileno()).st_size
             if found_size != size_bytes:
                 raise SnapshotDamagedError(path, f"{found_size} bytes where {size_bytes} were written")
+            file.seek(start)
             data = file.read(size_bytes)
     except OSError as exc:
         raise SnapshotDamagedError(path, exc.strerror or str(exc)) from exc

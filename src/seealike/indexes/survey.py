@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from seealike.indexes.reduction import Reduction
     from seealike.types import Float16Array, Float32Array, Int64Array
 
-    Blocks: TypeAlias = Callable[[], Iterator[tuple[Int64Array, Float16Array]]]
+    Block: TypeAlias = tuple[Int64Array, Float16Array]
+    Blocks: TypeAlias = Callable[[], Iterator[Block]]
 
 SEED = 20_240_229
 _SAMPLE_ROWS = 20_000
@@ -61,7 +62,7 @@ class Truth:
     neighbours: Int64Array
 
 
-def survey(blocks: Blocks, count: int, dimension: int) -> Survey:
+def survey(blocks: Iterator[Block], count: int, dimension: int) -> Survey:
     """Read everything once.
 
     Raises:
@@ -73,7 +74,7 @@ def survey(blocks: Blocks, count: int, dimension: int) -> Survey:
     places = np.sort(np.random.default_rng(SEED).choice(count, rows, replace=False))
     sample = np.empty((rows, dimension), dtype=np.float32)
     done = 0
-    for block_keys, vectors in blocks():
+    for block_keys, vectors in blocks:
         end = done + len(block_keys)
         if end > count or vectors.shape != (len(block_keys), dimension):
             raise ValueError(

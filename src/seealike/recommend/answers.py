@@ -12,7 +12,7 @@ from seealike.errors import CatalogBusyError
 from seealike.recommend.query import Examples, Query, taste
 from seealike.recommend.ranking import Ranked
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
-from seealike.recommend.view import VectorReader, VectorStore, View
+from seealike.recommend.view import RowReader, VectorReader, VectorStore, View
 from seealike.types import Float32Array, Hit, Metadata
 from seealike.vectors import unit_rows
 
@@ -46,8 +46,8 @@ class ItemRow(Protocol):
 PathOf = Callable[[ItemRow], str | None]
 
 
-class NamedVectors(VectorReader, Protocol):
-    """Where the items that a query names are looked up, and their vectors and those of candidates read."""
+class NamedVectors(RowReader, Protocol):
+    """Where the items that a query names are looked up."""
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
         """The key of each id.
@@ -110,9 +110,11 @@ def _hits_at(
 
 
 def answer(
-    view: View, items: NamedVectors, searcher: Searcher, query: Query
+    view: View, items: NamedVectors, searcher: Searcher, query: Query, reader: VectorReader | None = None
 ) -> list[list[tuple[int, float]]]:
     """The keys and scores of every list that ``query`` wants, of one generation, closest first.
+
+    With ``reader``, see ``Searcher.rank``.
 
     Raises:
         StaleViewError: that generation cannot be read any more.
@@ -126,7 +128,7 @@ def answer(
     ranked: dict[int, Ranked] = {}
     for start in range(0, len(rows), RANKED_AT_ONCE):
         part = rows[start : start + RANKED_AT_ONCE]
-        best = searcher.rank(view, vectors[part], k, options=query.options, reader=items)
+        best = searcher.rank(view, vectors[part], k, options=query.options, reader=reader)
         ranked.update(zip(part.tolist(), best, strict=True))
     return [_chosen(ranked[row], keys, query) for row, keys in zip(row_of, excluded, strict=True)]
 

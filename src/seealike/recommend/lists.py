@@ -76,7 +76,8 @@ def similar_lists(
     keys = view.keys[np.argsort(view.living.ranks)].tolist()
     for start in range(0, len(keys), BLOCK):
         ids = [gathered.ids[key] for key in keys[start : start + BLOCK]]
-        found = answer(view, gathered, searcher, Query([Examples(like=(own,)) for own in ids], k, options))
+        query = Query([Examples(like=(own,)) for own in ids], k, options)
+        found = answer(view, gathered, searcher, query, gathered.in_memory)
         for own, pairs in zip(ids, found, strict=True):
             similar = tuple(gathered.ids[key] for key, _ in pairs)
             yield SimilarList(own, similar, tuple(score for _, score in pairs))
@@ -86,10 +87,10 @@ def similar_lists(
 class _Gathered:
     """What belongs to one generation, as a query's items are read: ids by key, keys by id, and vectors."""
 
-    def __init__(self, ids: Mapping[int, str], reader: VectorReader) -> None:
-        self.ids = ids
+    def __init__(self, ids: Mapping[int, str], store: VectorReader, in_memory: VectorReader | None) -> None:
+        self.ids, self.in_memory = ids, in_memory
         self._keys = {item_id: key for key, item_id in ids.items()}
-        self.vector_blocks, self.vectors_of = reader.vector_blocks, reader.vectors_of
+        self.vectors_of = (store if in_memory is None else in_memory).vectors_of
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
         """The key of each id."""
@@ -107,9 +108,10 @@ class _Gathering:
 
     def complete(self, view: View) -> _Gathered | None:
         """Everything that belongs to ``view``; ``None`` where part of it is gone: go on with a newer one."""
-        reader = self._reader(view)
-        ids = self._ids_of(view) if reader is not None else None
-        return None if reader is None or ids is None else _Gathered(ids, reader)
+        fits = len(view) * view.dimension * 2 <= MATRIX_BYTES
+        memory = self._memory(view) if fits else None
+        ids = self._ids_of(view) if memory is not None or not fits else None
+        return None if ids is None else _Gathered(ids, self._store, memory)
 
     def _ids_of(self, view: View) -> dict[int, str] | None:
         store, keys = self._store, view.keys.tolist()
@@ -125,11 +127,10 @@ class _Gathering:
             return None
         return {key: self._ids[key] for key in keys}
 
-    def _reader(self, view: View) -> VectorReader | None:
+    def _memory(self, view: View) -> ExactIndex | None:
+        """The vectors of the view; ``None`` where some are gone."""
         if view.ann is None and view.memory is not None:
             return view.memory
-        if len(view) * view.dimension * 2 > MATRIX_BYTES:
-            return self._store
         nothing = ExactIndex(np.empty(0, np.int64), np.empty((0, view.dimension), np.float16))
         held = self._held or nothing
         new = view.keys[np.searchsorted(view.keys, held.last_key, side="right") :]

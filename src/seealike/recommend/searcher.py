@@ -7,7 +7,7 @@ Whatever proposes (the exact index, or the approximate one with an exact tail), 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, best_of, converted, joined
-from seealike.recommend.view import Keys, StoreState, VectorReader, VectorStore, View
-from seealike.types import Float32Array, Int64Array, Proposal
+from seealike.recommend.view import Keys, RowReader, StoreState, VectorReader, VectorStore, View
+from seealike.types import Float16Array, Float32Array, Int64Array, Proposal
 from seealike.vectors import unit_rows
 
 ATTEMPTS = 20
@@ -163,7 +163,7 @@ class Searcher:
             queries: vectors of any norm; (q, d).
             k: how many; fewer where there are fewer items.
             options: the units of the scores, and whether to compare with everything.
-            reader: where vectors that the view does not hold are read; the store, if it is not given.
+            reader: has the vectors of all items, and quicker than the store and the approximate index.
 
         Raises:
             StaleViewError: items of the view are gone by now; take a newer one.
@@ -173,7 +173,7 @@ class Searcher:
         if not k or not best:
             return best
         unit = unit_rows(queries)
-        for part in self._parts(view, reader or self._store, exact=options.exact):
+        for part in self._parts(view, reader, exact=options.exact):
             least = min(k, part.size)
             for row, proposal in enumerate(part.proposer.candidates(unit, least, part.allowed)):
                 query = queries[row : row + 1]
@@ -181,39 +181,40 @@ class Searcher:
                     all_of_it = replace(options, exact=True)
                     best[row] = self.rank(view, query, k, options=all_of_it, reader=reader)[0]
                     continue
-                scores = converted(self._scores(view, query, proposal, part.reader), options.metric)
+                scores = converted(self._scores(view, query, proposal, part.readers), options.metric)
                 found = joined(best[row], (proposal.keys, scores))
                 best[row] = best_of(found, view.ranks_of(found[0]), k)
         return best
 
-    def _parts(self, view: View, reader: VectorReader, *, exact: bool) -> Iterator[_Part]:
+    def _parts(self, view: View, reader: VectorReader | None, *, exact: bool) -> Iterator[_Part]:
         """What together proposes every item of ``view``; the approximate index last, if it is to be asked."""
         memory, ann = view.memory, view.ann
         if ann is not None and not exact:
             if memory is not None and len(memory):
-                yield _Part(memory, memory, len(memory))
+                yield _Part(memory, (memory,), len(memory))
             covered = int(np.searchsorted(view.keys, ann.last_key, side="right"))
             if covered:
-                yield _Part(ann, reader, covered, None if covered == len(ann) else view.keys)
+                readers = (ann, self._store) if reader is None else (reader,)
+                yield _Part(ann, readers, covered, None if covered == len(ann) else view.keys)
         elif ann is None and memory is not None:
-            yield _Part(memory, memory, len(memory))
+            yield _Part(memory, (memory,), len(memory))
         else:
             seen = 0
-            for keys, vectors in reader.vector_blocks():
+            for keys, vectors in (self._store if reader is None else reader).vector_blocks():
                 alive = view.alive(keys)
                 if alive.any():
                     seen += int(alive.sum())
                     block = ExactIndex(keys[alive], vectors[alive])
-                    yield _Part(block, block, len(block))
+                    yield _Part(block, (block,), len(block))
             self.check_all_there(view, seen, len(view))
 
     def _scores(
-        self, view: View, query: Float32Array, proposal: Proposal, reader: VectorReader
+        self, view: View, query: Float32Array, proposal: Proposal, readers: Sequence[RowReader]
     ) -> Float32Array:
         """The scores of the proposed keys; of equal vectors only one is read and scored. Shapes: (m,)."""
         first = np.diff(proposal.groups, prepend=-1) > 0
         leaders = proposal.keys[first]
-        found, vectors = reader.vectors_of(leaders.tolist())
+        found, vectors = _vectors_of(leaders, readers)
         self.check_all_there(view, len(found), len(leaders))
         scores = exact_scores(query, vectors)[0]
         places: Int64Array = np.searchsorted(found, leaders)
@@ -234,15 +235,27 @@ class Searcher:
 
 
 class _Part(NamedTuple):
-    """Who proposes some of a view's items, and where the vectors of what it proposes are read.
+    """Who proposes some of a view's items, and who is asked for the vectors of what it proposes, in turn.
 
     ``size`` of what it holds are in the view: those that are ``allowed``, or all.
     """
 
     proposer: Proposer
-    reader: VectorReader
+    readers: Sequence[RowReader]
     size: int
     allowed: Int64Array | None = None
+
+
+def _vectors_of(keys: Int64Array, readers: Sequence[RowReader]) -> tuple[Int64Array, Float16Array]:
+    """What the first reader has, and of the rest what the next one has; ascending by key."""
+    found, vectors = readers[0].vectors_of(keys.tolist())
+    for reader in readers[1:]:
+        if len(found) < len(keys):
+            more, others = reader.vectors_of(np.setdiff1d(keys, found).tolist())
+            found, vectors = np.concatenate([found, more]), np.concatenate([vectors, others])
+            order = np.argsort(found)
+            found, vectors = found[order], vectors[order]
+    return found, vectors
 
 
 def _shows(view: View, state: StoreState) -> bool:

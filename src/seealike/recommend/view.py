@@ -58,14 +58,18 @@ class StoreChanges(Protocol):
         """New keys, the greatest id first, each with the key whose id follows."""
 
 
-class VectorReader(Protocol):
+class RowReader(Protocol):
+    """Where single vectors are read from."""
+
+    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
+        """The vectors of those keys that are there, ascending."""
+
+
+class VectorReader(RowReader, Protocol):
     """Where vectors are read from."""
 
     def vector_blocks(self, *, after_key: int = 0) -> Iterator[tuple[Int64Array, Float16Array]]:
         """Every vector after a key, ascending, in blocks."""
-
-    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
-        """The vectors of those keys that are alive, ascending."""
 
 
 class VectorStore(VectorReader, Protocol):

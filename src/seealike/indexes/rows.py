@@ -1,0 +1,107 @@
+"""The exact vectors of a snapshot's items, read from its file one by one, each checked by itself.
+
+SQLite finds a row by way of a tree, page after page, and one row after the other. Here a row lies where its
+place says, so a query's candidates are asked for at once, and only what the file system does not hold in
+memory is waited for. Nothing is mapped: a file that somebody cuts would end the process.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from seealike.types import Float16Array, Int64Array
+
+    Checksums = npt.NDArray[np.uint32]
+    Block = tuple[Int64Array, Float16Array]
+
+CAN_BE_READ = hasattr(os, "preadv")  # not on Windows, where an open file could not be removed either
+_WITHOUT_WAITING = getattr(os, "RWF_NOWAIT", 0)
+_ROWS_AT_ONCE = 4096
+
+
+class VectorRows:
+    """Reads rows of a file that ``written`` began. Immutable, and safe to use from several threads."""
+
+    def __init__(self, path: str, keys: Int64Array, checksums: Checksums, dimension: int) -> None:
+        """Open the file. Shapes: keys, ascending, and checksums are (n,).
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._keys, self._checksums, self._dimension = keys, checksums, dimension
+        self._size = 2 * dimension
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._file)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file, 0, len(keys) * self._size, os.POSIX_FADV_RANDOM)
+
+    def vectors_of(self, keys: Sequence[int] | Int64Array) -> Block:
+        """The vectors of those of ``keys`` that are here and whole, ascending by key; ((m,), (m, d))."""
+        asked = np.sort(np.asarray(keys, dtype=np.int64))
+        places = np.searchsorted(self._keys, asked)
+        here = places < len(self._keys)
+        here[here] = self._keys[places[here]] == asked[here]
+        if not here.all():
+            asked, places = asked[here], places[here]
+        rows = np.empty((len(asked), self._dimension), dtype=np.float16)
+        if not rows.size:
+            return asked, rows
+        unread = self._read(rows, places.tolist())
+        expected = self._checksums[places].tolist()
+        whole = [zlib.crc32(row.data) == crc for row, crc in zip(rows, expected, strict=True)]
+        for row in unread:
+            whole[row] = False
+        return (asked, rows) if all(whole) else (asked[whole], rows[whole])
+
+    def damaged(self) -> int | None:
+        """The key of the first row that is not what was written; ``None`` if all are. Reads everything.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        for first in range(0, len(self._keys), _ROWS_AT_ONCE):
+            expected = self._checksums[first : first + _ROWS_AT_ONCE].tolist()
+            data = memoryview(os.pread(self._file, len(expected) * self._size, first * self._size))
+            for row, crc in enumerate(expected):
+                if zlib.crc32(data[row * self._size : (row + 1) * self._size]) != crc:
+                    return int(self._keys[first + row])
+        return None
+
+    def _read(self, rows: Float16Array, places: Sequence[int]) -> list[int]:
+        """Fill ``rows`` with what lies at ``places``; the numbers of those rows that cannot be read."""
+        target = rows.data.cast("B")
+        slow = [row for row, place in enumerate(places) if not self._filled(target, row, place)]
+        if hasattr(os, "posix_fadvise"):
+            for row in slow:  # the disk gets all of them to do before one is waited for
+                start = places[row] * self._size
+                os.posix_fadvise(self._file, start, self._size, os.POSIX_FADV_WILLNEED)
+        return [row for row in slow if not self._filled(target, row, places[row], flags=0)]
+
+    def _filled(self, target: memoryview, row: int, place: int, flags: int = _WITHOUT_WAITING) -> bool:
+        size, start = self._size, row * self._size
+        try:
+            return os.preadv(self._file, [target[start : start + size]], place * size, flags) == size
+        except OSError:  # not in memory yet, or the disk refuses
+            return False
+
+
+def written(blocks: Iterator[Block], file: BinaryIO, checksums: Checksums) -> Iterator[Block]:
+    """Pass ``blocks`` on, having written their vectors to ``file``, and their checksums to the array."""
+    done = 0
+    for keys, vectors in blocks:
+        data = np.ascontiguousarray(vectors)
+        file.write(data.data)
+        end = done + len(keys)
+        if end <= len(checksums):  # else whoever reads them complains
+            checksums[done:end] = [zlib.crc32(row.data) for row in data]
+        done = end
+        yield keys, vectors

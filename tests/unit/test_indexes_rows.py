@@ -1,0 +1,69 @@
+"""Vectors in a snapshot's file: given as they were written, or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seealike.indexes.rows import VectorRows, written
+from seealike.types import Float16Array, Int64Array
+
+N, D = 900, 24
+KEYS = np.cumsum(np.random.default_rng(1).integers(1, 5, N)).astype(np.int64)
+VECTORS = np.random.default_rng(2).standard_normal((N, D)).astype(np.float16)
+
+
+def made(path: Path) -> VectorRows:
+    checksums = np.zeros(N, dtype=np.uint32)
+    blocks = ((KEYS[i : i + 250], VECTORS[i : i + 250]) for i in range(0, N, 250))
+    with path.open("wb") as file:
+        passed: list[tuple[Int64Array, Float16Array]] = list(written(blocks, file, checksums))
+    assert np.array_equal(np.concatenate([vectors for _, vectors in passed]), VECTORS)
+    return VectorRows(str(path), KEYS, checksums, D)
+
+
+@pytest.mark.parametrize("flag", ["as it is", "nothing is in memory"])
+def test_rows_come_back_whatever_is_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    rows = made(tmp_path / "rows")
+    preadv, calls = os.preadv, []
+
+    def refusing(file: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        calls.append(flags)
+        if flags and flag == "nothing is in memory":
+            raise BlockingIOError
+        return preadv(file, buffers, offset, 0)
+
+    monkeypatch.setattr(os, "preadv", refusing)
+    asked = np.random.default_rng(3).permutation(N)[:40]
+    found, vectors = rows.vectors_of(KEYS[asked].tolist())
+    assert np.array_equal(found, np.sort(KEYS[asked]))
+    assert np.array_equal(vectors, VECTORS[np.sort(asked)])
+    assert len(calls) == (80 if flag == "nothing is in memory" else 40)
+    assert rows.damaged() is None
+
+
+def test_a_file_that_is_cut_while_it_is_read_gives_the_rest(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows")
+    os.truncate(tmp_path / "rows", 100 * 2 * D + 7)
+    found, vectors = rows.vectors_of(KEYS.tolist())
+    assert np.array_equal(found, KEYS[:100])
+    assert np.array_equal(vectors, VECTORS[:100])
+    assert rows.damaged() == KEYS[100]
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_still_there(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows")
+    (tmp_path / "rows").unlink()
+    assert len(rows.vectors_of(KEYS.tolist())[0]) == N
+
+
+def test_a_key_that_is_not_there_is_not_given(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows")
+    gaps = np.setdiff1d(np.arange(1, KEYS[-1] + 50), KEYS)
+    found, vectors = rows.vectors_of(gaps.tolist())
+    assert (len(found), vectors.shape) == (0, (0, D))

@@ -177,7 +177,7 @@ def test_an_export_of_a_timm_model_is_kept_under_the_digest_of_its_weights(
             raise EncoderError("it was exported once, and the weights are gone")
         return of_weights
 
-    monkeypatch.setattr("seealike.encoders.timm_record", timm_record)
+    monkeypatch.setattr("seealike.encoders.timm.record.timm_record", timm_record)
     path = made(tmp_path / "catalog", photos, "timm:resnet18?weights=r18.safetensors")
     wanted = answers(path, photos / "003.jpg")
     (models / "my.onnx").unlink()
@@ -199,7 +199,7 @@ def test_on_a_device_of_torchs_the_original_of_a_copy_runs_where_it_is_there(
     exported = record_for(parse_spec(spec(models / "my.onnx")))
     assert exported is not None
     record = replace(exported, name="timm:resnet18", origin_sha256="ab" * 32)
-    monkeypatch.setattr("seealike.encoders.timm_record", lambda *_: record)
+    monkeypatch.setattr("seealike.encoders.timm.record.timm_record", lambda *_: record)
     path = made(tmp_path / "catalog", photos, "timm:resnet18")
 
     class OnDevice(FakeEncoder):
@@ -213,7 +213,7 @@ def test_on_a_device_of_torchs_the_original_of_a_copy_runs_where_it_is_there(
             raise EncoderError("its weights cannot be downloaded")
         return OnDevice()
 
-    monkeypatch.setattr("seealike.encoders.torch_encoder", load)
+    monkeypatch.setattr("seealike.encoders.timm.torch_encoder.torch_encoder", load)
     with seealike.open(path) as catalog:
         encoder = load_encoder(catalog.placed_spec, mode=EncoderMode.LATENCY)
     assert isinstance(encoder, OnDevice) == (original == "there")

@@ -1,6 +1,7 @@
 """Pixels to vectors: which encoders there are, and loading one that somebody asked for.
 
-The only place that knows every kind of encoder. Knows nothing of sources, catalogues or files of pictures.
+The only place that knows every kind of encoder; those that need packages beside ours are imported when one is
+asked for. Knows nothing of sources, catalogues or files of pictures.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from seealike.encoders.card import (
     write_card,
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
-from seealike.encoders.clip.record import open_clip_record
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
@@ -28,10 +28,6 @@ from seealike.encoders.onnx.openvino import OpenVinoEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
 from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
-from seealike.encoders.timm.export import export_timm_model
-from seealike.encoders.timm.model import load_timm_model
-from seealike.encoders.timm.record import timm_record
-from seealike.encoders.timm.torch_encoder import torch_encoder
 from seealike.errors import SeealikeError
 from seealike.protocols import TextEncoder
 
@@ -49,12 +45,10 @@ __all__ = [
     "InputForm",
     "Precision",
     "card_path",
-    "export_timm_model",
     "identity_of",
     "known_encoders",
     "load_encoder",
     "load_text_encoder",
-    "load_timm_model",
     "mark_of",
     "marks_from_text",
     "marks_to_text",
@@ -103,6 +97,8 @@ def _on_device(asked: EncoderSpec, mode: EncoderMode, copy: EncoderRecord | None
     origin = origin_of(asked)
     if origin.scheme != TIMM:
         return None
+    from seealike.encoders.timm.torch_encoder import torch_encoder
+
     if copy is None:
         return torch_encoder(origin, mode=mode)
     with suppress(SeealikeError):  # whatever keeps the original from being used, the copy can be
@@ -124,8 +120,12 @@ def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord
     if spec.scheme == ONNX:
         return onnx_record(spec, cache_dir)
     if spec.scheme == TIMM:
+        from seealike.encoders.timm.record import timm_record
+
         return timm_record(spec, cache_dir)
     if spec.scheme == OPEN_CLIP:
+        from seealike.encoders.clip.record import open_clip_record
+
         return open_clip_record(spec, cache_dir)
     if spec.scheme == KEPT:
         return kept_record(spec, cache_dir)

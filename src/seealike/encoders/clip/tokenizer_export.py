@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import shutil
@@ -135,6 +134,8 @@ def clip_tokenizer(merges_gz: str) -> tuple[str, int, int]:
     Raises:
         MissingExtraError: the package ``tokenizers`` is not installed.
     """
+    import gzip
+
     try:
         from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     except ImportError as exc:

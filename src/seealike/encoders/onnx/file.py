@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from seealike.errors import EncoderError
 
-_CHUNK_BYTES = 1 << 20
 _DEEPEST = 32
 # Message -> field number -> the message in it. Only the way to the names of files is listed.
 _WAYS = {
@@ -91,18 +90,14 @@ def external_files(path: str, data: bytes) -> tuple[str, ...]:
 
 
 def _digest_of(path: str, name: str) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
     try:
         with open(os.path.join(os.path.dirname(path), name), "rb") as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                digest.update(chunk)
-                size += len(chunk)
+            return hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size
     except OSError as exc:
         raise EncoderError(
             f"{path} keeps weights in {name}, which cannot be read: {exc.strerror or exc}; "
             "keep the two files in one folder"
         ) from exc
-    return digest.hexdigest(), size
 
 
 def _locations(message: memoryview, kind: str, depth: int) -> Iterator[bytes]:

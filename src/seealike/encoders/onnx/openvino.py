@@ -82,8 +82,8 @@ def fastest_precision(core: openvino.Core) -> Precision:
     return "bf16" if "BF16" in core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
-def read_model(file: ModelFile) -> openvino.Model:
-    """Read a model's graph.
+def read_model(file: ModelFile | bytes) -> openvino.Model:
+    """Read a model's graph from its file, or from the bytes of one that needs no other.
 
     Raises:
         EncoderError: it is no model that OpenVINO can read.
@@ -92,7 +92,8 @@ def read_model(file: ModelFile) -> openvino.Model:
     import openvino
 
     try:
-        return openvino.Core().read_model(file.path if file.beside else file.data)
+        data = file if isinstance(file, bytes) else file.path if file.beside else file.data
+        return openvino.Core().read_model(data)
     except (RuntimeError, UnicodeError) as exc:  # a path that is not UTF-8 is refused by the second
         raise EncoderError(f"no ONNX model that OpenVINO can read: {reason_of(exc)}") from exc
 

@@ -15,7 +15,7 @@ from seealike.encoders.export import (
     traced,
     trial_pictures,
 )
-from seealike.encoders.onnx.openvino import import_openvino, reason_of
+from seealike.encoders.onnx.openvino import read_model
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -102,16 +102,13 @@ def _agrees_in_fastest(model: TimmModel, data: bytes) -> bool:
     """
     import torch
 
-    import_openvino()
-    import openvino
-
     pictures = trial_pictures(3, model.identity.preprocessing.crop_px)
     with torch.inference_mode():
         wanted: Float32Array = model.network(torch.from_numpy(pictures)).numpy()
     try:
-        graph = openvino.Core().read_model(data)
-    except RuntimeError as exc:
-        raise EncoderError(f"OpenVINO cannot run {model.identity.name}: {reason_of(exc)}") from exc
+        graph = read_model(data)
+    except EncoderError as exc:
+        raise EncoderError(f"OpenVINO cannot run {model.identity.name}: {exc}") from exc
     cosine = least_cosine(graph, pictures, wanted, "f32")
     if not cosine >= LEAST_COSINE:
         raise EncoderError(

@@ -12,7 +12,6 @@ import re
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from seealike.encoders.cache import file_sha256
 from seealike.encoders.weights import WeightsFile
@@ -99,6 +98,7 @@ def _from_hub(record: PretrainedCfg, *, force: bool) -> str:
 def _check_reachable(endpoint: str) -> None:
     """Fail at once where nobody listens: the hub's client tries for half a minute."""
     import urllib.request  # slow to import, and seldom needed
+    from urllib.parse import urlsplit
 
     url = urlsplit(endpoint)
     if url.hostname and not urllib.request.getproxies():

@@ -5,7 +5,6 @@ Only the first use of a model imports torch and timm.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -66,7 +65,9 @@ def _export_into(folder: str, spec: EncoderSpec) -> str:
 
 
 def _timm_version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import
+
     try:
-        return importlib.metadata.version("timm")
-    except importlib.metadata.PackageNotFoundError:
+        return version("timm")
+    except PackageNotFoundError:
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders import export_timm_model, load_timm_model, parse_spec, record_of
+from seealike.encoders import parse_spec, record_of
 from seealike.encoders.spec import TIMM
 from seealike.errors import UnknownNameError, UsageError
 
@@ -107,6 +107,8 @@ def _lite0_trunk(sample: Callable[[Preprocessing], PixelArray]) -> Trunk:
 
 def _timm_trunk(backbone: str) -> Trunk:
     import onnx
+
+    from seealike.encoders.timm import export_timm_model, load_timm_model
 
     spec = parse_spec(backbone)
     model = load_timm_model(spec)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from seealike.errors import SourceError, UsageError
 from seealike.sources.files import error_detail, kind_detail
-from seealike.sources.folder import FolderSource
 from seealike.sources.glob import GlobSource, has_wildcard, pattern_takes
 from seealike.sources.ids import printable
 from seealike.sources.layout import AS_USUAL, TableLayout
 from seealike.sources.table import TABLE_SUFFIXES, TableSource, is_table_name
+from seealike.sources.walk import FolderSource
 
 if TYPE_CHECKING:
     from seealike.protocols import Source

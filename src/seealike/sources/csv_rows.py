@@ -1,15 +1,16 @@
-"""Tables of comma, semicolon or tab separated values."""
+"""Tables of comma, semicolon or tab separated values, and what type the cells of a column have."""
 
 from __future__ import annotations
 
 import csv
+import math
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from seealike.errors import SourceError
-from seealike.sources.columns import ColumnGuess, Converter
 from seealike.sources.ids import IdLedger, RepeatFinder
 from seealike.sources.layout import TableLayout
 from seealike.sources.rows import (
@@ -24,12 +25,15 @@ from seealike.sources.rows import (
     repeated_name,
 )
 from seealike.sources.text import TextLines, TooLongError, opened_text
+from seealike.types import MetadataValue
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 _Record: TypeAlias = tuple[int, list[str] | str]
 """A record's first line, and its cells or what is wrong with it."""
+
+Converter: TypeAlias = Callable[[str], MetadataValue]
 
 _BATCH = 1000
 _BATCH_CHARACTERS = 4 * 2**20
@@ -98,7 +102,7 @@ def open_csv(path: str, label: str, delimiters: str, layout: TableLayout) -> Csv
     Raises:
         SourceError: a column is not there, or twice; or not readable in the encoding.
     """
-    found: list[str] = []
+    header: list[str] = []
     for delimiter in delimiters:
         _, cells = next(read_records(path, label, delimiter, layout.encoding), (0, "empty"))
         columns = [] if isinstance(cells, str) else [cell.strip() for cell in cells]
@@ -108,9 +112,9 @@ def open_csv(path: str, label: str, delimiters: str, layout: TableLayout) -> Csv
                 raise SourceError(f"{label} has more than one column {repeated!r}; rename all but one")
             layout.check(label, columns)
             return CsvRows(path, label, delimiter, layout.encoding, layout.renamed(columns))
-        found = max(found, columns, key=len)
-    if found:
-        layout.check(label, found)
+        header = max(header, columns, key=len)
+    if header:
+        layout.check(label, header)
     raise SourceError(f"{label} is empty, or its first line is no header")
 
 
@@ -162,3 +166,79 @@ def _misread(error: csv.Error | TooLongError, first: int, last: int, label: str)
         raise SourceError(f"{label}: a quote that opens in line {first} is never closed") from error
     where = "" if first == last else f" (up to line {last})"
     return f"the quotes are out of order{where}: {error}"
+
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_DECIMAL = re.compile(
+    r"-?(?:(?:0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"  # 1.5  .5  1.5e3
+    r"|-?(?:0|[1-9][0-9]*)[eE][-+][0-9]+"  # 1e-05, but not 12E4, which is some product's number
+)
+_UNDEFINED = frozenset({"nan", "inf", "-inf", "+inf", "infinity", "-infinity", "+infinity"})
+_EXACT_IN_A_FLOAT = 10**15
+# What was seen in a column, as bits of a plain int, for every cell of a table passes here. A long whole
+# number is one that a float would round.
+_SAW_WHOLE, _SAW_LONG, _SAW_DECIMAL, _SAW_UNDEFINED, _SAW_TRUTH, _SAW_TEXT = (1 << bit for bit in range(6))
+
+
+class ColumnGuess:
+    """Looks at every cell of one column, then says how to convert them.
+
+    A column is ``int``, ``float`` or ``bool`` only where that keeps what every cell says: an id
+    such as ``007``, a telephone number with its ``+`` or a number of 20 digits make it text. Empty
+    cells fit every type.
+    """
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def see(self, cell: str) -> None:
+        """Take one more cell into account."""
+        if not self._seen & _SAW_TEXT:
+            self._seen |= _kind_of(cell.strip())
+
+    def converter(self) -> Converter:
+        """Return what turns the column's cells into metadata; it raises ``ValueError`` for others."""
+        kinds = self._seen & ~_SAW_UNDEFINED
+        if self._seen == _SAW_TRUTH:
+            return _truth
+        if not kinds or kinds & (_SAW_TEXT | _SAW_TRUTH):
+            return _text
+        if not kinds & _SAW_DECIMAL:
+            return _whole
+        return _text if kinds & _SAW_LONG else _decimal
+
+
+def _kind_of(cell: str) -> int:
+    if not cell:
+        return 0
+    if _WHOLE.fullmatch(cell):
+        return _SAW_WHOLE if abs(int(cell)) <= _EXACT_IN_A_FLOAT else _SAW_LONG
+    if _DECIMAL.fullmatch(cell):
+        return _SAW_DECIMAL
+    word = cell.lower()
+    if word in {"true", "false"}:
+        return _SAW_TRUTH
+    return _SAW_UNDEFINED if word in _UNDEFINED else _SAW_TEXT
+
+
+def _text(cell: str) -> MetadataValue:
+    return cell or None
+
+
+def _whole(cell: str) -> MetadataValue:
+    cell = cell.strip()
+    if not cell or cell.lower() in _UNDEFINED:
+        return None
+    return int(cell)
+
+
+def _decimal(cell: str) -> MetadataValue:
+    number = float(cell.strip() or "nan")
+    return number if math.isfinite(number) else None
+
+
+def _truth(cell: str) -> MetadataValue:
+    word = cell.strip().lower()
+    if word not in {"", "true", "false"}:
+        raise ValueError(f"{cell!r} is neither true nor false")
+    return word == "true" if word else None

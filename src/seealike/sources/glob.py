@@ -103,7 +103,7 @@ class PatternSelection:
 class GlobSource:
     """The files a pattern matches; the root is the longest directory before its first wildcard.
 
-    Everything else is as in :class:`~seealike.sources.folder.FolderSource`.
+    Everything else is as in :class:`~seealike.sources.walk.FolderSource`.
 
     Raises:
         SourceError: the directory before the wildcard does not exist, or lies outside the root.
@@ -126,8 +126,8 @@ class GlobSource:
             SourceError: nothing matches.
         """
         empty = True
-        for found in TreeWalk(self._boundary, self._top, self._selection):
+        for offered in TreeWalk(self._boundary, self._top, self._selection):
             empty = False
-            yield found
+            yield offered
         if empty:
             raise SourceError(f"no file matches {self.label}")

@@ -69,12 +69,12 @@ class JsonlRows:
 def _object_in(line: str) -> dict[str, object] | str:
     """Return a line's JSON object, or what is wrong with it."""
     try:
-        found: object = json.loads(line, parse_constant=_undefined, object_pairs_hook=_unambiguous)
+        value: object = json.loads(line, parse_constant=_undefined, object_pairs_hook=_unambiguous)
     except _RepeatedKeyError as exc:
         return str(exc)
     except (ValueError, RecursionError) as exc:
         return f"not JSON: {exc}"
-    return found if isinstance(found, dict) else "not a JSON object"
+    return value if isinstance(value, dict) else "not a JSON object"
 
 
 class _RepeatedKeyError(Exception):

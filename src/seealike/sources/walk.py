@@ -1,4 +1,4 @@
-"""A stable, quick walk over a directory tree that never leaves its root.
+"""A folder of pictures, and the stable, quick walk over it that never leaves its root.
 
 Shared by the folder and the glob, which differ only in what they select. No file is opened and no
 name is judged by its extension: whether a file is a picture is decided by its content, later.
@@ -13,12 +13,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from seealike.errors import SourceError
 from seealike.sources.files import Boundary, error_detail, is_below, kind_detail, nothing_there
 from seealike.sources.ids import printable
 from seealike.types import Skipped, SkipReason, SourceItem, Unseen
+
+if TYPE_CHECKING:
+    from seealike.types import PathInput
 
 State: TypeAlias = frozenset[int]
 _MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
@@ -51,6 +54,32 @@ class Everything:
     def takes(self, state: State, name: str) -> bool:  # noqa: ARG002  the protocol's signature
         """Take all but hidden files."""
         return not name.startswith(".")
+
+
+class FolderSource:
+    """Every file below a folder; the id is the path relative to the root, with ``/`` separators.
+
+    Names that begin with a dot are left out, and so are seealike catalogues.
+
+    Args:
+        folder: where to look.
+        root: what ids are relative to and what no link may leave; the folder itself by default.
+
+    Raises:
+        SourceError: there is no such folder, or it lies outside the root.
+    """
+
+    def __init__(self, folder: PathInput, *, root: PathInput | None = None) -> None:
+        named = os.fspath(folder)
+        self._top = os.path.abspath(named)
+        self._boundary = Boundary.around(self._top if root is None else os.fspath(root))
+        self._boundary.id_prefix(self._top)
+        self.root = self._boundary.path
+        self.label = printable(named.rstrip("/" + os.sep) + "/")
+
+    def scan(self) -> Iterator[SourceItem | Skipped]:
+        """Yield every file; see :class:`TreeWalk` for the order and the links."""
+        return iter(TreeWalk(self._boundary, self._top, Everything()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +132,16 @@ class TreeWalk:
         for entry in entries:
             try:
                 if _is_link(entry):
-                    found = self._follow(entry, directory, below)
+                    offered = self._follow(entry, directory, below)
                 elif entry.is_dir(follow_symlinks=False):
                     self._descend(entry, directory, below)
                     continue
                 else:
-                    found = self._file(entry, directory, None)
+                    offered = self._file(entry, directory, None)
             except OSError as exc:
-                found = _unseen(directory.prefix + entry.name, entry.path, error_detail(exc))
-            if found is not None:
-                yield found
+                offered = _unseen(directory.prefix + entry.name, entry.path, error_detail(exc))
+            if offered is not None:
+                yield offered
 
     def _unreadable_directory(self, directory: _Directory, error: OSError) -> Skipped:
         if directory is self._top:
@@ -127,12 +156,12 @@ class TreeWalk:
             below.append(_Directory(entry.path, f"{directory.prefix}{entry.name}/", state, directory.linked))
 
     def _file(
-        self, entry: os.DirEntry[str], directory: _Directory, found: os.stat_result | None
+        self, entry: os.DirEntry[str], directory: _Directory, target: os.stat_result | None
     ) -> SourceItem | Skipped | None:
-        """Return the item of an entry that is no directory; ``found`` is what a link leads to."""
+        """Return the item of an entry that is no directory; ``target`` is what a link leads to."""
         if not self._selection.takes(directory.state, entry.name):
             return None
-        status = found or entry.stat(follow_symlinks=False)
+        status = target or entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
             return _skipped(entry, directory, SkipReason.NOT_AN_IMAGE, kind_detail(status.st_mode))
         item_id = printable(directory.prefix + entry.name)

@@ -6,7 +6,7 @@ import math
 from random import Random
 
 from seealike.demo.drawing.geometry import Outline, box, ellipse, flipped, path, symmetric
-from seealike.demo.drawing.part import Material, Part, both, fold, layered, shine, stitch
+from seealike.demo.drawing.part import Material, Part, Styles, both, fold, layered, shine, stitch
 
 
 def tote(rng: Random) -> tuple[Part, ...]:
@@ -219,3 +219,12 @@ def _glasses(lens: Outline, bridge: float) -> tuple[Part, ...]:
         Part(closed, Material.CLOTH, 0.025, width=0.065),
         Part(flipped(closed), Material.CLOTH, 0.025, width=0.065),
     )
+
+
+BAGS: Styles = (("tote", tote), ("handbag", satchel), ("backpack", backpack))
+WATCHES: Styles = (("round watch", round_watch), ("square watch", square_watch))
+SUNGLASSES: Styles = (
+    ("round sunglasses", round_glasses),
+    ("square sunglasses", square_glasses),
+    ("aviator sunglasses", aviators),
+)

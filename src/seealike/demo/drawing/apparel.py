@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from seealike.demo.drawing.geometry import box, ellipse, path, symmetric
-from seealike.demo.drawing.part import Material, Part, both, fold, layered, stitch
+from seealike.demo.drawing.part import Material, Part, Styles, both, fold, layered, stitch
 
 _CLOTH_RELIEF = 0.10
 
@@ -231,3 +231,13 @@ def _trousers(outer: float, inner: float, hem: float) -> tuple[Part, ...]:
         both(fold(path("M 0.05,-0.2 Q 0.2,-0.22 0.3,-0.3"), strength=0.2)),
         both(stitch(path(f"M {inner},{hem - 0.06} L {outer},{hem - 0.07}"))),
     )
+
+
+T_SHIRTS: Styles = (("crew-neck tee", crew_tee), ("V-neck tee", v_neck_tee), ("pocket tee", pocket_tee))
+SWEATERS: Styles = (("hoodie", hoodie), ("jumper", jumper), ("cardigan", cardigan))
+DRESSES: Styles = (("sun dress", sun_dress), ("tea dress", sleeved_dress), ("slip dress", slip_dress))
+TROUSERS: Styles = (
+    ("straight trousers", straight_trousers),
+    ("wide trousers", wide_trousers),
+    ("shorts", shorts),
+)

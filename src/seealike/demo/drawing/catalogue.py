@@ -56,11 +56,11 @@ def draw_catalogue(
     folder = os.path.abspath(folder)
     key = f"{_DRAWING_VERSION}/{seed}"
     try:
-        found = read_marker(folder)
-        if found is not None and found.key == key and is_complete(folder, found):
-            record, fresh = found, False
+        marked = read_marker(folder)
+        if marked is not None and marked.key == key and is_complete(folder, marked):
+            record, fresh = marked, False
         else:
-            _claim(folder, Drawn(key), found)
+            _claim(folder, Drawn(key), marked)
             record, fresh = _draw_all(folder, key, seed, progress), True
     except OSError as exc:
         raise StorageError(folder, str(exc)) from exc
@@ -76,12 +76,12 @@ def draw_catalogue(
     )
 
 
-def _claim(folder: str, record: Drawn, found: Drawn | None) -> None:
+def _claim(folder: str, record: Drawn, marked: Drawn | None) -> None:
     """Mark the folder as ours before anything is drawn, so that a run that was cut off may go on."""
     os.makedirs(folder, exist_ok=True)
-    if found is None and os.listdir(folder):
+    if marked is None and os.listdir(folder):
         raise UsageError(f"{folder} holds other files; name a folder that is empty or does not exist yet")
-    if found is not None and (changed := changed_file(folder, found)):
+    if marked is not None and (changed := changed_file(folder, marked)):
         raise UsageError(
             f"{changed} is not what was drawn any more; name another folder, or delete that file"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from seealike.demo.drawing.geometry import box, ellipse, path
-from seealike.demo.drawing.part import Material, Part, fold, layered, shine, stitch
+from seealike.demo.drawing.part import Material, Part, Styles, fold, layered, shine, stitch
 
 
 def low_sneaker(rng: Random) -> tuple[Part, ...]:
@@ -216,3 +216,7 @@ def _boot_sole(lift: float) -> tuple[Part, ...]:
         ),
         Part(path("M -0.2,0.41 L 0.86,0.41 L 0.82,0.48 L -0.06,0.48"), Material.INK),
     )
+
+
+SNEAKERS: Styles = (("runner", low_sneaker), ("high-top", high_top), ("slip-on", slip_on))
+BOOTS: Styles = (("lace-up boot", ankle_boot), ("Chelsea boot", chelsea_boot), ("heeled boot", heeled_boot))

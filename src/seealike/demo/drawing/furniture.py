@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from seealike.demo.drawing.geometry import box, ellipse, path, symmetric
-from seealike.demo.drawing.part import Material, Part, both, fold, layered, shine, stitch
+from seealike.demo.drawing.part import Material, Part, Styles, both, fold, layered, shine, stitch
 
 
 def dining_chair(rng: Random) -> tuple[Part, ...]:
@@ -207,3 +207,12 @@ def long_cushion(rng: Random) -> tuple[Part, ...]:
         ),
         both(fold(path("M 0.8,-0.3 Q 0.6,-0.2 0.5,-0.06"), strength=0.2, width=0.05)),
     )
+
+
+CHAIRS: Styles = (("dining chair", dining_chair), ("armchair", armchair), ("stool", stool))
+LAMPS: Styles = (("table lamp", table_lamp), ("floor lamp", floor_lamp), ("pendant lamp", pendant_lamp))
+CUSHIONS: Styles = (
+    ("square cushion", square_cushion),
+    ("round cushion", round_cushion),
+    ("long cushion", long_cushion),
+)

@@ -37,13 +37,13 @@ def read_marker(folder: str) -> Drawn | None:
     except FileNotFoundError:
         return None
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        found = json.loads(text)
+        said = json.loads(text)
         return Drawn(
-            key=str(found["key"]),
-            sizes_bytes={str(path): int(size) for path, size in found["sizes_bytes"].items()},
-            pictures=int(found["pictures"]),
-            broken=int(found["broken"]),
-            duplicates=tuple((str(copy), str(original)) for copy, original in found["duplicates"]),
+            key=str(said["key"]),
+            sizes_bytes={str(path): int(size) for path, size in said["sizes_bytes"].items()},
+            pictures=int(said["pictures"]),
+            broken=int(said["broken"]),
+            duplicates=tuple((str(copy), str(original)) for copy, original in said["duplicates"]),
         )
     return Drawn("")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
+from typing import TypeAlias
 
 from seealike.demo.drawing.geometry import Outline, flipped
 from seealike.demo.drawing.palette import BLACK, WHITE, Colourway, Rgb, darker, paler
@@ -69,6 +71,11 @@ class Part:
     blur: float = 0.0
     opacity: float = 1.0
     inside: bool = False
+
+
+Sketch: TypeAlias = Callable[[Random], tuple[Part, ...]]
+Styles: TypeAlias = tuple[tuple[str, Sketch], ...]
+"""What people call the styles of a kind of product, with what draws them."""
 
 
 def both(part: Part) -> tuple[Part, Part]:

@@ -8,8 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from seealike.demo.drawing.backdrop import Backdrop, Setting, choose_backdrop
-from seealike.demo.drawing.kind import KINDS, Kind, Sketch
+from seealike.demo.drawing.kind import KINDS, Kind
 from seealike.demo.drawing.palette import COLOURS, Colourway, colourway
+from seealike.demo.drawing.part import Sketch
 from seealike.demo.drawing.pattern import Pattern, Weave
 from seealike.demo.drawing.render import Shot, render
 

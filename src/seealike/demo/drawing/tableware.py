@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from seealike.demo.drawing.geometry import Outline, box, ellipse, path, symmetric, turned
-from seealike.demo.drawing.part import Material, Part, both, layered, shine, stitch
+from seealike.demo.drawing.part import Material, Part, Styles, both, layered, shine, stitch
 
 
 def straight_mug(rng: Random) -> tuple[Part, ...]:
@@ -135,3 +135,7 @@ def _pot(rim: float, foot: float) -> tuple[Part, ...]:
             :1
         ],
     )
+
+
+MUGS: Styles = (("straight mug", straight_mug), ("round mug", round_mug), ("tall mug", tall_mug))
+PLANTS: Styles = (("rubber plant", broad_leaf_plant), ("snake plant", snake_plant), ("cactus", cactus))

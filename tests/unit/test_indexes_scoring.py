@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seealike.indexes import exact_scores
+from seealike.indexes import exact_scores, scoring
 from seealike.types import Float16Array, Float32Array
 from seealike.vectors import unit_rows
 
@@ -73,3 +73,15 @@ def test_unit_rows_have_norm_one_and_zeros_stay_zeros() -> None:
     norms = np.linalg.norm(unit_rows(vectors).astype(np.float64), axis=1)
     assert norms[7] == 0
     assert np.allclose(np.delete(norms, 7), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("subnormal_is_zero", [False, True])
+def test_every_finite_half_is_widened_exactly(
+    subnormal_is_zero: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if subnormal_is_zero:  # as a library may set the processor for its own sake
+        monkeypatch.setattr(scoring, "_SMALLEST_HALF_MOVED", 0.0)
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)].reshape(-1, 62)
+    wide = scoring._widened(finite)
+    assert [float(half).hex() for half in finite.ravel()] == [value.hex() for value in wide.ravel().tolist()]

@@ -1,8 +1,9 @@
-"""The shape of the code: short functions, few parameters, a docstring in every module."""
+"""The shape of the code: short functions, few parameters, a docstring in every module, a map that is true."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,3 +64,33 @@ def test_no_public_signature_says_any(path: Path) -> None:
             node.id for node in ast.walk(function.returns or function.args) if isinstance(node, ast.Name)
         }
         assert "Any" not in named | returned, function.name
+
+
+def map_of_the_code() -> dict[str, str]:
+    """What CONTRIBUTING says of every module and package at the top, by its name."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text("utf-8")
+    drawn = text.partition("```text\nsrc/seealike/\n")[2].partition("\ntests/")[0]
+    said: dict[str, str] = {}
+    names: list[str] = []
+    for line in drawn.splitlines():
+        if heading := re.match(r"  ((?:[\w.]+/? )*[\w.]+/?)  ", line):
+            names = heading[1].split()
+        for name in names:
+            said[name] = said.get(name, "") + line
+    return said
+
+
+def test_the_map_of_the_code_shows_every_package_and_what_it_is_made_of() -> None:
+    said = map_of_the_code()
+    packages = {path.parent.relative_to(PACKAGE) for path in MODULES if path.name == "__init__.py"}
+    modules = {path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("_")}
+    assert set(said) == modules | {f"{path}/" for path in packages if len(path.parts) == 1}
+    for path in packages:
+        if len(path.parts) == 2:
+            assert f"{path.name}/" in said[f"{path.parts[0]}/"], path
+
+
+def test_tests_of_units_are_named_after_what_they_test() -> None:
+    units = {path.stem.strip("_") for path in PACKAGE.iterdir()}
+    for path in (REPOSITORY / "tests" / "unit").glob("test_*.py"):
+        assert path.stem.split("_")[1] in units, path.name

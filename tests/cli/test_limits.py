@@ -10,8 +10,8 @@ from tests.cli.test_commands import Call, typed  # noqa: F401  a fixture
 from tests.pictures import picture, write_pictures
 
 import seealike
-from seealike.cli.limit_option import LIMITS, read_limits
 from seealike.cli.main import cli
+from seealike.cli.options.decoding import LIMITS, read_limits
 from seealike.errors import UnknownNameError, UsageError
 from seealike.types import SkipReason
 

@@ -18,7 +18,7 @@ from tests.pictures import write_pictures
 import seealike
 from seealike.catalog.output_kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
-from seealike.cli.outputs import OutputParameter
+from seealike.cli.options.outputs import OutputParameter
 
 READ = {"--like-file", "--weights"}  # options that name files to read
 # What makes a command write, beside the option; {shop} is a folder that has been indexed.

@@ -12,7 +12,7 @@ import seealike
 from seealike import errors
 from seealike.catalog import ann
 from seealike.catalog.sync import job as sync
-from seealike.cli import limit_option
+from seealike.cli.options import decoding
 from seealike.images import DecodeLimits
 from seealike.images.limits import CPU_PIXELS
 from seealike.indexes import build, effort
@@ -111,7 +111,7 @@ def test_a_limit_that_a_page_states_is_the_one_in_the_code(name: str, sentence: 
 def test_the_default_of_every_limit_is_in_the_table_of_their_risks() -> None:
     rows = re.findall(r"^\| `([\w-]+)=([\d.]+)` \|", page("docs/how-to/skipped-files.md"), re.MULTILINE)
     assert {name: float(value) for name, value in rows} == {
-        name: getattr(LIMITS, field) / unit for name, (field, unit) in limit_option.LIMITS.items()
+        name: getattr(LIMITS, field) / unit for name, (field, unit) in decoding.LIMITS.items()
     }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tests.lessons import lesson
 
-from seealike.cli.train_report import print_report, summary
+from seealike.cli.printing.training import print_report, summary
 from seealike.evaluation.statistics.metrics import metric_names
 from seealike.training.chart import curve_chart
 from seealike.training.data.split import split

@@ -14,15 +14,17 @@ from seealike.catalog.options import (
     VerifyReport,
 )
 from seealike.catalog.results import ResultsLook, write_results_page
-from seealike.catalog.spaces.reindexing import ReindexReport, reindex
+from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, reindex
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.recommend import SearchOptions
+from seealike.store import is_catalog
 
 __all__ = [
     "DECODE_BATCH",
     "DEFAULT_ENCODER",
+    "REINDEX_WAIT_S",
     "AddReport",
     "AnnInfo",
     "Asked",
@@ -44,6 +46,7 @@ __all__ = [
     "default_workers",
     "found_encoder",
     "in_space",
+    "is_catalog",
     "model_files",
     "open",
     "reindex",

@@ -1,15 +1,20 @@
-"""Which catalogue a command means: said by the user, or found where ``index`` puts it."""
+"""Which catalogue a command means: said by the user, or found where ``index`` puts it; and opening it."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
-from seealike.cli.echo import echo
+import seealike
+from seealike.catalog import Catalog, is_catalog
+from seealike.catalog.outputs import OutputFile
+from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
-from seealike.store import is_catalog
+from seealike.images import DecodeLimits
 
 DEFAULT_NAME = ".seealike"
 
@@ -57,13 +62,33 @@ def existing_catalog(catalog: str | None) -> str:
     return _told(below[0])
 
 
-def _told(found: str) -> str:
+@contextmanager
+def opened_catalog(
+    catalog: str | None,
+    *outputs: OutputFile | None,
+    encoder: str | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+) -> Iterator[Catalog]:
+    """The catalogue that a command means, once it is sure that the outputs are none of its files.
+
+    Raises:
+        UsageError: an output must not be written.
+        NoCatalogError, DamagedCatalogError and others: see ``seealike.open``.
+    """
+    path = existing_catalog(catalog)
+    for output in filter(None, outputs):
+        output.check(path)
+    with seealike.open(path, encoder=encoder, limits=limits) as opened:
+        yield opened
+
+
+def _told(place: str) -> str:
     """Say which catalogue was found elsewhere: to people alone, and not where they asked for quiet."""
     context = click.get_current_context(silent=True)
     quiet = context is not None and context.params.get("quiet")
-    if found != DEFAULT_NAME and not quiet and sys.stderr.isatty():
-        echo(f"in {found}:", err=True)
-    return found
+    if place != DEFAULT_NAME and not quiet and sys.stderr.isatty():
+        echo(f"in {place}:", err=True)
+    return place
 
 
 def _inside(catalog: str) -> str:

@@ -9,7 +9,7 @@ import sys
 import click
 
 from seealike._version import __version__
-from seealike.cli.echo import echo
+from seealike.cli.printing.text import echo
 from seealike.cli.topics import MORE
 from seealike.errors import SeealikeError, UnknownItemError, UsageError
 from seealike.wording import closest, did_you_mean

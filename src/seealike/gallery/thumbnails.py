@@ -61,7 +61,7 @@ def fitting_side(
     tried = files[:: max(1, len(files) // _TRIED)][:_TRIED]
     mean = 0.0
     for side_px in sides_px:
-        sizes = [pixels for file in tried if (pixels := size(file, side_px)) is not None]
+        sizes = [size_bytes for file in tried if (size_bytes := size(file, side_px)) is not None]
         mean = sum(sizes) / len(sizes) if sizes else 0.0
         if mean * len(files) <= budget_bytes:
             return side_px, len(files)

@@ -16,7 +16,7 @@ from seealike.errors import LostItemsError
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
 from seealike.types import EncoderIdentity, PathInput, ProgressCallback, Skipped, SkipReason
 
-WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
+REINDEX_WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
 LAST_WAIT_S = 10.0
 
 
@@ -41,7 +41,7 @@ def reindex(
     encoder: str,
     *,
     drop_lost: bool = False,
-    options: IndexOptions = IndexOptions(wait_s=WAIT_S),
+    options: IndexOptions = IndexOptions(wait_s=REINDEX_WAIT_S),
     progress: ProgressCallback | None = None,
 ) -> ReindexReport:
     """Give every item of a catalogue a vector of another encoder, and make it the catalogue's.

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from seealike.catalog.output_kinds import COMPARISON_PAGE
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.encoder_options import place_option
-from seealike.cli.eval_options import eval_options
-from seealike.cli.limit_option import limit_option
-from seealike.cli.options import catalog_option, format_option, quiet_option
-from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
-from seealike.cli.progress import progress_printer
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import (
+    GatheringCommand,
+    catalog_option,
+    format_option,
+    number_option,
+    quiet_option,
+)
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.encoder import place_option
+from seealike.cli.options.evaluation import eval_options
+from seealike.cli.options.outputs import force_option, output_option, write_text
+from seealike.cli.printing.progress import progress_printer
 from seealike.images import DecodeLimits
 
+if TYPE_CHECKING:
+    from seealike.evaluation import EvalOptions
 
-@click.command(name="compare")
+
+@click.command(name="compare", cls=GatheringCommand)
 @click.argument("encoders", metavar="ENCODER...", nargs=-1, required=True)
 @catalog_option
 @place_option
 @eval_options
-@click.option(
-    "--show",
-    type=click.IntRange(min=0),
-    default=40,
-    show_default=True,
-    metavar="N",
-    help="How many contested queries to give with their answers.",
-)
+@number_option("--show", default=40, text="How many contested queries to give with their answers.")
 @click.option(
     "--time",
     "timing",
@@ -50,15 +55,7 @@ def command(
     encoders: tuple[str, ...],
     catalog: str | None,
     encoder: str | None,
-    label: str | None,
-    ignore: tuple[str, ...],
-    only: tuple[str, ...],
-    query_where: tuple[str, ...],
-    k: int,
-    max_queries: int,
-    resample_by: str | None,
-    sample: int,
-    seed: int,
+    options: EvalOptions,
     show: int,
     timing: str,
     form: str,
@@ -78,36 +75,16 @@ def command(
     seealike compare timm:resnet18 timm:resnet50 --label folder
     seealike compare onnx:model.onnx --format json
     """
-    from seealike.cli.compare_report import print_rows, print_table
-    from seealike.cli.eval_report import warn_of_unmatched
-    from seealike.cli.tables import print_json
-    from seealike.evaluation import (
-        CompareOptions,
-        EvalOptions,
-        Resampling,
-        Timing,
-        compare,
-        compare_page,
-        parse_condition,
-    )
+    from seealike.cli.printing.evaluation import print_comparison, print_comparison_rows, warn_of_unmatched
+    from seealike.cli.printing.rows import print_json
+    from seealike.evaluation import CompareOptions, Timing, compare, compare_page
     from seealike.gallery import render_gallery
 
-    options = EvalOptions(
-        label=label,
-        ignore_labels=ignore,
-        only=tuple(map(parse_condition, only)),
-        query_where=tuple(map(parse_condition, query_where)),
-        k=k,
-        max_queries=max_queries,
-        resample_by=resample_by,
-        sample=sample,
-        resampling=Resampling(seed=seed),
-    )
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             report = compare(opened, encoders, wanted, progress=progress)
         warn_of_unmatched(report.unmatched, quiet=quiet)
-        {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
+        {"table": print_comparison, "json": print_json, "csv": print_comparison_rows}[form](report)
         if page:
             write_text(page, render_gallery(compare_page(report, opened.thumbnail)), opened, quiet=quiet)

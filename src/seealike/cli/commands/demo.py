@@ -13,11 +13,11 @@ import seealike
 from seealike.catalog import Catalog
 from seealike.catalog.output_kinds import LISTS, MAP_PAGE, RESULTS_PAGE
 from seealike.catalog.outputs import OutputFile, check_outside
-from seealike.cli.echo import echo
-from seealike.cli.list_files import ListFormat, write_lists
-from seealike.cli.options import quiet_option
-from seealike.cli.outputs import force_option
-from seealike.cli.progress import progress_printer
+from seealike.cli.options.basic import quiet_option
+from seealike.cli.options.outputs import force_option
+from seealike.cli.printing.lists import ListFormat, write_lists
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.text import echo
 from seealike.demo import DemoResult, run_demo
 from seealike.demo.run import CATALOG_NAME, PAGE_NAME
 from seealike.errors import MissingExtraError

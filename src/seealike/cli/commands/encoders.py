@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 import click
 
-from seealike.cli.echo import echo
-from seealike.cli.options import format_option
+from seealike.cli.options.basic import format_option
+from seealike.cli.printing.text import echo
 from seealike.encoders import EncoderRecord, identity_of, known_encoders, parse_spec, plugin_names, record_for
 from seealike.types import EncoderIdentity, Preprocessing
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import click
 
 from seealike.catalog.output_kinds import EVALUATION_PAGE
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.encoder_options import place_option
-from seealike.cli.eval_options import eval_options
-from seealike.cli.limit_option import limit_option
-from seealike.cli.options import catalog_option, format_option, quiet_option
-from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
-from seealike.cli.progress import progress_printer
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import GatheringCommand, catalog_option, format_option, quiet_option
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.encoder import place_option
+from seealike.cli.options.evaluation import eval_options
+from seealike.cli.options.outputs import force_option, output_option, write_text
+from seealike.cli.printing.progress import progress_printer
 from seealike.images import DecodeLimits
 
+if TYPE_CHECKING:
+    from seealike.evaluation import EvalOptions
 
-@click.command(name="eval")
+
+@click.command(name="eval", cls=GatheringCommand)
 @catalog_option
 @place_option
 @eval_options
@@ -38,15 +45,7 @@ from seealike.images import DecodeLimits
 def command(
     catalog: str | None,
     encoder: str | None,
-    label: str | None,
-    ignore: tuple[str, ...],
-    only: tuple[str, ...],
-    query_where: tuple[str, ...],
-    k: int,
-    max_queries: int,
-    resample_by: str | None,
-    sample: int,
-    seed: int,
+    options: EvalOptions,
     queries: str | None,
     copies: bool,
     form: str,
@@ -67,29 +66,17 @@ def command(
     seealike eval --label category --query-where split=test
     seealike eval --label category --queries snapshots.csv
     """
-    from seealike.cli.eval_report import print_rows, print_table, warn_of_unmatched
-    from seealike.cli.tables import print_json
-    from seealike.evaluation import EvalOptions, Resampling, eval_page, evaluate, parse_condition
+    from seealike.cli.printing.evaluation import print_report, print_report_rows, warn_of_unmatched
+    from seealike.cli.printing.rows import print_json
+    from seealike.evaluation import eval_page, evaluate
     from seealike.gallery import render_gallery
 
-    options = EvalOptions(
-        label=label,
-        ignore_labels=ignore,
-        only=tuple(map(parse_condition, only)),
-        query_where=tuple(map(parse_condition, query_where)),
-        queries=queries,
-        k=k,
-        max_queries=max_queries,
-        resample_by=resample_by,
-        copies=copies or None,
-        sample=sample,
-        resampling=Resampling(seed=seed),
-    )
+    options = replace(options, queries=queries, copies=copies or None)
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             report = evaluate(opened, options, progress=progress)
         if report.labels is not None:
             warn_of_unmatched(report.labels.unmatched, quiet=quiet)
-        {"table": print_table, "json": print_json, "csv": print_rows}[form](report)
+        {"table": print_report, "json": print_json, "csv": print_report_rows}[form](report)
         if page:
             write_text(page, render_gallery(eval_page(report, opened.thumbnail)), opened, quiet=quiet)

@@ -6,8 +6,7 @@ import sys
 
 import click
 
-from seealike.cli.echo import echo
-from seealike.cli.text import encodable
+from seealike.cli.printing.text import echo, encodable
 from seealike.cli.topics import read_page, title_of, topics
 from seealike.errors import UsageError
 from seealike.wording import closest, did_you_mean
@@ -33,9 +32,9 @@ def command(context: click.Context, topic: str | None) -> None:
     elif topic in pages:
         click.echo_via_pager(encodable(read_page(pages[topic]), sys.stdout.encoding))
     elif topic in commands and isinstance(group, click.Group):
-        found = group.get_command(context, topic)
-        if found is not None:
-            click.echo(found.get_help(click.Context(found, parent=context.parent, info_name=topic)))
+        named = group.get_command(context, topic)
+        if named is not None:
+            click.echo(named.get_help(click.Context(named, parent=context.parent, info_name=topic)))
     else:
         meant = did_you_mean(closest(topic, [*pages, *commands])) or "`seealike help` lists the pages"
         raise UsageError(f"there is no page {topic!r}; {meant}")

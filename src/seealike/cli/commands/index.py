@@ -10,26 +10,38 @@ from dataclasses import asdict
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER, Catalog, IndexOptions, check_source, create, open, temporary
+from seealike.catalog import (
+    DEFAULT_ENCODER,
+    Catalog,
+    IndexOptions,
+    check_source,
+    create,
+    is_catalog,
+    open,
+    temporary,
+)
 from seealike.catalog.output_kinds import REPORT_FIELDS, SKIP_REPORT
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.echo import echo
-from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
-from seealike.cli.limit_option import limit_option
 from seealike.cli.locate import catalog_for_source, existing_catalog
-from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
-from seealike.cli.outputs import force_option, output_option
-from seealike.cli.progress import progress_printer
+from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
+from seealike.cli.options.decoding import limit_option, wait_option, workers_option
+from seealike.cli.options.encoder import encoder_options, link_option
+from seealike.cli.options.outputs import force_option, output_option
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.text import echo
 from seealike.encoders import parse_spec, record_for
 from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError, UsageError
-from seealike.images import DecodeLimits
 from seealike.sources import is_table_name
-from seealike.store import is_catalog
 from seealike.types import IndexReport, Skipped
 from seealike.wording import counted
 
+_OPTIONS = (
+    *("root", "prefix", "columns", "encoding", "dry_run", "prune_missing"),
+    *("workers", "wait_s", "link_encoder", "limits"),
+)
 
-@click.command(name="index")
+
+@click.command(name="index", cls=GatheringCommand)
 @click.argument("sources", metavar="[SOURCE]", nargs=-1)
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
@@ -56,45 +68,25 @@ from seealike.wording import counted
 @click.option("--forget", is_flag=True, help="Drop SOURCE and its items from the catalogue instead.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--prune-missing", is_flag=True, help="Remove items even if most of the source is gone.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]"
-)
-@click.option(
-    "--wait",
-    "wait_s",
-    type=FiniteFloat(min=0),
-    default=0.0,
-    metavar="SECONDS",
-    help="Wait this long if another process is writing.",
-)
+@workers_option
+@wait_option(0.0, "Wait this long if another process is writing.")
 @output_option(
     "--report", kind=SKIP_REPORT, metavar="FILE.jsonl", text="Write every skipped file with its reason."
 )
 @force_option
 @format_option("How to print what was done.")
 @limit_option
+@click.argument("options", cls=Gathered, of=_OPTIONS, into=lambda: IndexOptions)
 @quiet_option
 def command(
     sources: tuple[str, ...],
     catalog: str | None,
-    encoder: str | None,
-    layer: str | None,
-    pool: str | None,
-    weights: str | None,
-    link_encoder: bool | None,
-    root: str | None,
-    columns: dict[str, str] | None,
-    encoding: str | None,
-    prefix: str | None,
+    asked: str | None,
     forget: bool,
-    dry_run: bool,
-    prune_missing: bool,
-    workers: int | None,
-    wait_s: float,
     report: OutputFile | None,
     force: bool,  # noqa: ARG001  the report knows it
     form: str,
-    limits: DecodeLimits,
+    options: IndexOptions,
     quiet: bool,
 ) -> None:
     """Make a catalogue equal to SOURCE: a folder, a quoted glob pattern, or a CSV, JSONL or Parquet table.
@@ -118,32 +110,20 @@ def command(
             "one SOURCE at a time: put a pattern in quotes, and add several sources one after the other"
         )
     source = next(iter(sources), None)
-    if forget and dry_run:
+    if forget and options.dry_run:
         raise click.UsageError("--forget has no --dry-run; `seealike info` says how many items a source has")
     if forget:
         _forget(source, catalog, form, quiet=quiet)
         return
     path = existing_catalog(catalog) if source is None else catalog_for_source(source, catalog)
-    options = IndexOptions(
-        root=root,
-        prefix=prefix,
-        columns=columns,
-        encoding=encoding,
-        dry_run=dry_run,
-        prune_missing=prune_missing,
-        workers=workers,
-        wait_s=wait_s,
-        link_encoder=link_encoder,
-        limits=limits,
-    )
+    prefix = options.prefix
     if prefix and prefix[-1].isalnum() and not quiet:
         echo(f"ids become {prefix}NAME; for {prefix}/NAME say --prefix {prefix}/", err=True)
-    asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     if report:
         report.check(path, source)
     result, items, unread = _indexed(source, path, asked, options, report, quiet=quiet)
     if form == "json":
-        click.echo(json.dumps({**_counts(result), "catalog": None if dry_run else path}))
+        click.echo(json.dumps({**_counts(result), "catalog": None if options.dry_run else path}))
     elif not quiet:
         _print(result, source or "the sources", path, items)
     if unread is not None:

@@ -9,9 +9,9 @@ import click
 
 import seealike
 from seealike.catalog import CatalogInfo, SourceInfo
-from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option
+from seealike.cli.options.basic import catalog_option, format_option
+from seealike.cli.printing.text import echo
 from seealike.wording import counted
 
 

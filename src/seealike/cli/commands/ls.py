@@ -7,10 +7,10 @@ import sys
 import click
 
 import seealike
-from seealike.cli.formats import OutputFormat
-from seealike.cli.item_rows import write_items, write_skipped
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, check_null, results_format_option
+from seealike.cli.options.basic import catalog_option, check_null, results_format_option
+from seealike.cli.printing.items import write_items, write_skipped
+from seealike.cli.printing.results import OutputFormat
 
 
 @click.command(name="ls")

@@ -12,12 +12,20 @@ import click
 from seealike.catalog import Catalog
 from seealike.catalog.output_kinds import MAP_DRAWING, MAP_PAGE, MAP_TABLE
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.echo import echo
-from seealike.cli.limit_option import limit_option
-from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
-from seealike.cli.outputs import force_option, opened_catalog, output_option
-from seealike.cli.progress import progress_printer
-from seealike.cli.rows import safe_cell
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import (
+    FiniteFloat,
+    catalog_option,
+    format_option,
+    metric_option,
+    number_option,
+    quiet_option,
+)
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.outputs import force_option, output_option
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.rows import safe_cell
+from seealike.cli.printing.text import echo
 from seealike.images import DecodeLimits
 from seealike.maps import (
     Map,
@@ -64,29 +72,9 @@ DEFAULT_PAGE = "map.html"
 @click.option(
     "--clusters", type=click.IntRange(min=1), metavar="K", help="How many clusters.  [default: by size]"
 )
-@click.option(
-    "--sample",
-    type=click.IntRange(min=1),
-    default=SAMPLE,
-    show_default=True,
-    metavar="N",
-    help="At most so many items, drawn at random.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0, max=2**32 - 1),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="The same seed gives the same map.",
-)
-@click.option(
-    "--metric",
-    type=click.Choice([metric.value for metric in Metric]),
-    default=Metric.COSINE.value,
-    show_default=True,
-    help="How pictures are compared.",
-)
+@number_option("--sample", default=SAMPLE, least=1, text="At most so many items, drawn at random.")
+@number_option("--seed", default=0, most=2**32 - 1, text="The same seed gives the same map.")
+@metric_option("How pictures are compared.")
 @click.option("--no-pictures", is_flag=True, help="A page of points alone: smaller, and made faster.")
 @click.option(
     "--budget",

@@ -11,25 +11,24 @@ import click
 from seealike.catalog import Catalog, ResultsLook, SearchOptions
 from seealike.catalog.output_kinds import LISTS
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.echo import echo
-from seealike.cli.encoder_options import place_option
-from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.hints import check_files, check_not_empty, file_hint
-from seealike.cli.limit_option import limit_option
-from seealike.cli.list_files import ListFormat, format_of, write_lists
-from seealike.cli.options import catalog_option, quiet_option, search_options
-from seealike.cli.outputs import force_option, opened_catalog, output_option
-from seealike.cli.pages import Gallery, asked_gallery, gallery_options, write_page
-from seealike.cli.progress import progress_printer
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option, search_options
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.encoder import place_option
+from seealike.cli.options.outputs import Gallery, force_option, gallery_options, output_option, write_page
+from seealike.cli.printing.lists import ListFormat, format_of, write_lists
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.results import OutputFormat, QueryResult, write_results
+from seealike.cli.printing.text import echo
 from seealike.gallery import lists_with_pictures
 from seealike.images import DecodeLimits
-from seealike.types import Metric
 from seealike.wording import counted
 
 GALLERY_LISTS = 1000
 
 
-@click.command(name="recommend")
+@click.command(name="recommend", cls=GatheringCommand)
 @click.option("--like", "likes", multiple=True, metavar="ID", help="An item that is liked; may be repeated.")
 @click.option("--not", "dislikes", multiple=True, metavar="ID", help="An item that is not; may be repeated.")
 @click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
@@ -64,13 +63,9 @@ def command(
     catalog: str | None,
     encoder: str | None,
     k: int,
-    min_score: float | None,
-    metric: str,
-    exact: bool,
+    options: SearchOptions,
     form: str | None,
-    gallery: OutputFile | None,
-    caption: str | None,
-    no_links: bool,
+    page: Gallery | None,
     force: bool,  # noqa: ARG001  the outputs know it
     limits: DecodeLimits,
     quiet: bool,
@@ -86,21 +81,21 @@ def command(
         raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
     if (dislikes and everybody) or (output and not everybody):
         raise click.UsageError("--not goes with --like, -o with --all")
-    options = SearchOptions(min_score, exact, Metric(metric))
-    page_wanted = asked_gallery(gallery, caption, no_links=no_links)
     list_format = format_of(output, form) if everybody else ListFormat.CSV
-    with opened_catalog(catalog, output, gallery, encoder=encoder, limits=limits) as opened:
+    with opened_catalog(
+        catalog, output, page.output if page else None, encoder=encoder, limits=limits
+    ) as opened:
         check_not_empty(opened)
         if everybody:
-            _lists(opened, k, options, output, list_format, page_wanted, quiet=quiet)
+            _lists(opened, k, options, output, list_format, page, quiet=quiet)
             return
         started = time.perf_counter()
         check_files(opened, files, "--like")
         with file_hint(opened, "it is a file: say --like-file"):
             hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
         took_s = time.perf_counter() - started
-        if page_wanted:
-            write_page(page_wanted, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
+        if page:
+            write_page(page, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
         label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
         write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
 
@@ -111,7 +106,7 @@ def _lists(
     options: SearchOptions,
     output: OutputFile | None,
     form: ListFormat,
-    gallery: Gallery | None,
+    page: Gallery | None,
     *,
     quiet: bool,
 ) -> None:
@@ -122,12 +117,12 @@ def _lists(
     took_s = time.perf_counter() - started
     if not quiet and output:
         echo(f"{output.path}: lists of {counted(count, 'item')} in {took_s:.1f} s", err=True)
-    if gallery:
+    if page:
         chosen = list(islice(catalog.items(), GALLERY_LISTS))
-        found = catalog.similar_batch([item.id for item in chosen], k, options=options)
+        answers = catalog.similar_batch([item.id for item in chosen], k, options=options)
         shown = lists_with_pictures(
-            [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, found, strict=True)
+            [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, answers, strict=True)
         )
         note = f"The lists of the first {shown:,} of {counted(len(catalog), 'item')}, in id order."
         look = ResultsLook("Similar items", took_s=took_s, note=note)
-        write_page(gallery, catalog, found[:shown], look, quiet=quiet)
+        write_page(page, catalog, answers[:shown], look, quiet=quiet)

@@ -7,51 +7,36 @@ from dataclasses import asdict
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER, IndexOptions
-from seealike.catalog.spaces.reindexing import WAIT_S, ReindexReport, reindex
-from seealike.cli.echo import echo
-from seealike.cli.encoder_options import asked_encoder, encoder_options, link_option
-from seealike.cli.limit_option import limit_option
+from seealike.catalog import REINDEX_WAIT_S, IndexOptions, ReindexReport, reindex
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import FiniteFloat, catalog_option, format_option, quiet_option
-from seealike.cli.progress import progress_printer
+from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
+from seealike.cli.options.decoding import limit_option, wait_option, workers_option
+from seealike.cli.options.encoder import encoder_options, link_option
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.text import echo
 from seealike.errors import UsageError
-from seealike.images import DecodeLimits
 from seealike.wording import counted
 
+_OPTIONS = ("workers", "wait_s", "link_encoder", "limits")
 
-@click.command(name="reindex")
+
+@click.command(name="reindex", cls=GatheringCommand)
 @catalog_option
 @encoder_options("none; it must be given")
 @link_option
 @click.option("--drop-lost", is_flag=True, help="Drop items whose pictures cannot be read any more.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Decoding processes.  [default: one a core]"
-)
-@click.option(
-    "--wait",
-    "wait_s",
-    type=FiniteFloat(min=0),
-    default=WAIT_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="Wait this long at the end if another process is writing.",
-)
+@workers_option
+@wait_option(REINDEX_WAIT_S, "Wait this long at the end if another process is writing.")
 @format_option("How to print what was done.")
 @limit_option
+@click.argument("options", cls=Gathered, of=_OPTIONS, into=lambda: IndexOptions)
 @quiet_option
 def command(
     catalog: str | None,
-    encoder: str | None,
-    layer: str | None,
-    pool: str | None,
-    weights: str | None,
-    link_encoder: bool | None,
+    asked: str | None,
     drop_lost: bool,
-    workers: int | None,
-    wait_s: float,
     form: str,
-    limits: DecodeLimits,
+    options: IndexOptions,
     quiet: bool,
 ) -> None:
     """Give every item of a catalogue a vector of another encoder.
@@ -63,18 +48,11 @@ def command(
     seealike reindex --encoder onnx:my-encoder.onnx
     seealike reindex --encoder timm:resnet50 --weights resnet50.safetensors
     """
-    asked = asked_encoder(encoder, layer, pool, weights, DEFAULT_ENCODER)
     if asked is None:
         raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
     path = existing_catalog(catalog)
     with progress_printer(quiet) as progress:
-        report = reindex(
-            path,
-            asked,
-            drop_lost=drop_lost,
-            options=IndexOptions(workers=workers, wait_s=wait_s, link_encoder=link_encoder, limits=limits),
-            progress=progress,
-        )
+        report = reindex(path, asked, drop_lost=drop_lost, options=options, progress=progress)
     if form == "json":
         click.echo(json.dumps({**asdict(report), "catalog": path, "lost": [row.id for row in report.lost]}))
     elif not quiet:

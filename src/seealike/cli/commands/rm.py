@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 import seealike
-from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, quiet_option
+from seealike.cli.options.basic import catalog_option, quiet_option
+from seealike.cli.printing.text import echo
 from seealike.wording import counted
 
 

@@ -8,28 +8,28 @@ import time
 import click
 
 from seealike.catalog import ResultsLook, SearchOptions
-from seealike.catalog.outputs import OutputFile
-from seealike.cli.encoder_options import place_option
-from seealike.cli.formats import OutputFormat, QueryResult, write_results
 from seealike.cli.hints import check_files, check_not_empty, file_hint
-from seealike.cli.limit_option import limit_option
-from seealike.cli.options import (
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import (
+    GatheringCommand,
     catalog_option,
     check_null,
     quiet_option,
     results_format_option,
     search_options,
 )
-from seealike.cli.outputs import force_option, opened_catalog
-from seealike.cli.pages import asked_gallery, gallery_options, write_page
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.encoder import place_option
+from seealike.cli.options.outputs import Gallery, force_option, gallery_options, write_page
+from seealike.cli.printing.results import OutputFormat, QueryResult, write_results
 from seealike.errors import PictureError
 from seealike.images import DecodeLimits
-from seealike.types import Metric, SkipReason
+from seealike.types import SkipReason
 
 _STANDARD_INPUT = "-"
 
 
-@click.command(name="search")
+@click.command(name="search", cls=GatheringCommand)
 @click.argument("pictures", metavar="[FILE]...", nargs=-1)
 @click.option("--id", "by_id", is_flag=True, help="The arguments are ids of items, not files.")
 @click.option(
@@ -54,14 +54,10 @@ def command(
     catalog: str | None,
     encoder: str | None,
     k: int,
-    min_score: float | None,
-    metric: str,
-    exact: bool,
+    options: SearchOptions,
     form: str,
     null: bool,
-    gallery: OutputFile | None,
-    caption: str | None,
-    no_links: bool,
+    page: Gallery | None,
     force: bool,  # noqa: ARG001  the page knows it
     limits: DecodeLimits,
     quiet: bool,
@@ -83,30 +79,28 @@ def command(
     if by_id and not pictures:
         raise click.UsageError("--id goes with the ids of items, as arguments")
     check_null(form, null=null)
-    page_wanted = asked_gallery(gallery, caption, no_links=no_links)
     if not by_id and pictures.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
-    options = SearchOptions(min_score, exact, Metric(metric))
-    with opened_catalog(catalog, gallery, encoder=encoder, limits=limits) as opened:
+    with opened_catalog(catalog, page.output if page else None, encoder=encoder, limits=limits) as opened:
         if by_id:
             with file_hint(opened, "it is a file: leave out --id"):
-                found = opened.similar_batch(pictures, k, options=options)
+                answers = opened.similar_batch(pictures, k, options=options)
         else:
             check_files(opened, pictures, "--id")
             images = [_picture(name, limits.file_bytes) for name in pictures]
-            found = opened.search_batch(images, k, options=options) if images else []
+            answers = opened.search_batch(images, k, options=options) if images else []
         if texts:
-            found += opened.search_text(texts, k, options=options)
+            answers += opened.search_text(texts, k, options=options)
         check_not_empty(opened)
         names = pictures + texts
-        results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, found, strict=True)]
+        results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, answers, strict=True)]
         took_s = time.perf_counter() - started
-        if page_wanted:
+        if page:
             title = "What else looks like this?" if pictures else "What looks like these words?"
             note = "Words and pictures score low together: only the order tells." if texts else ""
             look = ResultsLook(title, took_s=took_s, note=note)
-            write_page(page_wanted, opened, found, look, quiet=quiet)
+            write_page(page, opened, answers, look, quiet=quiet)
         write_results(results, OutputFormat(form), sys.stdout, null=null)
 
 

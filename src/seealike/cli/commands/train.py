@@ -6,10 +6,11 @@ import click
 
 from seealike.catalog.output_kinds import ENCODER, TRAINING_LOG, TRAINING_PAGE
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.limit_option import limit_option
-from seealike.cli.options import catalog_option, format_option, quiet_option
-from seealike.cli.outputs import force_option, opened_catalog, output_option, write_text
-from seealike.cli.progress import progress_printer
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import catalog_option, format_option, quiet_option
+from seealike.cli.options.decoding import limit_option
+from seealike.cli.options.outputs import force_option, output_option, write_text
+from seealike.cli.printing.progress import progress_printer
 from seealike.errors import SeealikeError, UsageError
 from seealike.images import DecodeLimits
 
@@ -127,7 +128,7 @@ def command(
         raise UsageError("say what is alike: --label COLUMN, or --group")
     if backbone is not None and method != "full":
         raise UsageError("--backbone is for --method full; the head is put on the catalogue's own encoder")
-    from seealike.cli.train_report import curve_log, name_of, print_json_report, print_report
+    from seealike.cli.printing.training import curve_log, name_of, print_json_report, print_report
     from seealike.training import Labelling, Loss, Method, Recipe, Splitting, TrainOptions, plan_for, train
 
     options = TrainOptions(

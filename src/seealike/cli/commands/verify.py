@@ -8,9 +8,9 @@ from dataclasses import asdict
 import click
 
 from seealike.catalog import VerifyReport, verify
-from seealike.cli.echo import echo
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options import catalog_option, format_option
+from seealike.cli.options.basic import catalog_option, format_option, number_option
+from seealike.cli.printing.text import echo
 from seealike.errors import repair_remedy
 from seealike.wording import counted
 
@@ -20,14 +20,7 @@ from seealike.wording import counted
 @click.option(
     "--repair", is_flag=True, help="Put right what can be; damaged items come back with the next index."
 )
-@click.option(
-    "--sample",
-    type=click.IntRange(min=0),
-    default=200,
-    show_default=True,
-    metavar="N",
-    help="On how many items to compare approximate with exact search.",
-)
+@number_option("--sample", default=200, text="On how many items to compare approximate with exact search.")
 @format_option("How to print the findings.")
 def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
     """Check every checksum, look for orphans, and compare approximate with exact search.

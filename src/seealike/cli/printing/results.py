@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from seealike.cli.hit_table import table_lines
-from seealike.cli.rows import csv_line, json_text, write_lines
-from seealike.cli.text import encodable, one_line
+from seealike.cli.printing.rows import json_text, row_lines, write_lines
+from seealike.cli.printing.tables import table_lines
+from seealike.cli.printing.text import encodable, one_line
 from seealike.sources.ids import printable
 
 if TYPE_CHECKING:
-    from seealike.types import Hit, Metadata, MetadataValue
+    from seealike.types import Hit, Item, Metadata, MetadataValue
 
 
 class OutputFormat(StrEnum):
@@ -78,18 +78,40 @@ def _table(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
             if number:
                 yield ""
             yield f"similar to {name}:"
-        yield from table_lines(result.hits, stream)
+        yield from hit_lines(result.hits, stream)
+
+
+def hit_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
+    """Yield a heading and one line a hit: rank, score, id, then group and path where they tell more.
+
+    On a terminal the last columns are shortened in their middle until a line fits.
+    """
+    columns = [
+        ["rank", *(str(rank) for rank in range(1, len(hits) + 1))],
+        ["score", *(f"{round(float(hit.score), 3) + 0.0:.3f}" for hit in hits)],
+        ["id", *(hit.id for hit in hits)],
+    ]
+    if any(hit.group for hit in hits):
+        columns.append(["group", *(hit.group or "" for hit in hits)])
+    if not all(says_where(hit) for hit in hits):
+        columns.append(["path", *(hit.path or "" for hit in hits)])
+    return table_lines(columns, slice(2, None), stream)
+
+
+def says_where(hit: Hit | Item) -> bool:
+    """Whether a hit's id ends its path, so that the path says nothing new."""
+    return hit.path is None or printable(hit.path).replace("\\", "/").endswith(hit.id.replace("\\", "/"))
 
 
 def _json(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
-    found = [
+    answers = [
         {
             "query": printable(result.query),
             "hits": [_fields(rank, hit) for rank, hit in enumerate(result.hits, 1)],
         }
         for result in results
     ]
-    yield json_text({"results": found}, stream, indent=2)
+    yield json_text({"results": answers}, stream, indent=2)
 
 
 def _jsonl(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
@@ -123,10 +145,12 @@ def _rounded(score: float) -> float:
 
 
 def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
-    yield "query,rank,id,score,path"
-    for result in results:
-        for rank, hit in enumerate(result.hits, 1):
-            yield csv_line((result.query, rank, hit.id, _rounded(hit.score), hit.path or ""), stream)
+    rows = (
+        (result.query, rank, hit.id, _rounded(hit.score), hit.path or "")
+        for result in results
+        for rank, hit in enumerate(result.hits, 1)
+    )
+    return row_lines(("query", "rank", "id", "score", "path"), rows, "csv", stream)
 
 
 def write_paths(paths: Iterable[str | None], stream: TextIO, end: str = "\n") -> None:

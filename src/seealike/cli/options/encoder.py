@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import click
 
+from seealike.catalog import DEFAULT_ENCODER
+from seealike.cli.options.basic import Function, Gathered, together
 from seealike.encoders.spec import Pooling, parse_spec, with_options
-
-Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def encoder_options(default: str) -> Callable[[Function], Function]:
     """``--encoder``, ``--layer``, ``--pool`` and ``--weights``, for a command that embeds pictures anew.
 
+    The command gets the spec that they together stand for as ``asked``, None where none was given.
     ``default`` says in the help what is taken without them.
     """
-
-    def decorated(function: Function) -> Function:
-        for option in reversed(
-            (
-                click.option(
-                    "--encoder", metavar="SPEC", help=f"See `seealike encoders`.  [default: {default}]"
-                ),
-                click.option(
-                    "--layer", metavar="NAME", help="Take the output of this layer or tensor of the model."
-                ),
-                click.option(
-                    "--pool",
-                    type=click.Choice([pool.value for pool in Pooling]),
-                    help="How the layer's output becomes one vector.",
-                ),
-                click.option(
-                    "--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."
-                ),
-            )
-        ):
-            function = option(function)
-        return function
-
-    return decorated
+    return together(
+        click.option("--encoder", metavar="SPEC", help=f"See `seealike encoders`.  [default: {default}]"),
+        click.option("--layer", metavar="NAME", help="Take the output of this layer or tensor of the model."),
+        click.option(
+            "--pool",
+            type=click.Choice([pool.value for pool in Pooling]),
+            help="How the layer's output becomes one vector.",
+        ),
+        click.option("--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."),
+        click.argument("asked", cls=Gathered, of=("encoder", "layer", "pool", "weights"), into=lambda: _spec),
+    )
 
 
 def place_option(function: Function) -> Function:
@@ -61,10 +48,8 @@ def link_option(function: Function) -> Function:
     )(function)
 
 
-def asked_encoder(
-    encoder: str | None, layer: str | None, pool: str | None, weights: str | None, default: str
-) -> str | None:
-    """The spec that the options together stand for, None where none was given.
+def _spec(encoder: str | None, layer: str | None, pool: str | None, weights: str | None) -> str | None:
+    """The spec that the options together stand for.
 
     Raises:
         UsageError: they make no sense.
@@ -74,4 +59,4 @@ def asked_encoder(
     options = {name: value for name, value in given.items() if value is not None}
     if encoder is None and not options:
         return None
-    return str(with_options(parse_spec(encoder or default), options))
+    return str(with_options(parse_spec(encoder or DEFAULT_ENCODER), options))

@@ -1,17 +1,15 @@
-"""``--limit NAME=VALUE``: what one picture may cost, for every command that decodes pictures."""
+"""What decoding may cost: ``--limit NAME=VALUE`` a picture, and the processes and the wait of whole runs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
 
 import click
 
+from seealike.cli.options.basic import FiniteFloat, Function
 from seealike.errors import UnknownNameError, UsageError
 from seealike.images import DecodeLimits
-
-Function = TypeVar("Function", bound=Callable[..., object])
 
 _MEGA, _MOST = 1_000_000, 1e9
 # The name on the command line: the field, and how many of its units one of the option's is.
@@ -34,6 +32,24 @@ def limit_option(function: Function) -> Function:
         callback=lambda _context, _parameter, given: read_limits(given),
         help=f"What one picture may cost: {', '.join(LIMITS)}. May be repeated.",
     )(function)
+
+
+def workers_option(function: Function) -> Function:
+    """``--workers``."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Decoding processes.  [default: one a core]",
+    )(function)
+
+
+def wait_option(default: float, text: str) -> Callable[[Function], Function]:
+    """``--wait``; the command gets ``wait_s``."""
+    kind = FiniteFloat(min=0)
+    return click.option(
+        "--wait", "wait_s", type=kind, default=default, show_default=True, metavar="SECONDS", help=text
+    )
 
 
 def read_limits(given: tuple[str, ...]) -> DecodeLimits:

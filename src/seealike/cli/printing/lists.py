@@ -10,17 +10,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
 from seealike.catalog.output_kinds import LIST_COLUMNS, PARQUET_KEY, PARQUET_LISTS
-from seealike.cli.formats import write_paths
-from seealike.cli.hit_table import table_lines
-from seealike.cli.rows import row_lines, write_lines
-from seealike.cli.text import one_line
+from seealike.cli.printing.results import hit_lines, write_paths
+from seealike.cli.printing.rows import row_lines, write_lines
+from seealike.cli.printing.text import one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
 from seealike.types import Hit
 
 if TYPE_CHECKING:
+    from seealike import SimilarList
     from seealike.catalog import Catalog
     from seealike.catalog.outputs import OutputFile
-    from seealike.recommend import SimilarList
 
 ROWS_AT_ONCE = 4096
 Row = tuple[str, int, str, float]
@@ -117,7 +116,7 @@ def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
         hits = [Hit(item_id, score, None) for item_id, score in pairs]
         yield f"similar to {one_line(entry.id)}:" if hits else f"nothing similar to {one_line(entry.id)}"
         if hits:
-            yield from table_lines(hits, stream)
+            yield from hit_lines(hits, stream)
 
 
 def _path(catalog: Catalog, item_id: str) -> str | None:

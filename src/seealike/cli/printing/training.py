@@ -10,8 +10,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from seealike.cli.echo import echo
-from seealike.cli.tables import Columns, print_columns, print_json
+from seealike.cli.printing.evaluation import interval
+from seealike.cli.printing.rows import print_json
+from seealike.cli.printing.tables import print_columns
+from seealike.cli.printing.text import echo
 from seealike.gallery.text import duration
 from seealike.wording import counted
 
@@ -57,10 +59,8 @@ def print_report(report: TrainReport) -> None:
     for line in summary(report):
         echo(line)
     print_columns(
-        Columns(
-            ("metric", "before", "after", "change", "95 % interval"),
-            [_row(figure) for figure in report.verdict.compared],
-        ),
+        ("metric", "before", "after", "change", "95 % interval"),
+        [_row(figure) for figure in report.verdict.compared],
         f"{counted(len(report.split.test), 'test item')}, each searched among the others",
     )
     before, after = report.verdict.before, report.verdict.after
@@ -115,16 +115,12 @@ def _row(figure: Compared) -> tuple[str, ...]:
         "-" if figure.before is None else f"{figure.before.value:.3f}",
         f"{figure.after.value:.3f}",
         "-" if change is None else f"{change.value:+.3f}",
-        bounds(figure.after if change is None else change, signed=change is not None),
+        interval(figure.after) if change is None else _change_interval(change),
     )
 
 
-def bounds(estimate: Estimate, *, signed: bool) -> str:
-    """An interval for people, such as ``+0.021 to +0.060``."""
-    if estimate.low is None or estimate.high is None:
-        return estimate.verdict if signed else "unknown"
-    form = "+.3f" if signed else ".3f"
-    return f"{estimate.low:{form}} to {estimate.high:{form}}"
+def _change_interval(change: Estimate) -> str:
+    return change.verdict if change.low is None else interval(change, signed=True)
 
 
 def print_json_report(report: TrainReport) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TextIO
 
 from seealike.catalog import Catalog
-from seealike.cli.formats import OutputFormat, printable_metadata, write_paths
-from seealike.cli.hit_table import aligned, fitted, says_where
-from seealike.cli.rows import csv_line, json_lines, json_rows, row_lines, write_lines
-from seealike.cli.text import one_line
+from seealike.cli.printing.results import OutputFormat, printable_metadata, says_where, write_paths
+from seealike.cli.printing.rows import csv_line, json_lines, json_rows, row_lines, write_lines
+from seealike.cli.printing.tables import table_lines
 from seealike.sources.ids import printable
 from seealike.types import Item, MetadataValue, Skipped
 
 ROWS_A_BLOCK = 1000
 _ITEM_COLUMNS = ("id", "path", "group")
 _SKIPPED_COLUMNS = ("id", "path", "reason", "detail")
-_GAP = "  "
 
 
 def write_items(catalog: Catalog, form: OutputFormat, stream: TextIO, end: str) -> None:
@@ -52,13 +49,8 @@ def _table(rows: Iterator[Mapping[str, str]], stream: TextIO) -> Iterator[str]:
     while block := list(islice(rows, ROWS_A_BLOCK)):
         heading = not shown
         shown = shown or [name for name in block[0] if name == "id" or any(row[name] for row in block)]
-        columns = [[name, *(one_line(row[name]) for row in block)] for name in shown]
-        if stream.isatty():
-            room = shutil.get_terminal_size().columns - len(_GAP) * (len(columns) - 1)
-            columns = fitted(columns, room)
-        lines = zip(*map(aligned, columns), strict=True)
-        for line in lines if heading else islice(lines, 1, None):
-            yield _GAP.join(line).rstrip(" ")
+        columns = [[name, *(row[name] for row in block)] for name in shown]
+        yield from islice(table_lines(columns, slice(None), stream), 0 if heading else 1, None)
 
 
 def _items_csv(catalog: Catalog, stream: TextIO) -> Iterator[str]:

@@ -1,16 +1,21 @@
-"""Rows for other programs, a line each, so that any number of them takes no memory."""
+"""CSV and JSON for other programs: rows a line each, so that any number takes no memory, and whole values."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from itertools import chain
 from typing import TextIO
 
-from seealike.cli.text import encodable, one_line
+import click
+
+from seealike.cli.printing.text import encodable, one_line
 from seealike.sources.ids import printable
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -59,7 +64,7 @@ def json_text(value: object, stream: TextIO, *, indent: int | None = None) -> st
     """Return JSON; letters as they are where the stream can show them all."""
     is_unicode = (stream.encoding or "utf-8").lower().replace("_", "-") in {"utf-8", "utf8"}
     text = json.dumps(value, ensure_ascii=not is_unicode, indent=indent)
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _CONTROLS.sub(lambda letter: f"\\u{ord(letter[0]):04x}", text)
 
 
 def json_rows(rows: Iterable[Mapping[str, object]], stream: TextIO) -> Iterator[str]:
@@ -78,3 +83,30 @@ def json_rows(rows: Iterable[Mapping[str, object]], stream: TextIO) -> Iterator[
 def json_lines(rows: Iterable[Mapping[str, object]], stream: TextIO) -> Iterator[str]:
     """An object a line."""
     return (json_text(row, stream) for row in rows)
+
+
+def print_csv(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows as CSV; nothing is an empty cell, and no text is taken for a formula."""
+    for line in row_lines(headings, rows, "csv", sys.stdout):
+        click.echo(line)
+
+
+def print_json(value: object) -> None:
+    """Print a dataclass as JSON. Bytes are left out; paths that are not UTF-8 are shown with ``\\x``."""
+    click.echo(json.dumps(plain(value), ensure_ascii=True, indent=2))
+
+
+def plain(value: object) -> object:
+    """A value as JSON knows it: dataclasses as objects, tuples as lists, floats rounded to six decimals."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: plain(part) for name, part in pairs if not isinstance(part, bytes)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, StrEnum):
+        return value.value
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Sequence):
+        return [plain(part) for part in value]
+    return round(value, 6) + 0.0 if isinstance(value, float) else value

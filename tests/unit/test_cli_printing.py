@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from seealike.cli.formats import OutputFormat, QueryResult, write_results
-from seealike.cli.progress import progress_printer
-from seealike.cli.text import one_line, padded, shortened, width
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.results import OutputFormat, QueryResult, write_results
+from seealike.cli.printing.text import one_line, padded, shortened, width
 from seealike.types import Hit, Progress
 
 PHOTOS = os.path.abspath("photos")

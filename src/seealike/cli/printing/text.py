@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+
+import click
 
 from seealike.sources.ids import printable
 
 _TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def echo(*cells: str, err: bool = False) -> None:
+    """Print one line of cells with tabs between them; what the stream cannot show is escaped."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(encodable("\t".join(map(one_line, cells)), stream.encoding), err=err)
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What is printed: results, reports and progress, for people and for programs."""

@@ -1,0 +1,212 @@
+"""What ``seealike eval`` and ``seealike compare`` print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seealike.cli.printing.rows import print_csv
+from seealike.cli.printing.tables import print_columns
+from seealike.cli.printing.text import echo
+from seealike.evaluation import (
+    CompareReport,
+    CopyReport,
+    EncoderResult,
+    Estimate,
+    EvalReport,
+    LabelReport,
+    cost_cells,
+    decisive,
+    describe,
+    remarks,
+    seen_note,
+    shown_metrics,
+)
+from seealike.wording import counted
+
+CLASSES = 30
+CONFUSIONS = 10
+
+
+def print_report(report: EvalReport) -> None:
+    """Print a report for people."""
+    echo(f"{report.catalog}: {counted(report.items, 'item')}, encoder {report.encoder.name}")
+    for line in seen_note(report):
+        echo(line)
+    if report.labels is not None:
+        _print_labels(report.labels, report.k)
+    if report.copies is not None:
+        _print_copies(report.copies)
+    if report.ann_recall_at_10 is None:
+        echo("")
+        echo("search is exact: there is no approximate index to compare with")
+    else:
+        echo("")
+        sample = counted(report.ann_sample, "item")
+        echo(f"approximate search: recall@10 {report.ann_recall_at_10:.4f} on {sample}")
+
+
+def print_report_rows(report: EvalReport) -> None:
+    """Print a report as CSV: one row a figure."""
+    rows: list[tuple[str | float | int | None, ...]] = []
+    if report.labels is not None:
+        labels = report.labels
+        rows += [("label", "", name, *_bounds(e), labels.queries) for name, e in labels.metrics.items()]
+        for result in labels.classes:
+            for name, value in (
+                ("precision@1", result.precision_at_1),
+                (f"precision@{report.k}", result.precision_at_k),
+                ("mAP@R", result.map_at_r),
+            ):
+                rows.append(("class", result.label, name, round(value, 6), None, None, result.queries))
+    if report.copies is not None:
+        for copy in report.copies.results:
+            rows.append(("copy", copy.name, "recall@1", *_bounds(copy.recall_at_1), copy.copies))
+            rows.append(("copy", copy.name, "recall@10", *_bounds(copy.recall_at_10), copy.copies))
+    if report.ann_recall_at_10 is not None:
+        rows.append(("ann", "", "recall@10", report.ann_recall_at_10, None, None, report.ann_sample))
+    print_csv(("what", "name", "metric", "value", "low", "high", "queries"), rows)
+
+
+def warn_of_unmatched(labels: Sequence[str], *, quiet: bool) -> None:
+    """Say which labels to ignore nothing has; they may be misspelt."""
+    if labels and not quiet:
+        echo(f"--ignore-label: no item has the label {' or '.join(map(repr, labels))}", err=True)
+
+
+def interval(estimate: Estimate, *, signed: bool = False) -> str:
+    """An interval for people, such as ``0.709 to 0.742``, or ``+0.021 to +0.060``."""
+    if estimate.low is None or estimate.high is None:
+        return "unknown"
+    form = "+.3f" if signed else ".3f"
+    return f"{estimate.low:{form}} to {estimate.high:{form}}"
+
+
+def _bounds(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    if estimate is None:
+        return None, None, None
+    low, high = (None if bound is None else round(bound, 6) for bound in (estimate.low, estimate.high))
+    return round(estimate.value, 6), low, high
+
+
+def _print_labels(labels: LabelReport, k: int) -> None:
+    echo(f"{labels.label}: {describe(labels)}")
+    for line in remarks(labels):
+        echo(line)
+    rows = [(name, f"{e.value:.3f}", interval(e)) for name, e in labels.metrics.items()]
+    print_columns(("metric", "mean", "95 % interval"), rows, "how well classes find each other")
+    print_columns(
+        ("class", "mistaken for", "items", "queries", "P@1", f"P@{k}", "mAP@R"),
+        [
+            (
+                result.label,
+                result.mistaken_for or "-",
+                f"{result.items:,}",
+                f"{result.queries:,}",
+                f"{result.precision_at_1:.3f}",
+                f"{result.precision_at_k:.3f}",
+                f"{result.map_at_r:.3f}",
+            )
+            for result in labels.classes[:CLASSES]
+        ],
+        "classes, worst first",
+        texts=2,
+    )
+    if len(labels.classes) > CLASSES:
+        echo(f"and {len(labels.classes) - CLASSES:,} more; --format json lists them all")
+    if labels.confusions:
+        print_columns(
+            ("a query that is", "finds first", "times", "of its queries"),
+            [
+                (pair.label, pair.found, f"{pair.count:,}", f"{pair.share:.0%}")
+                for pair in labels.confusions[:CONFUSIONS]
+            ],
+            "most frequent confusions",
+            texts=2,
+        )
+
+
+def _print_copies(copies: CopyReport) -> None:
+    print_columns(
+        (
+            "the copy is",
+            *("recall@1", "95 % interval"),
+            *("recall@10", "95 % interval"),
+            "median rank",
+            "worst",
+        ),
+        [
+            (
+                result.description,
+                f"{result.recall_at_1.value:.3f}",
+                interval(result.recall_at_1),
+                f"{result.recall_at_10.value:.3f}",
+                interval(result.recall_at_10),
+                f"{result.median_rank:g}",
+                f"{result.worst_rank:,}",
+            )
+            for result in copies.results
+        ],
+        f"does a copy find its original? {counted(copies.pictures, 'picture')}, each among "
+        f"{counted(copies.searched, 'item')}",
+    )
+    echo(f"all copies: recall@1 {copies.overall.value:.3f}, {interval(copies.overall)}")
+
+
+def print_comparison(report: CompareReport) -> None:
+    """Print a comparison for people."""
+    echo(f"{report.catalog}: {counted(report.items, 'item')}, {counted(report.queries, 'query', 'queries')}")
+    for note in report.notes:
+        echo(note)
+    for result in report.encoders:
+        if result.name != result.encoder:
+            echo(f"{result.name}: {result.encoder}")
+    shown = shown_metrics(report)
+    headings = ["encoder"]
+    for name in shown:
+        headings += [name, "95 % interval"]
+    echo("")
+    print_columns(
+        (*headings, "images/s", "ms/query", "MB vectors", "MB model", "dimension"),
+        [(result.name, *_quality(result, shown), *cost_cells(result)) for result in report.encoders],
+    )
+    print_columns(
+        ("encoder", f"{decisive(report)}, difference", "95 % interval", "verdict", "in common"),
+        [
+            (result.name, *_difference(result.differences[decisive(report)]), f"{result.overlap:.0%}")
+            for result in report.encoders[1:]
+        ],
+        f"against {report.encoders[0].name}, on the same queries",
+    )
+
+
+def print_comparison_rows(report: CompareReport) -> None:
+    """Print a comparison as CSV: one row a figure."""
+    rows: list[tuple[str | float | int | None, ...]] = []
+    for result in report.encoders:
+        for name, estimate in result.metrics.items():
+            apart = result.differences.get(name)
+            rows.append((result.encoder, name, *_bounds(estimate), *_bounds(apart)))
+        cost = result.cost
+        for name, value in (
+            ("images_per_s", cost.images_per_s),
+            ("query_ms", cost.query_ms),
+            ("vectors_bytes", cost.vectors_bytes),
+            ("model_bytes", cost.model_bytes),
+            ("dimension", result.dimension),
+            ("overlap", round(result.overlap, 6)),
+        ):
+            rows.append((result.encoder, name, value, None, None, None, None, None))
+    differences = ("difference", "difference_low", "difference_high")
+    print_csv(("encoder", "metric", "value", "low", "high", *differences), rows)
+
+
+def _quality(result: EncoderResult, shown: tuple[str, ...]) -> list[str]:
+    cells = []
+    for name in shown:
+        estimate = result.metrics[name]
+        cells += [f"{estimate.value:.3f}", interval(estimate)]
+    return cells
+
+
+def _difference(estimate: Estimate) -> tuple[str, str, str]:
+    return f"{estimate.value:+.3f}", interval(estimate, signed=True), estimate.verdict

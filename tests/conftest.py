@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,29 +42,39 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def commits_by_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def commits_by_number_alone() -> Iterator[None]:
     """A slow machine commits no more often than a fast one, so that generations can be counted."""
-    for module in (adding, sync):
-        monkeypatch.setattr(module, "COMMIT_S", float("inf"))
+    with (
+        pytest.MonkeyPatch.context() as patched
+    ):  # not the test's own, which must be undone before its folder goes
+        for module in (adding, sync):
+            patched.setattr(module, "COMMIT_S", float("inf"))
+        yield
 
 
-@pytest.fixture
-def drawn_once(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The sample shop is drawn once for all tests: what one of them has drawn the others take."""
+@pytest.fixture(scope="session")
+def kept_drawings(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Photo], bytes]:
+    """Draws a picture of the sample shop, or takes the file of whoever drew it before in this run."""
     base = tmp_path_factory.getbasetemp()
     kept = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "drawn"
     kept.mkdir(exist_ok=True)
-    encoded = catalogue._encoded
+    draw = catalogue._encoded
 
-    def once(photo: Photo) -> bytes:
+    def drawn(photo: Photo) -> bytes:
         file = kept / hashlib.sha256(f"{photo.seed} {photo.path}".encode()).hexdigest()
         if not file.exists():
             unfinished = file.with_suffix(f".{os.getpid()}")
-            unfinished.write_bytes(encoded(photo))
+            unfinished.write_bytes(draw(photo))
             unfinished.replace(file)
         return file.read_bytes()
 
-    monkeypatch.setattr(catalogue, "_encoded", once)
+    return drawn
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch, kept_drawings: Callable[[Photo], bytes]) -> None:
+    """The sample shop is drawn once for all tests that show it."""
+    monkeypatch.setattr(catalogue, "_encoded", kept_drawings)
 
 
 @pytest.fixture(params=["drawn", "real"])

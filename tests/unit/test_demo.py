@@ -16,10 +16,11 @@ import pytest
 from PIL import Image
 
 from seealike.demo import DemoCatalog, DemoResult, DrawnCatalogue, draw_catalogue, run_demo
+from seealike.demo.drawing import catalogue
 from seealike.demo.drawing.kind import KINDS
 from seealike.demo.drawing.marker import Drawn, is_complete, read_marker, write_marker
 from seealike.demo.drawing.palette import COLOURS
-from seealike.demo.drawing.plan import plan_photos, plan_products
+from seealike.demo.drawing.plan import Photo, plan_photos, plan_products
 from seealike.demo.drawing.spoil import Change, jpeg, near_duplicate
 from seealike.demo.searches import _TELLING
 from seealike.errors import PictureError, StorageError, UnknownItemError, UsageError
@@ -115,8 +116,10 @@ class _StubCatalog:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> DrawnCatalogue:
-    return draw_catalogue(str(tmp_path_factory.mktemp("shop") / "demo"))
+def shop(tmp_path_factory: pytest.TempPathFactory, kept_drawings: Callable[[Photo], bytes]) -> DrawnCatalogue:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(catalogue, "_encoded", kept_drawings)
+        return draw_catalogue(str(tmp_path_factory.mktemp("shop") / "demo"))
 
 
 def _rows(shop: DrawnCatalogue) -> list[dict[str, str]]:

@@ -66,14 +66,16 @@ class FaissProposer:
         if engine is None:
             return [self._expanded(np.arange(self.record.distinct))] * len(queries)
         effort = self._effort(max(k, 1))
+
+        def propose(part: Float32Array) -> list[Proposal]:
+            with threads(1):
+                return [self._expanded(self._closest(engine, query, effort)) for query in part]
+
         workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
         if workers < 2:
-            return self._propose(engine, queries, effort)
+            return propose(queries)
         with ThreadPoolExecutor(workers) as pool:
-            parts = pool.map(
-                lambda part: self._propose(engine, part, effort), np.array_split(queries, 4 * workers)
-            )
-            return [row for part in parts for row in part]
+            return [row for part in pool.map(propose, np.array_split(queries, 4 * workers)) for row in part]
 
     def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
         """See ``Proposer.vectors_of``: from the file, but for rows that are damaged."""
@@ -92,10 +94,6 @@ class FaissProposer:
             known = effort_for(k, self.record.efforts, self.record.distinct, self.record.lists)
             self._known_effort = known
         return known
-
-    def _propose(self, engine: FaissEngine, queries: Float32Array, effort: Effort) -> list[Proposal]:
-        with threads(1):
-            return [self._expanded(self._closest(engine, query, effort)) for query in queries]
 
     def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
         reduced = self._reduction.apply_one(query)

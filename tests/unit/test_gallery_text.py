@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seealike.errors import PictureError
-from seealike.gallery.budget import PICTURES_A_PAGE, picture_budget, shown_with_pictures
 from seealike.gallery.text import duration, escaped, shortened, visible
-from seealike.gallery.thumbnails import Thumbnails
+from seealike.gallery.thumbnails import PICTURES_A_PAGE, Thumbnails, picture_budget, shown_with_pictures
 from seealike.types import SkipReason
 from seealike.wording import counted
 

@@ -4,7 +4,6 @@ A page is a plain value; :func:`render_gallery` turns it into text that loads no
 Nothing here opens a file of the catalogue or knows how a hit was found.
 """
 
-from seealike.gallery.budget import lists_with_pictures, shown_with_pictures
 from seealike.gallery.described import SAME_GROUP, Describer, relative_link
 from seealike.gallery.page import (
     Cell,
@@ -19,9 +18,9 @@ from seealike.gallery.page import (
     Mark,
     PageKind,
 )
+from seealike.gallery.picture import picture_strip
 from seealike.gallery.render import render_gallery
-from seealike.gallery.strip import picture_strip
-from seealike.gallery.thumbnails import Thumbnails
+from seealike.gallery.thumbnails import Thumbnails, lists_with_pictures, shown_with_pictures
 
 __all__ = [
     "SAME_GROUP",

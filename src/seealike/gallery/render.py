@@ -9,7 +9,6 @@ from dataclasses import replace
 from importlib.resources import files
 
 from seealike.gallery.album import Album, frame_shape
-from seealike.gallery.budget import shown_with_pictures
 from seealike.gallery.page import (
     Command,
     Fact,
@@ -22,6 +21,7 @@ from seealike.gallery.page import (
 from seealike.gallery.picture import figure, name, score_rules, score_text
 from seealike.gallery.table import figures
 from seealike.gallery.text import duration, escaped, shortened, visible
+from seealike.gallery.thumbnails import shown_with_pictures
 from seealike.types import Metric, Skipped
 from seealike.wording import counted
 

@@ -171,10 +171,10 @@ class LocalEmbedder:
                 for batch in self._decoded(pictures, pool):
                     yield from batch.same
                     yield from batch.refused
+                    while under_way and all(future.done() for future in under_way[0][1]):
+                        yield from _finished(encoder, *under_way.popleft())  # before a wait for the encoder
                     under_way.append((batch, _submitted(encoder, batch)))
-                    while under_way and (
-                        len(under_way) > BATCHES_HELD or all(future.done() for future in under_way[0][1])
-                    ):
+                    while len(under_way) > BATCHES_HELD:
                         yield from _finished(encoder, *under_way.popleft())
                 while under_way:
                     yield from _finished(encoder, *under_way.popleft())

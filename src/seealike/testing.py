@@ -6,19 +6,20 @@ Needs nothing but numpy: no runtime, no model, no pictures on disk.
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.encoders.slots import SlotEncoder
-from seealike.errors import EncoderError
-from seealike.types import EncoderIdentity, Preprocessing
+from seealike.errors import EncoderError, UsageError
+from seealike.types import Embedded, EncoderIdentity, Picture, Preprocessing, Refused, SameFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seealike.protocols import Encoder, Proposer
-    from seealike.types import Float16Array, Float32Array, Int64Array, PixelArray, Proposal
+    from seealike.protocols import Embedder, Encoder, Proposer
+    from seealike.types import Float16Array, Float32Array, ImageInput, Int64Array, PixelArray, Proposal
 
     MakeProposer = Callable[[Int64Array, Float16Array], Proposer]
 
@@ -112,6 +113,50 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 0.0) -> None:
     encoder.close()
     encoder.close()
     _refused(lambda: encoder.encode(pixels[:1]), "pictures after close()")
+
+
+def check_embedder(embedder: Embedder) -> None:
+    """Check that ``embedder`` keeps the contract of :class:`~seealike.protocols.Embedder`, and close it.
+
+    Raises:
+        AssertionError: it does not; the message says what is wrong.
+    """
+    arrays = [*sample_pixels(24, 96)]
+    images: list[ImageInput] = [*arrays, *map(_png, arrays), b"no picture"]
+    for urgent in (False, True):
+        for count in (1, len(images)):  # the last ones: a few and many
+            asked = [Picture(1000 + number, image) for number, image in enumerate(images[-count:])]
+            outcomes = {outcome.token: outcome for outcome in embedder.embed(asked, urgent=urgent)}
+            _require(sorted(outcomes) == [one.token for one in asked], "not every picture comes back once")
+            last = outcomes[asked[-1].token]
+            _require(isinstance(last, Refused), "what is no picture must be refused with its reason")
+        vectors = np.array([one.vector for one in outcomes.values() if isinstance(one, Embedded)])
+        _require(vectors.shape == (2 * len(arrays), embedder.identity.dimension), "vectors of another shape")
+        norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        _require(bool(np.all(np.abs(norms - 1) < 1e-5)), f"vectors have norms {norms.min()} to {norms.max()}")
+        by_token = {one.token: one for one in outcomes.values() if isinstance(one, Embedded)}
+        for number in range(len(arrays)):
+            array, file = by_token[1000 + number], by_token[1000 + len(arrays) + number]
+            _require(_close(array.vector, file.vector, 1e-6), "a picture's vector depends on its form")
+            digest = hashlib.sha256(_png(arrays[number])).digest()
+            _require(file.sha256 == digest and array.sha256 == b"", "a file's SHA-256 is not told")
+    known = Picture(7, images[-2], known_sha256=hashlib.sha256(_png(arrays[-1])).digest())
+    _require(next(embedder.embed([known])) == SameFile(7, len(_png(arrays[-1])), 0), "what is known is read")
+    embedder.close()
+    embedder.close()
+    try:
+        next(embedder.embed([Picture(0, arrays[0])]))
+    except UsageError:
+        return
+    raise AssertionError("a closed embedder must raise UsageError")
+
+
+def _png(pixels: PixelArray) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
 
 
 def _check_vectors(encoder: Encoder, pixels: PixelArray, vectors: Float32Array) -> None:

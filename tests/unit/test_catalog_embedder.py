@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,11 @@ import seealike
 from seealike.catalog.encoder import embedder
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import LocalEmbedder, vectors_of
-from seealike.errors import PictureError, UsageError
-from seealike.images import DecodeLimits, decode
+from seealike.errors import EncoderMismatchError, PictureError, UsageError
+from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode
+from seealike.images.pool.jobs import PoolJob
 from seealike.store import FileSystem, SqliteStore
-from seealike.testing import FakeEncoder
+from seealike.testing import FakeEncoder, check_embedder
 from seealike.types import Embedded, ImageInput, Picture, Refused, SameFile, SkipReason
 
 REFUSED = (9, 99, 199)
@@ -154,10 +156,136 @@ def test_a_closed_embedder_says_so(local: LocalEmbedder) -> None:
             list(local.embed(Picture(number, np.asarray(picture(1))) for number in range(count)))
 
 
-def test_a_batch_of_queries_is_decoded_by_all_processes(tmp_path: Path) -> None:
+def test_a_batch_of_queries_is_decoded_by_all_processes(local: LocalEmbedder, tmp_path: Path) -> None:
     paths = write_pictures(tmp_path / "photos", range(5 * MANY), extension="png")
-    with seealike.create(tmp_path / "catalog", encoder=FakeEncoder()) as catalog:
-        catalog.index(tmp_path / "photos")
-        found = catalog.search_batch(paths, k=3)
-        assert found == [catalog.search(path, k=3) for path in paths]
-        assert len(catalog._session.embedder.decoders().process_ids) == embedder.default_workers()
+    vectors = vectors_of(local, paths)
+    assert np.array_equal(vectors, np.concatenate([vectors_of(local, [path]) for path in paths]))
+    (pool,) = local._pools
+    assert len(pool.process_ids) == 2
+
+
+def test_a_query_has_a_process_that_no_batch_keeps_waiting(local: LocalEmbedder, tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "photos", range(100))
+    outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
+    next(outcomes)
+    vectors_of(local, paths[:1])
+    assert len(local._decoder.process_ids) == 1
+    assert set(local._decoder.process_ids).isdisjoint(local._pools[0].process_ids)
+    outcomes.close()
+
+
+def test_calls_that_end_badly_however_many_cost_the_next_one_nothing(tmp_path: Path) -> None:
+    paths: list[ImageInput] = [*write_pictures(tmp_path / "photos", range(3 * MANY))]
+    store = SqliteStore.create(str(tmp_path / "catalog"), FakeEncoder().identity, FileSystem())
+    encoder = FakeEncoder()
+    local = LocalEmbedder(EncoderAtHand(store, encoder), workers=1)
+    try:
+        for _ in range(8):  # more often than there are buffers
+            with pytest.raises(PictureError):
+                vectors_of(local, [tmp_path / "gone.jpg", *paths])
+        for stop in range(12):
+            outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
+            for _ in range(stop):
+                next(outcomes)
+            outcomes.close()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(encoder, "_project", lambda pixels: 1 / 0)
+            for _ in range(8):
+                with pytest.raises(ZeroDivisionError):
+                    vectors_of(local, paths)
+        assert len(vectors_of(local, paths)) == len(paths)
+    finally:
+        local.close()
+        store.close()
+
+
+def test_a_second_caller_has_one_process_and_leaves_none(local: LocalEmbedder, tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "photos", range(100))
+    outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
+    others = local.embed(Picture(number, path) for number, path in enumerate(paths))
+    next(outcomes), next(others)
+    assert [pool._workers for pool in local._pools] == [2, 1]
+    assert sum(1 for _ in others) == sum(1 for _ in outcomes) == 99
+    assert len(local._pools) == 1
+
+
+@pytest.mark.parametrize("arrays_first", [False, True])
+def test_closing_under_a_caller_is_said_and_no_verdict_on_pictures(
+    local: LocalEmbedder, tmp_path: Path, arrays_first: bool
+) -> None:
+    paths: list[ImageInput] = [*write_pictures(tmp_path / "photos", range(300))]
+    if arrays_first:
+        paths[:20] = [np.asarray(picture(number)) for number in range(20)]
+    outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
+    seen = [next(outcomes)]
+    pools = list(local._pools)
+    local.close()
+    with pytest.raises(UsageError, match="closed"):
+        seen.extend(outcomes)
+    assert all(isinstance(outcome, Embedded) for outcome in seen)
+    assert [pool.process_ids for pool in pools] == [()]
+
+
+def test_a_query_after_one_that_ctrl_c_left_gets_its_own_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write_pictures(tmp_path / "photos", range(2), extension="png")
+    encoder, settle = FakeEncoder(), PoolJob.settle
+    left: list[PoolJob] = []
+
+    def leave(job: PoolJob) -> None:
+        if left:
+            settle(job)
+        else:
+            left.append(job)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PoolJob, "settle", leave)
+    with DecodePool(encoder.preprocessing, workers=2, batch_size=1, buffers=3) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            pool.decode_one(DecodeTask(0, path=str(first)))
+        batch = pool.decode_one(DecodeTask(1, path=str(second)))
+        assert left[0]._ended.is_set()  # or it could have been written over
+    truth = decode(second.read_bytes(), encoder.preprocessing, DecodeLimits()).pixels
+    assert np.array_equal(batch.pixels[0], truth)
+
+
+class Elsewhere:
+    """An embedder that is not the local one: it sees the mean colour of arrays and the size of files."""
+
+    def __init__(self) -> None:
+        self.identity = FakeEncoder().identity
+        self.asked = 0
+        self.closed = False
+
+    def embed(
+        self, pictures: Iterable[Picture], *, urgent: bool = False
+    ) -> Generator[Embedded | SameFile | Refused, None, None]:
+        for one in pictures:
+            self.asked += 1
+            data = Path(os.fspath(one.image)).read_bytes() if isinstance(one.image, str | Path) else b"?"
+            vector = np.sin(np.arange(1.0, 33.0) * (1 + len(data))).astype(np.float32)
+            vector /= np.linalg.norm(vector)
+            yield Embedded(one.token, vector, hashlib.sha256(data).digest(), 4, 4, len(data), 0)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_catalogue_can_be_given_an_embedder_of_somebody_elses(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "photos", range(12))
+    seealike.create(tmp_path / "catalog", encoder=FakeEncoder()).close()
+    elsewhere = Elsewhere()
+    with seealike.open(tmp_path / "catalog", encoder=FakeEncoder(), embedder=elsewhere) as catalog:
+        assert catalog.index(tmp_path / "photos").added == 12
+        catalog.add("more", paths[0])
+        assert catalog.search(paths[3], k=1)[0].id == "003.jpg"
+        assert elsewhere.asked == 14
+    assert elsewhere.closed
+    seealike.create(tmp_path / "other", encoder=FakeEncoder(dimension=24)).close()
+    with pytest.raises(EncoderMismatchError):
+        seealike.open(tmp_path / "other", embedder=elsewhere)
+
+
+def test_the_local_embedder_keeps_the_contract(local: LocalEmbedder) -> None:
+    check_embedder(local)

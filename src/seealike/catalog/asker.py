@@ -179,7 +179,9 @@ class Asker:
         check_count(side_px, "side_px")
         if side_px > MOST_THUMBNAIL_PX:
             raise UsageError(f"side_px must be a whole number of 1 to {MOST_THUMBNAIL_PX}, not {side_px!r}")
-        return self._session.embedder.decoders().thumbnail(image, int(side_px))
+        if self._session.current.closed:
+            raise UsageError("the catalogue is closed")
+        return self._session.decoder.thumbnail(image, int(side_px))
 
     def _ask(
         self, examples: Sequence[Examples], asked: Sequence[Asked], k: int, options: SearchOptions

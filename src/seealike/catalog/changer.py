@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 
 from seealike.catalog import ann
@@ -21,7 +21,8 @@ from seealike.catalog.sync.sources import (
     named_source,
 )
 from seealike.errors import PictureError
-from seealike.protocols import Source
+from seealike.images import DecodeLimits
+from seealike.protocols import Embedder, Source
 from seealike.store import remove_other_databases
 from seealike.types import ImageInput, IndexReport, Metadata, PathInput, ProgressCallback, unwatched
 
@@ -58,7 +59,7 @@ class Changer:
         limits = options.limits or session.encoder.limits
         opened = asked_source(source, options, known)
         told = progress or unwatched
-        with closing(LocalEmbedder(session.encoder, workers=options.workers, limits=limits)) as embedder:
+        with self._embedder(options.workers, limits) as embedder:
             if options.dry_run:
                 store = session.store
                 with opened_writer(store) as writer:
@@ -144,3 +145,13 @@ class Changer:
             removed = writer.remove(wanted)
         self._session.renew_ann(unwatched)
         return removed
+
+    @contextmanager
+    def _embedder(self, workers: int | None, limits: DecodeLimits) -> Iterator[Embedder]:
+        """What embeds a source: one of its own, freed afterwards, or the one that was given."""
+        session = self._session
+        if session.given_embedder is not None:
+            yield session.given_embedder
+            return
+        with closing(LocalEmbedder(session.encoder, workers=workers, limits=limits)) as embedder:
+            yield embedder

@@ -18,7 +18,7 @@ from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
 from seealike.images import DecodeLimits
-from seealike.protocols import Encoder
+from seealike.protocols import Embedder, Encoder
 from seealike.store import FileSystem, SqliteStore
 from seealike.types import PathInput
 from seealike.wording import counted
@@ -38,9 +38,10 @@ class Catalog(Reader, Asker, Changer):
         encoder: Encoder | EncoderSpec | None = None,
         files: FileSystem | None = None,
         limits: DecodeLimits = DecodeLimits(),
+        embedder: Embedder | None = None,
     ) -> None:
         """Use ``seealike.create`` or ``seealike.open`` instead."""
-        self._session = Session(store, encoder, files or FileSystem(), limits)
+        self._session = Session(store, encoder, files or FileSystem(), limits, embedder)
 
     def __repr__(self) -> str:
         """Where it is and what it holds."""

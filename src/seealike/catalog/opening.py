@@ -27,7 +27,7 @@ from seealike.errors import (
 )
 from seealike.files import read_own_file
 from seealike.images import DecodeLimits
-from seealike.protocols import Encoder
+from seealike.protocols import Embedder, Encoder
 from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
 from seealike.store.manifest import MANIFEST_LIMIT
 from seealike.types import PathInput
@@ -82,7 +82,11 @@ def create(
 
 
 def open(
-    path: PathInput, *, encoder: str | Encoder | None = None, limits: DecodeLimits = DecodeLimits()
+    path: PathInput,
+    *,
+    encoder: str | Encoder | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+    embedder: Embedder | None = None,
 ) -> Catalog:
     """Open a catalogue.
 
@@ -92,6 +96,8 @@ def open(
             model lies now (``onnx:FILE``; settings that are left out are those of the catalogue). Needed only
             where it is an object of yours, or a model file of which the catalogue has no copy has been moved.
         limits: what one picture may cost that this object decodes: to index it, as a query, for a thumbnail.
+        embedder: turns pictures into vectors in the place of the decoding processes and the encoder here, for
+            instance on other machines: for queries, ``add`` and ``index``. It is closed with the catalogue.
 
     Raises:
         NoCatalogError: there is none.
@@ -102,7 +108,7 @@ def open(
     store = SqliteStore(os.path.abspath(path))
     try:
         asked = _found(store, encoder) if isinstance(encoder, str) else encoder
-        return Catalog(store, encoder=asked, limits=limits)
+        return Catalog(store, encoder=asked, limits=limits, embedder=embedder)
     except BaseException:
         store.close()
         raise

@@ -11,14 +11,20 @@ from functools import partial
 from typing import NamedTuple
 
 from seealike.catalog import ann
-from seealike.catalog.encoder.at_hand import EncoderAtHand
-from seealike.catalog.encoder.embedder import LocalEmbedder
+from seealike.catalog.encoder.at_hand import EncoderAtHand, described
+from seealike.catalog.encoder.embedder import LocalEmbedder, decoder_of_few
 from seealike.catalog.encoder.texts import TextQueries
 from seealike.encoders import EncoderSpec
-from seealike.errors import CatalogBusyError, CatalogError, ReplacedCatalogError, UsageError
+from seealike.errors import (
+    CatalogBusyError,
+    CatalogError,
+    EncoderMismatchError,
+    ReplacedCatalogError,
+    UsageError,
+)
 from seealike.forking import keep_for_ever, tell_of_forks
 from seealike.images import DecodeLimits
-from seealike.protocols import Encoder
+from seealike.protocols import Embedder, Encoder
 from seealike.recommend import Searcher
 from seealike.store import FileSystem, SqliteStore, StoreWriter, WriterLock, schema
 from seealike.types import ProgressCallback
@@ -181,17 +187,23 @@ class Session:
         encoder: Encoder | EncoderSpec | None,
         files: FileSystem,
         limits: DecodeLimits,
+        embedder: Embedder | None = None,
     ) -> None:
-        """Nothing heavy is loaded yet."""
+        """Nothing heavy is loaded yet. An ``embedder`` does the work of the one here."""
         self.path, self.identity, self.encoder_spec = store.directory, store.identity, store.encoder_spec
         self.files = files
         self.encoder = EncoderAtHand(store, encoder, limits)
+        if embedder is not None and embedder.identity != store.identity:
+            wanted, given = described(store.identity), described(embedder.identity)
+            raise EncoderMismatchError(store.directory, wanted, given)
+        self.given_embedder = embedder
         self._begin(Current(store))
         tell_of_forks(self, Session._after_fork)
 
     def _begin(self, current: Current) -> None:
         self.current = current
-        self.embedder = LocalEmbedder(self.encoder)
+        self.decoder = decoder_of_few(self.encoder, self.encoder.limits)
+        self.embedder = self.given_embedder or LocalEmbedder(self.encoder, decoder=self.decoder)
         self.texts = TextQueries(self.encoder)
         self._turn = Turn(self.path)
 
@@ -204,6 +216,7 @@ class Session:
     def close(self) -> None:
         """Free processes, models and files."""
         self.embedder.close()
+        self.decoder.close()
         self.texts.close()
         self.current.close()
 

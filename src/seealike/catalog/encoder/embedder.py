@@ -14,7 +14,7 @@ import numpy as np
 
 from seealike.catalog.encoder.at_hand import EncoderAtHand, encoded_unit
 from seealike.encoders import EncoderMode
-from seealike.errors import EncoderError, PictureError, UsageError
+from seealike.errors import EncoderError, PictureError, SeealikeError, UsageError
 from seealike.images import (
     DecodedBatch,
     DecodedPicture,
@@ -51,13 +51,19 @@ class LocalEmbedder:
     """
 
     def __init__(
-        self, at_hand: EncoderAtHand, *, workers: int | None = None, limits: DecodeLimits | None = None
+        self,
+        at_hand: EncoderAtHand,
+        *,
+        decoder: DecodePool | None = None,
+        workers: int | None = None,
+        limits: DecodeLimits | None = None,
     ) -> None:
         """Nothing heavy is loaded yet.
 
         Args:
             at_hand: loads the encoder.
-            workers: decoding processes (default: one a core).
+            decoder: decodes a few pictures, one by one (default: one of its own). Who gives it closes it.
+            workers: decoding processes for many pictures (default: one a core).
             limits: what one picture may cost (default: as the catalogue was opened with).
         """
         self._at_hand = at_hand
@@ -68,7 +74,8 @@ class LocalEmbedder:
         self._batching = threading.Lock()
         self._open = ExitStack()
         self._encoders: dict[EncoderMode, Encoder] = {}
-        self._pool: DecodePool | None = None
+        self._decoder = decoder or self._open.enter_context(decoder_of_few(at_hand, self._limits))
+        self._pools: list[DecodePool] = []  # for many pictures; the first one is kept
         self._closed = False
 
     @property
@@ -86,40 +93,19 @@ class LocalEmbedder:
             mode = EncoderMode.LATENCY if urgent else EncoderMode.THROUGHPUT
             yield from (self._one(picture, mode) for picture in first)
 
-    def decoders(self) -> DecodePool:
-        """The decoding processes.
-
-        Raises:
-            UsageError: the embedder is closed.
-        """
-        with self._guard:
-            self._check_open()
-            if self._pool is None:
-                self._pool = self._open.enter_context(self._new_pool())
-            return self._pool
-
     def close(self) -> None:
         """End the decoding processes and free the encoder."""
         with self._guard:
             self._closed = True
+            for pool in self._pools:
+                pool.close()
             self._open.close()
-            self._pool = None
             self._encoders.clear()
-
-    def _new_pool(self) -> DecodePool:
-        return DecodePool(
-            self.identity.preprocessing,
-            workers=self._workers,
-            batch_size=DECODE_BATCH,
-            buffers=2 * self._workers + BATCHES_HELD + 1,
-            limits=self._limits,
-        )
 
     def _encoder(self, mode: EncoderMode) -> Encoder:
         with self._guard:
             self._check_open()
             if mode not in self._encoders:
-                self.decoders().start()  # gets ready while the model is loaded
                 self._encoders[mode] = self._open.enter_context(self._at_hand.loaded(mode))
             return self._encoders[mode]
 
@@ -133,7 +119,9 @@ class LocalEmbedder:
         """Decode and encode one picture while its caller waits."""
         self._check_open()
         if _is_file(picture.image):
-            batch = self.decoders().decode_one(_task(picture))
+            self._decoder.start()  # gets ready while the model is loaded
+            self._encoder(mode)
+            batch = self._decoder.decode_one(_task(picture))
         else:
             batch = self._prepared([picture])
         if not batch.pictures:
@@ -163,45 +151,131 @@ class LocalEmbedder:
     # -- many --------------------------------------------------------------------------------------
 
     def _in_batches(self, pictures: Iterator[Picture]) -> Iterator[Outcome]:
-        """Decode and encode at the same time, a few batches under way."""
-        encoder = self._encoder(EncoderMode.THROUGHPUT)
-        under_way: deque[tuple[DecodedBatch, list[Future[Float32Array]]]] = deque()
-        with self._decoders_for_batches() as pool:
+        """Decode and encode at the same time, a few batches under way.
+
+        Raises:
+            UsageError: the embedder was closed meanwhile.
+        """
+        under_way: deque[_EncodedBatch] = deque()
+        process_id = os.getpid()
+        with self._pool_for_many() as pool:
+            pool.start()  # gets ready while the model is loaded
+            encoder = self._encoder(EncoderMode.THROUGHPUT)
             try:
                 for batch in self._decoded(pictures, pool):
+                    under_way.append(_EncodedBatch(batch))
                     yield from batch.same
                     yield from batch.refused
-                    while under_way and all(future.done() for future in under_way[0][1]):
-                        yield from _finished(encoder, *under_way.popleft())  # before a wait for the encoder
-                    under_way.append((batch, _submitted(encoder, batch)))
+                    while len(under_way) > 1 and under_way[0].done:  # before a wait for the encoder
+                        yield from self._finished(encoder, under_way)
+                    under_way[-1].submit(encoder)
                     while len(under_way) > BATCHES_HELD:
-                        yield from _finished(encoder, *under_way.popleft())
+                        yield from self._finished(encoder, under_way)
                 while under_way:
-                    yield from _finished(encoder, *under_way.popleft())
-            finally:  # their memory is the pool's
-                wait(future for _, futures in under_way for future in futures)
-                for batch, _ in under_way:
-                    batch.release()
+                    yield from self._finished(encoder, under_way)
+            except SeealikeError:
+                self._check_open()  # closed under its hands: that is what is wrong
+                raise
+            finally:
+                if os.getpid() == process_id:  # in a forked child nobody computes them
+                    for one in under_way:
+                        one.abandon()
+
+    def _finished(self, encoder: Encoder, under_way: deque[_EncodedBatch]) -> Iterator[Outcome]:
+        """What became of the oldest batch; its memory is given back first."""
+        oldest = under_way[0]
+        vectors = oldest.vectors(encoder)
+        if any(isinstance(vector, str) for vector in vectors):
+            self._check_open()
+        under_way.popleft().batch.release()
+        return _outcomes(oldest.batch, vectors)
 
     @contextmanager
-    def _decoders_for_batches(self) -> Iterator[DecodePool]:
-        """The decoding processes, or others while a caller has them: two would wait for each other."""
-        if self._batching.acquire(blocking=False):
+    def _pool_for_many(self) -> Iterator[DecodePool]:
+        """The processes that are kept; a small pool while another caller has them, who may wait for this one.
+
+        A pool that was left in the midst of its work is not used again: batches may be lost in it.
+        """
+        kept = self._batching.acquire(blocking=False)
+        try:
+            with self._guard:
+                self._check_open()
+                if not (kept and self._pools):
+                    self._pools.insert(0 if kept else len(self._pools), self._new_pool(kept=kept))
+                pool = self._pools[0 if kept else -1]
+            sound = False
             try:
-                yield self.decoders()
-            finally:
-                self._batching.release()
-        else:
-            with self._new_pool() as pool:
                 yield pool
+                sound = kept
+            finally:
+                if not sound:
+                    with self._guard:
+                        self._pools.remove(pool)
+                    pool.close()
+        finally:
+            if kept:
+                self._batching.release()
+
+    def _new_pool(self, *, kept: bool) -> DecodePool:
+        workers = self._workers if kept else 1
+        return DecodePool(
+            self.identity.preprocessing,
+            workers=workers,
+            batch_size=DECODE_BATCH,
+            buffers=2 * workers + BATCHES_HELD + 1,
+            limits=self._limits,
+        )
 
     def _decoded(self, pictures: Iterator[Picture], pool: DecodePool) -> Iterator[DecodedBatch]:
         for is_file, run in groupby(pictures, key=lambda picture: _is_file(picture.image)):
+            self._check_open()  # a closed pool would start anew
             if is_file:
                 yield from pool.decode(map(_task, run))
                 continue
             while part := list(islice(run, DECODE_BATCH)):
                 yield self._prepared(part)
+
+
+class _EncodedBatch:
+    """A decoded batch and what the encoder makes of it."""
+
+    def __init__(self, batch: DecodedBatch) -> None:
+        self.batch = batch
+        self._futures: list[Future[Float32Array]] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether nobody need wait for it."""
+        return all(future.done() for future in self._futures)
+
+    def submit(self, encoder: Encoder) -> None:
+        """Hand it to the encoder, in parts of the size it likes best."""
+        step, pixels = encoder.batch_size, self.batch.pixels
+        for start in range(0, len(pixels), step):
+            try:
+                self._futures.append(encoder.submit(pixels[start : start + step]))
+            except EncoderError as exc:
+                refused: Future[Float32Array] = Future()
+                refused.set_exception(exc)
+                self._futures.append(refused)
+
+    def vectors(self, encoder: Encoder) -> Sequence[Float32Array | str]:
+        """Each picture's vector; where the batch failed, alone, or what is wrong with it."""
+        try:
+            return [vector for future in self._futures for vector in future.result()]
+        except EncoderError:
+            wait(self._futures)
+            return _one_by_one(encoder, self.batch)
+
+    def abandon(self) -> None:
+        """Give its memory back, once the encoder reads it no more."""
+        wait(self._futures)
+        self.batch.release()
+
+
+def decoder_of_few(at_hand: EncoderAtHand, limits: DecodeLimits) -> DecodePool:
+    """One decoding process, which no batch keeps waiting."""
+    return DecodePool(at_hand.identity.preprocessing, workers=1, batch_size=1, buffers=2, limits=limits)
 
 
 def default_workers() -> int:
@@ -245,31 +319,6 @@ def _task(picture: Picture) -> DecodeTask:
     assert isinstance(picture.image, str | os.PathLike)
     path = os.path.abspath(picture.image)
     return DecodeTask(picture.token, path=path, known_sha256=picture.known_sha256)
-
-
-def _submitted(encoder: Encoder, batch: DecodedBatch) -> list[Future[Float32Array]]:
-    """Hand a decoded batch to the encoder, in parts of the size it likes best."""
-    step = encoder.batch_size
-    futures: list[Future[Float32Array]] = []
-    for start in range(0, len(batch.pixels), step):
-        try:
-            futures.append(encoder.submit(batch.pixels[start : start + step]))
-        except EncoderError as exc:
-            refused: Future[Float32Array] = Future()
-            refused.set_exception(exc)
-            futures.append(refused)
-    return futures
-
-
-def _finished(
-    encoder: Encoder, batch: DecodedBatch, futures: Sequence[Future[Float32Array]]
-) -> Iterator[Outcome]:
-    try:
-        vectors: Sequence[Float32Array | str] = [row for future in futures for row in future.result()]
-    except EncoderError:
-        vectors = _one_by_one(encoder, batch)
-    batch.release()
-    return _outcomes(batch, vectors)
 
 
 def _one_by_one(encoder: Encoder, batch: DecodedBatch) -> list[Float32Array | str]:

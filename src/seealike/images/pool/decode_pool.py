@@ -75,6 +75,7 @@ class DecodePool:
         self._guard = threading.Lock()
         self._buffers = _Buffers(buffers)
         self._single = threading.Lock()
+        self._last_single: BatchJob | None = None
         tell_of_forks(self, DecodePool._after_fork)
 
     def __enter__(self) -> Self:
@@ -105,7 +106,7 @@ class DecodePool:
     def _after_fork(self) -> None:
         """In a forked child: leave the processes to the parent, and start others when it is used."""
         workers, self._processes = self._processes, None
-        self._guard, self._single = threading.Lock(), threading.Lock()
+        self._guard, self._single, self._last_single = threading.Lock(), threading.Lock(), None
         self._buffers = _Buffers(self._layout.slots)
         if workers is not None:
             workers.disown()
@@ -134,8 +135,14 @@ class DecodePool:
             return DecodedBatch(nothing, (), (), (refusal,), lambda: None)
         workers = self._ready_workers()
         with self._single:
-            job = BatchJob(slot=self._layout.slots, tasks=(task,), urgent=True)
-            workers.submit(job)
+            if self._last_single is not None:
+                self._last_single.settle()  # it was left by Ctrl-C, and its pixels are still to come
+            job = self._last_single = BatchJob(slot=self._layout.slots, tasks=(task,), urgent=True)
+            try:
+                workers.submit(job)
+            except SeealikeError:
+                self._last_single = None
+                raise
             job.wait()
             batch = gathered(workers.shared, job, lambda: None)
             return replace(batch, pixels=batch.pixels.copy())

@@ -56,14 +56,18 @@ class PoolJob:
         if self._on_end is not None:
             self._on_end()
 
+    def settle(self) -> None:
+        """Wait until it is done, or cannot be done."""
+        while not self._ended.wait(1.0):  # in slices, so that Ctrl-C gets through on every system
+            continue
+
     def wait(self) -> None:
         """Wait until it is done.
 
         Raises:
             SeealikeError: it could not be done.
         """
-        while not self._ended.wait(1.0):  # in slices, so that Ctrl-C gets through on every system
-            continue
+        self.settle()
         if self.error is not None:
             raise self.error
 

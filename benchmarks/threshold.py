@@ -36,7 +36,7 @@ def _row(vectors: Float16Array, queries: Float32Array, work: Path) -> Row:
     started = time.perf_counter()
     record = build_snapshot(lambda: _blocks(keys, vectors), count=n, dimension=d, path=path)
     build_s = time.perf_counter() - started
-    snapshot = load_snapshot(path, record)
+    snapshot, _ = load_snapshot(path, record)
 
     def approximate(query: Float32Array) -> Float32Array:
         return exact_scores(query, vectors[snapshot.candidates(query, 10)[0].keys - 1])

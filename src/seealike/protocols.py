@@ -22,7 +22,7 @@ from seealike.types import (
 )
 
 if TYPE_CHECKING:
-    from seealike.types import Float16Array, Float32Array, Int64Array, PixelArray
+    from seealike.types import Float32Array, Int64Array, PixelArray
 
 
 class Source(Protocol):
@@ -164,11 +164,4 @@ class Proposer(Protocol):
             queries: (q, d), unit norm.
             k: how many of the candidates are wanted at most.
             allowed: keys that may be proposed, ascending, also some that are not in here; all, if not given.
-        """
-
-    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
-        """The very vectors the catalogue has under those of ``keys`` that are at hand here, ascending by key.
-
-        None, where a proposer holds no exact ones: then they are read from the catalogue.
-        Shapes: the result is ((m,), (m, d)).
         """

@@ -296,7 +296,8 @@ class IndexReport:
     Counts of items, but for ``offered``, which is of the files (or rows) that the source has, usable or not.
     ``missing`` items are known to the catalogue but gone from the source, and were kept because so many were
     gone at once that the source looked unmounted (see ``prune_missing``). ``skipped_by_reason`` counts all
-    skipped files; ``skipped`` holds the first 10,000 of them, in the order of their ids.
+    skipped files; ``skipped`` holds the first 10,000 of them, in the order of their ids. ``ann_refused`` says
+    why the disk would not take the approximate index; searches do without, and the next change tries again.
     """
 
     added: int
@@ -311,6 +312,7 @@ class IndexReport:
     generation: int
     took_s: float
     dry_run: bool = False
+    ann_refused: str | None = None
 
     def __repr__(self) -> str:
         """The counts; of what was skipped, how many for which reason, but not each file."""

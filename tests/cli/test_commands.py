@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -17,6 +19,7 @@ import pytest
 from tests.pictures import picture, write_pictures
 
 import seealike
+from seealike.catalog import ann
 from seealike.cli.main import COMMANDS, cli, run
 
 
@@ -135,6 +138,28 @@ def read_lists(path: Path) -> list[tuple[str, int, str, float]]:
     return [(row["id"], int(row["rank"]), row["similar_id"], float(row["score"])) for row in records]
 
 
+def test_index_says_why_there_is_no_approximate_index_and_has_done_the_rest(
+    typed: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "photos", range(8))
+    monkeypatch.setattr(ann, "THRESHOLD", 5)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ann, "build_snapshot", full)
+        done = typed("index", tmp_path / "photos")
+    assert done.code == 0
+    assert "added 8" in done.out
+    (line,) = [line for line in done.err.splitlines() if "approximate" in line]
+    assert os.strerror(errno.ENOSPC) in line
+    assert "approximate index missing" in typed("info", "-C", tmp_path / "photos").out
+    again = typed("index", tmp_path / "photos")
+    assert (again.code, "approximate" in again.err) == (0, False)
+    assert "approximate over 8" in typed("info", "-C", tmp_path / "photos").out
+
+
 def test_index_makes_the_catalogue_equal_to_the_folder(typed: Call, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     paths = write_pictures(folder, range(8))
@@ -143,6 +168,7 @@ def test_index_makes_the_catalogue_equal_to_the_folder(typed: Call, tmp_path: Pa
 
     again = typed("index", folder, "--format", "json").json()
     assert (again["added"], again["unchanged"], again["generation"]) == (0, 8, first["generation"])
+    assert again["ann_refused"] is None
 
     picture(99).save(paths[0])  # changed
     paths[1].rename(folder / "moved é.jpg")

@@ -21,6 +21,7 @@ from seealike.indexes import (
     build_snapshot,
     exact_scores,
     load_snapshot,
+    rows,
 )
 from seealike.indexes.effort import Effort
 from seealike.protocols import Proposer
@@ -58,7 +59,7 @@ def build(path: Path, keys: Int64Array, vectors: Float16Array) -> SnapshotRecord
 def make_proposer(request: pytest.FixtureRequest, tmp_path: Path) -> MakeProposer:
     def snapshot(keys: Int64Array, vectors: Float16Array) -> Proposer:
         record = SnapshotRecord.from_json(build(tmp_path / "ann", keys, vectors).to_json())
-        return load_snapshot(str(tmp_path / "ann"), record)
+        return load_snapshot(str(tmp_path / "ann"), record)[0]
 
     return ExactIndex if request.param == "exact" else snapshot
 
@@ -103,7 +104,7 @@ def snapshot(data: Data, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 @pytest.fixture(scope="module")
 def loaded(snapshot: tuple[Path, SnapshotRecord]) -> FaissProposer:
-    return load_snapshot(str(snapshot[0]), snapshot[1])
+    return load_snapshot(str(snapshot[0]), snapshot[1])[0]
 
 
 @pytest.fixture(params=["exact", "faiss"])
@@ -183,7 +184,7 @@ def test_ten_thousand_identical_pictures_do_not_hide_the_others(tmp_path: Path) 
     stored, keys = vectors.astype(np.float16), np.arange(1, 13_001)
     record = build(tmp_path / "ann", keys, stored)
     assert (record.count, record.distinct) == (13_000, 3001)
-    snapshot = load_snapshot(str(tmp_path / "ann"), record)
+    snapshot, _ = load_snapshot(str(tmp_path / "ann"), record)
     found, scores = rescored(snapshot, (keys, stored), vectors[11_000:11_200], 10)
     wanted = -np.sort(-oracle(vectors[11_000:11_200], stored), axis=1)[:, :10]
     assert np.mean(scores >= wanted - 2e-6) >= 0.995
@@ -227,7 +228,7 @@ def test_enough_is_proposed_where_the_closest_lists_hold_too_few(
     path, record = snapshot
     lazy = replace(record, efforts=(Effort(10, 10, 1, 0.0, 10, 1),))
     for k in (1000, N - SAME + 1):
-        (proposed,) = load_snapshot(str(path), lazy).candidates(clustered(1, D, 13), k)
+        (proposed,) = load_snapshot(str(path), lazy)[0].candidates(clustered(1, D, 13), k)
         assert len(proposed.keys) >= k
 
 
@@ -264,13 +265,33 @@ def test_blocks_that_break_their_promise_are_refused(data: Data, tmp_path: Path)
 # -- damage ------------------------------------------------------------------------------------------------
 
 
-def test_vectors_are_given_as_they_were_stored(proposer: Proposer, data: Data) -> None:
+def test_vectors_are_given_as_they_were_stored(data: Data, snapshot: tuple[Path, SnapshotRecord]) -> None:
     keys, vectors = data
+    _, beside = load_snapshot(str(snapshot[0]), snapshot[1])
+    assert beside is not None
     places = np.random.default_rng(17).permutation(N)[:70]
-    found, rows = proposer.vectors_of([*keys[places].tolist(), 10**9])
-    assert np.array_equal(found, np.sort(keys[places]))
-    assert np.array_equal(rows, vectors[np.sort(places)])
-    assert proposer.vectors_of([])[1].shape == (0, D)
+    for reader in (beside, ExactIndex(*data)):
+        found, whole = reader.vectors_of([*keys[places].tolist(), 10**9])
+        assert np.array_equal(found, np.sort(keys[places]))
+        assert np.array_equal(whole, vectors[np.sort(places)])
+        assert reader.vectors_of([])[1].shape == (0, D)
+
+
+def test_no_vectors_are_written_where_they_cannot_be_read(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ann"
+    with_rows = build(path, *data)
+    assert with_rows.rows == N
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "CAN_BE_READ", False)
+        assert load_snapshot(str(path), with_rows)[1] is None
+        record = SnapshotRecord.from_json(build(path, *data).to_json())
+    assert (record.rows, record.size_bytes) == (0, path.stat().st_size)
+    assert with_rows.size_bytes - record.size_bytes >= N * D * 2
+    proposer, beside = load_snapshot(str(path), record)  # also by a system that could read them
+    assert beside is None
+    check_candidates(proposer, *data, clustered(20, D, 3), 10, recall=0.99)
 
 
 def refused(path: Path, record: SnapshotRecord) -> None:
@@ -315,12 +336,13 @@ def test_every_flipped_bit_is_noticed(
             if start:
                 refused(flipped, record)
                 continue
-            damaged = load_snapshot(str(flipped), record)
-            found, rows = damaged.vectors_of(keys.tolist())
+            _, damaged = load_snapshot(str(flipped), record)
+            assert damaged is not None
+            found, whole = damaged.vectors_of(keys.tolist())
             row = place // 8 // (2 * D)
-            assert damaged.damaged_row() == keys[row]
+            assert damaged.damaged() == keys[row]
             assert np.array_equal(found, np.delete(keys, row))
-            assert np.array_equal(rows, np.delete(vectors, row, axis=0))
+            assert np.array_equal(whole, np.delete(vectors, row, axis=0))
 
 
 def test_another_snapshot_in_its_place_is_refused(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +14,13 @@ from PIL import Image
 from tests.pictures import picture, write_pictures
 
 import seealike
-from seealike import IndexOptions, NewPicture
+from seealike import IndexOptions, NewPicture, SearchOptions
 from seealike.catalog import ann
 from seealike.catalog.encoder import embedder
 from seealike.catalog.sync import adding
-from seealike.errors import CatalogBusyError, PictureError, UsageError
+from seealike.errors import CatalogBusyError, PictureError, StorageError, UsageError
 from seealike.indexes import build_snapshot
-from seealike.store import SqliteStore, WriterLock, builder_lock
+from seealike.store import FileSystem, SqliteStore, StoreWriter, WriterLock, builder_lock
 from seealike.testing import FakeEncoder
 from seealike.types import ImageInput, Progress, SkipReason, SourceItem
 
@@ -320,3 +322,98 @@ def test_an_approximate_index_is_not_recorded_in_a_database_that_took_the_place_
     assert SqliteStore(catalog.path).state().ann is None
     assert catalog.search(picture(3), k=9)[0].id == "003"
     assert catalog.verify().ok
+
+
+def open_snapshots() -> list[str]:
+    files = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return [os.path.basename(file) for file in files if os.path.basename(file).startswith("ann-")]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at Linux's list of open files")
+@pytest.mark.usefixtures("small_threshold")
+def test_a_closed_catalogue_and_a_forked_child_let_go_of_the_snapshot(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    catalog.add_many(some(range(20)))
+    expected = [hit.id for hit in catalog.similar("003", k=5)]
+    assert len(open_snapshots()) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if not child:
+        right = False
+        try:
+            right = not open_snapshots() and [hit.id for hit in catalog.similar("003", k=5)] == expected
+            right = right and len(open_snapshots()) == 1
+        finally:
+            os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert [hit.id for hit in catalog.similar("003", k=5)] == expected
+    under_way = catalog._session.reading().searcher.view()
+    catalog.close()
+    assert under_way.rows is not None
+    assert len(under_way.rows.vectors_of(under_way.keys.tolist())[0]) == 20
+    del under_way
+    assert not open_snapshots()
+
+
+@pytest.mark.usefixtures("small_threshold")
+def test_an_index_with_nothing_to_do_reads_some_rows_of_the_snapshot_and_verify_heals_all(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pictures(tmp_path / "photos", range(20))
+    catalog.index(tmp_path / "photos")
+    monkeypatch.setattr(ann, "ROWS_LOOKED_AT", 3)
+    pread, sizes = os.pread, list[int]()
+
+    def counted(file: int, size: int, place: int) -> bytes:
+        sizes.append(size)
+        return pread(file, size, place)
+
+    monkeypatch.setattr(os, "pread", counted)
+    catalog.index(tmp_path / "photos")
+    assert sizes == [2 * 32] * 3
+    (file,) = Path(catalog.path).glob("ann-*")
+    content = bytearray(file.read_bytes())
+    content[2 * 32 * ((catalog.generation + 1) % 7)] ^= 1  # the row after one that is looked at
+    file.write_bytes(content)
+    expected = catalog.similar("001.jpg", k=20, options=SearchOptions(exact=True))
+    catalog.index(tmp_path / "photos")
+    assert catalog.similar("001.jpg", k=20) == expected
+    assert not catalog.verify().ok
+    assert catalog.verify(repair=True).ok
+    assert catalog.verify().ok
+    assert catalog.info().ann.state == "ready"
+
+
+@pytest.mark.parametrize("part", ["replacing", "set_ann"])
+@pytest.mark.usefixtures("small_threshold")
+def test_a_disk_too_full_for_the_approximate_index_takes_back_no_change(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    write_pictures(tmp_path / "photos", range(20))
+    wanted = FileSystem.replacing
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageError(catalog.path, "No space left on device")
+
+    def full_for_ann(files: FileSystem, path: str, *args: object, **kwargs: object) -> object:
+        if Path(path).name.startswith("ann-"):
+            full()
+        return wanted(files, path, *args, **kwargs)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        if part == "replacing":
+            patch.setattr(FileSystem, "replacing", full_for_ann)
+        else:
+            patch.setattr(StoreWriter, "set_ann", full)
+        report = catalog.index(tmp_path / "photos")
+        assert (report.added, report.ann_refused) == (20, f"{catalog.path}: No space left on device")
+        assert catalog.remove(["001.jpg"]) == 1
+        catalog.add("more", picture(40))
+        assert len(catalog.similar("more", k=30)) == 19
+        assert catalog.info().ann.state == "missing"
+        assert not list(Path(catalog.path).glob("ann-*"))
+        assert catalog.index().ann_refused
+    assert catalog.index().ann_refused is None
+    assert catalog.info().ann.state == "ready"

@@ -67,3 +67,57 @@ def test_a_key_that_is_not_there_is_not_given(tmp_path: Path) -> None:
     gaps = np.setdiff1d(np.arange(1, KEYS[-1] + 50), KEYS)
     found, vectors = rows.vectors_of(gaps.tolist())
     assert (len(found), vectors.shape) == (0, (0, D))
+
+
+def test_a_look_at_some_rows_reads_no_more_than_that_and_takes_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = made(tmp_path / "rows")
+    content = bytearray((tmp_path / "rows").read_bytes())
+    content[500 * 2 * D] ^= 1
+    (tmp_path / "rows").write_bytes(content)
+    pread, sizes = os.pread, list[int]()
+
+    def counted(file: int, size: int, place: int) -> bytes:
+        sizes.append(size)
+        return pread(file, size, place)
+
+    monkeypatch.setattr(os, "pread", counted)
+    noticed = [rows.damaged(rows=100, turn=turn) for turn in range(20, 29)]
+    assert sorted(noticed, key=str) == [int(KEYS[500]), *[None] * 8]
+    assert sum(sizes) <= 9 * 100 * 2 * D
+    assert rows.damaged() == rows.damaged(rows=N) == KEYS[500]
+
+
+def open_files() -> list[str]:
+    return [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at Linux's list of open files")
+def test_a_file_is_closed_when_the_last_who_reads_it_lets_go(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows")
+    under_way = rows.vectors_of
+    del rows
+    assert str(tmp_path / "rows") in open_files()
+    assert len(under_way(KEYS.tolist())[0]) == N
+    del under_way
+    assert str(tmp_path / "rows") not in open_files()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_no_rows_and_never_reads_a_file_that_got_their_descriptor(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows")
+    file = rows._file
+    child = os.fork()
+    if not child:
+        right = False
+        try:
+            other = os.open(tmp_path / "other", os.O_CREAT | os.O_RDWR)
+            right = other == file and not len(rows.vectors_of(KEYS.tolist())[0]) and rows.damaged() is None
+            del rows
+            os.fstat(other)
+        finally:
+            os._exit(0 if right else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(rows.vectors_of(KEYS.tolist())[0]) == N

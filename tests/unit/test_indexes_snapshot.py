@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RECORD = SnapshotRecord(
     count=3,
     distinct=2,
+    rows=3,
     dimension=4,
     first_key=1,
     last_key=9,

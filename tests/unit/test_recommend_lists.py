@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from seealike.recommend import (
     similar_lists,
 )
 from seealike.store import FileSystem, StoreWriter
-from seealike.types import Float16Array, Float32Array, Hit, unwatched
+from seealike.types import Float16Array, Float32Array, Hit, Int64Array, Proposal, unwatched
 
 DISTINCT = 1100  # enough for an approximate index that leaves something out
 PLACEHOLDER = 5
@@ -157,6 +157,35 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
     assert store.rows == 11
     assert ann.damage(store.directory, store.state().ann or "") == f"checksum of the vector with key {key}"
+    store.close()
+
+
+class _Lying:
+    """Proposes everything; says that all its vectors are the query's."""
+
+    def __init__(self, count: int) -> None:
+        self.last_key = count
+
+    def __len__(self) -> int:
+        return self.last_key
+
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        keys = np.arange(1, self.last_key + 1) if allowed is None else allowed
+        return [Proposal(keys, np.arange(len(keys)))] * len(queries)
+
+    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
+        return np.array(keys), np.repeat(vector(4321)[None], len(keys), axis=0)
+
+
+def test_whoever_proposes_has_no_say_in_scores(tmp_path: Path) -> None:
+    store, exact = shop(tmp_path / "catalog", 20, approximate=False)
+    with contextlib.closing(StoreWriter(store.database_path)) as writer:
+        writer.set_ann("an engine in another process")
+    asked = Searcher(store, store.identity.dimension, lambda _: (_Lying(store.state().count), None))
+    query = Query([Examples(vectors=vector(4321)[None].astype(np.float32))], 10)
+    expected = hits(store, exact, query, lambda: lambda _: None)
+    assert hits(store, asked, query, lambda: lambda _: None) == expected
+    assert expected[0][0].score < 1
     store.close()
 
 

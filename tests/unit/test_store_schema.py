@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from seealike.errors import (
     StorageError,
     UsageError,
 )
-from seealike.store import schema
+from seealike.sources import TableLayout
+from seealike.store import SourceRecord, State, schema
 
 
 @pytest.fixture
@@ -124,6 +126,35 @@ def test_a_newer_format_is_refused_with_both_numbers(path: str, monkeypatch: pyt
         NewerFormatError, match=f"has catalogue format {ours + 1}, this seealike reads up to {ours}"
     ):
         schema.connect(path)
+
+
+def test_a_build_that_knows_no_layouts_of_sources_refuses_the_catalogue(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        patch.setattr(schema, "FORMAT_VERSION", 3)
+        schema.connect(path, create=True).close()
+        schema.connect(path).close()
+    schema.connect(path).close()
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+    monkeypatch.setattr(schema, "FORMAT_VERSION", 3)
+    with pytest.raises(NewerFormatError):
+        schema.connect(path)
+
+
+def test_another_field_of_the_stored_state_is_another_format() -> None:
+    """Who changes these lists adds an entry to ``MIGRATIONS``: a build of before cannot read the field."""
+    assert schema.FORMAT_VERSION == 4
+    assert [field.name for field in fields(SourceRecord)] == [
+        *("number", "label", "root", "relative_root", "inside", "spec", "relative_spec"),
+        *("prefix", "missing", "limits", "layout"),
+    ]
+    assert [field.name for field in fields(State)] == [
+        *("generation", "count", "last_key", "key_sum", "item_sum", "skipped", "skip_sum", "sources"),
+        *("counts", "ann", "tombstones", "recorded_from", "rewritten", "renamed"),
+    ]
+    assert [field.name for field in fields(TableLayout)] == ["columns", "encoding"]
 
 
 def test_a_flipped_bit_in_the_format_number_is_not_taken_for_a_newer_format(path: str) -> None:

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from seealike.catalog.options import AnnInfo
+from seealike.errors import StorageError
 from seealike.indexes import (
     FaissProposer,
     SnapshotDamagedError,
     SnapshotRecord,
+    VectorRows,
     build_snapshot,
     load_snapshot,
 )
@@ -28,6 +30,7 @@ from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 ATTEMPTS = 3  # to read one generation while others write; then the next change tries again
 THRESHOLD = 30_000  # items; below, exact search is quick enough (docs/benchmarks.md)
 STALE_SHARE = 0.2  # of the snapshot: so many newer or deleted items call for a new one
+ROWS_LOOKED_AT = 1000  # of the snapshot, by every ``index``; ``verify`` looks at all
 PREFIX, SUFFIX = "ann-", ".faiss"
 Writing = Callable[[], AbstractContextManager[StoreWriter]]
 
@@ -54,8 +57,8 @@ class _Named:
         return cls(file, SnapshotRecord.from_json(record))
 
 
-def load(directory: str, record: str) -> FaissProposer | None:
-    """Open the snapshot that ``record`` names, or ``None`` where it is missing or damaged."""
+def load(directory: str, record: str) -> tuple[FaissProposer, VectorRows | None] | None:
+    """Open the snapshot that ``record`` names; ``None`` where it is missing or damaged."""
     try:
         named = _Named.from_text(record)
         return load_snapshot(os.path.join(directory, named.file), named.snapshot)
@@ -63,11 +66,12 @@ def load(directory: str, record: str) -> FaissProposer | None:
         return None
 
 
-def damage(directory: str, record: str) -> str | None:
-    """What is wrong with the snapshot, or ``None``. Reads all of it."""
+def damage(directory: str, record: str, *, rows: int | None = None, turn: int = 0) -> str | None:
+    """What is wrong with the snapshot, or ``None``. Reads all, or fewer ``rows``: see ``VectorRows``."""
     try:
         named = _Named.from_text(record)
-        key = load_snapshot(os.path.join(directory, named.file), named.snapshot).damaged_row()
+        _, vectors = load_snapshot(os.path.join(directory, named.file), named.snapshot)
+        key = None if vectors is None else vectors.damaged(rows=rows, turn=turn)
     except SnapshotDamagedError as exc:
         return exc.what
     except OSError as exc:
@@ -118,12 +122,17 @@ def refresh(store: SqliteStore, files: FileSystem, writing: Writing, progress: P
                     writer.set_ann(None)
                 _remove_orphans(store, files)
             return
-        if _covers_most(store.directory, state) and damage(store.directory, state.ann or "") is None:
+        if _covers_most(store.directory, state) and _looks_whole(store.directory, state):
             return
         for _ in range(ATTEMPTS):
             with contextlib.suppress(_ChangedError):
                 _build(store, files, writing, progress)
                 return
+
+
+def _looks_whole(directory: str, state: State) -> bool:
+    """Whether what is trusted is what was written; of the rows, which are checked when read, a few."""
+    return damage(directory, state.ann or "", rows=ROWS_LOOKED_AT, turn=state.generation) is None
 
 
 def drop(store: SqliteStore, writer: StoreWriter, files: FileSystem) -> None:
@@ -170,6 +179,7 @@ def _build(store: SqliteStore, files: FileSystem, writing: Writing, progress: Pr
 
     Raises:
         _ChangedError: items of that generation went away before they could be read as often as needed.
+        StorageError: the disk refused; there is no more on it than before.
     """
     state, by_id = store.state_and_keys()
     keys = np.sort(by_id)
@@ -189,10 +199,14 @@ def _build(store: SqliteStore, files: FileSystem, writing: Writing, progress: Pr
                 path=temporary,
             )
         )
-    with writing() as writer:
-        now = store.state()
-        if now.ann == state.ann and now.generation >= state.generation:
-            writer.set_ann(_Named(os.path.basename(final_name()), built[0]).to_text())
+    try:
+        with writing() as writer:
+            now = store.state()
+            if now.ann == state.ann and now.generation >= state.generation:
+                writer.set_ann(_Named(os.path.basename(final_name()), built[0]).to_text())
+    except StorageError:
+        files.remove(final_name())  # a full disk is to get back what a cache took
+        raise
     _remove_orphans(store, files)
     progress(Progress("ann", state.count, state.count))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from seealike.catalog import ann
@@ -69,8 +70,7 @@ class Changer:
                 remove_other_databases(session.path, session.files)
                 session.encoder.keep(session.files, link=options.link_encoder)
                 report = SyncJob(store, writer, opened, options, limits, told).run(embedder)
-        session.renew_ann(told, look_closely=True)
-        return report
+        return replace(report, ann_refused=session.renew_ann(told, look_closely=True))
 
     def forget(self, source: PathInput) -> int:
         """Drop a source, its items and its skipped files. No picture is deleted. The number of items removed.

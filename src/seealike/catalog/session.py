@@ -20,6 +20,7 @@ from seealike.errors import (
     CatalogError,
     EncoderMismatchError,
     ReplacedCatalogError,
+    StorageError,
     UsageError,
 )
 from seealike.forking import keep_for_ever, tell_of_forks
@@ -79,7 +80,8 @@ class Current:
         return self._closed
 
     def anew(self) -> Current:
-        """One for a forked child: it opens a store of its own when it is asked first."""
+        """One for a forked child, where this one ends: it opens a store of its own when it is asked first."""
+        self._reading.searcher.close()
         return Current(self._reading.store)
 
     def reading(self) -> Reading:
@@ -119,10 +121,11 @@ class Current:
         return reading_of(SqliteStore(self._reading.store.directory))
 
     def close(self) -> None:
-        """Close the store; nothing is reopened afterwards."""
+        """Close the store and let go of what was read of it; nothing is reopened afterwards."""
         with self._reopening:
             self._closed = True
             self._reading.store.close()
+            self._reading.searcher.close()
 
     def _reopened(self, is_right: Callable[[SqliteStore], bool]) -> Reading:
         with self._reopening:
@@ -257,13 +260,18 @@ class Session:
                 raise ReplacedCatalogError(self.path)
             yield writer
 
-    def renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> None:
+    def renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> str | None:
         """Make the approximate index anew where that is due; others may write meanwhile.
 
-        While somebody else writes for long it stays as it is, and the next change tries again.
+        While somebody else writes for long it stays as it is, and the next change tries again. So it does
+        where the disk refuses: a cache may be absent, and what was committed stands. Returns why then.
         """
         with suppress(CatalogBusyError, ReplacedCatalogError):
-            store = self.store
-            if look_closely or ann.is_due(store):
-                writing = partial(self.committing, SMALL_CHANGE_WAIT_S, only=store)
-                ann.refresh(store, self.files, writing, progress)
+            try:
+                store = self.store
+                if look_closely or ann.is_due(store):
+                    writing = partial(self.committing, SMALL_CHANGE_WAIT_S, only=store)
+                    ann.refresh(store, self.files, writing, progress)
+            except StorageError as exc:
+                return f"{exc.path}: {exc.cause}"
+        return None

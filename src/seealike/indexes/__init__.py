@@ -3,6 +3,7 @@
 from seealike.indexes.ann import FaissProposer, load_snapshot
 from seealike.indexes.build import build_snapshot
 from seealike.indexes.exact import ExactIndex
+from seealike.indexes.rows import VectorRows
 from seealike.indexes.scoring import exact_scores
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord
 
@@ -11,6 +12,7 @@ __all__ = [
     "FaissProposer",
     "SnapshotDamagedError",
     "SnapshotRecord",
+    "VectorRows",
     "build_snapshot",
     "exact_scores",
     "load_snapshot",

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.indexes import rows
 from seealike.indexes.effort import REFINED_NARROW, REFINED_WIDE, Effort, effort_for, needs_more
 from seealike.indexes.faiss import THREADS, FaissEngine, threads
 from seealike.indexes.reduction import Reduction
-from seealike.indexes.rows import CAN_BE_READ, VectorRows
+from seealike.indexes.rows import VectorRows
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
 from seealike.types import Proposal
 
 if TYPE_CHECKING:
-    from seealike.types import Float16Array, Float32Array, Int64Array
+    from seealike.types import Float32Array, Int64Array
 
 _WORTH_A_THREAD = 32
 
@@ -32,10 +32,9 @@ class FaissProposer:
         keys: Int64Array,
         starts: Int64Array,
         engine: FaissEngine | None,
-        rows: VectorRows | None,
     ) -> None:
         """Use ``load_snapshot`` instead. Without an engine every key is proposed."""
-        self.record, self._rows = record, rows
+        self.record = record
         self._reduction, self._keys, self._starts, self._engine = reduction, keys, starts, engine
         self._has_twins = record.distinct < record.count
         self._known_effort: Effort | None = None
@@ -76,16 +75,6 @@ class FaissProposer:
             return propose(queries)
         with ThreadPoolExecutor(workers) as pool:
             return [row for part in pool.map(propose, np.array_split(queries, 4 * workers)) for row in part]
-
-    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
-        """See ``Proposer.vectors_of``: from the file, but for rows that are damaged."""
-        if self._rows is None:
-            return np.empty(0, dtype=np.int64), np.empty((0, self.record.dimension), dtype=np.float16)
-        return self._rows.vectors_of(keys)
-
-    def damaged_row(self) -> int | None:
-        """See ``VectorRows.damaged``."""
-        return None if self._rows is None else self._rows.damaged()
 
     def _effort(self, k: int) -> Effort:
         """The effort for ``k``; the last one is remembered, for most callers always ask for as many."""
@@ -132,15 +121,17 @@ def _searched(
     return labels[0][found], distances[0][found]
 
 
-def load_snapshot(path: str, record: SnapshotRecord) -> FaissProposer:
-    """Read a snapshot, having checked that it is the recorded one.
+def load_snapshot(path: str, record: SnapshotRecord) -> tuple[FaissProposer, VectorRows | None]:
+    """Read a snapshot, having checked that it is the recorded one: who proposes, and the exact vectors.
+
+    There are none of these where they were not written, or cannot be read.
 
     Raises:
         SnapshotDamagedError: it is missing, damaged, another one, or of a FAISS this one cannot read.
     """
     parts = read_parts(path, record.size_bytes, record.sha256, record.rows_bytes)
     shapes = {
-        "checksums": (record.count,),
+        "checksums": (record.rows,),
         "directions": (record.reduced, record.dimension),
         "offset": (record.reduced,),
         "keys": (record.count,),
@@ -156,17 +147,17 @@ def load_snapshot(path: str, record: SnapshotRecord) -> FaissProposer:
             raise SnapshotDamagedError(path, str(exc)) from exc
         if engine.shape != (record.distinct, record.reduced):
             raise SnapshotDamagedError(path, f"FAISS holds {engine.shape}")
-    keys, rows = parts["keys"].astype(np.int64), None
-    if CAN_BE_READ:
+    keys, vectors = parts["keys"].astype(np.int64), None
+    if record.rows and rows.CAN_BE_READ:
         try:
-            rows = VectorRows(path, np.sort(keys), parts["checksums"].astype(np.uint32), record.dimension)
+            vectors = VectorRows(path, np.sort(keys), parts["checksums"].astype(np.uint32), record.dimension)
         except OSError as exc:
             raise SnapshotDamagedError(path, exc.strerror or str(exc)) from exc
-    return FaissProposer(
+    proposer = FaissProposer(
         record,
         Reduction(parts["directions"].astype(np.float32), parts["offset"].astype(np.float32)),
         keys,
         parts["starts"].astype(np.int64),
         engine,
-        rows,
     )
+    return proposer, vectors

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.indexes import rows
 from seealike.indexes.effort import TARGET_RECALL, TUNED_FOR, Effort, Task, recalls, tuned_efforts
 from seealike.indexes.faiss import FaissEngine, library, search_in_threads
 from seealike.indexes.reduction import Reduction, fit_reduction
-from seealike.indexes.rows import written
 from seealike.indexes.snapshot import SnapshotRecord, write_parts
 from seealike.indexes.survey import SEED, reduce_all, survey
 
@@ -53,10 +53,11 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         OSError: the disk refused.
     """
     started = time.perf_counter()
-    checksums = np.zeros(count, dtype=np.uint32)
+    checksums = np.zeros(count if rows.CAN_BE_READ else 0, dtype=np.uint32)
     try:
         with open(path, "wb") as file:
-            found = survey(written(blocks(), file, checksums), count, dimension)
+            first = rows.written(blocks(), file, checksums) if rows.CAN_BE_READ else blocks()
+            found = survey(first, count, dimension)
             built = _built(blocks, found, dimension)
             keys, starts = found.members()
             parts_bytes, sha256 = write_parts(
@@ -77,6 +78,7 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
     return SnapshotRecord(
         count=count,
         distinct=found.distinct,
+        rows=len(checksums),
         dimension=dimension,
         first_key=int(found.keys[0]) if count else 0,
         last_key=int(found.keys[-1]) if count else 0,
@@ -86,7 +88,7 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         efforts=built.efforts,
         recall_at_10=round(built.recall_at_10, 6),
         queries=min(MEASURED_QUERIES, len(found.sample)),
-        size_bytes=count * dimension * 2 + parts_bytes,
+        size_bytes=len(checksums) * dimension * 2 + parts_bytes,
         sha256=sha256,
         took_s=round(time.perf_counter() - started, 3),
     )

@@ -7,6 +7,7 @@ memory is waited for. Nothing is mapped: a file that somebody cuts would end the
 
 from __future__ import annotations
 
+import math
 import os
 import weakref
 import zlib
@@ -14,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+
+from seealike.forking import tell_of_forks
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +32,11 @@ _ROWS_AT_ONCE = 4096
 
 
 class VectorRows:
-    """Reads rows of a file that ``written`` began. Immutable, and safe to use from several threads."""
+    """Reads rows of a file that ``written`` began. Immutable, and safe to use from several threads.
+
+    The file is closed when the last who uses it lets go: never under somebody who reads. A forked child has
+    no rows here, and closes its copy of the parent's descriptor.
+    """
 
     def __init__(self, path: str, keys: Int64Array, checksums: Checksums, dimension: int) -> None:
         """Open the file. Shapes: keys, ascending, and checksums are (n,).
@@ -40,7 +47,8 @@ class VectorRows:
         self._keys, self._checksums, self._dimension = keys, checksums, dimension
         self._size = 2 * dimension
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        weakref.finalize(self, os.close, self._file)
+        self._close = weakref.finalize(self, os.close, self._file)
+        tell_of_forks(self, VectorRows._after_fork)
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file, 0, len(keys) * self._size, os.POSIX_FADV_RANDOM)
 
@@ -62,14 +70,25 @@ class VectorRows:
             whole[row] = False
         return (asked, rows) if all(whole) else (asked[whole], rows[whole])
 
-    def damaged(self) -> int | None:
-        """The key of the first row that is not what was written; ``None`` if all are. Reads everything.
+    def _after_fork(self) -> None:
+        self._keys = self._keys[:0]
+        self._close()
+
+    def damaged(self, *, rows: int | None = None, turn: int = 0) -> int | None:
+        """The key of the first row that is not what was written; ``None`` if all are.
+
+        Args:
+            rows: look at so many at most, spread evenly; at all, if not given.
+            turn: which of them: in as many turns as there are rows between two of them, at all.
 
         Raises:
             OSError: the disk refuses.
         """
-        for first in range(0, len(self._keys), _ROWS_AT_ONCE):
-            expected = self._checksums[first : first + _ROWS_AT_ONCE].tolist()
+        n = len(self._keys)
+        step = 1 if rows is None else max(1, math.ceil(n / rows))
+        at_once = _ROWS_AT_ONCE if step == 1 else 1
+        for first in range(turn % step, n, max(step, at_once)):
+            expected = self._checksums[first : first + at_once].tolist()
             data = memoryview(os.pread(self._file, len(expected) * self._size, first * self._size))
             for row, crc in enumerate(expected):
                 if zlib.crc32(data[row * self._size : (row + 1) * self._size]) != crc:

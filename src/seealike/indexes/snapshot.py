@@ -47,6 +47,7 @@ class SnapshotRecord:
 
     Args:
         count: vectors; ``distinct`` of them differ from all before.
+        rows: how many of them are in the file: all, or none where this system could not read them.
         first_key, last_key: the range of keys; both 0 in an empty snapshot.
         reduced: dimensions kept for the approximate search; ``lists`` is 0 where all vectors are
             compared.
@@ -58,6 +59,7 @@ class SnapshotRecord:
 
     count: int
     distinct: int
+    rows: int
     dimension: int
     first_key: int
     last_key: int
@@ -75,7 +77,7 @@ class SnapshotRecord:
     @property
     def rows_bytes(self) -> int:
         """The size of the vectors at the file's beginning."""
-        return self.count * self.dimension * 2
+        return self.rows * self.dimension * 2
 
     def to_json(self) -> str:
         """One line of JSON with every field."""

@@ -44,15 +44,28 @@ class Searcher:
         self,
         store: VectorStore,
         dimension: int,
-        open_ann: Callable[[str], Proposer | None],
+        open_ann: Callable[[str], tuple[Proposer, RowReader | None] | None],
     ) -> None:
-        """``open_ann`` gives the approximate index from its record, or ``None`` where that is not usable."""
+        """Nothing is read yet.
+
+        Args:
+            store: the truth.
+            dimension: of its vectors.
+            open_ann: gives the approximate index from its record, and who reads stored vectors quicker than
+                the store, where there is one; or ``None`` where that record is of no use.
+        """
         self._store = store
         self._dimension = dimension
         self._open_ann = open_ann
         self._refreshing = threading.Lock()
         self._least = 0
         self._view: View | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of the view. Its memory and its file are free when those who are using it have ended."""
+        self._closed = True
+        self._view = None
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -88,6 +101,8 @@ class Searcher:
             fresh = self._refreshed(self._view)
             if fresh is not None:
                 self._view = fresh
+                if self._closed:  # meanwhile
+                    self._view = None
                 return fresh
         if self._store.state().generation == generation:  # nobody wrote: vectors are missing
             raise self._store.damaged("items without a vector")
@@ -96,18 +111,19 @@ class Searcher:
     def _refreshed(self, old: View | None) -> View | None:
         """A view of the newest generation, or ``None`` if it changed while being read."""
         state, living, gone = self._read_keys(old)
-        ann = None
-        if state.ann is not None:
-            known = old is not None and old.ann_record == state.ann
-            ann = old.ann if known and old is not None else self._open_ann(state.ann)
+        ann, rows = None, None
+        if old is not None and old.ann_record == state.ann:
+            ann, rows = old.ann, old.rows
+        elif state.ann is not None:
+            ann, rows = self._open_ann(state.ann) or (None, None)
         after = ann.last_key if ann is not None else 0
         wanted = living.keys[np.searchsorted(living.keys, after, side="right") :]
         if ann is None and len(wanted) * self._dimension * 2 > IN_MEMORY_BYTES:
-            return View(state.generation, living, self._dimension, state.ann, None, None)
+            return View(state.generation, living, self._dimension, state.ann, None, None, None)
         memory = self._memory(old, gone, wanted, after)
         if memory is None:
             return None
-        return View(state.generation, living, self._dimension, state.ann, ann, memory)
+        return View(state.generation, living, self._dimension, state.ann, ann, rows, memory)
 
     def _read_keys(self, old: View | None) -> tuple[StoreState, Keys, Int64Array]:
         """The state, its keys, and those of the old view that are gone.
@@ -194,7 +210,7 @@ class Searcher:
                 yield _Part(memory, (memory,), len(memory))
             covered = int(np.searchsorted(view.keys, ann.last_key, side="right"))
             if covered:
-                readers = (ann, self._store) if reader is None else (reader,)
+                readers = [*filter(None, [view.rows]), self._store] if reader is None else [reader]
                 yield _Part(ann, readers, covered, None if covered == len(ann) else view.keys)
         elif ann is None and memory is not None:
             yield _Part(memory, (memory,), len(memory))

@@ -126,7 +126,8 @@ class View:
     """One generation. ``memory`` holds the vectors that no snapshot covers.
 
     ``memory`` is ``None`` where there is neither a snapshot nor room for the vectors: then they are streamed.
-    ``ann_record`` is the snapshot the store names, also where it could not be loaded.
+    ``ann_record`` is the snapshot the store names, also where it could not be loaded. ``rows`` has vectors of
+    what ``ann`` proposes, each checked as it is read; what it does not have is read from the store.
     """
 
     generation: int
@@ -134,6 +135,7 @@ class View:
     dimension: int
     ann_record: str | None
     ann: Proposer | None
+    rows: RowReader | None
     memory: ExactIndex | None
 
     @property

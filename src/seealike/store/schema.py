@@ -107,6 +107,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         PRIMARY KEY (generation, key)
     ) STRICT, WITHOUT ROWID;
     """,
+    "-- Sources have a layout, which earlier versions cannot read.",
 )
 FORMAT_VERSION = len(MIGRATIONS)
 

@@ -237,6 +237,7 @@ def summed(reports: Sequence[IndexReport]) -> IndexReport:
         generation=reports[-1].generation,
         took_s=sum(report.took_s for report in reports),
         dry_run=reports[-1].dry_run,
+        ann_refused=reports[-1].ann_refused,
     )
 
 

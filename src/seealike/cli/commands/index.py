@@ -170,6 +170,9 @@ def _indexed(
                         if exc.report is None:
                             raise
                         result, unread = exc.report, exc
+                if result.ann_refused:
+                    why = f"the approximate index could not be made: {result.ann_refused}"
+                    echo(f"{why}; searches do without it, and the next change tries again", err=True)
                 if report:
                     _write_report(report, opened, result, source)
                 return result, len(opened), unread

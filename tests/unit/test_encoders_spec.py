@@ -70,3 +70,20 @@ def test_what_makes_no_sense_is_refused_in_one_line(text: str, message: str) -> 
         parse_spec(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "is_copy", "is_installed"),
+    [
+        ("onnx:/models/m.onnx?size=64", "/models/m.onnx", False, False),
+        ("kept:/a/encoders/k.json", None, True, False),
+        ("timm:vgg16?weights=/w.safetensors", None, False, False),
+        ("open_clip:ViT-B-32?weights=/w.safetensors", None, False, False),
+        ("efficientnet-lite0", None, False, True),
+        ("of-a-package:/models/m.onnx", None, False, True),
+    ],
+)
+def test_a_spec_says_what_it_names(text: str, file: str | None, is_copy: bool, is_installed: bool) -> None:
+    spec = parse_spec(text)
+    assert (spec.file, spec.is_copy, spec.is_installed) == (file, is_copy, is_installed)
+    assert EncoderSpec.of_file("/models/m.onnx") == parse_spec("onnx:/models/m.onnx")

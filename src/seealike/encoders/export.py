@@ -19,7 +19,7 @@ from seealike.encoders.cache import default_cache_dir, remembered_sha256
 from seealike.encoders.kept import KeptEncoders
 from seealike.encoders.onnx.openvino import fastest_precision, reason_of
 from seealike.encoders.onnx.record import onnx_record
-from seealike.encoders.spec import ONNX, EncoderSpec
+from seealike.encoders.spec import EncoderSpec
 from seealike.errors import EncoderError, StorageError
 from seealike.files import TEMPORARY_PREFIX
 
@@ -74,7 +74,7 @@ class ExportCache:
             self._kept.make_folder()
             with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=self._kept.folder) as folder:
                 origin = make(folder)
-                record = onnx_record(EncoderSpec(ONNX, os.path.join(folder, MODEL_FILE)), self.base)
+                record = onnx_record(EncoderSpec.of_file(os.path.join(folder, MODEL_FILE)), self.base)
                 self._kept.copy(key, replace(record, origin_sha256=origin, cached=True), str(spec))
         except (OSError, StorageError) as exc:
             cause = exc.cause if isinstance(exc, StorageError) else exc.strerror

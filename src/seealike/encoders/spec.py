@@ -105,6 +105,26 @@ class EncoderSpec:
     interpolation: str | None = None
     norm: Normalisation | None = None
 
+    @classmethod
+    def of_file(cls, path: str) -> EncoderSpec:
+        """The ONNX file at an absolute path, as its own record says."""
+        return cls(ONNX, path)
+
+    @property
+    def file(self) -> str | None:
+        """The ONNX file that it names, if it names one."""
+        return self.target if self.scheme == ONNX else None
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it names what a catalogue keeps."""
+        return self.scheme == KEPT
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is known by its name alone: it came with this package or another."""
+        return self.scheme not in (*_EXAMPLES, KEPT)
+
     def __str__(self) -> str:
         """The text that ``parse_spec`` reads back."""
         name = f"{self.scheme}:{_quoted(self.target)}" if self.target else self.scheme

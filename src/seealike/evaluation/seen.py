@@ -8,7 +8,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from seealike.encoders import mark_of, marks_from_text, parse_spec, read_card, record_for
-from seealike.encoders.spec import KEPT, ONNX
 from seealike.types import Int64Array
 
 NOTHING: Int64Array = np.empty(0, np.int64)
@@ -26,10 +25,10 @@ def learnt_marks(encoder: str) -> Int64Array | None:
         EncoderError: the card cannot be read.
     """
     spec = parse_spec(encoder)
-    if spec.scheme not in (ONNX, KEPT):
+    copy = record_for(spec) if spec.is_copy else None
+    file = copy.file if copy is not None else spec.file
+    if file is None:
         return NOTHING
-    copy = record_for(spec) if spec.scheme == KEPT else None
-    file = copy.file if copy is not None else spec.target
     card = read_card(file)
     if card is None:
         return NOTHING if os.path.isfile(file) else None

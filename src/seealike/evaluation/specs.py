@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from seealike.catalog import Catalog
 from seealike.encoders import parse_spec
-from seealike.encoders.spec import ONNX
 
 
 def own_spec(catalog: Catalog) -> str:
@@ -35,8 +34,8 @@ def short_names(specs: Sequence[str]) -> tuple[str, ...]:
 def _file(spec: str) -> str:
     """A model file's name with its options; other encoders as they are."""
     asked = parse_spec(spec)
-    if asked.scheme != ONNX:
+    if asked.file is None:
         return spec
     _, question, options = spec.rpartition("?")
     tail = f"?{options}" if question and "=" in options else ""
-    return f"{os.path.basename(asked.target)}{tail}"
+    return f"{os.path.basename(asked.file)}{tail}"

@@ -3,6 +3,7 @@
 from seealike.indexes.ann import FaissProposer, load_snapshot
 from seealike.indexes.build import build_snapshot
 from seealike.indexes.exact import ExactIndex
+from seealike.indexes.faiss import closest_to_each
 from seealike.indexes.rows import VectorRows
 from seealike.indexes.scoring import exact_scores
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord
@@ -14,6 +15,7 @@ __all__ = [
     "SnapshotRecord",
     "VectorRows",
     "build_snapshot",
+    "closest_to_each",
     "exact_scores",
     "load_snapshot",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.indexes.faiss import closest_to_each
+from seealike.indexes import closest_to_each
 from seealike.types import Metric
 from seealike.vectors import ROWS_AT_ONCE, principal_directions
 

@@ -18,7 +18,7 @@ from seealike.encoders import (
     record_for,
     write_card,
 )
-from seealike.encoders.spec import ONNX, EncoderSpec
+from seealike.encoders.spec import EncoderSpec
 from seealike.errors import EncoderError, StorageError, UsageError
 from seealike.files import FileSystem
 from seealike.training.trial import Parity, compared
@@ -134,7 +134,7 @@ def _folder_beside(output: str) -> tempfile.TemporaryDirectory[str]:
 
 
 def _record(path: str, cache_dir: str) -> EncoderRecord:
-    record = record_for(EncoderSpec(ONNX, path), cache_dir)
+    record = record_for(EncoderSpec.of_file(path), cache_dir)
     if record is None:
         raise EncoderError(f"{path} is no encoder")
     return record

@@ -17,7 +17,6 @@ from seealike.encoders import (
     load_encoder,
     parse_spec,
 )
-from seealike.encoders.spec import ONNX
 from seealike.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -133,9 +132,9 @@ class EncoderAtHand:
 
     def _loaded_from(self, place: EncoderSpec, load: Callable[[EncoderSpec], Loaded | None]) -> Loaded | None:
         remedy = _remedy(place)
-        if place.scheme == ONNX and not os.path.isfile(place.target):
+        if place.file is not None and not os.path.isfile(place.file):
             raise EncoderError(
-                f"the model file {place.target} that {self._directory} was made with is not there; {remedy}"
+                f"the model file {place.file} that {self._directory} was made with is not there; {remedy}"
             )
         try:
             encoder = load(place)
@@ -148,7 +147,7 @@ class EncoderAtHand:
         now = described(encoder.identity)
         encoder.close()
         raise EncoderError(
-            f"{place.target if place.scheme == ONNX else place} is no longer what {self._directory} was made "
+            f"{place.file or place} is no longer what {self._directory} was made "
             f"with ({described(self.identity)}, now {now}); {remedy}"
         )
 
@@ -173,8 +172,8 @@ def encoded_unit(vectors: Float32Array) -> Float32Array:
 
 
 def _remedy(place: EncoderSpec) -> str:
-    if place.scheme == ONNX:
-        return f"if it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+    if place.file is not None:
+        return "if it lies elsewhere now, say so: --encoder onnx:FILE"
     if place.weights is not None:
         moved = replace(place, weights="NEWPLACE")
         return f"if its weights lie elsewhere now, say so: --encoder '{moved}'"

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from seealike.catalog.options import EncoderPlace, Finding
-from seealike.encoders import EncoderRecord, parse_spec, record_for
+from seealike.encoders import EncoderRecord, EncoderSpec, parse_spec, record_for
 from seealike.encoders.kept import KeptEncoder, KeptEncoders, identity_key, is_copied, origin_of
-from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec
 from seealike.errors import (
     CatalogError,
     EncoderError,
@@ -102,7 +101,7 @@ class EncoderCopies:
             if link and kept is not None and kept.record is not None:
                 raise EncoderError(
                     f"{origins[0]} is gone, or another encoder now, so {self.directory} keeps its copy; if "
-                    f"it lies elsewhere now, say so: --encoder {ONNX}:FILE"
+                    f"it lies elsewhere now, say so: --encoder onnx:FILE"
                 )
             return  # whoever needs it later is told the reason
         origin, record = found
@@ -153,7 +152,7 @@ class EncoderCopies:
             folder = os.path.dirname(kept.record.file)
             return EncoderPlace("copy", folder, sum(map(self._kept.size_bytes, kept.sets())))
         place = parse_spec(kept.spec if kept is not None else spec or identity.name)
-        if place.scheme not in (ONNX, TIMM, OPEN_CLIP, KEPT):
+        if place.is_installed:
             return EncoderPlace("installed", None)
         return EncoderPlace("link", place.weights or place.target)
 

@@ -20,7 +20,6 @@ from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
 from seealike.encoders import identity_of, parse_spec
-from seealike.encoders.spec import ONNX
 from seealike.errors import CatalogError, DamagedCatalogError, EncoderMismatchError, ForeignFileError
 from seealike.files import check_own_folder
 from seealike.images import DecodeLimits
@@ -145,7 +144,7 @@ def _files_of(owner: str, text: str) -> Iterator[tuple[str, str]]:
     if not text:
         return
     spec = parse_spec(text)
-    for file in (spec.target if spec.scheme == ONNX else None, spec.weights, spec.text):
+    for file in (spec.file, spec.weights, spec.text):
         if file:
             yield owner, file
 

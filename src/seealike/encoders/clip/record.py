@@ -17,7 +17,7 @@ from seealike.encoders.clip.export import export_pair
 from seealike.encoders.clip.model import CONFIG_FILE, OpenClipModel
 from seealike.encoders.export import ExportCache
 from seealike.encoders.onnx.record import onnx_record
-from seealike.encoders.spec import ONNX, OPEN_CLIP, EncoderSpec
+from seealike.encoders.spec import OPEN_CLIP, EncoderSpec
 from seealike.encoders.weights import WeightsFile
 from seealike.errors import UsageError
 
@@ -45,7 +45,7 @@ def open_clip_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
     if spec == plain:
         return pair
     options = {option: getattr(spec, option) for option in _PREPARING}
-    pictures = onnx_record(replace(EncoderSpec(ONNX, pair.file), **options), cache_dir)
+    pictures = onnx_record(replace(EncoderSpec.of_file(pair.file), **options), cache_dir)
     return replace(pair, preprocessing=pictures.preprocessing)
 
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import base64
 import copy
+import gc
+import io
+import itertools
 import json
+import os
 import pickle
 import re
-from collections.abc import Iterator
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +27,8 @@ from tests.pictures import picture, write_pictures
 import seealike
 from seealike import Hit, Hits, NewPicture, ResultsLook, SearchOptions
 from seealike.catalog import exporting
-from seealike.errors import CatalogBusyError, UnknownItemError, UsageError
+from seealike.errors import DamagedCatalogError, UnknownItemError, UsageError
+from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder
 
 
@@ -68,7 +76,65 @@ def test_hits_are_a_list_with_columns_and_a_line_each_at_a_prompt(catalog: seeal
     assert columns["rank"] == [1, 2, 3]
     assert columns["metadata.rank"] == [int(item_id[:3]) for item_id in hits.ids]
     assert pa.table(columns).num_rows == 3
-    assert copy.deepcopy(hits) == pickle.loads(pickle.dumps(hits)) == hits
+
+
+def test_slices_copies_and_pickles_of_hits_know_what_was_asked(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    hits = catalog.search(np.asarray(picture(40)), k=5)
+    pickled = pickle.loads(pickle.dumps(hits))
+    for others in (hits[:], hits.copy(), copy.copy(hits), copy.deepcopy(hits), pickled):
+        assert isinstance(others, Hits)
+        assert (others, others.asked) == (hits, hits.asked)
+        assert others is not hits
+        catalog.results_page(tmp_path / "found.html", others)
+    assert hits[1:3] == [hits[1], hits[2]]
+    assert catalog.similar("003.jpg").copy()._repr_html_().count("data:image/jpeg") == 10
+
+
+def test_a_page_of_what_is_no_answer_is_refused(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    hits = catalog.similar("003.jpg", k=3)
+    for wrong in ([list(hits)], list(hits), [hits, None], "003.jpg", None):
+        with pytest.raises(UsageError, match="answer"):
+            catalog.results_page(tmp_path / "found.html", wrong)  # type: ignore[arg-type]
+    assert not (tmp_path / "found.html").exists()
+
+
+def test_answers_keep_a_small_copy_of_a_picture(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    large = picture(5, (1200, 800))
+    photo = (tmp_path / "photos" / "004.jpg").read_bytes()
+    by_array, by_image = (catalog.search(one, 1) for one in (np.asarray(large), large))
+    for kept in (*by_array.asked.images, *by_image.asked.images):
+        assert isinstance(kept, bytes)
+        assert len(kept) < 30_000
+        small = Image.open(io.BytesIO(kept))
+        assert small.size == (240, 160)
+        assert np.abs(np.asarray(small, int) - np.asarray(large.resize((240, 160)), int)).mean() < 8
+    large.getexif()[0x0112] = 6
+    turned = io.BytesIO()
+    large.save(turned, "PNG", exif=large.getexif())
+    (kept,) = catalog.search(Image.open(turned), 1).asked.images
+    assert isinstance(kept, bytes)
+    assert Image.open(io.BytesIO(kept)).size == (160, 240)
+    path = tmp_path / "photos" / "003.jpg"
+    padded = photo + bytes(1_000_001 - len(photo))  # what follows a JPEG is not looked at
+    found = [catalog.search(one, 1).asked.images for one in (path, photo, padded)]
+    assert found == [(str(path),), (photo,), (None,)]
+    many = catalog.search_batch([np.asarray(large)] * 8 + [path], 1)
+    assert [one.asked.images for one in many] == [(None,)] * 8 + [(str(path),)]
+    catalog.results_page(tmp_path / "found.html", [many[0], by_array])
+    assert (tmp_path / "found.html").read_text("utf-8").count("the given picture") >= 2
+
+
+def test_answers_keep_no_catalogue_alive(tmp_path: Path) -> None:
+    catalog = seealike.create(tmp_path / "catalog", encoder=FakeEncoder())
+    catalog.add("a", picture(1))
+    hits, gone = catalog.search(picture(2)), weakref.ref(catalog)
+    catalog.close()
+    del catalog
+    gc.collect()
+    assert gone() is None
+    assert hits._repr_html_().count("no picture") == 1
 
 
 def test_a_notebook_shows_the_pictures_of_hits(catalog: seealike.Catalog) -> None:
@@ -161,23 +227,52 @@ def test_an_export_holds_every_item_with_its_vector(
         catalog.export(tmp_path / "vectors.csv")
 
 
-def test_an_export_is_of_one_generation_or_none(
+def test_an_export_of_a_catalogue_that_is_being_written_reads_it_once(
     catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, times = exporting._write, 0
+    monkeypatch.setattr(exporting, "ROWS_AT_ONCE", 3)
+    before = dict(zip(*catalog.vectors(), strict=True))
+    fetch, read, turn = SqliteStore._fetch, list[str](), itertools.count(20)
 
-    def disturbed(exported: seealike.Catalog, place: str) -> int:
-        nonlocal times
-        times += 1
-        count = write(exported, place)
-        if times < 3:
-            catalog.add("new", picture(times))
-        return count
+    def disturbed(store: SqliteStore, statement: str, parameters: Sequence[object]) -> list[tuple]:  # type: ignore[type-arg]
+        rows = fetch(store, statement, parameters)
+        if "ORDER BY id LIMIT" in statement:
+            read.extend(row[1] for row in rows)
+            if len(read) == 3:
+                catalog.remove(["007.jpg"])
+            catalog.add("011.jpg", picture(next(turn)))  # every time another picture
+        return rows
 
-    monkeypatch.setattr(exporting, "_write", disturbed)
-    assert catalog.export(tmp_path / "vectors.parquet") == 13
-    assert times == 3
-    times = -1000
-    with pytest.raises(CatalogBusyError):
-        catalog.export(tmp_path / "other.parquet")
-    assert not (tmp_path / "other.parquet").exists()
+    monkeypatch.setattr(SqliteStore, "_fetch", disturbed)
+    assert catalog.export(tmp_path / "vectors.parquet") == 11
+    monkeypatch.undo()
+    table = parquet.read_table(tmp_path / "vectors.parquet")
+    ids = sorted(before.keys() - {"007.jpg"})
+    assert table["id"].to_pylist() == read == ids
+    vectors = np.array(table["vector"].to_pylist(), np.float32)
+    assert np.array_equal(vectors[:-1], [before[item_id] for item_id in ids[:-1]])
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert not np.array_equal(vectors[-1], before["011.jpg"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_an_export_may_go_to_a_pipe(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert catalog.export(pipe) == 12
+    reader.join()
+    assert parquet.read_table(io.BytesIO(received[0]))["id"].to_pylist() == catalog.vectors()[0]
+
+
+def test_an_export_of_an_item_without_a_vector_says_that_it_is_damaged(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    with sqlite3.connect(catalog._session.store.database_path) as database:
+        database.execute("DELETE FROM vectors WHERE key = (SELECT key FROM items WHERE id = '004.jpg')")
+    database.close()
+    with pytest.raises(DamagedCatalogError, match="without a vector"):
+        catalog.export(tmp_path / "vectors.parquet")
+    assert not (tmp_path / "vectors.parquet").exists()

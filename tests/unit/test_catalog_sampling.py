@@ -11,7 +11,7 @@ from tests.pictures import write_pictures
 
 import seealike
 from seealike.catalog import vectors as sampling
-from seealike.errors import CatalogBusyError, CatalogError
+from seealike.errors import CatalogBusyError, CatalogError, UnknownItemError, UsageError
 from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder
 from seealike.types import Float16Array, Int64Array
@@ -30,7 +30,7 @@ def test_they_are_the_vectors_of_the_whole_in_the_order_asked_for(
 ) -> None:
     monkeypatch.setattr(sampling, "BLOCK", 2)
     ids, vectors = catalog.vectors()
-    for rows in ([7, 2, 11, 0, 5], [3], [], list(range(12))):
+    for rows in ([7, 2, 11, 0, 5], [3], [], list(range(12)), [4, 4, 1, 4, 0, 1]):
         names, found = catalog.vectors([ids[row] for row in rows])
         assert names == [ids[row] for row in rows]
         assert found.dtype == np.float32
@@ -52,12 +52,20 @@ def test_only_those_are_read(catalog: seealike.Catalog, monkeypatch: pytest.Monk
     assert read == [3]
 
 
-def test_items_that_are_gone_are_left_out(catalog: seealike.Catalog) -> None:
-    ids, vectors = catalog.vectors()
+def test_an_id_that_is_no_items_is_refused(catalog: seealike.Catalog) -> None:
+    ids, _ = catalog.vectors()
     catalog.remove([ids[1]])
-    names, found = catalog.vectors(ids[:3])
-    assert names == [ids[0], ids[2]]
-    assert np.array_equal(found, vectors[[0, 2]])
+    with pytest.raises(UnknownItemError) as caught:
+        catalog.vectors(ids[:3])
+    assert caught.value.item_id == ids[1]
+
+
+def test_a_closed_catalogue_has_none_to_give(catalog: seealike.Catalog) -> None:
+    ids, _ = catalog.vectors()
+    catalog.close()
+    for asked in (ids[:1], None):
+        with pytest.raises(UsageError, match="closed"):
+            catalog.vectors(asked)
 
 
 def test_they_are_all_of_one_generation_or_it_is_said(

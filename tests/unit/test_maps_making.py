@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.maps import drawn_map
-from tests.pictures import write_pictures
+from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.errors import UsageError
@@ -82,6 +82,26 @@ def test_of_a_sample_only_its_own_vectors_are_read_and_its_labels_are_right(
         made = make_map(catalog, MapOptions(sample=9, label="folder"))
     assert made.labels == tuple(folders[item_id] for item_id in made.ids)
     assert np.array_equal(seen[0], vectors[[ids.index(item_id) for item_id in made.ids]])
+
+
+def test_items_that_go_away_while_a_map_is_drawn_are_not_on_it(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with catalog:
+        ids = [item.id for item in catalog.items()]
+        read = making._drawn
+
+        def disturbed(*asked: object) -> object:
+            drawn = read(*asked)  # type: ignore[arg-type]
+            catalog.forget(catalog.sources()[0].label)
+            for item_id in ids[1:]:
+                catalog.add(item_id, picture(ids.index(item_id)))
+            return drawn
+
+        monkeypatch.setattr(making, "_drawn", disturbed)
+        made = make_map(catalog)
+    assert made.ids == tuple(ids[1:])
+    assert made.positions.shape == (23, 2)
 
 
 @pytest.mark.parametrize("options", [MapOptions(sample=0), MapOptions(clusters=0), MapOptions(seed=-1)])

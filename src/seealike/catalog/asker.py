@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import vectors_of
-from seealike.catalog.hits import Asked, Hits
+from seealike.catalog.hits import Asked, Hits, Thumbnail, kept_pictures
 from seealike.catalog.items import listed, listed_ids
 from seealike.catalog.session import Session
 from seealike.catalog.sync.sources import absolute_paths
@@ -56,8 +57,9 @@ class Asker:
         """``search`` for several pictures; one list each, in order."""
         check_count(k, "k")
         images = listed(images, "pictures")
-        asked = [Asked(images=(image,), options=options) for image in images]
-        return self._ask(_each(self.encode(images)), asked, k, options)
+        queries = _each(self.encode(images))
+        asked = [Asked(images=(kept,), options=options) for kept in kept_pictures(images)]
+        return self._ask(queries, asked, k, options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
@@ -116,9 +118,9 @@ class Asker:
             UsageError: nothing is liked.
         """
         check_count(k, "k")
-        images = tuple(listed(like_images, "pictures"))
-        asked = Asked(tuple(listed_ids(like)), tuple(listed_ids(dislike)), images, options=options)
-        examples = Examples(asked.like, asked.dislike, self.encode(images))
+        images = listed(like_images, "pictures")
+        examples = Examples(tuple(listed_ids(like)), tuple(listed_ids(dislike)), self.encode(images))
+        asked = Asked(examples.like, examples.dislike, tuple(kept_pictures(images)), options=options)
         return self._ask([examples], [asked], k, options)[0]
 
     def recommend_all(
@@ -188,7 +190,20 @@ class Asker:
     ) -> list[Hits]:
         store, searcher = self._session.reading()
         found = hits(store, searcher, Query(examples, k, options), lambda: absolute_paths(store))
-        return [Hits(one, about, self.thumbnail) for one, about in zip(found, asked, strict=True)]
+        thumbnail = _weakly(self)
+        return [Hits(one, about, thumbnail) for one, about in zip(found, asked, strict=True)]
+
+
+def _weakly(catalog: Asker) -> Thumbnail:
+    """What makes thumbnails, and keeps no catalogue alive for the sake of its answers."""
+    held = weakref.ref(catalog)
+
+    def thumbnail(file: str | bytes, side_px: int) -> bytes:
+        if (open_one := held()) is None:
+            raise UsageError("the catalogue is closed")
+        return open_one.thumbnail(file, side_px)
+
+    return thumbnail
 
 
 def _each(vectors: Float32Array) -> list[Examples]:

@@ -2,68 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from seealike.catalog.items import public_item
 from seealike.catalog.output_kinds import PARQUET_KEY, PARQUET_VECTORS
 from seealike.catalog.outputs import OutputFile
-from seealike.errors import CatalogBusyError, MissingExtraError
-from seealike.recommend import ATTEMPTS
+from seealike.catalog.sync.sources import absolute_paths
+from seealike.errors import MissingExtraError
 from seealike.sources.ids import printable
-from seealike.types import EncoderIdentity, Item
+from seealike.store import SqliteStore
+from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from seealike.types import Float32Array
+    from _typeshed import ReadableBuffer
 
 ROWS_AT_ONCE = 2048
 
 
-class ExportedCatalog(Protocol):
-    """What is needed of a catalogue."""
-
-    @property
-    def path(self) -> str:
-        """Its directory."""
-
-    @property
-    def encoder(self) -> EncoderIdentity:
-        """Its embedding space."""
-
-    @property
-    def generation(self) -> int:
-        """Grows with every change."""
-
-    def items(self) -> Iterator[Item]:
-        """Every item, in id order."""
-
-    def vectors(self, ids: list[str]) -> tuple[list[str], Float32Array]:
-        """Those of some items."""
-
-
-def export_vectors(catalog: ExportedCatalog, output: OutputFile) -> int:
+def export_vectors(store: SqliteStore, output: OutputFile) -> int:
     """See ``Catalog.export``."""
     try:
-        import pyarrow as pa  # noqa: F401
+        import pyarrow as pa
+        from pyarrow import parquet
     except ImportError:
         raise MissingExtraError("Parquet", "parquet") from None
-    with output.replacing(catalog.path) as place:
-        for _ in range(ATTEMPTS):
-            generation = catalog.generation
-            count = _write(catalog, place)
-            if catalog.generation == generation:
-                return count
-        raise CatalogBusyError(catalog.path, "a process that changes it faster than it can be read")
-
-
-def _write(catalog: ExportedCatalog, place: str) -> int:
-    """Write the file from its beginning; items that go away meanwhile are left out."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    dimension, count = catalog.encoder.dimension, 0
+    dimension, count, absolute = store.identity.dimension, 0, absolute_paths(store)
     kinds = {
         "id": pa.string(),
         "path": pa.string(),
@@ -71,20 +37,40 @@ def _write(catalog: ExportedCatalog, place: str) -> int:
         "metadata": pa.string(),
         "vector": pa.list_(pa.float32(), dimension),
     }
-    about = {PARQUET_KEY: PARQUET_VECTORS, b"encoder": json.dumps(asdict(catalog.encoder)).encode()}
+    about = {PARQUET_KEY: PARQUET_VECTORS, b"encoder": json.dumps(asdict(store.identity)).encode()}
     schema = pa.schema(list(kinds.items()), metadata=about)
-    items = catalog.items()
-    with parquet.ParquetWriter(place, schema, compression="zstd") as writer:
-        while block := {item.id: item for item in islice(items, ROWS_AT_ONCE)}:
-            ids, vectors = catalog.vectors(list(block))
-            rows = [block[item_id] for item_id in ids]
+    with (
+        output.replacing(store.directory) as place,
+        _CountedFile(place, "w") as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for stored, vectors in store.items_and_vectors(block=ROWS_AT_ONCE):
+            items = [public_item(item, absolute) for item in stored]
             columns = [
-                pa.array(ids),
-                pa.array([None if item.path is None else printable(item.path) for item in rows], pa.string()),
-                pa.array([item.group for item in rows], pa.string()),
-                pa.array([json.dumps(dict(item.metadata), ensure_ascii=False) for item in rows]),
-                pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimension),
+                pa.array([item.id for item in items]),
+                pa.array(
+                    [None if item.path is None else printable(item.path) for item in items], pa.string()
+                ),
+                pa.array([item.group for item in items], pa.string()),
+                pa.array([json.dumps(dict(item.metadata), ensure_ascii=False) for item in items]),
+                pa.FixedSizeListArray.from_arrays(pa.array(unit_rows(vectors).reshape(-1)), dimension),
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
-            count += len(ids)
+            count += len(items)
     return count
+
+
+class _CountedFile(io.FileIO):
+    """A file that knows its place by itself: a pipe cannot be asked, and Parquet's footer names places."""
+
+    _written = 0
+
+    def write(self, data: ReadableBuffer) -> int:
+        view, done = memoryview(data).cast("B"), 0
+        while done < len(view):
+            done += super().write(view[done:]) or 0
+        self._written += done
+        return done
+
+    def tell(self) -> int:
+        return self._written

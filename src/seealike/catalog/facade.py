@@ -11,12 +11,14 @@ from seealike.catalog.asker import Asker
 from seealike.catalog.changer import Changer
 from seealike.catalog.exporting import export_vectors
 from seealike.catalog.hits import Hits
+from seealike.catalog.items import listed
 from seealike.catalog.output_kinds import RESULTS_PAGE, VECTORS
 from seealike.catalog.outputs import OutputFile
 from seealike.catalog.reader import Reader
 from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
+from seealike.errors import UsageError
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Encoder
 from seealike.store import FileSystem, SqliteStore
@@ -76,22 +78,31 @@ class Catalog(Reader, Asker, Changer):
 
         Args:
             path: the file, which ends in ``.html``.
-            answers: what a search or recommendation gave, one or several.
+            answers: what a search or recommendation gave, one or several; slices and copies will do.
             look: its title, what pictures are called by, links.
             force: write over a file that seealike did not make. Never over one of the catalogue's.
 
         Raises:
-            UsageError: the file must not be written, or no item on the page has the column asked for.
+            UsageError: the file must not be written, no item on the page has the column asked for, or the
+                answers are no ``Hits``.
             StorageError: the disk refused.
         """
-        listed = [answers] if isinstance(answers, Hits) else list(answers)
-        write_results_page(self, OutputFile(os.fspath(path), RESULTS_PAGE, force), listed, look)
+        several = [answers] if isinstance(answers, Hits) else listed(answers, "answers")
+        for answer in several:
+            if not isinstance(answer, Hits):
+                raise UsageError(
+                    f"an answer is what a search gave, not {type(answer).__name__}; "
+                    "make `Hits` of a list of hits"
+                )
+        write_results_page(self, OutputFile(os.fspath(path), RESULTS_PAGE, force), several, look)
 
     def export(self, path: PathInput, *, force: bool = False) -> int:
         """Write every item with its vector to a Parquet file, in bounded memory. The number of items.
 
         Columns: ``id``, ``path``, ``group``, ``metadata`` (JSON) and ``vector`` (d float32, norm 1). The
-        file's metadata says which encoder made the vectors.
+        file's metadata says which encoder made the vectors. Others may change the catalogue meanwhile: the
+        file is written once, in id order, and every vector is that of its row; items that are removed while
+        it is written are left out, unless their turn was before.
 
         Args:
             path: the file, which ends in ``.parquet``.
@@ -100,7 +111,6 @@ class Catalog(Reader, Asker, Changer):
         Raises:
             MissingExtraError: pyarrow, which Parquet takes, is not installed.
             UsageError: the file must not be written.
-            CatalogBusyError: the catalogue changes faster than it can be written.
             StorageError: the disk refused.
         """
-        return export_vectors(self, OutputFile(os.fspath(path), VECTORS, force))
+        return export_vectors(self._session.store, OutputFile(os.fspath(path), VECTORS, force))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import SupportsIndex, overload
 
 from seealike.errors import PictureError, UsageError
 from seealike.gallery import Describer, Thumbnails, picture_strip
+from seealike.images import DecodeError, small_copy
 from seealike.recommend import SearchOptions
-from seealike.types import Hit, ImageInput, PixelArray, SkipReason
-
-if TYPE_CHECKING:
-    from PIL import Image
+from seealike.types import Hit, ImageInput, SkipReason
 
 SHOWN = 50  # pictures in a notebook's cell
 THUMBNAIL_PX = 160
+MOST_COPIED = 8  # pictures asked with at once; a copy takes a few milliseconds
+MOST_KEPT_BYTES = 1_000_000
+KEPT_PX = 240
 Thumbnail = Callable[[str | bytes, int], bytes]
 
 
@@ -29,17 +28,22 @@ def _no_thumbnail(file: str | bytes, _: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What hits are the answer to: items by their ids, pictures, words, and items they are to be unlike."""
+    """What hits are the answer to: items by their ids, pictures, words, and items they are to be unlike.
+
+    Callers keep answers, so ``images`` are no more than it takes to show them: paths as they are, a small
+    JPEG of an array or a PIL image, and bytes of up to a megabyte. Larger ones, and whatever is no path where
+    more than eight pictures were asked with at once, are ``None``: the question is shown without its picture.
+    """
 
     like: tuple[str, ...] = ()
     dislike: tuple[str, ...] = ()
-    images: tuple[ImageInput, ...] = ()
+    images: tuple[str | bytes | None, ...] = ()
     words: str = ""
     options: SearchOptions = SearchOptions()
 
 
 class Hits(list[Hit]):
-    """Hits, closest first. An ordinary list; equal to any list of the same hits.
+    """Hits, closest first. A list; equal to any list of the same hits. Slices and copies are ``Hits`` too.
 
     Args:
         hits: in their order.
@@ -54,9 +58,27 @@ class Hits(list[Hit]):
         self.asked = asked
         self._thumbnail = thumbnail
 
-    def __reduce__(self) -> tuple[type[list[Hit]], tuple[list[Hit]]]:
-        """Copied and pickled as a plain list: what makes thumbnails belongs to an open catalogue."""
-        return list, (list(self),)
+    def __reduce__(self) -> tuple[type[Hits], tuple[list[Hit], Asked]]:
+        """Pickled without what makes thumbnails: that belongs to an open catalogue."""
+        return Hits, (list(self), self.asked)
+
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Hit: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Hits: ...
+
+    def __getitem__(self, place: SupportsIndex | slice) -> Hit | Hits:
+        """A hit; or some, which are the answer to the same question."""
+        if isinstance(place, slice):
+            return Hits(super().__getitem__(place), self.asked, self._thumbnail)
+        return super().__getitem__(place)
+
+    def copy(self) -> Hits:
+        """The same hits, in a list of their own."""
+        return self[:]
+
+    __copy__ = copy
 
     def __repr__(self) -> str:
         """A line a hit, as people read them."""
@@ -104,19 +126,18 @@ class Hits(list[Hit]):
         return picture_strip(shown, self.asked.options.metric, left_out=len(self) - len(shown))
 
 
-def as_file(image: ImageInput) -> str | bytes:
-    """A picture as a path or the bytes of a file."""
-    if isinstance(image, bytes):
-        return image
+def kept_pictures(images: Sequence[ImageInput]) -> list[str | bytes | None]:
+    """What is kept of pictures that were asked with: see ``Asked``."""
+    return [_kept(image, few=len(images) <= MOST_COPIED) for image in images]
+
+
+def _kept(image: ImageInput, *, few: bool) -> str | bytes | None:
     if isinstance(image, str | os.PathLike):
-        return os.fspath(image)
-    return _encoded(image)
-
-
-def _encoded(image: Image.Image | PixelArray) -> bytes:
-    from PIL import Image, ImageOps
-
-    picture = Image.fromarray(image) if isinstance(image, np.ndarray) else ImageOps.exif_transpose(image)
-    file = io.BytesIO()
-    picture.convert("RGB").save(file, "PNG")
-    return file.getvalue()
+        return os.fsdecode(image)
+    if not few:
+        return None
+    if isinstance(image, bytes):
+        return image if len(image) <= MOST_KEPT_BYTES else None
+    with suppress(DecodeError):  # it was good enough for a vector
+        return small_copy(image, KEPT_PX)
+    return None

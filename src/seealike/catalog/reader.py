@@ -11,7 +11,7 @@ from seealike.catalog.options import CatalogInfo, SourceInfo, VerifyReport
 from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session
 from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
-from seealike.catalog.vectors import all_vectors, sampled_vectors
+from seealike.catalog.vectors import all_vectors, vectors_of_items
 from seealike.images import DecodeLimits
 from seealike.types import EncoderIdentity, Float32Array, Item, Skipped
 
@@ -94,18 +94,20 @@ class Reader:
         return checkup.described_sources(self._session.store)
 
     def vectors(self, ids: Iterable[str] | None = None) -> tuple[list[str], Float32Array]:
-        """All ids, in id order, and their vectors; or those of ``ids`` that are items, in that order.
+        """All ids, in id order, and their vectors; or ``ids`` and theirs, in that order.
 
-        Nothing but the result is as large as what is asked for.
+        An id that is named twice has two rows. Nothing but the result is as large as what is asked for.
 
         Shapes: the array is (n, d). Units: rows have norm 1.
 
         Raises:
+            UnknownItemError: one of ``ids`` is no item.
             CatalogBusyError: the catalogue changes faster than it can be read.
         """
         if ids is None:
             return all_vectors(self._session.store)
-        return sampled_vectors(self._session.path, self._session.identity, dict.fromkeys(listed_ids(ids)))
+        listed = listed_ids(ids)
+        return listed, vectors_of_items(self._session.store, listed)
 
     def info(self) -> CatalogInfo:
         """Counts, sizes, generation, encoder and the state of the approximate index."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from seealike.catalog.hits import Asked, Hits, as_file
+from seealike.catalog.hits import Asked, Hits
 from seealike.catalog.options import CatalogInfo
 from seealike.catalog.outputs import OutputFile
 from seealike.errors import UsageError
@@ -19,7 +19,7 @@ from seealike.gallery import (
     render_gallery,
     shown_with_pictures,
 )
-from seealike.types import Hit, ImageInput, Item, Progress, ProgressCallback, unwatched
+from seealike.types import Hit, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
 
@@ -112,7 +112,7 @@ class _Question:
 
     liked: tuple[Item, ...]
     disliked: tuple[Item, ...]
-    pictures: tuple[tuple[str, str | bytes], ...]
+    pictures: tuple[tuple[str, str | bytes | None], ...]
     words: str
 
     @classmethod
@@ -140,9 +140,8 @@ class _Question:
         )
 
 
-def _named(image: ImageInput) -> tuple[str, str | bytes]:
-    file = as_file(image)
-    return (file if isinstance(file, str) else "the given picture"), file
+def _named(picture: str | bytes | None) -> tuple[str, str | bytes | None]:
+    return (picture if isinstance(picture, str) else "the given picture"), picture
 
 
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:

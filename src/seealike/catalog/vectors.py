@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.errors import CatalogBusyError, ReplacedCatalogError
 from seealike.recommend import ATTEMPTS, StaleViewError
-from seealike.store import SqliteStore
 from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from seealike.types import EncoderIdentity, Float32Array, Int64Array
+    from seealike.store import SqliteStore
+    from seealike.types import Float32Array, Int64Array
 
 BLOCK = 4096
 
@@ -52,39 +51,25 @@ def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float
     return rows if done == len(keys) else None
 
 
-def sampled_vectors(
-    directory: str, identity: EncoderIdentity, ids: Iterable[str]
-) -> tuple[list[str], Float32Array]:
-    """Those of ``ids`` that are items, in that order, and their vectors, all of one generation.
+def vectors_of_items(store: SqliteStore, ids: Sequence[str]) -> Float32Array:
+    """The vectors of items, in the order of ``ids``, all of one generation.
 
     Only these vectors are read, in blocks; nothing but the result is as large as the sample.
 
-    Args:
-        directory: the catalogue's, read over a connection of its own: from whatever thread.
-        identity: the encoder that the vectors must be of.
-        ids: the items, each once.
-
-    Shapes: the array is (m, d), one row an item. Units: rows have norm 1.
+    Shapes: the array is (m, d), one row an id. Units: rows have norm 1.
 
     Raises:
-        CatalogBusyError: it changes faster than it can be read.
-        ReplacedCatalogError: it has moved to another encoder since it was opened.
+        UnknownItemError: there is no such item.
+        StaleViewError: the catalogue changes faster than it can be read.
     """
-    store, ids = SqliteStore(directory), list(ids)
-    try:
-        if store.identity != identity:
-            raise ReplacedCatalogError(directory)
-        for _ in range(ATTEMPTS):
-            generation = store.state().generation
-            items = [item for item in map(store.item, ids) if item is not None]
-            rows = _rows(store, np.fromiter((item.key for item in items), np.int64, len(items)))
-            if store.state().generation == generation:
-                if rows is None:
-                    raise store.damaged("items without a vector")
-                return [item.id for item in items], rows
-    finally:
-        store.close()
-    raise CatalogBusyError(directory, "a process that changes it faster than it can be read")
+    for _ in range(ATTEMPTS):
+        generation = store.state().generation
+        rows = _rows(store, np.array(store.keys_of(ids), np.int64))
+        if store.state().generation == generation:
+            if rows is None:
+                raise store.damaged("items without a vector")
+            return rows
+    raise StaleViewError
 
 
 def _rows(store: SqliteStore, keys: Int64Array) -> Float32Array | None:
@@ -93,8 +78,9 @@ def _rows(store: SqliteStore, keys: Int64Array) -> Float32Array | None:
     order = np.argsort(keys)  # as they lie on the disk
     for start in range(0, len(order), BLOCK):
         places = order[start : start + BLOCK]
-        found, vectors = store.vectors_of(keys[places].tolist())
-        if not np.array_equal(found, keys[places]):
+        wanted, row_of = np.unique(keys[places], return_inverse=True)
+        found, vectors = store.vectors_of(wanted.tolist())
+        if not np.array_equal(found, wanted):
             return None
-        rows[places] = unit_rows(vectors)
+        rows[places] = unit_rows(vectors)[row_of]
     return rows

@@ -7,6 +7,7 @@ from seealike.images.decode import DecodedPixels, decode, prepare
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.pool.batch import DecodedBatch, DecodedPicture, DecodeTask
 from seealike.images.pool.decode_pool import DecodePool
+from seealike.images.thumbnail import small_copy
 
 __all__ = [
     "DecodeError",
@@ -18,4 +19,5 @@ __all__ = [
     "DecodedPixels",
     "decode",
     "prepare",
+    "small_copy",
 ]

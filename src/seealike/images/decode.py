@@ -89,7 +89,7 @@ def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> De
     _check_kind(image)
     try:
         with translated():
-            picture = _from_array(image) if isinstance(image, np.ndarray) else _from_image(image)
+            picture = opened(image)
             square = np.ascontiguousarray(_square(picture, preprocessing))
             return DecodedPixels(square, *upright_size(picture))
     except DecodeError as exc:
@@ -163,6 +163,15 @@ def _check_array(array: PixelArray) -> None:
         raise UsageError(
             f"an image array must be (height, width, 3) uint8, RGB, not {array.shape} {array.dtype.name}"
         )
+
+
+def opened(image: Image.Image | PixelArray) -> OpenPicture:
+    """A picture that somebody has decoded already, to be sampled.
+
+    Raises:
+        DecodeError: the image has no pixels, or cannot be read.
+    """
+    return _from_array(image) if isinstance(image, np.ndarray) else _from_image(image)
 
 
 def _from_array(array: PixelArray) -> OpenPicture:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from seealike.catalog.labels import labels_of
-from seealike.errors import UsageError
+from seealike.errors import UnknownItemError, UsageError
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
 from seealike.maps.reduction import neighbours, reduced
@@ -38,7 +38,7 @@ def make_map(
     report = progress or unwatched
     report(Progress("read", 0, None))
     drawn, total = _drawn(catalog, options)
-    ids, vectors = catalog.vectors(drawn)
+    ids, vectors = _vectors(catalog, drawn)
     kept = [drawn[item_id] for item_id in ids]
     report(Progress("read", len(ids), len(ids)))
     flat = reduced(vectors)
@@ -90,6 +90,16 @@ def _drawn(catalog: Catalog, options: MapOptions) -> tuple[dict[str, _Drawn], in
         return {item.id: (item.path, None) for _, item in noted}, total
     labels = labels_of(passing, options.label)
     return {item.id: (item.path, labels[row]) for row, item in noted}, len(labels)
+
+
+def _vectors(catalog: Catalog, drawn: Iterable[str]) -> tuple[list[str], Float32Array]:
+    """Those of the items drawn that are still there, and their vectors."""
+    while True:
+        try:
+            return catalog.vectors(drawn)
+        except UnknownItemError:  # removed meanwhile
+            before = set(drawn)
+            drawn = [item.id for item in catalog.items() if item.id in before]
 
 
 def _noted(items: Iterable[Item], rows: set[int], noted: list[tuple[int, Item]]) -> Iterator[Item]:

@@ -49,6 +49,7 @@ from seealike.wording import closest
 CREATION_WAIT_S = 10.0
 MOST_NEW_KEYS = 4096  # beyond, looking at every key is quicker than asking where each new one belongs
 _PARAMETERS_AT_ONCE = 500
+_ITEM_WIDTH = len(ITEM_COLUMNS.split(", "))  # values in its row, the checksum last
 _NEAR = 50  # ids that a wrong one is compared with, of each sort
 _LONGEST = 1000  # letters of it that are looked at
 _ROWS_LOOKED_THROUGH = 100_000  # by one statement
@@ -352,18 +353,41 @@ class SqliteStore:
         Raises:
             DamagedCatalogError: an item is not what was written, or is missing.
         """
+        for items, _ in self._blocks_by_id(ITEM_COLUMNS, block):
+            yield from items
+
+    def items_and_vectors(self, *, block: int = 2048) -> Iterator[tuple[list[StoredItem], Float16Array]]:
+        """Every item and its vector, ordered by id, in blocks; each block is of one generation.
+
+        Shapes: the vectors of a block of m items are (m, d).
+
+        Raises:
+            DamagedCatalogError: an item or a vector is not what was written, or is missing.
+        """
+        vector = "(SELECT {} FROM vectors WHERE vectors.key = items.key)"
+        columns = ", ".join((ITEM_COLUMNS, vector.format("data"), vector.format("crc")))
+        for items, rows in self._blocks_by_id(columns, block):
+            if any(row[-2] is None for row in rows):
+                raise self.damaged("items without a vector")
+            _, vectors = self._checked_vectors([(row[0], *row[-2:]) for row in rows])
+            yield items, vectors
+
+    def _blocks_by_id(self, columns: str, block: int) -> Iterator[tuple[list[StoredItem], list[tuple]]]:  # type: ignore[type-arg]
+        """Every item and its row, ordered by id, in blocks. ``columns`` begin with ``ITEM_COLUMNS``."""
         before, found, item_sum, last = self.state(), 0, 0, None
-        statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?"
-        rows = self._fetch(statement.replace("id >", "id >="), ("", block))
+        statement = f"SELECT {columns} FROM items WHERE id > ? ORDER BY id LIMIT ?"
+        rows = self._fetch(statement.replace("WHERE id >", "WHERE id >="), ("", block))
         while rows:
+            items = []
             for row in rows:
-                item = self._checked_item(row)
+                item = self._checked_item(row[:_ITEM_WIDTH])
                 if last is not None and item.id <= last:
                     raise self.damaged("the items are not in order")
-                last, item_sum = item.id, item_sum + row[-1]
-                yield item
+                last, item_sum = item.id, item_sum + row[_ITEM_WIDTH - 1]
+                items.append(item)
+            yield items, rows
             found += len(rows)
-            rows = self._fetch(statement, (rows[-1][1], block))
+            rows = self._fetch(statement, (last, block))
         after = self.state()
         if after.generation == before.generation and (found, item_sum) != (after.count, after.item_sum):
             raise self.damaged(f"{found} items where {after.count} were written, or others")

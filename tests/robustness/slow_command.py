@@ -18,7 +18,8 @@ from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, PixelArray
 
-QUICK_BATCHES = 8
+QUICK_BATCHES = 12
+"""Of four pictures each, so three times what is decoded at once: by then the first are surely committed."""
 
 
 class SlowEncoder(FakeEncoder):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import HealthCheck, core, settings
+from tests.fork_server import ForkServer
 from tests.pictures import write_photographs
 from tests.seeds import SEED, VARIABLE
 
@@ -17,6 +19,7 @@ from seealike.catalog.sync import adding
 from seealike.catalog.sync import job as sync
 from seealike.demo.drawing import catalogue
 from seealike.demo.drawing.plan import Photo
+from seealike.images.pool import process
 
 # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that. The commands that
 # the tests interrupt are to notice it all the same.
@@ -49,6 +52,37 @@ def commits_by_number_alone() -> Iterator[None]:
     ):  # not the test's own, which must be undone before its folder goes
         for module in (adding, sync):
             patched.setattr(module, "COMMIT_S", float("inf"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer | None]:
+    """Where decoding processes come from quickly, on systems that can do this."""
+    opened = ForkServer() if hasattr(os, "pidfd_open") else None
+    yield opened
+    if opened is not None:
+        opened.close()
+
+
+@pytest.fixture(autouse=True)
+def quick_decoders(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests of anything but decoding and crashes have decoding processes that start quickly."""
+    about_processes = {"robustness", "architecture"} & {*request.path.parts} or request.path.name.startswith(
+        "test_images"
+    )
+    opened = None if about_processes else request.getfixturevalue("fork_server")
+    if opened is None:
+        yield
+        return
+    usual, start = process.worker_command()[-1], process._start
+
+    def quick(command: Sequence[str], shared_fd: int, complaints: IO[bytes]) -> object:
+        if command[-1] == usual:
+            return opened.start(shared_fd, complaints)
+        return start(command, shared_fd, complaints)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(process, "_start", quick)
         yield
 
 

@@ -31,6 +31,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+REAL_DECODERS = ("test_images_", "test_hostile_pictures", "test_decoding_memory", "test_fork")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -66,11 +67,9 @@ def fork_server() -> Iterator[ForkServer | None]:
 
 @pytest.fixture(autouse=True)
 def quick_decoders(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests of anything but decoding and crashes have decoding processes that start quickly."""
-    about_processes = {"robustness", "architecture"} & {*request.path.parts} or request.path.name.startswith(
-        "test_images"
-    )
-    opened = None if about_processes else request.getfixturevalue("fork_server")
+    """Tests of anything but the decoding processes have some that start quickly."""
+    real = request.path.name.startswith(REAL_DECODERS)
+    opened = None if real else request.getfixturevalue("fork_server")
     if opened is None:
         yield
         return

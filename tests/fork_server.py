@@ -1,7 +1,7 @@
 """Decoding processes for tests of something else, forked from one that has its libraries loaded.
 
 To start one takes a tenth of a second of processor time, and the tests start nearly a thousand. Tests of
-decoding itself, of crashes, and of commands as processes of their own start them as users do.
+these processes themselves, and commands that tests run as processes of their own, start them as users do.
 """
 
 from __future__ import annotations

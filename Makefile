@@ -22,7 +22,7 @@ help:  ## this list
 
 $(CORE): requirements/core.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "seealike needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)  # also one that was interrupted
 	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/core.txt
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@

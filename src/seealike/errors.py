@@ -114,7 +114,11 @@ class NoCatalogError(CatalogError):
 
     def __init__(self, path: str, what: str = "") -> None:
         there = f"{path} is no seealike catalogue" if os.path.lexists(path) else f"there is no {path}"
-        super().__init__(path, f"{what or there}; make a catalogue with `seealike index FOLDER`")
+        inside = os.path.join(path, ".seealike")
+        remedy = (
+            f"open {inside}" if os.path.isdir(inside) else "make a catalogue with `seealike index FOLDER`"
+        )
+        super().__init__(path, f"{what or there}; {remedy}")
 
 
 class CatalogExistsError(CatalogError):

@@ -21,6 +21,7 @@ from tests.pictures import picture, write_pictures
 import seealike
 from seealike.catalog import ann
 from seealike.cli.main import COMMANDS, cli, run
+from seealike.errors import NoCatalogError
 
 
 class Typed:
@@ -407,3 +408,19 @@ def test_names_that_a_shell_made_of_a_pattern_are_refused_with_the_remedy(
     one, two = write_pictures(tmp_path, range(2))
     done = typed("index", one, two)
     assert (done.code, "put a pattern in quotes" in done.err) == (2, True)
+
+
+def test_a_catalogue_below_a_folder_is_named_where_the_folder_is_opened(
+    indexed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(indexed, tmp_path / "above", dirs_exist_ok=True)
+    below = next((tmp_path / "above").rglob("manifest.json")).parent
+    below.rename(tmp_path / "above" / ".seealike")
+    with pytest.raises(NoCatalogError, match=re.escape(f"open {tmp_path / 'above' / '.seealike'}")):
+        seealike.open(tmp_path / "above")
+
+
+def test_a_score_that_no_metric_gives_is_refused_as_a_limit(typed: Call, indexed: Path) -> None:
+    wrong = typed("search", "--id", "absent", "-C", indexed, "--min-score", "2")
+    assert wrong.code == 2
+    assert "-2" in wrong.err

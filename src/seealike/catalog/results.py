@@ -160,6 +160,6 @@ def _check_caption(column: str | None, questions: Sequence[_Question], answers: 
     shown: list[Item | Hit] = [item for question in questions for item in question.liked]
     shown += [hit for hits in answers for hit in hits]
     columns = {name for one in shown for name in one.metadata}
-    if column is not None and columns and column not in columns:
-        known = ", ".join(sorted(columns))
+    if column is not None and shown and column not in columns:
+        known = ", ".join(sorted(columns)) or "none"
         raise UsageError(f"no picture on the page has a column {column!r}; there are {known}")

@@ -19,7 +19,7 @@ _GONE = (
     '<rect x="7" y="10" width="34" height="28" rx="4"/>'
     '<path d="M7 32l10-9 8 7 5-4 11 9M10 42 38 6"/></svg>the file is gone</span>'
 )
-_STRIP_NAME_LENGTH = 24
+_STRIP_NAME_LENGTH = 44
 _FIGURE = "margin:0;width:160px;font:12px/1.4 system-ui,sans-serif;overflow-wrap:anywhere"
 _FRAME = "display:flex;align-items:center;justify-content:center;height:160px"
 _QUIET = "opacity:.65"
@@ -119,7 +119,7 @@ def _strip_figure(picture: GalleryPicture, metric: Metric) -> str:
     if picture.thumbnail is not None and kind is not None:
         data = base64.b64encode(picture.thumbnail).decode("ascii")
         shown = f'<img alt="" style="max-width:100%;max-height:100%" src="data:{kind};base64,{data}">'
-    score = "" if picture.score is None else f' <b title="{metric.value}">{score_text(picture.score)}</b>'
+    score = "" if picture.score is None else f'<br><b title="{metric.value}">{score_text(picture.score)}</b>'
     columns = f'<br><span style="{_QUIET}">{escaped(picture.columns)}</span>' if picture.columns else ""
     return (
         f'<figure style="{_FIGURE}"><div style="{_FRAME}">{shown}</div>'

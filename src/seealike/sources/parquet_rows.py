@@ -92,7 +92,7 @@ def _opened(path: str, label: str) -> Iterator[pq.ParquetFile]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as exc:
-        raise MissingExtraError("Parquet tables", "parquet") from exc
+        raise MissingExtraError("a Parquet table", "parquet") from exc
     try:
         with open(path, "rb") as stream, pq.ParquetFile(stream) as file:
             yield file

@@ -87,7 +87,7 @@ def _describe(text: str, form: str) -> None:
     for name, value in lines.items():
         echo(f"{name:<12}{value}")
     for tensor, shape in computed[-_MOST_SHOWN:]:
-        echo(f"  layer={tensor:<28}{' x '.join(map(str, shape))}")
+        echo(f"  layer={tensor:<28} {' x '.join(map(str, shape))}")
 
 
 def _identity_lines(identity: EncoderIdentity) -> dict[str, str]:

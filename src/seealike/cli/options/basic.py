@@ -135,7 +135,10 @@ def search_options(function: Function) -> Function:
     return together(
         number_option("-k", "--top", "k", default=10, least=1, metavar="K", text="How many results."),
         click.option(
-            "--min-score", type=FiniteFloat(), metavar="S", help="Leave out results below this score."
+            "--min-score",
+            type=FiniteFloat(min=-2.0, max=1.0),  # what any metric can give
+            metavar="S",
+            help="Leave out results below this score.",
         ),
         metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
         click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),

@@ -58,7 +58,7 @@ def require_timm() -> None:
         import timm  # noqa: F401
         import torch  # noqa: F401
     except ImportError as exc:
-        raise MissingExtraError("timm models", "torch") from exc
+        raise MissingExtraError("a timm model", "torch") from exc
     except RuntimeError as exc:
         raise EncoderError(f"timm cannot be imported ({' '.join(str(exc).split())[:200]})") from exc
 

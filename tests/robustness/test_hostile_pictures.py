@@ -327,6 +327,6 @@ def test_a_whole_hostile_collection_gets_the_same_verdicts_every_time(
     known = {reason.value for reason in SkipReason} | {"decoded"}
     assert {verdict for verdict, _ in seen[0].values()} <= known
     decoded = sum(verdict == "decoded" for verdict, _ in seen[0].values())
-    assert decoded > 400
+    assert decoded > len(tasks) / 8
     assert not [verdict for verdict, _ in seen[0].values() if verdict.startswith("decoder_")]
     assert max(peaks) < 120_000_000

@@ -38,7 +38,7 @@ $(BENCH): $(DEV) requirements/bench.txt
 demo: $(CORE)  ## draw a sample catalogue, index it, search it, write a results page
 	$(BIN)/seealike demo
 
-test: $(DEV)  ## the default tests: no network, under three minutes on two cores
+test: $(DEV)  ## the default tests: no network, about three and a quarter minutes on two cores
 	$(BIN)/python -m pytest $(SPREAD)
 
 test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines

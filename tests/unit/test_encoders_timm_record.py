@@ -331,7 +331,7 @@ def test_a_network_that_torch_cannot_export_is_one_line(
 
 def test_without_torch_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"timm models .*pip install 'seealike\[torch\]'"):
+    with pytest.raises(MissingExtraError, match=r"a timm model .*pip install 'seealike\[torch\]'"):
         record_of("timm:resnet18", tmp_path)
 
 

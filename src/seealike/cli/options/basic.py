@@ -90,10 +90,10 @@ class FiniteFloat(click.FloatRange):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number."""
-        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # the stub narrows it
+        number = float(click.FLOAT.convert(value, param, ctx))  # type: ignore[arg-type]  # the stub narrows it
         if not math.isfinite(number):
             self.fail(f"{value} is no finite number", param, ctx)
-        return number
+        return float(super().convert(number, param, ctx))
 
 
 def format_option(purpose: str, *more: str) -> Callable[[Function], Function]:

@@ -15,7 +15,7 @@ from tests.pictures import picture, write_pictures
 import seealike
 from seealike.catalog.encoder import embedder
 from seealike.catalog.encoder.at_hand import EncoderAtHand
-from seealike.catalog.encoder.embedder import LocalEmbedder, vectors_of
+from seealike.catalog.encoder.embedder import LocalEmbedder, encoded_images
 from seealike.errors import EncoderMismatchError, PictureError, UsageError
 from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode
 from seealike.images.pool.jobs import PoolJob
@@ -123,7 +123,7 @@ def test_two_callers_at_a_time_do_not_wait_for_each_other(local: LocalEmbedder, 
     def nested() -> Iterator[Picture]:
         for number, path in enumerate(paths):
             if number % 90 == 45:  # in the middle of the other call
-                assert len(vectors_of(local, paths)) == 200
+                assert len(encoded_images(local, paths)) == 200
             yield Picture(number, path)
 
     assert sum(isinstance(outcome, Embedded) for outcome in local.embed(nested())) == 200
@@ -135,7 +135,7 @@ def test_a_caller_who_goes_away_leaves_the_embedder_ready(local: LocalEmbedder, 
         outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
         assert isinstance(next(outcomes), Embedded)
         outcomes.close()
-    assert len(vectors_of(local, paths)) == 100
+    assert len(encoded_images(local, paths)) == 100
 
 
 def test_a_query_that_cannot_be_used_is_named(local: LocalEmbedder, tmp_path: Path) -> None:
@@ -143,9 +143,9 @@ def test_a_query_that_cannot_be_used_is_named(local: LocalEmbedder, tmp_path: Pa
     for bad, name in ((str(tmp_path / "gone.jpg"), "gone.jpg"), (b"none", "the given bytes")):
         for images in ([bad], [*paths, bad]):
             with pytest.raises(PictureError, match=name):
-                vectors_of(local, images)
+                encoded_images(local, images)
     with pytest.raises(UsageError, match="a picture is a path"):
-        vectors_of(local, [5])  # type: ignore[list-item]
+        encoded_images(local, [5])  # type: ignore[list-item]
 
 
 def test_a_closed_embedder_says_so(local: LocalEmbedder) -> None:
@@ -158,8 +158,8 @@ def test_a_closed_embedder_says_so(local: LocalEmbedder) -> None:
 
 def test_a_batch_of_queries_is_decoded_by_all_processes(local: LocalEmbedder, tmp_path: Path) -> None:
     paths = write_pictures(tmp_path / "photos", range(5 * MANY), extension="png")
-    vectors = vectors_of(local, paths)
-    assert np.array_equal(vectors, np.concatenate([vectors_of(local, [path]) for path in paths]))
+    vectors = encoded_images(local, paths)
+    assert np.array_equal(vectors, np.concatenate([encoded_images(local, [path]) for path in paths]))
     (pool,) = local._pools
     assert len(pool.process_ids) == 2
 
@@ -168,7 +168,7 @@ def test_a_query_has_a_process_that_no_batch_keeps_waiting(local: LocalEmbedder,
     paths = write_pictures(tmp_path / "photos", range(100))
     outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
     next(outcomes)
-    vectors_of(local, paths[:1])
+    encoded_images(local, paths[:1])
     assert len(local._decoder.process_ids) == 1
     assert set(local._decoder.process_ids).isdisjoint(local._pools[0].process_ids)
     outcomes.close()
@@ -182,7 +182,7 @@ def test_calls_that_end_badly_however_many_cost_the_next_one_nothing(tmp_path: P
     try:
         for _ in range(8):  # more often than there are buffers
             with pytest.raises(PictureError):
-                vectors_of(local, [tmp_path / "gone.jpg", *paths])
+                encoded_images(local, [tmp_path / "gone.jpg", *paths])
         for stop in range(12):
             outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
             for _ in range(stop):
@@ -192,8 +192,8 @@ def test_calls_that_end_badly_however_many_cost_the_next_one_nothing(tmp_path: P
             patched.setattr(encoder, "_project", lambda pixels: 1 / 0)
             for _ in range(8):
                 with pytest.raises(ZeroDivisionError):
-                    vectors_of(local, paths)
-        assert len(vectors_of(local, paths)) == len(paths)
+                    encoded_images(local, paths)
+        assert len(encoded_images(local, paths)) == len(paths)
     finally:
         local.close()
         store.close()

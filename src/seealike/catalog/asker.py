@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
-from seealike.catalog.encoder.embedder import vectors_of
+from seealike.catalog.encoder.embedder import encoded_images
 from seealike.catalog.hits import Asked, Hits, Thumbnail, kept_pictures
 from seealike.catalog.items import listed, listed_ids
 from seealike.catalog.session import Session
@@ -164,7 +164,7 @@ class Asker:
         Raises:
             PictureError: one of them cannot be used.
         """
-        return vectors_of(self._session.embedder, listed(images, "pictures"))
+        return encoded_images(self._session.embedder, listed(images, "pictures"))
 
     def embed(self, pictures: Iterable[Picture]) -> Generator[Embedded | SameFile | Refused, None, None]:
         """What becomes of any number of pictures, as for ``index``; see ``seealike.protocols.Embedder``."""

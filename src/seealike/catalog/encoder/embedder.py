@@ -284,7 +284,7 @@ def default_workers() -> int:
     return min(usable, MOST_WORKERS)
 
 
-def vectors_of(embedder: Embedder, images: Sequence[ImageInput]) -> Float32Array:
+def encoded_images(embedder: Embedder, images: Sequence[ImageInput]) -> Float32Array:
     """Embed pictures that somebody waits for, all of which are needed. Result is (n, d), unit norm.
 
     Raises:

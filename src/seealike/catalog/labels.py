@@ -6,17 +6,16 @@ All that sorts items by what they are called reads them here, so that one name i
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from seealike.errors import UnknownNameError, UsageError
+from seealike.recommend import columns
 from seealike.types import Int64Array, Item, MetadataValue
 
-FOLDER, GROUP, PREFIX = "folder", "group", "prefix"
-_BEGINNING = re.compile(r"[^\W\d_]+")
+GROUP = columns.GROUP
 _EXACT = 2**53  # whole numbers below are written out; floats above skip some of them
 
 
@@ -55,9 +54,9 @@ def read(column: str) -> Callable[[Item], MetadataValue]:
     begins with, such as ``camper`` of ``camper12.jpg``.
     """
     special: dict[str, Callable[[Item], MetadataValue]] = {
-        FOLDER: _folder,
+        columns.FOLDER: lambda item: columns.folder_of(_place(item)),
         GROUP: lambda item: item.group,
-        PREFIX: _prefix,
+        columns.PREFIX: lambda item: columns.prefix_of(_place(item)),
     }
     return special.get(column, lambda item: item.metadata.get(column))
 
@@ -70,17 +69,17 @@ def labels_of(items: Iterable[Item], column: str) -> list[str | None]:
         UsageError: it is empty for every item.
     """
     value = read(column)
-    columns: dict[str, None] = {}
+    names: dict[str, None] = {}
     shared: dict[str, str] = {}  # a text is kept once, however many items say it
     found: list[str | None] = []
     grouped = False
     for item in items:
-        columns.update(dict.fromkeys(item.metadata))
+        names.update(dict.fromkeys(item.metadata))
         grouped = grouped or bool(item.group)
         text = text_of(value(item))
         found.append(shared.setdefault(text, text) or None)
     if found and not any(shared):  # no text but the empty one
-        _refuse(column, [*columns, FOLDER, *[GROUP] * grouped, PREFIX])
+        _refuse(column, [*names, columns.FOLDER, *[GROUP] * grouped, columns.PREFIX])
     return found
 
 
@@ -110,15 +109,6 @@ def numbered(values: Sequence[str | None]) -> tuple[list[str], Int64Array]:
     names = sorted({value for value in values if value is not None})
     number = {name: place for place, name in enumerate(names)}
     return names, np.array([-1 if v is None else number[v] for v in values], dtype=np.int64)
-
-
-def _folder(item: Item) -> str:
-    return _place(item).rpartition("/")[0].rpartition("/")[2]
-
-
-def _prefix(item: Item) -> str:
-    beginning = _BEGINNING.match(_place(item).rpartition("/")[2])
-    return beginning[0] if beginning else ""
 
 
 def _place(item: Item) -> str:

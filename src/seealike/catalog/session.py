@@ -14,6 +14,7 @@ from seealike.catalog import ann
 from seealike.catalog.encoder.at_hand import EncoderAtHand, described
 from seealike.catalog.encoder.embedder import LocalEmbedder, decoder_of_few
 from seealike.catalog.encoder.texts import TextQueries
+from seealike.catalog.sync.sources import absolute_paths
 from seealike.encoders import EncoderSpec
 from seealike.errors import (
     CatalogBusyError,
@@ -43,7 +44,10 @@ class Reading(NamedTuple):
 def reading_of(store: SqliteStore) -> Reading:
     """A reading of a database, with its approximate index where there is one that can be used."""
     dimension, directory = store.identity.dimension, store.directory
-    return Reading(store, Searcher(store, dimension, lambda record: ann.load(directory, record)))
+    searcher = Searcher(
+        store, dimension, lambda record: ann.load(directory, record), lambda: absolute_paths(store)
+    )
+    return Reading(store, searcher)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Search and recommendation over a view of the catalogue. Knows vectors and ids, not pixels."""
 
 from seealike.recommend.answers import ItemRow, hits
+from seealike.recommend.columns import Columns
 from seealike.recommend.lists import SimilarList, similar_lists
 from seealike.recommend.query import Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
@@ -8,6 +9,7 @@ from seealike.recommend.view import View
 
 __all__ = [
     "ATTEMPTS",
+    "Columns",
     "Examples",
     "ItemRow",
     "Query",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
+from seealike.recommend.columns import ColumnRow, Columns, RowAndPath
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, best_of, converted, joined
 from seealike.recommend.view import Keys, RowReader, StoreState, VectorReader, VectorStore, View
@@ -45,6 +47,7 @@ class Searcher:
         store: VectorStore,
         dimension: int,
         open_ann: Callable[[str], tuple[Proposer, RowReader | None] | None],
+        path_of: Callable[[], Callable[[ColumnRow], str | None]] = lambda: lambda _: None,
     ) -> None:
         """Nothing is read yet.
 
@@ -53,19 +56,23 @@ class Searcher:
             dimension: of its vectors.
             open_ann: gives the approximate index from its record, and who reads stored vectors quicker than
                 the store, where there is one; or ``None`` where that record is of no use.
+            path_of: gives what knows the absolute path of an item.
         """
         self._store = store
         self._dimension = dimension
         self._open_ann = open_ann
+        self._path_of = path_of
         self._refreshing = threading.Lock()
         self._least = 0
         self._view: View | None = None
+        self._reading_columns = threading.Lock()
+        self._columns: tuple[int, Columns] | None = None
         self._closed = False
 
     def close(self) -> None:
         """Let go of the view. Its memory and its file are free when those who are using it have ended."""
         self._closed = True
-        self._view = None
+        self._view = self._columns = None
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -160,6 +167,42 @@ class Searcher:
             if keys:
                 memory = memory.extended(np.concatenate(keys), np.concatenate(vectors))
         return memory if len(memory) == len(wanted) else None
+
+    # -- columns -----------------------------------------------------------------------------------
+
+    def columns(self, view: View) -> Columns:
+        """What is said of the view's items; read at the first call, later only of those that are new.
+
+        Raises:
+            StaleViewError: rows of the view are gone or changed by now; take a newer one.
+            DamagedCatalogError: a row is not what was written, or missing.
+        """
+        with self._reading_columns:
+            generation, held = self._columns or (-1, None)
+            if held is not None and generation == view.generation:
+                return held
+            if self._store.state().rewritten > min(generation, view.generation):
+                held = None
+            found = Columns.of(view.keys, partial(self._rows, view), held)
+            if view.generation > generation and not self._closed:
+                self._columns = view.generation, found
+            return found
+
+    def _rows(self, view: View, after: int) -> Iterator[RowAndPath]:
+        """The rows of the view's items with greater keys, and the path of each."""
+        wanted = view.keys[np.searchsorted(view.keys, after, side="right") :].tolist()
+        path_of, seen = self._path_of(), 0
+        for row in self._store.items_after(after) if wanted else ():
+            if row.key == wanted[seen]:
+                yield row, path_of(row)
+                seen += 1
+                if seen == len(wanted):
+                    break
+            elif row.key > wanted[seen]:
+                break
+        self.check_all_there(view, seen, len(wanted))
+        if self._store.state().rewritten > view.generation:
+            raise StaleViewError
 
     # -- ranking -----------------------------------------------------------------------------------
 

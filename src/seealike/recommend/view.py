@@ -11,6 +11,7 @@ import numpy as np
 from seealike.errors import DamagedCatalogError
 from seealike.indexes import ExactIndex
 from seealike.protocols import Proposer
+from seealike.recommend.columns import ColumnRow
 from seealike.types import Float16Array, Int64Array
 
 
@@ -83,6 +84,9 @@ class VectorStore(VectorReader, Protocol):
 
     def key_changes(self, generation: int, last_key: int) -> StoreChanges | None:
         """What became of an older generation's keys, or ``None``: read all."""
+
+    def items_after(self, key: int) -> Iterator[ColumnRow]:
+        """Every item with a greater key, ascending."""
 
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged."""

@@ -356,6 +356,21 @@ class SqliteStore:
         for items, _ in self._blocks_by_id(ITEM_COLUMNS, block):
             yield from items
 
+    def items_after(self, key: int, *, block: int = 2048) -> Iterator[StoredItem]:
+        """Every item with a greater key, ascending, fetched in blocks.
+
+        Raises:
+            DamagedCatalogError: an item is not what was written.
+        """
+        statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE key > ? ORDER BY key LIMIT ?"
+        while rows := self._fetch(statement, (key, block)):
+            for row in rows:
+                item = self._checked_item(row)
+                if item.key <= key:
+                    raise self.damaged("the items are not in the order of their keys")
+                key = item.key
+                yield item
+
     def items_and_vectors(self, *, block: int = 2048) -> Iterator[tuple[list[StoredItem], Float16Array]]:
         """Every item and its vector, ordered by id, in blocks; each block is of one generation.
 

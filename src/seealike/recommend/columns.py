@@ -1,0 +1,396 @@
+"""What is said of the items of one generation, by columns: their metadata, their group, their files.
+
+Whatever filters, groups or weighs items reads them here, as arrays in the order of ``View.keys``, instead of
+one row after the other. A column holds each different value once, and for every item which of them it is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from seealike.errors import UnknownNameError, UsageError
+from seealike.types import Int64Array, Metadata, MetadataValue
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Float64Array = npt.NDArray[np.float64]
+    Mask = npt.NDArray[np.bool_]
+
+GROUP, FOLDER, PREFIX, ID, PATH = "group", "folder", "prefix", "id", "path"
+METADATA = "metadata."  # before the name of a column of the metadata that one of ours hides
+MODIFIED = "modified"
+_MEASURES = ("width_px", "height_px", "size_bytes", MODIFIED)
+_NAMES = (ID, PATH, FOLDER, PREFIX)
+_BEGINNING = re.compile(r"[^\W\d_]+")
+_NULL = -(1 << 63)  # of a measure that is not known
+_REMEMBERED = 32
+
+
+class ColumnRow(Protocol):
+    """What is read of an item."""
+
+    @property
+    def key(self) -> int:
+        """Its key."""
+
+    @property
+    def id(self) -> str:
+        """The caller's id."""
+
+    @property
+    def path(self) -> bytes | None:
+        """The stored path."""
+
+    @property
+    def source(self) -> int:
+        """The number of the source it belongs to."""
+
+    @property
+    def group(self) -> str | None:
+        """The caller's group."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The caller's columns."""
+
+    @property
+    def width_px(self) -> int:
+        """Upright."""
+
+    @property
+    def height_px(self) -> int:
+        """Upright."""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the file."""
+
+    @property
+    def mtime_ns(self) -> int | None:
+        """Of the file."""
+
+
+RowAndPath = tuple[ColumnRow, "str | None"]
+Rows = Callable[[int], Iterable[RowAndPath]]  # those with greater keys
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """The different values of a column, and which of them each item has: -1 where it has none.
+
+    Equal numbers are one value, whatever their type; true is not 1. There may be values that no item has.
+    Shapes: codes is (n,).
+    """
+
+    codes: Int64Array
+    values: Sequence[MetadataValue]
+
+    def taken(self, places: Int64Array | Mask) -> Column:
+        """Only some items."""
+        return Column(self.codes[places], self.values)
+
+    @classmethod
+    def joined(cls, one: Column, other: Column) -> Column:
+        """The items of one after those of the other."""
+        codes = {_identity(value): code for code, value in enumerate(one.values)}
+        new = np.array([codes.setdefault(_identity(v), len(codes)) for v in other.values] + [-1], np.int64)
+        values = [
+            *one.values,
+            *(v for v, code in zip(other.values, new, strict=False) if code >= len(one.values)),
+        ]
+        return cls(np.concatenate([one.codes, new[other.codes]]), values)
+
+    def items_values(self, places: Int64Array) -> list[MetadataValue]:
+        """The values of the items at ``places``."""
+        values = self.values
+        return [None if code < 0 else values[code] for code in self.codes[places].tolist()]
+
+
+class Columns:
+    """The columns of one generation. Immutable to its callers, and safe to use from several threads.
+
+    Besides the names in the metadata there are ``group``, ``folder`` (the name of the folder that the
+    picture lies in), ``prefix`` (the letters that its file's name begins with), ``id``, ``path``,
+    ``width_px``, ``height_px``, ``size_bytes`` and ``modified`` (the file's time, as text in UTC). These win:
+    a column of the metadata with such a name is ``metadata.NAME``. Of objects in the metadata, which are kept
+    as JSON text, ``NAME.KEY`` is what they say under a key.
+    """
+
+    def __init__(
+        self, keys: Int64Array, coded: Mapping[str, Column], measures: Mapping[str, Int64Array], rows: Rows
+    ) -> None:
+        """Use ``of`` instead."""
+        self.keys = keys
+        self._coded, self._measures, self._rows = coded, measures, rows
+        self._derived: dict[str, Column] = {}
+        self._remembered: dict[Hashable, Mask] = {}
+        self._deriving = threading.RLock()
+
+    @classmethod
+    def of(cls, keys: Int64Array, rows: Rows, held: Columns | None = None) -> Columns:
+        """What is said of some items.
+
+        Args:
+            keys: theirs, ascending.
+            rows: gives their rows, ascending, and the absolute path of each; asked again where ids or paths
+                are needed.
+            held: columns of an older generation, in which no row has changed since.
+        """
+        before = None if held is None else held.only(keys)
+        if before is None:
+            return _read(keys, rows(0), rows)
+        after = int(held.keys[-1]) if held is not None and len(held) else 0
+        new = keys[np.searchsorted(keys, after, side="right") :]
+        if len(before) + len(new) != len(keys):  # it is of a newer one, where some are gone
+            return _read(keys, rows(0), rows)
+        return before.extended(_read(new, rows(after), rows), rows)
+
+    def __len__(self) -> int:
+        """The number of items."""
+        return len(self.keys)
+
+    def only(self, keys: Int64Array) -> Columns:
+        """Those of ``keys`` that are here."""
+        here = np.isin(self.keys, keys, assume_unique=True)
+        return Columns(
+            self.keys[here],
+            {name: column.taken(here) for name, column in self._coded.items()},
+            {name: measure[here] for name, measure in self._measures.items()},
+            self._rows,
+        )
+
+    def extended(self, new: Columns, rows: Rows) -> Columns:
+        """With others whose keys are greater; ``rows`` gives them all."""
+        coded: dict[str, Column] = {}
+        for name in dict.fromkeys((*self._coded, *new._coded)):
+            one, other = self._coded.get(name), new._coded.get(name)
+            coded[name] = Column.joined(one or _nothing(len(self)), other or _nothing(len(new)))
+        measures = {name: np.concatenate([self._measures[name], new._measures[name]]) for name in _MEASURES}
+        return Columns(np.concatenate([self.keys, new.keys]), coded, measures, rows)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns there are, ours after those of the metadata."""
+        own = [name.removeprefix(METADATA) for name in self._coded if name.startswith(METADATA)]
+        ours = (*_NAMES, GROUP, *_MEASURES)
+        return (*sorted(METADATA + name if name in ours else name for name in own), *ours)
+
+    def column(self, name: str) -> Column:
+        """A column by its name.
+
+        Raises:
+            UnknownNameError: there is none; the error lists those there are.
+            StaleViewError: the names of this generation cannot be read any more.
+        """
+        with self._deriving:
+            found = self._coded.get(name) if name == GROUP else self._derived.get(name)
+            if found is None:
+                found = self._derived[name] = self._made(name)
+            return found
+
+    def codes(self, name: str) -> Int64Array:
+        """Which value each item has: equal values have equal numbers, -1 is none. Shapes: (n,).
+
+        Raises:
+            UnknownNameError: there is no such column.
+        """
+        return self.column(name).codes
+
+    def numbers(self, name: str) -> Float64Array:
+        """A column of numbers, NaN where an item has none; true is 1 and false 0. Shapes: (n,).
+
+        Raises:
+            UnknownNameError: there is no such column.
+            UsageError: it holds text.
+        """
+        column = self.column(name)
+        for value in column.values:
+            if isinstance(value, str):
+                raise UsageError(f"the column {name!r} holds text, such as {value!r}, not numbers")
+        return np.array([*map(_as_float, column.values), np.nan])[column.codes]
+
+    def values_at(self, name: str, places: Int64Array) -> list[MetadataValue]:
+        """The values of the items at some places of ``keys``.
+
+        Raises:
+            UnknownNameError: there is no such column.
+        """
+        return self.column(name).items_values(places)
+
+    def remembered(self, what: Hashable, make: Callable[[], Mask]) -> Mask:
+        """A mask over the items, made once. Shapes: (n,)."""
+        with self._deriving:
+            found = self._remembered.get(what)
+        if found is None:
+            found = make()
+            found.flags.writeable = False
+            with self._deriving:
+                while len(self._remembered) >= _REMEMBERED:
+                    del self._remembered[next(iter(self._remembered))]
+                self._remembered[what] = found
+        return found
+
+    def _made(self, name: str) -> Column:
+        if name in self._measures:
+            return _measured(name, self._measures[name])
+        if name in _NAMES:
+            self._derived.update(_names_of(len(self), self._rows(0)))
+            return self._derived[name]
+        found = self._coded.get(METADATA + name.removeprefix(METADATA)) or self._coded.get(METADATA + name)
+        if found is None:
+            found = self._nested(name)
+        if found is None:
+            raise UnknownNameError("column", name, self.names)
+        return found
+
+    def _nested(self, name: str) -> Column | None:
+        """What a column's objects say under a key; ``None`` where it holds no object that has it."""
+        outer, dot, inner = name.rpartition(".")
+        if not dot or outer == METADATA.rstrip("."):
+            return None
+        held = self._coded.get(METADATA + outer) or self._coded.get(METADATA + outer.removeprefix(METADATA))
+        if held is None:
+            held = self._nested(outer)
+        if held is None:
+            return None
+        objects = [_object(value) for value in held.values]
+        if not any(inner in entry for entry in objects):
+            return None
+        return _merged(held.codes, [_scalar(entry.get(inner)) for entry in objects])
+
+
+class _Coding:
+    """A column in the making."""
+
+    def __init__(self) -> None:
+        self._codes: dict[Hashable, int] = {}
+        self._values: list[MetadataValue] = []
+        self._places: list[int] = []
+        self._found: list[int] = []
+
+    def add(self, place: int, value: MetadataValue) -> None:
+        if value is None:
+            return
+        identity = _identity(value)
+        code = self._codes.get(identity)
+        if code is None:
+            code = self._codes[identity] = len(self._values)
+            self._values.append(value)
+        self._places.append(place)
+        self._found.append(code)
+
+    def column(self, count: int) -> Column:
+        codes = np.full(count, -1, dtype=np.int64)
+        codes[self._places] = self._found
+        return Column(codes, self._values)
+
+
+def _read(keys: Int64Array, rows: Iterable[RowAndPath], again: Rows) -> Columns:
+    group = _Coding()
+    metadata: dict[str, _Coding] = {}
+    measured: list[tuple[int, int, int, int]] = []
+    for place, (row, _) in enumerate(rows):
+        group.add(place, row.group or None)
+        for name, value in row.metadata.items():
+            coding = metadata.get(name)
+            if coding is None:
+                coding = metadata[name] = _Coding()
+            coding.add(place, value)
+        size, time = row.size_bytes, row.mtime_ns
+        known = (_NULL if size is None else size, _NULL if time is None else time)
+        measured.append((row.width_px, row.height_px, *known))
+    measures = np.array(measured, dtype=np.int64).reshape(len(keys), len(_MEASURES)).T
+    coded = {METADATA + name: coding.column(len(keys)) for name, coding in metadata.items()}
+    coded[GROUP] = group.column(len(keys))
+    return Columns(keys, coded, dict(zip(_MEASURES, np.ascontiguousarray(measures), strict=True)), again)
+
+
+def _names_of(count: int, rows: Iterable[RowAndPath]) -> dict[str, Column]:
+    """What items are called, which is hardly ever asked for, and is as much as there are items."""
+    codings = {name: _Coding() for name in _NAMES}
+    for place, (row, path) in enumerate(rows):
+        said = path.replace(os.sep, "/") if path is not None else None
+        where = said if said is not None else row.id
+        called = {ID: row.id, PATH: said, FOLDER: folder_of(where) or None, PREFIX: prefix_of(where) or None}
+        for name, value in called.items():
+            codings[name].add(place, value)
+    return {name: coding.column(count) for name, coding in codings.items()}
+
+
+def folder_of(place: str) -> str:
+    """The name of the folder in which a picture lies. ``place`` has ``/`` between folders."""
+    return place.rpartition("/")[0].rpartition("/")[2]
+
+
+def prefix_of(place: str) -> str:
+    """The letters that its file's name begins with, such as ``camper`` of ``camper12.jpg``."""
+    beginning = _BEGINNING.match(place.rpartition("/")[2])
+    return beginning[0] if beginning else ""
+
+
+def _measured(name: str, measure: Int64Array) -> Column:
+    known = measure != _NULL
+    distinct, codes = np.unique(measure, return_inverse=True)
+    codes = codes.reshape(-1).astype(np.int64)
+    if not known.all():
+        codes, distinct = codes - 1, distinct[1:]
+    if name != MODIFIED:
+        return Column(codes, distinct.tolist())
+    seconds = np.datetime_as_string((distinct // 10**9).astype("datetime64[s]"))
+    return _merged(codes, [text.replace("T", " ") + "Z" for text in seconds.tolist()])
+
+
+def _merged(codes: Int64Array, values: Sequence[MetadataValue]) -> Column:
+    """A column whose ``values`` may be there several times, or be none."""
+    coding = _Coding()
+    for place, value in enumerate(values):
+        coding.add(place, value)
+    of_values = coding.column(len(values))
+    return Column(np.append(of_values.codes, -1)[codes], of_values.values)
+
+
+def _nothing(count: int) -> Column:
+    return Column(np.full(count, -1, dtype=np.int64), [])
+
+
+def _identity(value: MetadataValue) -> Hashable:
+    """What equal values have in common: True is not 1, though Python says so."""
+    return (value,) if isinstance(value, bool) else value
+
+
+def _object(value: MetadataValue) -> Mapping[str, object]:
+    if isinstance(value, str) and value.startswith("{"):
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _scalar(value: object) -> MetadataValue:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    assert value is None or isinstance(value, str | int | float)
+    return value
+
+
+def _as_float(value: MetadataValue) -> float:
+    assert value is not None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if int(value) > 0 else -math.inf

@@ -33,6 +33,8 @@ from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
 from seealike.recommend import SimilarList
 from seealike.types import (
+    Crop,
+    Cropped,
     EncoderIdentity,
     Hit,
     IndexReport,
@@ -49,6 +51,8 @@ __all__ = [
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
+    "Crop",
+    "Cropped",
     "DecodeLimits",
     "EncoderIdentity",
     "Finding",

@@ -13,7 +13,17 @@ import numpy as np
 
 from seealike.encoders.slots import SlotEncoder
 from seealike.errors import EncoderError, UsageError
-from seealike.types import Embedded, EncoderIdentity, Picture, Preprocessing, Refused, SameFile
+from seealike.types import (
+    Crop,
+    Cropped,
+    Embedded,
+    EncoderIdentity,
+    Picture,
+    Preprocessing,
+    Refused,
+    SameFile,
+    SkipReason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,6 +150,7 @@ def check_embedder(embedder: Embedder) -> None:
             _require(_close(array.vector, file.vector, 1e-6), "a picture's vector depends on its form")
             digest = hashlib.sha256(_png(arrays[number])).digest()
             _require(file.sha256 == digest and array.sha256 == b"", "a file's SHA-256 is not told")
+    _check_crops(embedder, arrays[0])
     known = Picture(7, images[-2], known_sha256=hashlib.sha256(_png(arrays[-1])).digest())
     _require(next(embedder.embed([known])) == SameFile(7, len(_png(arrays[-1])), 0), "what is known is read")
     embedder.close()
@@ -149,6 +160,21 @@ def check_embedder(embedder: Embedder) -> None:
     except UsageError:
         return
     raise AssertionError("a closed embedder must raise UsageError")
+
+
+def _check_crops(embedder: Embedder, pixels: PixelArray) -> None:
+    cut = np.ascontiguousarray(pixels[10:50, 20:90])
+    crops = (Crop(20, 10, 70, 40), Crop(20 / 96, 10 / 96, 70 / 96, 40 / 96))
+    parts: list[ImageInput] = [Cropped(image, crop) for image in (pixels, _png(pixels)) for crop in crops]
+    outcomes = embedder.embed(Picture(token, image) for token, image in enumerate([*parts, cut]))
+    vectors = {one.token: one.vector for one in outcomes if isinstance(one, Embedded)}
+    for token in range(len(parts)):
+        _require(
+            _close(vectors[token], vectors[len(parts)], 1e-6), "a crop's vector is not that of the part alone"
+        )
+    beyond = next(embedder.embed([Picture(0, Cropped(pixels, Crop(20, 10, 70, 90)))]))
+    refused = isinstance(beyond, Refused) and beyond.reason is SkipReason.OUTSIDE_PICTURE
+    _require(refused, "a crop that reaches beyond the picture must be refused with its reason")
 
 
 def _png(pixels: PixelArray) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ Float16Array: TypeAlias = "npt.NDArray[np.float16]"
 Int64Array: TypeAlias = "npt.NDArray[np.int64]"
 PixelArray: TypeAlias = "npt.NDArray[np.uint8]"
 PathInput: TypeAlias = "str | os.PathLike[str]"
-ImageInput: TypeAlias = "PathInput | bytes | Image.Image | PixelArray"
+WholeImage: TypeAlias = "PathInput | bytes | Image.Image | PixelArray"
+ImageInput: TypeAlias = "WholeImage | Cropped"
 MetadataValue: TypeAlias = str | int | float | bool | None
 Metadata: TypeAlias = Mapping[str, MetadataValue]
 
@@ -47,6 +49,7 @@ class SkipReason(StrEnum):
     UNREADABLE = "unreadable"
     CHANGED_WHILE_READING = "changed_while_reading"
     OUTSIDE_ROOT = "outside_root"
+    OUTSIDE_PICTURE = "outside_picture"
     DUPLICATE_ID = "duplicate_id"
     ENCODER_FAILED = "encoder_failed"
     NON_FINITE_VECTOR = "non_finite_vector"
@@ -187,6 +190,91 @@ class Unseen(Skipped):
     """
 
     below: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A part of a picture, as people see it: after its EXIF orientation is applied.
+
+    Four whole numbers are pixels: ``Crop(0, 0, 1, 1)`` is a single one. Four floats are shares of its
+    width and height: ``Crop(0.0, 0.0, 1.0, 1.0)`` is all of it.
+
+    Raises:
+        ValueError: it is neither, it is empty, or it begins or ends beyond any picture.
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        names = ("left", "top", "width", "height")
+        numbers = [getattr(self, name) for name in names]
+        whole = [isinstance(number, Integral) and not isinstance(number, bool) for number in numbers]
+        if any(whole) != all(whole) or not all(isinstance(number, Real) for number in numbers):
+            raise ValueError("a crop is four whole numbers (pixels) or four with a decimal point (shares)")
+        for name, number in zip(names, numbers, strict=True):
+            object.__setattr__(self, name, int(number) if all(whole) else float(number))
+        if not (self.left >= 0 and self.top >= 0 and self.width > 0 and self.height > 0):
+            raise ValueError("a crop begins at 0 or later and is wider and higher than 0")
+        ends = (self.left + self.width, self.top + self.height)
+        if self.is_share and not all(end <= 1.0 + _SHARE_SLACK for end in ends):
+            raise ValueError("the shares of a crop end at 1.0; whole numbers are pixels")
+
+    @classmethod
+    def parse(cls, text: str) -> Crop:
+        """Read ``x,y,width,height``; numbers with a decimal point are shares.
+
+        Raises:
+            ValueError: see the class.
+        """
+        try:
+            numbers = [float(number) if "." in number else int(number) for number in text.split(",")]
+        except ValueError:
+            numbers = []
+        if len(numbers) != 4:
+            raise ValueError("a crop is four numbers: x,y,width,height")
+        return cls(*numbers)
+
+    def __str__(self) -> str:
+        """The text that ``parse`` reads back."""
+        return ",".join(map(repr, (self.left, self.top, self.width, self.height)))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is shares, not pixels."""
+        return isinstance(self.left, float)
+
+    def within(self, width_px: int, height_px: int) -> tuple[int, int, int, int] | None:
+        """Left, top, right and bottom in pixels of a picture of this size, None where it reaches beyond.
+
+        Shares are rounded to whole pixels, and are one pixel at least.
+        """
+        if self.is_share:
+            left, right = _rounded(self.left, self.width, width_px)
+            top, bottom = _rounded(self.top, self.height, height_px)
+            return left, top, right, bottom
+        right, bottom = int(self.left + self.width), int(self.top + self.height)
+        inside = right <= width_px and bottom <= height_px
+        return (int(self.left), int(self.top), right, bottom) if inside else None
+
+
+_SHARE_SLACK = 1e-9  # 0.7 + 0.3 may be a little more than 1
+
+
+def _rounded(start: float, length: float, side_px: int) -> tuple[int, int]:
+    """The first pixel of a share of a side, and the one after its last."""
+    first = min(round(start * side_px), side_px - 1)
+    return first, max(first + 1, min(round((start + length) * side_px), side_px))
+
+
+@dataclass(frozen=True, slots=True)
+class Cropped:
+    """A part of a picture, wherever a picture is asked with: nothing outside of it is seen."""
+
+    image: WholeImage
+    crop: Crop
 
 
 @dataclass(frozen=True, slots=True)

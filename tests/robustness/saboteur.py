@@ -17,7 +17,7 @@ from seealike.images.cost import Announce
 from seealike.images.decode import DecodedPixels, decode
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.pool import serve as worker
-from seealike.types import Preprocessing, SkipReason
+from seealike.types import Crop, Preprocessing, SkipReason
 
 MARK = b"\0saboteur:"
 HEAVY = ("openvino", "faiss", "click", "torch", "pyarrow", "sqlite3", "seealike.catalog")
@@ -34,11 +34,15 @@ def main(stdin_fd: int, stdout_fd: int) -> None:
     """Serve as the usual process does, but obey."""
 
     def obeying(
-        data: bytes, preprocessing: Preprocessing, limits: DecodeLimits, announce: Announce
+        data: bytes,
+        preprocessing: Preprocessing,
+        limits: DecodeLimits,
+        announce: Announce,
+        crop: Crop | None,
     ) -> DecodedPixels:
         _, _, order = data.rpartition(MARK) if MARK in data else (b"", b"", b"")
         _obey(order.decode(), stdout_fd)
-        return decode(data, preprocessing, limits, announce)
+        return decode(data, preprocessing, limits, announce, crop)
 
     worker.main(stdin_fd, stdout_fd, obeying)
 

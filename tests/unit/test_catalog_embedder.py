@@ -21,7 +21,7 @@ from seealike.images import DecodeLimits, DecodePool, DecodeTask, decode
 from seealike.images.pool.jobs import PoolJob
 from seealike.store import FileSystem, SqliteStore
 from seealike.testing import FakeEncoder, check_embedder
-from seealike.types import Embedded, ImageInput, Picture, Refused, SameFile, SkipReason
+from seealike.types import Crop, Cropped, Embedded, ImageInput, Picture, Refused, SameFile, SkipReason
 
 REFUSED = (9, 99, 199)
 MANY = 3 * embedder.FEW
@@ -289,3 +289,22 @@ def test_a_catalogue_can_be_given_an_embedder_of_somebody_elses(tmp_path: Path) 
 
 def test_the_local_embedder_keeps_the_contract(local: LocalEmbedder) -> None:
     check_embedder(local)
+
+
+def test_a_crop_finds_what_the_part_alone_finds(tmp_path: Path) -> None:
+    write_pictures(tmp_path / "p", range(12), extension="png")
+    scene = np.full((200, 300, 3), 250, np.uint8)
+    scene[60:132, 110:206] = np.asarray(picture(7))
+    Image.fromarray(scene).save(tmp_path / "scene.png")
+    crop = Crop(110, 60, 96, 72)
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        catalog.index(tmp_path / "p")
+        expected = catalog.search(picture(7), 3)
+        assert expected[0].id == "007.png"
+        for image in (scene, str(tmp_path / "scene.png"), (tmp_path / "scene.png").read_bytes()):
+            assert catalog.search(Cropped(image, crop), 3) == expected
+            assert catalog.recommend(like_images=[Cropped(image, crop)], k=3) == expected
+        assert catalog.search(scene, 3) != expected
+        with pytest.raises(PictureError) as refused:
+            catalog.search(Cropped(str(tmp_path / "scene.png"), Crop(110, 60, 96, 720)))
+        assert str(refused.value).endswith("the crop 110,60,96,720 is not within 300 x 200 px")

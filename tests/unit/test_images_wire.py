@@ -9,7 +9,7 @@ import pytest
 from seealike.images import DecodeLimits, DecodeTask
 from seealike.images.pool import wire
 from seealike.images.pool.shared import FAILURE, PICTURE, Layout, Record, SharedSlots
-from seealike.types import Preprocessing, SkipReason
+from seealike.types import Crop, Preprocessing, SkipReason
 
 LAYOUT = Layout(slots=2, batch_size=3, crop_px=4)
 
@@ -34,10 +34,13 @@ def test_a_job_keeps_its_tasks() -> None:
         DecodeTask(5, path="/a/\udce9 \n.jpg", known_sha256=bytes(range(32))),
         DecodeTask(6, data=b"\0\1\2"),
         DecodeTask(7, path="x", known_sha256=b"too short to be a hash"),
+        DecodeTask(8, data=b"\3", known_sha256=bytes(32), crop=Crop(1, 2, 3, 4)),
+        DecodeTask(9, path="y", crop=Crop(0.1, 0.0, 1 / 3, 1.0)),
     )
     job = wire.unpack_job(wire.pack_job(wire.Job(1, 5, 4, tasks)))
     assert (job.slot, job.index, job.row) == (1, 5, 4)
-    assert job.tasks == (*tasks[:2], DecodeTask(7, path="x"))
+    assert job.tasks == (*tasks[:2], DecodeTask(7, path="x"), *tasks[3:])
+    assert [task.crop.is_share for task in job.tasks if task.crop] == [False, True]
 
 
 def test_a_greeting_keeps_what_decoding_needs() -> None:

@@ -12,7 +12,7 @@ from seealike.errors import PictureError, UsageError
 from seealike.gallery import Describer, Thumbnails, picture_strip
 from seealike.images import DecodeError, small_copy
 from seealike.recommend import SearchOptions
-from seealike.types import Hit, ImageInput, SkipReason
+from seealike.types import Cropped, Hit, ImageInput, SkipReason
 
 SHOWN = 50  # pictures in a notebook's cell
 THUMBNAIL_PX = 160
@@ -132,6 +132,8 @@ def kept_pictures(images: Sequence[ImageInput]) -> list[str | bytes | None]:
 
 
 def _kept(image: ImageInput, *, few: bool) -> str | bytes | None:
+    if isinstance(image, Cropped):
+        return _kept(image.image, few=few)
     if isinstance(image, str | os.PathLike):
         return os.fsdecode(image)
     if not few:

@@ -6,7 +6,7 @@ Runs in whatever process calls it and limits no time or memory: that is the work
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,10 @@ import numpy as np
 from seealike.errors import PictureError, UsageError
 from seealike.images.cost import Announce, check_memory, unheard
 from seealike.images.limits import DecodeError, DecodeLimits
-from seealike.images.opening import OpenPicture, open_picture
+from seealike.images.opening import WHOLE, OpenPicture, open_picture
 from seealike.images.pillow import load, orientation_of, rows_of, translated
 from seealike.images.resample import Axis, Rows, check_interpolation, frame_of, resample, resample_bytes
-from seealike.types import SkipReason
+from seealike.types import Crop, SkipReason
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,7 +54,11 @@ class DecodedPixels:
 
 
 def decode(
-    data: bytes, preprocessing: Preprocessing, limits: DecodeLimits, announce: Announce = unheard
+    data: bytes,
+    preprocessing: Preprocessing,
+    limits: DecodeLimits,
+    announce: Announce = unheard,
+    crop: Crop | None = None,
 ) -> DecodedPixels:
     """Decode a picture's first frame, upright, on white, resized and cut to the square.
 
@@ -63,6 +67,8 @@ def decode(
         preprocessing: how it becomes the square.
         limits: what it may cost.
         announce: told the number of pixels before they are decoded.
+        crop: the part that is the picture. It is the same to the pixel as if that part had been cut out and
+            saved before: a JPEG is decoded whole, since what is decoded small mixes pixels over its edges.
 
     Raises:
         DecodeError: it cannot be used; the reason is one of the closed list, whatever a library
@@ -72,13 +78,15 @@ def decode(
     check(preprocessing)
     with warnings.catch_warnings(), translated():
         warnings.simplefilter("ignore")
-        picture = open_picture(data, limits, QUALITY_FACTOR * preprocessing.resize_px, announce)
-        width, height = upright_size(picture)
-        return DecodedPixels(_square(picture, preprocessing), width, height)
+        keep_px = QUALITY_FACTOR * preprocessing.resize_px if crop is None else WHOLE
+        picture = open_picture(data, limits, keep_px, announce)
+        return DecodedPixels(_square(cropped(picture, crop), preprocessing), *upright_size(picture))
 
 
-def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> DecodedPixels:
-    """Resize and crop a picture that somebody has decoded already.
+def prepare(
+    image: Image.Image | PixelArray, preprocessing: Preprocessing, crop: Crop | None = None
+) -> DecodedPixels:
+    """Resize and crop a picture that somebody has decoded already; see ``decode``.
 
     Raises:
         UsageError: it is neither an image nor an (h, w, 3) uint8 array, or the preprocessing cannot be
@@ -90,7 +98,7 @@ def prepare(image: Image.Image | PixelArray, preprocessing: Preprocessing) -> De
     try:
         with translated():
             picture = opened(image)
-            square = np.ascontiguousarray(_square(picture, preprocessing))
+            square = np.ascontiguousarray(_square(cropped(picture, crop), preprocessing))
             return DecodedPixels(square, *upright_size(picture))
     except DecodeError as exc:
         raise PictureError("the given image", exc.reason, exc.detail) from exc
@@ -113,6 +121,32 @@ def upright_size(picture: OpenPicture) -> tuple[int, int]:
     """Return width and height after the orientation is applied."""
     swapped = _TURNS[picture.orientation][0]
     return (picture.height_px, picture.width_px) if swapped else (picture.width_px, picture.height_px)
+
+
+def cropped(picture: OpenPicture, crop: Crop | None) -> OpenPicture:
+    """A part of a picture that was decoded at its full size; None is all of it.
+
+    Raises:
+        DecodeError: it does not lie within the picture.
+    """
+    if crop is None:
+        return picture
+    width, height = upright_size(picture)
+    box = crop.within(width, height)
+    if box is None:
+        raise DecodeError(SkipReason.OUTSIDE_PICTURE, f"the crop {crop} is not within {width} x {height} px")
+    swapped, mirrored, flipped = _TURNS[picture.orientation]
+    across, down = (box[0], box[2]), (box[1], box[3])
+    across = (width - across[1], width - across[0]) if mirrored else across
+    down = (height - down[1], height - down[0]) if flipped else down
+    (x, right), (y, bottom) = (down, across) if swapped else (across, down)
+    rows = picture.rows
+    return replace(
+        picture,
+        width_px=right - x,
+        height_px=bottom - y,
+        rows=lambda x0, y0, x1, y1: rows(x + x0, y + y0, x + x1, y + y1),
+    )
 
 
 def sample(picture: OpenPicture, axes: tuple[Axis, Axis], interpolation: str) -> PixelArray:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EIGHTHS = (1, 2, 4)
 """The reduced sizes that are tried, in eighths. Those between are slower than they save."""
 
+WHOLE = 1 << 62
+"""What to keep of a JPEG so that it is decoded at its full size."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenPicture:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from itertools import chain, groupby, islice
 
 import numpy as np
@@ -25,6 +26,8 @@ from seealike.images import (
 )
 from seealike.protocols import Embedder, Encoder
 from seealike.types import (
+    Crop,
+    Cropped,
     Embedded,
     EncoderIdentity,
     Float32Array,
@@ -34,6 +37,7 @@ from seealike.types import (
     Refused,
     SameFile,
     SkipReason,
+    WholeImage,
 )
 
 DECODE_BATCH = 16  # pictures a process decodes in one go: the more, the less the hand-over costs
@@ -118,7 +122,7 @@ class LocalEmbedder:
     def _one(self, picture: Picture, mode: EncoderMode) -> Outcome:
         """Decode and encode one picture while its caller waits."""
         self._check_open()
-        if _is_file(picture.image):
+        if _is_file(picture):
             self._decoder.start()  # gets ready while the model is loaded
             self._encoder(mode)
             batch = self._decoder.decode_one(_task(picture))
@@ -136,9 +140,10 @@ class LocalEmbedder:
         prepared: list[DecodedPicture] = []
         refused: list[Refused] = []
         for picture in pictures:
-            assert not isinstance(picture.image, str | bytes | os.PathLike)
+            image, crop = parted(picture.image)
+            assert not isinstance(image, str | bytes | os.PathLike)
             try:
-                square = prepare(picture.image, self.identity.preprocessing)
+                square = prepare(image, self.identity.preprocessing, crop)
             except PictureError as exc:
                 refused.append(Refused(picture.token, exc.reason, exc.detail))
                 continue
@@ -227,7 +232,7 @@ class LocalEmbedder:
         )
 
     def _decoded(self, pictures: Iterator[Picture], pool: DecodePool) -> Iterator[DecodedBatch]:
-        for is_file, run in groupby(pictures, key=lambda picture: _is_file(picture.image)):
+        for is_file, run in groupby(pictures, key=_is_file):
             self._check_open()  # a closed pool would start anew
             if is_file:
                 yield from pool.decode(map(_task, run))
@@ -302,23 +307,30 @@ def encoded_images(embedder: Embedder, images: Sequence[ImageInput]) -> Float32A
     return encoded_unit(vectors)
 
 
+def parted(image: ImageInput) -> tuple[WholeImage, Crop | None]:
+    """A picture, and the part of it that is meant; None is all of it."""
+    return (image.image, image.crop) if isinstance(image, Cropped) else (image, None)
+
+
 def name_of(image: ImageInput) -> str:
     """How messages call a picture."""
+    image, _ = parted(image)
     if isinstance(image, str | os.PathLike):
         return os.fspath(image)
     return "the given bytes" if isinstance(image, bytes) else "the given image"
 
 
-def _is_file(image: ImageInput) -> bool:
-    return isinstance(image, str | bytes | os.PathLike)
+def _is_file(picture: Picture) -> bool:
+    return isinstance(parted(picture.image)[0], str | bytes | os.PathLike)
 
 
 def _task(picture: Picture) -> DecodeTask:
-    if isinstance(picture.image, bytes):
-        return DecodeTask(picture.token, data=picture.image, known_sha256=picture.known_sha256)
-    assert isinstance(picture.image, str | os.PathLike)
-    path = os.path.abspath(picture.image)
-    return DecodeTask(picture.token, path=path, known_sha256=picture.known_sha256)
+    image, crop = parted(picture.image)
+    task = DecodeTask(picture.token, known_sha256=picture.known_sha256, crop=crop)
+    if isinstance(image, bytes):
+        return replace(task, data=image)
+    assert isinstance(image, str | os.PathLike)
+    return replace(task, path=os.path.abspath(image))
 
 
 def _one_by_one(encoder: Encoder, batch: DecodedBatch) -> list[Float32Array | str]:

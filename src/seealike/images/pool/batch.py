@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seealike.types import PixelArray, Refused, SameFile
+    from seealike.types import Crop, PixelArray, Refused, SameFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,15 @@ class DecodeTask:
     """One picture to decode: either a file or the bytes of one.
 
     ``token`` is the caller's and comes back unchanged. ``path`` is in the file system's own decoding
-    (``os.fsdecode``). A file whose SHA-256 is ``known_sha256`` is not decoded.
+    (``os.fsdecode``). A file whose SHA-256 is ``known_sha256`` is not decoded. ``crop`` is the part that is
+    the picture; None is all of it.
     """
 
     token: int
     path: str | None = None
     data: bytes | None = None
     known_sha256: bytes | None = None
+    crop: Crop | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ from seealike.images.pool import wire
 from seealike.images.pool.shared import FAILURE, PICTURE, SAME, Record, SharedSlots
 from seealike.images.reading import FileContent, FileReadError, read_file
 from seealike.images.thumbnail import thumbnail
-from seealike.types import Preprocessing, SkipReason
+from seealike.types import Crop, Preprocessing, SkipReason
 
 if TYPE_CHECKING:
     from seealike.images.pool.batch import DecodeTask
 
-Decoder: TypeAlias = Callable[[bytes, Preprocessing, DecodeLimits, Announce], DecodedPixels]
+Decoder: TypeAlias = Callable[[bytes, Preprocessing, DecodeLimits, Announce, Crop | None], DecodedPixels]
 
 TIDY_ABOVE_BYTES = 64_000_000
 _FRAME_BYTES = 4  # a pixel, in the largest piece that decoders ask for at once
@@ -158,7 +158,9 @@ class _Worker:
             digest = hashlib.sha256(content.data).digest()
             if digest == task.known_sha256:
                 return Record(SAME, size_bytes=content.size_bytes, mtime_ns=content.mtime_ns, sha256=digest)
-            decoded = self._decoder(content.data, self._preprocessing, self._limits, self._announce)
+            decoded = self._decoder(
+                content.data, self._preprocessing, self._limits, self._announce, task.crop
+            )
             self._shared.pixels(slot, row + 1)[row] = decoded.pixels
         except FileReadError as exc:
             return _failure(exc, exc)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from seealike.images.limits import DecodeLimits
 from seealike.images.pool.batch import DecodeTask
 from seealike.images.pool.shared import Layout
-from seealike.types import Fit, Preprocessing
+from seealike.types import Crop, Fit, Preprocessing
 
 _HEAD = struct.Struct("<4sBQ")
 _MAGIC = b"slk1"
@@ -21,7 +21,8 @@ _JOB = struct.Struct("<IIII")
 _TASK = struct.Struct("<BQ")
 _DONE = struct.Struct("<IIQ")
 _THUMBNAIL = struct.Struct("<I")
-_PATH, _KNOWN = 1, 2
+_CROP = struct.Struct("<4d")
+_PATH, _KNOWN, _CROPPED, _SHARES = 1, 2, 4, 8
 _SHA256_BYTES = 32
 
 
@@ -197,16 +198,23 @@ def _task_parts(task: DecodeTask) -> list[bytes]:
     body = os.fsencode(task.path) if task.path is not None else task.data or b""
     known = task.known_sha256 if task.known_sha256 and len(task.known_sha256) == _SHA256_BYTES else b""
     flags = (_PATH if task.path is not None else 0) | (_KNOWN if known else 0)
-    return [_TASK.pack(flags, len(body)), known, body]
+    crop, cut = b"", task.crop
+    if cut is not None:
+        flags |= _CROPPED | (_SHARES if cut.is_share else 0)
+        crop = _CROP.pack(cut.left, cut.top, cut.width, cut.height)
+    return [_TASK.pack(flags, len(body)), known, crop, body]
 
 
 def _unpack_task(payload: bytes, at: int, token: int) -> tuple[DecodeTask, int]:
     flags, length = _TASK.unpack_from(payload, at)
     at += _TASK.size
-    known = None
+    known, crop = None, None
     if flags & _KNOWN:
         known, at = payload[at : at + _SHA256_BYTES], at + _SHA256_BYTES
+    if flags & _CROPPED:
+        kind = float if flags & _SHARES else int
+        crop, at = Crop(*map(kind, _CROP.unpack_from(payload, at))), at + _CROP.size
     body, at = payload[at : at + length], at + length
     if flags & _PATH:
-        return DecodeTask(token, path=os.fsdecode(body), known_sha256=known), at
-    return DecodeTask(token, data=body, known_sha256=known), at
+        return DecodeTask(token, path=os.fsdecode(body), known_sha256=known, crop=crop), at
+    return DecodeTask(token, data=body, known_sha256=known, crop=crop), at

@@ -31,7 +31,7 @@ from seealike.catalog import (
 )
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
-from seealike.recommend import SimilarList
+from seealike.recommend import Hub, ListsReport, ReportedLists, SimilarList
 from seealike.types import (
     Crop,
     Cropped,
@@ -58,14 +58,17 @@ __all__ = [
     "Finding",
     "Hit",
     "Hits",
+    "Hub",
     "IndexOptions",
     "IndexReport",
     "Item",
+    "ListsReport",
     "Metric",
     "NewPicture",
     "Preprocessing",
     "Progress",
     "ReindexReport",
+    "ReportedLists",
     "ResultsLook",
     "SearchOptions",
     "SeealikeError",

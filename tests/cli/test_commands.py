@@ -127,6 +127,22 @@ def test_the_lists_of_all_items_equal_single_searches(
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_a_report_tells_of_the_lists_that_were_written(typed: Call, indexed: Path, tmp_path: Path) -> None:
+    output, report = tmp_path / "similar.csv", tmp_path / "report.json"
+    shown = typed("recommend", "--all", "-k", "2", "-o", output, "--report", report, "-C", indexed)
+    assert shown.code == 0
+    written = [row[2] for row in read_lists(output)]
+    content = json.loads(report.read_text())
+    assert (content["lists"], content["entries"]) == (12, len(written))
+    assert content["top"][0]["lists"] == max(map(written.count, written))
+    assert set(content["never"]).isdisjoint(written)
+    assert len(content["never"]) == 12 - len(set(written))
+    shown = typed("recommend", "--all", "-k", "2", "--report", "-C", indexed)
+    assert shown.out == output.read_text()
+    assert f"recommended  {len(set(written))} of 12 items" in shown.err
+    assert typed("recommend", "--like", "one/003.jpg", "--report", "-C", indexed).code == 2
+
+
 def read_lists(path: Path) -> list[tuple[str, int, str, float]]:
     if path.suffix == ".parquet":
         from pyarrow import parquet

@@ -16,7 +16,15 @@ from seealike.catalog.items import listed, listed_ids
 from seealike.catalog.session import Session
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
-from seealike.recommend import Examples, Query, SearchOptions, SimilarList, hits, similar_lists
+from seealike.recommend import (
+    Examples,
+    Query,
+    ReportedLists,
+    SearchOptions,
+    SimilarList,
+    hits,
+    similar_lists,
+)
 from seealike.types import (
     Embedded,
     Float32Array,
@@ -134,6 +142,10 @@ class Asker:
         check_count(k, "k")
         store, searcher = self._session.reading()
         return similar_lists(store, searcher, k, options, progress or unwatched)
+
+    def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
+        """The lists of ``recommend_all``, counted as they pass by: ``report()`` then tells of all of them."""
+        return ReportedLists(lists, self._session.store)
 
     def neighbours(
         self, ids: Sequence[str] | None = None, k: int = 10, *, options: SearchOptions = SearchOptions()

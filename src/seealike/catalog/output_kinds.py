@@ -15,6 +15,7 @@ MAP_LABEL, MAP_SAMPLE = "label", "sample_of"
 REPORT_FIELDS = ("id", "path", "reason", "detail")
 LOG_FIELDS = ("epoch", "loss", "score")
 CHECKPOINT_KEY = "seealike-checkpoint"
+LISTS_REPORT_MARK = "seealike lists report"
 DRAWING_SOFTWARE = "seealike map"
 ENCODER_PRODUCER = "seealike train"
 PARQUET_KEY, PARQUET_LISTS, PARQUET_VECTORS = b"generator", b"seealike lists", b"seealike vectors"
@@ -142,6 +143,10 @@ LISTS = OutputKind(
         ".parquet": _parquet(PARQUET_LISTS),
     },
 )
+LISTS_REPORT = OutputKind(
+    "report on lists",
+    {".json": lambda head, _: head.startswith(b'{\n  "generator": "%b"' % LISTS_REPORT_MARK.encode())},
+)
 VECTORS = OutputKind("file of vectors", {".parquet": _parquet(PARQUET_VECTORS)})
 SKIP_REPORT = OutputKind("report of skipped files", {".jsonl": _json_lines(*REPORT_FIELDS)})
 TRAINING_LOG = OutputKind("log of a training", {".jsonl": _json_lines(*LOG_FIELDS)})
@@ -156,6 +161,7 @@ KINDS = (
     MAP_TABLE,
     MAP_DRAWING,
     LISTS,
+    LISTS_REPORT,
     VECTORS,
     SKIP_REPORT,
     TRAINING_LOG,

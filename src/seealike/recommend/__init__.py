@@ -4,6 +4,7 @@ from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
 from seealike.recommend.lists import SimilarList, similar_lists
 from seealike.recommend.query import Examples, Query, SearchOptions
+from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import View
 
@@ -11,8 +12,11 @@ __all__ = [
     "ATTEMPTS",
     "Columns",
     "Examples",
+    "Hub",
     "ItemRow",
+    "ListsReport",
     "Query",
+    "ReportedLists",
     "SearchOptions",
     "Searcher",
     "SimilarList",

@@ -9,15 +9,22 @@ from itertools import islice
 import click
 
 from seealike.catalog import Catalog, ResultsLook, SearchOptions
-from seealike.catalog.output_kinds import LISTS
+from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.hints import check_files, check_not_empty, file_hint
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option, search_options
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
-from seealike.cli.options.outputs import Gallery, force_option, gallery_options, output_option, write_page
-from seealike.cli.printing.lists import ListFormat, format_of, write_lists
+from seealike.cli.options.outputs import (
+    Gallery,
+    force_option,
+    gallery_options,
+    output_option,
+    report_option,
+    write_page,
+)
+from seealike.cli.printing.lists import ListFormat, format_of, write_lists, write_report
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.results import OutputFormat, QueryResult, write_results
 from seealike.cli.printing.text import echo
@@ -40,6 +47,10 @@ GALLERY_LISTS = 1000
     metavar="FILE",
     text="With --all: a .csv, .json, .jsonl or .parquet file, written atomically.",
 )
+@report_option(
+    kind=LISTS_REPORT,
+    text="With --all: say who is in no list and who in too many, and how varied they are.",
+)
 @catalog_option
 @place_option
 @search_options
@@ -60,6 +71,7 @@ def command(
     files: tuple[str, ...],
     everybody: bool,
     output: OutputFile | None,
+    report: OutputFile | None,
     catalog: str | None,
     encoder: str | None,
     k: int,
@@ -75,19 +87,18 @@ def command(
     \b
     seealike recommend --like shirts/12.jpg --like shirts/40.jpg --not shirts/7.jpg
     seealike recommend --all -k 10 -o similar.csv
-    seealike recommend --all -o similar.parquet
+    seealike recommend --all -o similar.parquet --report
     """
     if everybody == bool(likes or files):
         raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
-    if (dislikes and everybody) or (output and not everybody):
-        raise click.UsageError("--not goes with --like, -o with --all")
+    if (dislikes and everybody) or ((output or report) and not everybody):
+        raise click.UsageError("--not goes with --like, -o and --report with --all")
     list_format = format_of(output, form) if everybody else ListFormat.CSV
-    with opened_catalog(
-        catalog, output, page.output if page else None, encoder=encoder, limits=limits
-    ) as opened:
+    outputs = (output, page.output if page else None, report if report and report.path else None)
+    with opened_catalog(catalog, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         if everybody:
-            _lists(opened, k, options, output, list_format, page, quiet=quiet)
+            _lists(opened, k, options, output, list_format, page, report, quiet=quiet)
             return
         started = time.perf_counter()
         check_files(opened, files, "--like")
@@ -107,16 +118,20 @@ def _lists(
     output: OutputFile | None,
     form: ListFormat,
     page: Gallery | None,
+    report: OutputFile | None,
     *,
     quiet: bool,
 ) -> None:
     started = time.perf_counter()
     with progress_printer(quiet) as progress:
         lists = catalog.recommend_all(k, options=options, progress=progress)
-        count = write_lists(lists, output, form, catalog)
+        reported = catalog.reported(lists) if report else None
+        count = write_lists(reported or lists, output, form, catalog)
     took_s = time.perf_counter() - started
     if not quiet and output:
         echo(f"{output.path}: lists of {counted(count, 'item')} in {took_s:.1f} s", err=True)
+    if report and reported:
+        write_report(reported.report(), report, catalog, quiet=quiet)
     if page:
         chosen = list(islice(catalog.items(), GALLERY_LISTS))
         answers = catalog.similar_batch([item.id for item in chosen], k, options=options)

@@ -46,6 +46,26 @@ def output_option(
     )
 
 
+class ReportParameter(OutputParameter):
+    """A file for a report; without a path where the option has no value: then it is shown to people."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> OutputFile:
+        """The file."""
+        return super().convert(value, param, ctx) if value else OutputFile("", self.kind)
+
+
+def report_option(*, kind: OutputKind, text: str) -> Callable[[Function], Function]:
+    """``--report [FILE.json]``."""
+    return click.option(
+        "--report",
+        type=ReportParameter(kind),
+        is_flag=False,
+        flag_value="",
+        metavar="[FILE.json]",
+        help=text,
+    )
+
+
 def force_option(function: Function) -> Function:
     """``--force``, for commands with outputs."""
     return click.option(

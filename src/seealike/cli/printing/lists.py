@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
-from seealike.catalog.output_kinds import LIST_COLUMNS, PARQUET_KEY, PARQUET_LISTS
+from seealike.catalog.output_kinds import LIST_COLUMNS, LISTS_REPORT_MARK, PARQUET_KEY, PARQUET_LISTS
 from seealike.cli.printing.results import hit_lines, write_paths
-from seealike.cli.printing.rows import row_lines, write_lines
-from seealike.cli.printing.text import one_line
+from seealike.cli.printing.rows import plain, row_lines, write_lines
+from seealike.cli.printing.text import echo, one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
 from seealike.types import Hit
+from seealike.wording import counted
 
 if TYPE_CHECKING:
-    from seealike import SimilarList
+    from seealike import ListsReport, SimilarList
     from seealike.catalog import Catalog
     from seealike.catalog.outputs import OutputFile
 
 ROWS_AT_ONCE = 4096
+SHOWN = 5  # ids in a line for people
 Row = tuple[str, int, str, float]
 
 
@@ -78,6 +82,48 @@ def write_lists(
             with open(place, "a", encoding="utf-8", newline="") as stream:
                 _write(counted, stream, form, catalog)
     return counted.count
+
+
+def write_report(report: ListsReport, output: OutputFile, catalog: Catalog, *, quiet: bool) -> None:
+    """Write what lists do together as JSON, or tell people of it on standard error."""
+    if not output.path:
+        for name, said in _said(report).items():
+            echo(f"{name:<13}{said}", err=True)
+        return
+    content = {"generator": LISTS_REPORT_MARK} | asdict(report)
+    output.write(json.dumps(plain(content), indent=2).encode() + b"\n", catalog.path)
+    if not quiet:
+        echo(f"wrote {output.path}", err=True)
+
+
+def _said(report: ListsReport) -> dict[str, str]:
+    """The report in a few lines, by what each is about."""
+
+    def share(some: int, of: int, what: str) -> str:
+        return f"{some:,} of {counted(of, what)} ({some / max(1, of):.1%})"
+
+    lines = {
+        "lists": f"{counted(report.lists, 'list')} with {counted(report.entries, 'entry', 'entries')}, "
+        f"{report.empty:,} of them empty",
+        "recommended": share(report.recommended, report.items, "item"),
+        "never": _named(report.never, report.items - report.recommended),
+        "hubs": f"{counted(report.hubs, 'item')} in more than {report.hub_above:,.0f} lists each",
+        "most": ", ".join(f"{hub.id} ({hub.lists:,})" for hub in report.top[:SHOWN]),
+        "skewness": f"{report.skewness:.2f} of the number of lists that an item is in",
+    }
+    looked_at = counted(report.sample, "list")
+    if report.similarity is not None:
+        lines["similarity"] = f"{report.similarity:.3f} between two items of a list, mean of {looked_at}"
+    if report.products is not None and report.products_recommended is not None:
+        lines["products"] = share(report.products_recommended, report.products, "product")
+    if report.own_product is not None:
+        lines["own product"] = f"in {report.own_product:.1%} of {looked_at}"
+    return {name: said for name, said in lines.items() if said}
+
+
+def _named(ids: Sequence[str], count: int) -> str:
+    shown = ", ".join(ids[:SHOWN]) + (", …" if count > SHOWN else "")
+    return f"{counted(count, 'item')}: {shown}" if count else "no item"
 
 
 class _Counted:

@@ -290,10 +290,22 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """A picture's colours, and a hash of its coarse shape that survives small changes: a few bytes each.
+
+    What they mean and how they compare: ``seealike.signatures``.
+    """
+
+    colour: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Embedded:
     """A picture's vector and what was seen of the picture. ``width_px`` and ``height_px`` are upright.
 
-    For a file, ``sha256``, ``size_bytes`` and ``mtime_ns`` are of what was read; else empty and 0.
+    For a file, ``sha256``, ``size_bytes`` and ``mtime_ns`` are of what was read; else empty and 0. Without a
+    ``signature``, a file's is made when it is indexed.
 
     Shapes: vector is (d,) float32. Units: as the encoder gives it, of norm 1 but for rounding.
     """
@@ -305,6 +317,7 @@ class Embedded:
     height_px: int
     size_bytes: int
     mtime_ns: int
+    signature: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +399,7 @@ class IndexReport:
     gone at once that the source looked unmounted (see ``prune_missing``). ``skipped_by_reason`` counts all
     skipped files; ``skipped`` holds the first 10,000 of them, in the order of their ids. ``ann_refused`` says
     why the disk would not take the approximate index; searches do without, and the next change tries again.
+    ``signed`` items, unchanged but for that, got the signature that they lacked.
     """
 
     added: int
@@ -401,6 +415,7 @@ class IndexReport:
     took_s: float
     dry_run: bool = False
     ann_refused: str | None = None
+    signed: int = 0
 
     def __repr__(self) -> str:
         """The counts; of what was skipped, how many for which reason, but not each file."""

@@ -95,6 +95,7 @@ METHODS = [
     "search_batch",
     "search_text",
     "search_vectors",
+    "signatures",
     "similar",
     "similar_batch",
     "skipped",

@@ -281,6 +281,10 @@ def test_a_catalogue_can_be_given_an_embedder_of_somebody_elses(tmp_path: Path) 
         catalog.add("more", paths[0])
         assert catalog.search(paths[3], k=1)[0].id == "003.jpg"
         assert elsewhere.asked == 14
+        for name, signature in catalog.signatures():  # it makes none: files are decoded here for theirs
+            data = (tmp_path / "photos" / name).read_bytes() if name != "more" else b""
+            known = decode(data, elsewhere.identity.preprocessing, DecodeLimits()).signature if data else None
+            assert signature == known
     assert elsewhere.closed
     seealike.create(tmp_path / "other", encoder=FakeEncoder(dimension=24)).close()
     with pytest.raises(EncoderMismatchError):

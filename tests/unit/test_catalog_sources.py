@@ -281,6 +281,7 @@ def make_first_format(directory: Path, *, label: str, root: str) -> None:
     connection.execute("ALTER TABLE items RENAME COLUMN source TO managed")
     connection.execute("DROP TABLE skipped")
     connection.execute("DROP TABLE tombstones")
+    connection.execute("DROP TABLE signatures")
     connection.execute(
         "CREATE TABLE skipped (id TEXT NOT NULL, path BLOB NOT NULL, reason TEXT NOT NULL, "
         "detail TEXT NOT NULL, size INTEGER, mtime INTEGER, origin TEXT NOT NULL, crc INTEGER NOT NULL, "
@@ -288,7 +289,7 @@ def make_first_format(directory: Path, *, label: str, root: str) -> None:
     )
     for row in rows:
         connection.execute("INSERT INTO skipped VALUES (?,?,?,?,?,?,?,?)", (*row, crc(row)))
-    for later in ("sources", "counts", "tombstones", "recorded_from", "rewritten", "renamed"):
+    for later in ("sources", "counts", "tombstones", "recorded_from", "rewritten", "renamed", "signed"):
         del state[later]
     state |= {
         "source": {"label": label, "root": root, "relative_root": None},

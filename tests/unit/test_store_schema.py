@@ -145,14 +145,14 @@ def test_a_build_that_knows_no_layouts_of_sources_refuses_the_catalogue(
 
 def test_another_field_of_the_stored_state_is_another_format() -> None:
     """Who changes these lists adds an entry to ``MIGRATIONS``: a build of before cannot read the field."""
-    assert schema.FORMAT_VERSION == 4
+    assert schema.FORMAT_VERSION == 5
     assert [field.name for field in fields(SourceRecord)] == [
         *("number", "label", "root", "relative_root", "inside", "spec", "relative_spec"),
         *("prefix", "missing", "limits", "layout"),
     ]
     assert [field.name for field in fields(State)] == [
         *("generation", "count", "last_key", "key_sum", "item_sum", "skipped", "skip_sum", "sources"),
-        *("counts", "ann", "tombstones", "recorded_from", "rewritten", "renamed"),
+        *("counts", "ann", "tombstones", "recorded_from", "rewritten", "renamed", "signed"),
     ]
     assert [field.name for field in fields(TableLayout)] == ["columns", "encoding"]
 

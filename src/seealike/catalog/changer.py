@@ -14,6 +14,7 @@ from seealike.catalog.options import IndexOptions
 from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, opened_writer
 from seealike.catalog.sync.adding import AddReport, NewPicture, add_all
 from seealike.catalog.sync.job import SyncJob
+from seealike.catalog.sync.signing import sign_items
 from seealike.catalog.sync.sources import (
     asked_source,
     forget_source,
@@ -25,6 +26,7 @@ from seealike.errors import PictureError
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Source
 from seealike.store import remove_other_databases
+from seealike.store.records import BY_HAND
 from seealike.types import ImageInput, IndexReport, Metadata, PathInput, ProgressCallback, unwatched
 
 
@@ -69,7 +71,10 @@ class Changer:
                 ann.remove_leftovers(store, session.files)
                 remove_other_databases(session.path, session.files)
                 session.encoder.keep(session.files, link=options.link_encoder)
-                report = SyncJob(store, writer, opened, options, limits, told).run(embedder)
+                job = SyncJob(store, writer, opened, options, limits, told)
+                report = job.run(embedder)
+                signed = sign_items(store, writer, (BY_HAND, job.source), options, limits, told)
+                report = replace(report, signed=signed, generation=store.state().generation)
         return replace(report, ann_refused=session.renew_ann(told, look_closely=True))
 
     def forget(self, source: PathInput) -> int:

@@ -13,7 +13,7 @@ from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
 from seealike.images import DecodeLimits
-from seealike.types import EncoderIdentity, Float32Array, Item, Skipped
+from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped
 
 
 class Reader:
@@ -77,6 +77,14 @@ class Reader:
     def digests(self) -> Iterator[tuple[str, bytes | None]]:
         """Every item's id, in id order, and the SHA-256 of its file; None where its picture was no file's."""
         return ((item.id, item.sha256) for item in self._session.store.items())
+
+    def signatures(self) -> Iterator[tuple[str, Signature | None]]:
+        """Every item's id, in id order, and its colours and coarse shape; see ``seealike.signatures``.
+
+        None for those that an earlier version, or an embedder that makes none, has added since the last
+        ``index``, and for those whose picture could not be read again.
+        """
+        return self._session.store.ids_and_signatures()
 
     def skipped(self) -> list[Skipped]:
         """Every file of the sources that is not in the catalogue, with the reason."""

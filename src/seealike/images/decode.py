@@ -14,15 +14,16 @@ import numpy as np
 from seealike.errors import PictureError, UsageError
 from seealike.images.cost import Announce, check_memory, unheard
 from seealike.images.limits import DecodeError, DecodeLimits
-from seealike.images.opening import WHOLE, OpenPicture, open_picture
-from seealike.images.pillow import load, orientation_of, rows_of, translated
+from seealike.images.opening import WHOLE, OpenPicture, of_array, open_picture
+from seealike.images.pillow import load, orientation_of, rows_and_lines, translated
 from seealike.images.resample import Axis, Rows, check_interpolation, frame_of, resample, resample_bytes
+from seealike.signatures import LINES, signature_of
 from seealike.types import Crop, SkipReason
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from seealike.types import PixelArray, Preprocessing
+    from seealike.types import PixelArray, Preprocessing, Signature
 
 QUALITY_FACTOR = 2
 """A JPEG decoded at reduced size keeps at least this many pixels for one of the result, each way."""
@@ -42,7 +43,7 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True)
 class DecodedPixels:
-    """A picture as its encoder sees it.
+    """A picture, or the part of it that is meant, as its encoder sees it, and its signature.
 
     Shapes: pixels is (crop_px, crop_px, 3) uint8, RGB. ``width_px`` and ``height_px`` are the
     original's, upright.
@@ -51,6 +52,7 @@ class DecodedPixels:
     pixels: PixelArray
     width_px: int
     height_px: int
+    signature: Signature
 
 
 def decode(
@@ -80,7 +82,7 @@ def decode(
         warnings.simplefilter("ignore")
         keep_px = QUALITY_FACTOR * preprocessing.resize_px if crop is None else WHOLE
         picture = open_picture(data, limits, keep_px, announce)
-        return DecodedPixels(_square(cropped(picture, crop), preprocessing), *upright_size(picture))
+        return _decoded(picture, preprocessing, crop)
 
 
 def prepare(
@@ -97,11 +99,15 @@ def prepare(
     _check_kind(image)
     try:
         with translated():
-            picture = opened(image)
-            square = np.ascontiguousarray(_square(cropped(picture, crop), preprocessing))
-            return DecodedPixels(square, *upright_size(picture))
+            return _decoded(opened(image), preprocessing, crop)
     except DecodeError as exc:
         raise PictureError("the given image", exc.reason, exc.detail) from exc
+
+
+def _decoded(picture: OpenPicture, preprocessing: Preprocessing, crop: Crop | None) -> DecodedPixels:
+    size, part = upright_size(picture), cropped(picture, crop)
+    square = np.ascontiguousarray(_square(part, preprocessing))
+    return DecodedPixels(square, *size, _signature(part))
 
 
 def check(preprocessing: Preprocessing) -> None:
@@ -140,12 +146,13 @@ def cropped(picture: OpenPicture, crop: Crop | None) -> OpenPicture:
     across = (width - across[1], width - across[0]) if mirrored else across
     down = (height - down[1], height - down[0]) if flipped else down
     (x, right), (y, bottom) = (down, across) if swapped else (across, down)
-    rows = picture.rows
+    rows, lines = picture.rows, picture.lines
     return replace(
         picture,
         width_px=right - x,
         height_px=bottom - y,
         rows=lambda x0, y0, x1, y1: rows(x + x0, y + y0, x + x1, y + y1),
+        lines=lambda x0, y0, x1, y1, count: lines(x + x0, y + y0, x + x1, y + y1, count),
     )
 
 
@@ -175,6 +182,15 @@ def _square(picture: OpenPicture, preprocessing: Preprocessing) -> PixelArray:
     square[:] = np.clip(np.rint(preprocessing.mean), 0, 255)
     square[frame.top : frame.top + rows, frame.left : frame.left + columns] = pixels
     return square
+
+
+def _signature(picture: OpenPicture) -> Signature:
+    """The signature of an upright picture, of lines as they are stored."""
+    width, height = (-(-side * picture.eighths // 8) for side in (picture.width_px, picture.height_px))
+    lines = picture.lines(0, 0, width, height, min(LINES, height))
+    swapped, mirrored, flipped = _TURNS[picture.orientation]
+    upright = lines.transpose(1, 0, 2) if swapped else lines
+    return signature_of(upright[:: -1 if flipped else 1, :: -1 if mirrored else 1])
 
 
 def _by_columns(rows: Rows) -> Rows:
@@ -211,13 +227,13 @@ def opened(image: Image.Image | PixelArray) -> OpenPicture:
 def _from_array(array: PixelArray) -> OpenPicture:
     height, width = array.shape[:2]
     _check_area(width, height)
-    return OpenPicture(width, height, 1, 8, lambda x0, y0, x1, y1: array[y0:y1, x0:x1])
+    return OpenPicture(width, height, 1, 8, *of_array(array))
 
 
 def _from_image(image: Image.Image) -> OpenPicture:
     load(image)
     _check_area(*image.size)
-    return OpenPicture(*image.size, orientation_of(image), 8, rows_of(image))
+    return OpenPicture(*image.size, orientation_of(image), 8, *rows_and_lines(image))
 
 
 def _check_area(width: int, height: int) -> None:

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seealike.images import cost
 from seealike.images.cost import Announce, unheard
 from seealike.images.headers import JpegHeader, declared_size, is_cut, jpeg_header
 from seealike.images.limits import DecodeError, DecodeLimits, too_large
-from seealike.images.resample import Rows
+from seealike.images.resample import Lines, Rows
 from seealike.images.sniff import Format, sniff
 from seealike.types import SkipReason
 
@@ -30,9 +32,8 @@ WHOLE = 1 << 62
 class OpenPicture:
     """A picture ready to hand out its pixels, as stored: before its orientation is applied.
 
-    ``eighths`` says at which size ``rows`` are: 8 is full, 4 half. ``rows`` takes left, top, right,
-    bottom at that size and returns (bottom - top, right - left, 3) uint8. It holds ``held_bytes`` of memory,
-    of the ``memory_bytes`` that it may.
+    ``eighths`` says at which size ``rows`` and ``lines`` are: 8 is full, 4 half. It holds ``held_bytes``
+    of memory, of the ``memory_bytes`` that it may.
     """
 
     width_px: int
@@ -40,6 +41,7 @@ class OpenPicture:
     orientation: int
     eighths: int
     rows: Rows
+    lines: Lines
     held_bytes: int = 0
     memory_bytes: float = math.inf
 
@@ -106,9 +108,17 @@ def _open_jpeg(
         return None
     orientation = _jpeg_orientation(data) if header.has_metadata else 1
     memory = expected.held_bytes, limits.memory_bytes
-    return OpenPicture(
-        width, height, orientation, eighths, lambda x0, y0, x1, y1: pixels[y0:y1, x0:x1], *memory
-    )
+    return OpenPicture(width, height, orientation, eighths, *of_array(pixels), *memory)
+
+
+def of_array(pixels: PixelArray) -> tuple[Rows, Lines]:
+    """What hands out the pixels of a decoded picture; (h, w, 3) uint8."""
+
+    def lines(left: int, top: int, right: int, bottom: int, count: int) -> PixelArray:
+        places = top + ((np.arange(count) + 0.5) * (bottom - top) / count).astype(np.int64)
+        return pixels.take(places, axis=0)[:, left:right]
+
+    return lambda left, top, right, bottom: pixels[top:bottom, left:right], lines
 
 
 def _jpeg_orientation(data: bytes) -> int:
@@ -138,7 +148,7 @@ def _open_with_pillow(
         cost.check(kind, image.size, cost.of_image(kind, image, len(data)), limits)
     orientation = 1 if kind is Format.HEIF else pillow.orientation_of(image)
     memory = expected.held_bytes, limits.memory_bytes
-    return OpenPicture(width, height, orientation, eighths, pillow.rows_of(image), *memory)
+    return OpenPicture(width, height, orientation, eighths, *pillow.rows_and_lines(image), *memory)
 
 
 def _draft(kind: Format, image: Image.Image, keep_px: int) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.images.limits import DecodeError
-from seealike.images.resample import Rows
+from seealike.images.resample import Lines, Rows
 from seealike.images.sniff import Format
 from seealike.types import SkipReason
 
@@ -148,15 +148,22 @@ def orientation_of(image: Image.Image) -> int:
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
-def rows_of(image: Image.Image) -> Rows:
-    """Return a function that gives any rectangle of a loaded image as RGB on white."""
+def rows_and_lines(image: Image.Image) -> tuple[Rows, Lines]:
+    """Return what hands out the pixels of a loaded image as RGB on white."""
+    from PIL import Image
+
     to_rgb = _converter(image)
 
     def rows(left: int, top: int, right: int, bottom: int) -> PixelArray:
         with translated():
             return to_rgb(image.crop((left, top, right, bottom)))
 
-    return rows
+    def lines(left: int, top: int, right: int, bottom: int, count: int) -> PixelArray:
+        size, box = (right - left, count), (left, top, right, bottom)
+        with translated():
+            return to_rgb(image.resize(size, Image.Resampling.NEAREST, box))
+
+    return rows, lines
 
 
 def _converter(image: Image.Image) -> Callable[[Image.Image], PixelArray]:

@@ -32,6 +32,9 @@ _ROWS, _COLUMNS = 14, 8
 Rows: TypeAlias = "Callable[[int, int, int, int], PixelArray]"
 """Hands out pixels: left, top, right, bottom to (bottom - top, right - left, 3) uint8."""
 
+Lines: TypeAlias = "Callable[[int, int, int, int, int], PixelArray]"
+"""Hands out so many of these rows, evenly spaced: each from the middle of its share of the height."""
+
 _CHANNELS = 3
 _SPAN = _COLUMNS * _CHANNELS
 _STRIP_NUMBERS = 300_000

@@ -14,13 +14,15 @@ from operator import attrgetter
 from typing import Literal
 
 from seealike.errors import UsageError
-from seealike.types import Metadata
+from seealike.types import Metadata, Signature
 
 ItemRow = tuple[
     int, str, bytes | None, int | None, int | None, bytes | None, str | None, str, int, int, int, int
 ]
+SignatureRow = tuple[int, bytes, bytes, int]
 ITEM_COLUMNS = "key, id, path, size, mtime, sha256, grp, metadata, width, height, source, crc"
 SKIPPED_COLUMNS = "source, id, path, reason, detail, size, mtime, origin, crc"
+SIGNATURE_COLUMNS = "key, colour, hash, crc"
 BY_HAND = 0  # the number of no source: such items are added and removed by calls alone
 
 
@@ -68,16 +70,20 @@ class StoredItem(ItemFields):
             return None
         return cls(*row[1:-1], key=row[0])
 
-    def with_vector(self, vector: bytes) -> NewItem:
+    def as_new(self, vector: bytes, signature: Signature | None) -> NewItem:
         """The same item as a new one."""
-        return NewItem(*(*_values(self), vector))
+        return NewItem(*(*_values(self), vector, signature))
 
 
 @dataclass(frozen=True, slots=True)
 class NewItem(ItemFields):
-    """What is about to become an item: everything but the key, and its vector (float16 bytes)."""
+    """What is about to become an item: everything but the key, its vector (float16 bytes) and its signature.
+
+    Without a signature it has none until the next ``index``.
+    """
 
     vector: bytes
+    signature: Signature | None = None
 
     def stored(self, key: int) -> StoredItem:
         """The row this becomes under ``key``."""
@@ -129,6 +135,8 @@ class State:
     the items of every source that has some, after its number: an index of the table would be quicker to
     damage than this guarded row.
 
+    ``signed`` items have a signature.
+
     ``tombstones`` deletions are on record, all of those after the generation ``recorded_from``. ``rewritten``
     and ``renamed`` are the last generations in which a row, and an id, changed under its key.
     """
@@ -147,6 +155,7 @@ class State:
     recorded_from: int = 0
     rewritten: int = 0
     renamed: int = 0
+    signed: int = 0
 
     def to_json(self) -> str:
         """Serialise for the ``state`` row."""
@@ -216,13 +225,27 @@ def checked_text(value: object, what: str) -> str:
 
 
 def vector_checksum(key: int, data: bytes) -> int:
-    """CRC-32 over the key and the vector's bytes."""
+    """CRC-32 over the key and the bytes of a vector or a signature."""
     return zlib.crc32(data, key & 0xFFFFFFFF)
 
 
 def is_whole_vector(key: int, data: object, crc: object, size: int) -> bool:
     """Whether a row of ``vectors`` is what was written. Damage can change even the type of a value."""
     return isinstance(data, bytes) and len(data) == size and vector_checksum(key, data) == crc
+
+
+def signature_row(key: int, signature: Signature) -> SignatureRow:
+    """The row of ``signatures``, its checksum last."""
+    return (key, signature.colour, signature.hash, vector_checksum(key, signature.colour + signature.hash))
+
+
+def signature_from_row(row: SignatureRow) -> Signature | None:
+    """The signature, or ``None`` if the row is not what was written."""
+    key, colour, coarse, crc = row
+    try:
+        return Signature(colour, coarse) if vector_checksum(key, colour + coarse) == crc else None
+    except TypeError:  # damage can change even the type of a value
+        return None
 
 
 def is_whole_text(value: object, crc: object) -> bool:

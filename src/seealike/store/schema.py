@@ -108,6 +108,14 @@ MIGRATIONS: tuple[Migration, ...] = (
     ) STRICT, WITHOUT ROWID;
     """,
     "-- Sources have a layout, which earlier versions cannot read.",
+    """
+    CREATE TABLE signatures (
+        key INTEGER PRIMARY KEY,
+        colour BLOB NOT NULL,
+        hash BLOB NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT;
+    """,
 )
 FORMAT_VERSION = len(MIGRATIONS)
 

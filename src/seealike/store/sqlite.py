@@ -35,15 +35,18 @@ from seealike.store.manifest import (
 )
 from seealike.store.records import (
     ITEM_COLUMNS,
+    SIGNATURE_COLUMNS,
     SKIPPED_COLUMNS,
     KeyChanges,
+    SignatureRow,
     State,
     StoredItem,
     is_whole_text,
     is_whole_vector,
+    signature_from_row,
     skipped_checksum,
 )
-from seealike.types import EncoderIdentity, Float16Array, Int64Array, Skipped, SkipReason
+from seealike.types import EncoderIdentity, Float16Array, Int64Array, Signature, Skipped, SkipReason
 from seealike.wording import closest
 
 CREATION_WAIT_S = 10.0
@@ -288,6 +291,75 @@ class SqliteStore:
     def _name_of(self, key: int) -> str:
         rows = self._fetch("SELECT id FROM items WHERE key=?", (key,))
         return repr(rows[0][0]) if rows else f"with key {key}"
+
+    # -- signatures --------------------------------------------------------------------------------
+
+    def signature_blocks(self, *, block: int = 8192) -> Iterator[tuple[Int64Array, list[Signature]]]:
+        """Yield every signature, ascending by key, in blocks; items may have none yet.
+
+        Raises:
+            DamagedCatalogError: a signature does not match its checksum, or some are lost.
+        """
+        before, found, after_key = self.state(), 0, 0
+        while True:
+            rows = self._fetch(
+                f"SELECT {SIGNATURE_COLUMNS} FROM signatures WHERE key > ? ORDER BY key LIMIT ?",
+                (after_key, block),
+            )
+            if not rows:
+                break
+            keys, signatures = self._checked_signatures(rows)
+            if keys[0] <= after_key or (np.diff(keys) <= 0).any():
+                raise self.damaged("the signatures are not in order")
+            yield keys, signatures
+            found, after_key = found + len(rows), int(keys[-1])
+        after = self.state()
+        if after.generation == before.generation and found != after.signed:
+            raise self.damaged(f"{found} signatures where {after.signed} were written")
+
+    def signatures_of(self, keys: Sequence[int]) -> dict[int, Signature]:
+        """The signatures of those of ``keys`` that have one, by key."""
+        rows: list[SignatureRow] = []
+        for start in range(0, len(keys), _PARAMETERS_AT_ONCE):
+            part = [int(key) for key in keys[start : start + _PARAMETERS_AT_ONCE]]
+            marks = ",".join("?" * len(part))
+            rows += self._fetch(f"SELECT {SIGNATURE_COLUMNS} FROM signatures WHERE key IN ({marks})", part)
+        found, signatures = self._checked_signatures(rows)
+        return dict(zip(found.tolist(), signatures, strict=True))
+
+    def ids_and_signatures(self, *, block: int = 2048) -> Iterator[tuple[str, Signature | None]]:
+        """Every item's id and its signature, where it has one; ordered by id, fetched in blocks.
+
+        Raises:
+            DamagedCatalogError: an item or a signature is not what was written, or an item is missing.
+        """
+        for items, _ in self._blocks_by_id(ITEM_COLUMNS, block):
+            signatures = self.signatures_of([item.key for item in items])
+            yield from ((item.id, signatures.get(item.key)) for item in items)
+
+    def unsigned_items(self, sources: Sequence[int], *, block: int = 1000) -> Iterator[StoredItem]:
+        """The items of some sources, by their numbers, that have a path and no signature; by key."""
+        if self.state().signed == self.state().count:
+            return
+        for source in sources:
+            after_key = 0
+            while keys := self._fetch(
+                "SELECT key FROM items INDEXED BY items_of_source WHERE source=? AND key > ? "
+                "AND key NOT IN (SELECT key FROM signatures) ORDER BY key LIMIT ?",
+                (source, after_key, block),
+            ):
+                after_key = keys[-1][0]
+                items = self.items_of([row[0] for row in keys])
+                yield from (item for _, item in sorted(items.items()) if item.path is not None)
+
+    def _checked_signatures(self, rows: list[SignatureRow]) -> tuple[Int64Array, list[Signature]]:
+        signatures = []
+        for row in rows:
+            signature = signature_from_row(row)
+            if signature is None:
+                raise self.damaged(f"checksum of the signature of item {self._name_of(row[0])}")
+            signatures.append(signature)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)), signatures
 
     # -- items -------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import Self, TypeAlias
 from seealike.store import schema
 from seealike.store.records import (
     ITEM_COLUMNS,
+    SIGNATURE_COLUMNS,
     SKIPPED_COLUMNS,
     NewItem,
     SkipOrigin,
@@ -21,10 +22,11 @@ from seealike.store.records import (
     State,
     StoredItem,
     is_whole_text,
+    signature_row,
     skipped_checksum,
     vector_checksum,
 )
-from seealike.types import Skipped
+from seealike.types import Signature, Skipped
 
 WRITER_PATIENCE_MS = 60_000
 PART_EDITS = 1000  # in a transaction: where WAL is not safe, readers wait while one is written to the disk
@@ -112,6 +114,7 @@ class Change:
         self._item_sum = 0
         self._skipped = 0
         self._skip_sum = 0
+        self._signed = 0
         self._dead: list[int] = []
         self._by_source: Counter[int] = Counter()
         self._changed = self._rewritten = self._renamed = False
@@ -147,8 +150,24 @@ class Change:
                 "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
                 (key, item.vector, vector_checksum(key, item.vector)),
             )
+            if item.signature is not None:
+                self.sign(key, item.signature)
         self._added += len(items)
         self._changed = self._changed or bool(items)
+
+    def sign(self, key: int, signature: Signature) -> None:
+        """Note the signature of an item that has none."""
+        self._signed += self._connection.execute(
+            f"INSERT OR IGNORE INTO signatures ({SIGNATURE_COLUMNS}) VALUES (?, ?, ?, ?)",
+            signature_row(key, signature),
+        ).rowcount
+        self._changed = True
+
+    def unsign(self, key: int) -> None:
+        """Forget an item's signature; the next ``index`` makes it anew."""
+        found = self._connection.execute("DELETE FROM signatures WHERE key=?", (key,)).rowcount
+        self._signed -= found
+        self._changed = self._changed or bool(found)
 
     def remove_ids(self, ids: Sequence[str]) -> int:
         """Delete the items with these ids."""
@@ -241,6 +260,7 @@ class Change:
         self._by_source[source] -= self._connection.execute("DELETE FROM items WHERE key=?", (key,)).rowcount
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
         self._removed += found
+        self.unsign(key)
         self._key_sum -= key * found
 
     def _checksum_and_source(self, key: int) -> tuple[int, int]:
@@ -264,6 +284,7 @@ class Change:
             item_sum=state.item_sum + self._item_sum,
             skipped=state.skipped + self._skipped,
             skip_sum=state.skip_sum + self._skip_sum,
+            signed=state.signed + self._signed,
             sources=sources,
             counts=_nonzero(Counter(dict(state.counts)), self._by_source),
         )
@@ -311,6 +332,7 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
         "SELECT source, count(*) FROM items NOT INDEXED GROUP BY source"
     ).fetchall()
     skipped, skip_sum = connection.execute("SELECT count(*), coalesce(sum(crc), 0) FROM skipped").fetchone()
+    (signed,) = connection.execute("SELECT count(*) FROM signatures").fetchone()
     return replace(
         state,
         count=count,
@@ -320,6 +342,7 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
         counts=_nonzero(Counter({_whole(number): found for number, found in by_source})),
         skipped=skipped,
         skip_sum=skip_sum,
+        signed=signed,
     )
 
 

@@ -148,7 +148,8 @@ class LocalEmbedder:
                 refused.append(Refused(picture.token, exc.reason, exc.detail))
                 continue
             squares.append(square.pixels)
-            prepared.append(DecodedPicture(picture.token, b"", square.width_px, square.height_px, 0, 0))
+            size = square.width_px, square.height_px
+            prepared.append(DecodedPicture(picture.token, b"", *size, 0, 0, square.signature))
         side = self.identity.preprocessing.crop_px
         pixels = np.stack(squares) if squares else np.empty((0, side, side, 3), np.uint8)
         return DecodedBatch(pixels, tuple(prepared), (), tuple(refused), lambda: None)
@@ -360,4 +361,5 @@ def _outcomes(batch: DecodedBatch, vectors: Sequence[Float32Array | str]) -> Ite
                 height_px=seen.height_px,
                 size_bytes=seen.size_bytes,
                 mtime_ns=seen.mtime_ns,
+                signature=seen.signature,
             )

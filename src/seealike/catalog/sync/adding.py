@@ -74,6 +74,7 @@ class NewPicture:
             height_px=picture.height_px,
             source=BY_HAND,
             vector=picture.vector.astype(np.float16).tobytes(),
+            signature=picture.signature,
         )
 
 

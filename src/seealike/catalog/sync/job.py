@@ -112,6 +112,11 @@ class SyncJob:
         self._total = 0
         self._last_commit = 0.0
 
+    @property
+    def source(self) -> int:
+        """The number of the source."""
+        return self._source.number
+
     def run(self, embedder: Embedder) -> IndexReport:
         """Do it.
 
@@ -276,6 +281,7 @@ class SyncJob:
             height_px=picture.height_px,
             source=self._source.number,
             vector=picture.vector.astype(np.float16).tobytes(),
+            signature=picture.signature,
         )
 
     def _refuse(self, staged: StagedItem, reason: SkipReason, detail: str) -> None:

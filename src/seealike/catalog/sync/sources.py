@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from seealike.recommend import ItemRow
     from seealike.types import PathInput
 
-_SUMMED = ("added", "updated", "moved", "removed", "unchanged", "missing", "offered")
+_SUMMED = ("added", "updated", "moved", "removed", "unchanged", "missing", "offered", "signed")
 
 
 @dataclass(frozen=True, slots=True)

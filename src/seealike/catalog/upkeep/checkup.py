@@ -80,6 +80,7 @@ def verify(current: Current, sample: int) -> VerifyReport:
         found = [
             *findings.of_pages(store),
             *(finding for finding, _ in findings.of_rows(store)),
+            *(finding for finding, _ in findings.of_signatures(store)),
             *(finding for finding, _ in findings.of_skips(store)),
             *findings.of_snapshot(store),
             *EncoderCopies(store.directory).findings(store.identity),
@@ -110,6 +111,9 @@ def repair(
     found = findings.of_pages(store)
     for finding, keys in list(findings.of_rows(store)):
         writer.rewrite(lambda change, keys=keys: change.remove_keys(keys))  # type: ignore[misc]
+        found.append(Finding(finding.file, finding.what, repaired=True))
+    for finding, key in list(findings.of_signatures(store)):
+        writer.rewrite(lambda change, key=key: change.unsign(key))  # type: ignore[misc]
         found.append(Finding(finding.file, finding.what, repaired=True))
     for finding, (source, *name) in findings.of_skips(store):
         writer.rewrite(lambda change, source=source, name=name: change.unskip(source, [name]))  # type: ignore[misc]

@@ -17,8 +17,10 @@ from seealike.errors import DamagedCatalogError
 from seealike.store import SqliteStore, StoredItem, schema
 from seealike.store.records import (
     ITEM_COLUMNS,
+    SIGNATURE_COLUMNS,
     SKIPPED_COLUMNS,
     is_whole_vector,
+    signature_from_row,
     skipped_checksum,
 )
 from seealike.store.writer import counted, read_state
@@ -53,6 +55,26 @@ def of_rows(store: SqliteStore) -> Iterator[tuple[Finding, list[int]]]:
                 for key in sorted(keys[one] - keys[other]):
                     yield Finding(path, f"orphan in {one}: key {key} is not in {other}"), [key]
         yield from _wrong_sums(connection, path)
+
+
+def of_signatures(store: SqliteStore) -> Iterator[tuple[Finding, int]]:
+    """Signatures that are not what was written, or of no item, with the keys to forget them by."""
+    path, last = store.database_path, _FIRST_KEY
+    columns = ", ".join(f"s.{name}" for name in SIGNATURE_COLUMNS.split(", "))
+    with _connected(store) as connection:
+        while rows := connection.execute(
+            f"SELECT {columns}, i.key FROM signatures s LEFT JOIN items i ON i.key=s.key "
+            "WHERE s.key > ? ORDER BY s.key LIMIT ?",
+            (last, BLOCK),
+        ).fetchall():
+            for *row, item in rows:
+                if signature_from_row(tuple(row)) is None:
+                    yield Finding(path, f"checksum of the signature with key {row[0]}"), row[0]
+                elif item is None:
+                    yield Finding(path, f"orphan in signatures: key {row[0]} is not in items"), row[0]
+            if rows[-1][0] <= last:
+                raise sqlite3.DatabaseError("the signatures are not in order")
+            last = rows[-1][0]
 
 
 def of_skips(store: SqliteStore) -> list[tuple[Finding, tuple[int, str, bytes]]]:
@@ -106,8 +128,9 @@ def _wrong_sums(connection: sqlite3.Connection, path: str) -> Iterator[tuple[Fin
         state = read_state(connection)
         true = counted(connection, state)
     if true != state:
-        found = f"{true.count} items and {true.skipped} skipped files"
-        yield Finding(path, f"{found} where {state.count} and {state.skipped} were written, or others"), []
+        found = f"{true.count} items, {true.signed} signatures and {true.skipped} skipped files"
+        written = f"{state.count}, {state.signed} and {state.skipped}"
+        yield Finding(path, f"{found} where {written} were written, or others"), []
 
 
 @contextmanager

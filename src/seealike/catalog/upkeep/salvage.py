@@ -23,7 +23,8 @@ from seealike.store import (
     succeed,
 )
 from seealike.store.manifest import Manifest, birth_from_json, databases_in
-from seealike.store.records import is_whole_text, is_whole_vector
+from seealike.store.records import SIGNATURE_COLUMNS, is_whole_text, is_whole_vector, signature_from_row
+from seealike.types import Signature
 
 BATCH = 500
 KEPT_NAME = f"{DATABASE_NAME}.damaged"
@@ -169,7 +170,15 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
         return None
     if not is_whole_vector(key, vector[0], vector[1], 2 * dimension):
         return None
-    return item.with_vector(vector[0])
+    return item.as_new(vector[0], _signature(connection, key))
+
+
+def _signature(connection: sqlite3.Connection, key: int) -> Signature | None:
+    """The signature of an item; ``None`` where there is none that is whole: the next ``index`` makes it."""
+    with contextlib.suppress(sqlite3.Error):  # no such table in earlier formats
+        row = connection.execute(f"SELECT {SIGNATURE_COLUMNS} FROM signatures WHERE key=?", (key,)).fetchone()
+        return None if row is None else signature_from_row(row)
+    return None
 
 
 def _raw(path: str) -> sqlite3.Connection:

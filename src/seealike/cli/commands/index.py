@@ -268,6 +268,9 @@ def _print(result: IndexReport, source: str, path: str, items: int) -> None:
         most = sorted(result.skipped_by_reason.items(), key=lambda pair: -pair[1])
         listed = ", ".join(f"{reason.value} {count:,}" for reason, count in most)
         echo(f"skipped: {listed}; --report FILE.jsonl lists them")
+    if result.signed:
+        made = counted(result.signed, "signature")
+        echo(f"made {made} of colour and shape that items of an earlier version lacked")
     if result.missing:
         echo(
             f"{counted(result.missing, 'item is', 'items are')} gone from {source} and kept: so many at once "

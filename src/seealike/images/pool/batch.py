@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seealike.types import Crop, PixelArray, Refused, SameFile
+    from seealike.types import Crop, PixelArray, Refused, SameFile, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class DecodeTask:
 
 @dataclass(frozen=True, slots=True)
 class DecodedPicture:
-    """A decoded picture. ``width_px`` and ``height_px`` are the original's, upright.
+    """A decoded picture. ``width_px`` and ``height_px`` are the original's, upright; so is the signature.
 
     For bytes, ``mtime_ns`` is 0.
     """
@@ -39,6 +39,7 @@ class DecodedPicture:
     height_px: int
     size_bytes: int
     mtime_ns: int
+    signature: Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,13 @@ def gathered(shared: SharedSlots, job: BatchJob, give_back: Callable[[], None]) 
         size, mtime = record.size_bytes, record.mtime_ns
         if record.kind == PICTURE:
             picture = DecodedPicture(
-                task.token, record.sha256, record.width_px, record.height_px, size, mtime
+                task.token,
+                record.sha256,
+                record.width_px,
+                record.height_px,
+                size,
+                mtime,
+                record.signature,
             )
             pictures.append(picture)
         elif record.kind == SAME:

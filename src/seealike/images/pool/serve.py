@@ -173,6 +173,7 @@ class _Worker:
             size_bytes=content.size_bytes,
             mtime_ns=content.mtime_ns,
             sha256=digest,
+            signature=decoded.signature,
         )
 
     def _content(self, task: DecodeTask) -> FileContent:

@@ -17,19 +17,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.types import SkipReason
+from seealike.signatures import COLOUR_BYTES, HASH_BYTES
+from seealike.types import Signature, SkipReason
 
 if TYPE_CHECKING:
     from seealike.types import PixelArray
 
 _PROGRESS = struct.Struct("<q")
-_RECORD = struct.Struct("<BBHIIqq32s")
+_RECORD = struct.Struct(f"<BBHIIqq32s{COLOUR_BYTES}s{HASH_BYTES}s")
 _DETAIL_BYTES = 324
 _RECORD_BYTES = _RECORD.size + _DETAIL_BYTES
 _PAGE = 4096
 _REASONS = tuple(SkipReason)
 
 PICTURE, SAME, FAILURE = 1, 2, 3
+_NO_SIGNATURE = Signature(bytes(COLOUR_BYTES), bytes(HASH_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Record:
     size_bytes: int = -1
     mtime_ns: int = -1
     sha256: bytes = bytes(32)
+    signature: Signature = _NO_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class SharedSlots:
             record.size_bytes,
             record.mtime_ns,
             record.sha256,
+            record.signature.colour,
+            record.signature.hash,
         )
         start = at + _RECORD.size
         self._memory[start : start + len(detail)] = detail
@@ -160,15 +165,15 @@ class SharedSlots:
             ValueError: what lies there is no outcome.
         """
         at = self._record_offset(slot, index)
-        kind, reason, length, width, height, size, mtime, sha256 = _RECORD.unpack_from(self._memory, at)
+        fields = _RECORD.unpack_from(self._memory, at)
+        kind, reason, length, width, height, size, mtime, sha256, colour, coarse = fields
         sane = reason < len(_REASONS) and length <= _DETAIL_BYTES
         if not sane or kind not in (PICTURE, SAME, FAILURE) or (kind == PICTURE and not (width and height)):
             raise ValueError(f"no outcome of picture {index}")
         start = at + _RECORD.size
         detail = self._memory[start : start + length].decode("utf-8", "replace")
-        return Record(
-            kind, _REASONS[reason] if kind == FAILURE else None, detail, width, height, size, mtime, sha256
-        )
+        why = _REASONS[reason] if kind == FAILURE else None
+        return Record(kind, why, detail, width, height, size, mtime, sha256, Signature(colour, coarse))
 
     def _record_offset(self, slot: int, index: int) -> int:
         if not 0 <= index < self.layout.capacity(slot):

@@ -31,7 +31,7 @@ from seealike.catalog import (
 )
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
-from seealike.recommend import Hub, ListsReport, ReportedLists, SimilarList
+from seealike.recommend import Combine, Example, Hub, ListsReport, ReportedLists, SimilarList
 from seealike.types import (
     Crop,
     Cropped,
@@ -51,10 +51,12 @@ __all__ = [
     "AnnInfo",
     "Catalog",
     "CatalogInfo",
+    "Combine",
     "Crop",
     "Cropped",
     "DecodeLimits",
     "EncoderIdentity",
+    "Example",
     "Finding",
     "Hit",
     "Hits",

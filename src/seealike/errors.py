@@ -5,6 +5,7 @@
     SeealikeError
     |-- UsageError              the call is wrong: change the arguments
     |   |-- UnknownItemError    an id that is not in the catalogue
+    |   |-- UnknownProductError a product that no item shows
     |   `-- UnknownNameError    an encoder, format or metric that does not exist; lists the known ones
     |-- CatalogError            this directory cannot be used as it is
     |   |-- NoCatalogError      there is no catalogue here: index first
@@ -60,6 +61,15 @@ class UnknownItemError(UsageError):
         super().__init__(f"no item has the id {item_id!r}; {remedy}")
 
 
+class UnknownProductError(UsageError):
+    """A product that no item shows. ``column`` says which product an item shows."""
+
+    def __init__(self, column: str, name: str, alike: Iterable[str] = ()) -> None:
+        self.column, self.name, self.alike = column, name, tuple(alike)
+        remedy = did_you_mean(self.alike) or "`seealike ls --format csv` lists what there is"
+        super().__init__(f"no item has the {column} {name!r}; {remedy}")
+
+
 class UnknownNameError(UsageError):
     """A name outside a closed set."""
 
@@ -99,6 +109,17 @@ def check_number(value: object, name: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise UsageError(f"{name} must be a finite number, not {value!r}")
+
+
+def check_between(value: object, name: str, least: float, most: float) -> None:
+    """Refuse what is no number from ``least`` to ``most``.
+
+    Raises:
+        UsageError: it is none.
+    """
+    check_number(value, name)
+    if not least <= float(value) <= most:  # type: ignore[arg-type]  # it is a number
+        raise UsageError(f"{name} must be a number from {least:g} to {most:g}, not {value!r}")
 
 
 class CatalogError(SeealikeError):

@@ -354,13 +354,19 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One result of a search. ``score``: see :class:`Metric`; higher is closer."""
+    """One result of a search. ``score``: see :class:`Metric`; higher is closer.
+
+    ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
+    left out for this one.
+    """
 
     id: str
     score: float
     path: str | None
     group: str | None = None
     metadata: Metadata = field(default_factory=dict)
+    others: int = 0
+    near: int = 0
 
 
 @dataclass(frozen=True, slots=True)

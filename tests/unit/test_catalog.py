@@ -162,7 +162,8 @@ def test_a_table_brings_ids_groups_and_typed_columns(catalog: seealike.Catalog, 
     catalog.index(table)
     item = catalog.item("a")
     assert (item.group, item.metadata) == ("G", {"price": 9.5})
-    assert catalog.similar("a", k=1)[0].metadata == {"price": 12.0}
+    one_by_one = seealike.SearchOptions(pictures=True)
+    assert catalog.similar("a", k=1, options=one_by_one)[0].metadata == {"price": 12.0}
     write_table(table, [("a", "photos/000.jpg", "G", "8"), ("b", "photos/001.jpg", "G", "12")])
     assert counts(catalog.index(table)) == {"updated": 2}  # the column is whole numbers now
     assert catalog.item("a").metadata == {"price": 8}
@@ -310,9 +311,9 @@ def test_recommendations_follow_likes_and_avoid_dislikes(catalog: seealike.Catal
 def test_likes_and_dislikes_that_cancel_are_refused() -> None:
     one = np.eye(1, 4, dtype=np.float32)
     with pytest.raises(UsageError, match="cancel"):
-        taste(one, np.concatenate([one, one]) * 2)
+        taste(one, [1.0], np.concatenate([one, one]) * 2, [1.0, 1.0])
     with pytest.raises(UsageError, match="at least one"):
-        taste(one[:0], one)
+        taste(one[:0], [], one, [1.0])
 
 
 def test_wrong_calls_say_what_is_wrong_and_change_nothing(catalog: seealike.Catalog, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from seealike.catalog import ann
 from seealike.errors import CatalogBusyError, DamagedCatalogError
 from seealike.indexes import exact_scores
 from seealike.recommend import (
+    Example,
     Examples,
     Query,
     Searcher,
@@ -70,7 +71,7 @@ def all_lists(
 
 
 def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:
-    return hits(store, ranker, Query([Examples(like=(item_id,))], k), lambda: lambda _: None)[0]
+    return hits(store, ranker, Query([Examples((Example(item_id),))], k), lambda: lambda _: None)[0]
 
 
 def truth(store: CountingStore, k: int) -> dict[str, list[tuple[float, str]]]:
@@ -142,7 +143,7 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     tmp_path: Path,
 ) -> None:
     store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
-    query = Query([Examples(vectors=vector(4321)[None].astype(np.float32))], 10)
+    query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
     (expected,) = hits(store, ranker, query, lambda: lambda _: None)
     store.rows = 0
     assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
@@ -182,7 +183,7 @@ def test_whoever_proposes_has_no_say_in_scores(tmp_path: Path) -> None:
     with contextlib.closing(StoreWriter(store.database_path)) as writer:
         writer.set_ann("an engine in another process")
     asked = Searcher(store, store.identity.dimension, lambda _: (_Lying(store.state().count), None))
-    query = Query([Examples(vectors=vector(4321)[None].astype(np.float32))], 10)
+    query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
     expected = hits(store, exact, query, lambda: lambda _: None)
     assert hits(store, asked, query, lambda: lambda _: None) == expected
     assert expected[0][0].score < 1

@@ -18,19 +18,22 @@ from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, re
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.upkeep.checkup import ann_recall
-from seealike.recommend import SearchOptions
+from seealike.recommend import NEARLY_EQUAL, Combine, Example, SearchOptions
 from seealike.store import is_catalog
 
 __all__ = [
     "DECODE_BATCH",
     "DEFAULT_ENCODER",
+    "NEARLY_EQUAL",
     "REINDEX_WAIT_S",
     "AddReport",
     "AnnInfo",
     "Asked",
     "Catalog",
     "CatalogInfo",
+    "Combine",
     "EncoderPlace",
+    "Example",
     "Finding",
     "Hits",
     "IndexOptions",

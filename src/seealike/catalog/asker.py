@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import encoded_images
-from seealike.catalog.hits import Asked, Hits, Thumbnail, kept_pictures
-from seealike.catalog.items import listed, listed_ids
+from seealike.catalog.hits import Hits, Thumbnail, asked_with
+from seealike.catalog.items import listed, listed_examples, listed_ids
 from seealike.catalog.session import Session
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
 from seealike.recommend import (
+    Example,
     Examples,
     Query,
     ReportedLists,
@@ -63,19 +65,14 @@ class Asker:
         options: SearchOptions = SearchOptions(),
     ) -> list[Hits]:
         """``search`` for several pictures; one list each, in order."""
-        check_count(k, "k")
-        images = listed(images, "pictures")
-        queries = _each(self.encode(images))
-        asked = [Asked(images=(kept,), options=options) for kept in kept_pictures(images)]
-        return self._ask(queries, asked, k, options)
+        wanted = [Examples((Example(image=image),)) for image in listed(images, "pictures")]
+        return self._ask(wanted, k, options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
     ) -> list[Hits]:
         """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
-        check_count(k, "k")
-        asked = [Asked(words=text, options=options) for text in texts]
-        return self._ask(_each(self._session.texts.encode(texts)), asked, k, options)
+        return self._ask([Examples((Example(text=text),)) for text in texts], k, options)
 
     def search_vectors(
         self,
@@ -88,11 +85,10 @@ class Asker:
         queries, dimension = np.atleast_2d(_as_vectors(queries)), self._session.identity.dimension
         if queries.ndim != 2 or queries.shape[1] != dimension:
             raise UsageError(f"queries must be (q, {dimension}), not {queries.shape}")
-        asked = [Asked(options=options)] * len(queries)
-        return self._ask(_each(encoded_unit(queries)), asked, k, options)
+        return self._ask([Examples((Example(vector=row),)) for row in encoded_unit(queries)], k, options)
 
     def similar(self, item_id: str, k: int = 10, *, options: SearchOptions = SearchOptions()) -> Hits:
-        """The items most like one of the catalogue, itself left out.
+        """The items most like one of the catalogue, itself left out, and its product.
 
         Raises:
             UnknownItemError: there is no such item.
@@ -107,29 +103,34 @@ class Asker:
         options: SearchOptions = SearchOptions(),
     ) -> list[Hits]:
         """``similar`` for several items; one list each, in order."""
-        asked = [Asked(like=(item_id,), options=options) for item_id in listed_ids(ids)]
-        return self._ask([Examples(like=one.like) for one in asked], asked, k, options)
+        return self._ask([Examples((Example(item_id),)) for item_id in listed_ids(ids)], k, options)
 
     def recommend(
         self,
-        like: Sequence[str] = (),
-        dislike: Sequence[str] = (),
+        like: Sequence[str | Example] = (),
+        dislike: Sequence[str | Example] = (),
         k: int = 10,
         *,
         like_images: Sequence[ImageInput] = (),
         options: SearchOptions = SearchOptions(),
     ) -> Hits:
-        """Items for somebody who likes some items (and pictures) and dislikes others; those left out.
+        """Items for somebody who likes some things and dislikes others; those left out, and their products.
+
+        Args:
+            like: ids of items, or examples of any kind: items, products, pictures, words, with weights.
+            dislike: the same.
+            k: how many.
+            like_images: pictures that are liked.
+            options: which items are worth showing, and how examples are combined.
 
         Raises:
             UnknownItemError: an id is not in the catalogue.
-            UsageError: nothing is liked.
+            UnknownProductError: no item shows such a product.
+            UsageError: nothing is liked, or the examples cancel each other.
         """
-        check_count(k, "k")
-        images = listed(like_images, "pictures")
-        examples = Examples(tuple(listed_ids(like)), tuple(listed_ids(dislike)), self.encode(images))
-        asked = Asked(examples.like, examples.dislike, tuple(kept_pictures(images)), options=options)
-        return self._ask([examples], [asked], k, options)[0]
+        liked = [Example(image=image) for image in listed(like_images, "pictures")]
+        examples = Examples((*listed_examples(like), *liked), tuple(listed_examples(dislike)))
+        return self._ask([examples], k, options)[0]
 
     def recommend_all(
         self,
@@ -197,13 +198,30 @@ class Asker:
             raise UsageError("the catalogue is closed")
         return self._session.decoder.thumbnail(image, int(side_px))
 
-    def _ask(
-        self, examples: Sequence[Examples], asked: Sequence[Asked], k: int, options: SearchOptions
-    ) -> list[Hits]:
+    def _ask(self, wanted: Sequence[Examples], k: int, options: SearchOptions) -> list[Hits]:
+        check_count(k, "k")
         store, searcher = self._session.reading()
-        found = hits(store, searcher, Query(examples, k, options), lambda: absolute_paths(store))
+        query = Query(self._encoded(wanted), k, options)
+        found = hits(store, searcher, query, lambda: absolute_paths(store))
+        about = asked_with(wanted, options)
         thumbnail = _weakly(self)
-        return [Hits(one, about, thumbnail) for one, about in zip(found, asked, strict=True)]
+        return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
+
+    def _encoded(self, wanted: Sequence[Examples]) -> list[Examples]:
+        """Pictures and words as vectors: each kind of all the lists at once."""
+        everything = [example for one in wanted for example in (*one.like, *one.dislike)]
+        pictures = [example for example in everything if example.image is not None]
+        words = [example for example in everything if example.text is not None]
+        vectors = iter(self.encode([example.image for example in pictures if example.image is not None]))
+        texts = [example.text for example in words if example.text is not None]
+        text_vectors = iter(self._session.texts.encode(texts) if texts else ())
+
+        def encoded(example: Example) -> Example:
+            if example.image is not None:
+                return replace(example, image=None, vector=next(vectors))
+            return example if example.text is None else replace(example, text=None, vector=next(text_vectors))
+
+        return [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
 
 
 def _weakly(catalog: Asker) -> Thumbnail:
@@ -216,10 +234,6 @@ def _weakly(catalog: Asker) -> Thumbnail:
         return open_one.thumbnail(file, side_px)
 
     return thumbnail
-
-
-def _each(vectors: Float32Array) -> list[Examples]:
-    return [Examples(vectors=row[None]) for row in vectors]
 
 
 def _as_vectors(queries: object) -> Float32Array:

@@ -11,7 +11,7 @@ from typing import SupportsIndex, overload
 from seealike.errors import PictureError, UsageError
 from seealike.gallery import Describer, Thumbnails, picture_strip
 from seealike.images import DecodeError, small_copy
-from seealike.recommend import SearchOptions
+from seealike.recommend import Example, Examples, SearchOptions
 from seealike.types import Cropped, Hit, ImageInput, SkipReason
 
 SHOWN = 50  # pictures in a notebook's cell
@@ -27,19 +27,38 @@ def _no_thumbnail(file: str | bytes, _: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What hits are the answer to: items by their ids, pictures, words, and items they are to be unlike.
+class AskedWith:
+    """An example of a question, as it can be shown: an item, a product, words, or a picture.
 
-    Callers keep answers, so ``images`` are no more than it takes to show them: paths as they are, a small
-    JPEG of an array or a PIL image, and bytes of up to a megabyte. Larger ones, and whatever is no path where
-    more than eight pictures were asked with at once, are ``None``: the question is shown without its picture.
+    Callers keep answers, so ``image`` is no more than it takes to show it: a path as it is, a small JPEG of an
+    array or a PIL image, and bytes of up to a megabyte. A larger one, and whatever is no path where more than
+    eight pictures were asked with at once, is ``None``: the question is shown without its picture.
     """
 
-    like: tuple[str, ...] = ()
-    dislike: tuple[str, ...] = ()
-    images: tuple[str | bytes | None, ...] = ()
-    words: str = ""
+    id: str | None = None
+    product: str | None = None
+    words: str | None = None
+    image: str | bytes | None = None
+    weight: float = 1.0
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a picture from anywhere."""
+        return self.id is None and self.product is None and self.words is None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What hits are the answer to: what they are to be like, and what they are to be unlike."""
+
+    like: tuple[AskedWith, ...] = ()
+    dislike: tuple[AskedWith, ...] = ()
     options: SearchOptions = SearchOptions()
+
+    @property
+    def images(self) -> tuple[str | bytes | None, ...]:
+        """What was kept of the pictures that are liked."""
+        return tuple(one.image for one in self.like if one.is_picture)
 
 
 class Hits(list[Hit]):
@@ -126,9 +145,24 @@ class Hits(list[Hit]):
         return picture_strip(shown, self.asked.options.metric, left_out=len(self) - len(shown))
 
 
-def kept_pictures(images: Sequence[ImageInput]) -> list[str | bytes | None]:
-    """What is kept of pictures that were asked with: see ``Asked``."""
-    return [_kept(image, few=len(images) <= MOST_COPIED) for image in images]
+def asked_with(wanted: Sequence[Examples], options: SearchOptions) -> list[Asked]:
+    """What is kept of the questions that were asked at once. Nothing is, of a vector."""
+    images = sum(example.image is not None for one in wanted for example in (*one.like, *one.dislike))
+
+    def shown(examples: Iterable[Example]) -> tuple[AskedWith, ...]:
+        return tuple(
+            AskedWith(
+                example.id,
+                example.product,
+                example.text,
+                None if example.image is None else _kept(example.image, few=images <= MOST_COPIED),
+                example.weight,
+            )
+            for example in examples
+            if example.vector is None
+        )
+
+    return [Asked(shown(one.like), shown(one.dislike), options) for one in wanted]
 
 
 def _kept(image: ImageInput, *, few: bool) -> str | bytes | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from seealike.errors import UsageError
-from seealike.recommend import ItemRow
+from seealike.recommend import Example, ItemRow
 from seealike.store import StoredItem
 from seealike.types import Item
 
@@ -36,6 +36,19 @@ def listed_ids(ids: Iterable[str]) -> list[str]:
         if not isinstance(item_id, str):
             raise UsageError(f"an id is a text, not {type(item_id).__name__}")
     return found
+
+
+def listed_examples(examples: Iterable[str | Example]) -> list[Example]:
+    """Examples as a list; a text is the id of an item.
+
+    Raises:
+        UsageError: they are no list of such.
+    """
+    found = listed(examples, "examples")
+    for one in found:
+        if not isinstance(one, str | Example):
+            raise UsageError(f"an example is the id of an item or an Example, not {type(one).__name__}")
+    return [Example(one) if isinstance(one, str) else one for one in found]
 
 
 def public_item(item: StoredItem, absolute: Callable[[ItemRow], str | None]) -> Item:

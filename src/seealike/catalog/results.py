@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from seealike.catalog.hits import Asked, Hits
+from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.options import CatalogInfo
 from seealike.catalog.outputs import OutputFile
 from seealike.errors import UsageError
@@ -108,44 +108,46 @@ def write_results_page(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What was asked, with the items that were named and the pictures as files."""
+    """What was asked, with the items that were named."""
 
-    liked: tuple[Item, ...]
-    disliked: tuple[Item, ...]
-    pictures: tuple[tuple[str, str | bytes | None], ...]
-    words: str
+    asked: Asked
+    items: Mapping[str, Item]
 
     @classmethod
     def of(cls, asked: Asked, catalog: ShownCatalog) -> _Question:
-        return cls(
-            tuple(map(catalog.item, asked.like)),
-            tuple(map(catalog.item, asked.dislike)),
-            tuple(map(_named, asked.images)),
-            asked.words,
-        )
+        ids = [one.id for one in (*asked.like, *asked.dislike) if one.id is not None]
+        return cls(asked, {item_id: catalog.item(item_id) for item_id in ids})
 
     @property
     def files(self) -> list[str | bytes | None]:
-        return [
-            *(item.path for item in (*self.liked, *self.disliked)),
-            *(picture for _, picture in self.pictures),
-        ]
+        pictures = [one.image for one in (*self.asked.like, *self.asked.dislike)]
+        return [*(item.path for item in self.items.values()), *pictures]
+
+    @property
+    def groups(self) -> set[str]:
+        liked = [self.items[one.id].group for one in self.asked.like if one.id is not None]
+        return {group for group in liked if group is not None}
 
     def shown(self, describe: Describer) -> tuple[GalleryPicture, ...]:
         return (
-            *(describe.item(item, label="liked" if self.disliked else "") for item in self.liked),
-            *(describe.file(name, picture) for name, picture in self.pictures),
-            *([GalleryPicture(self.words, words=self.words)] if self.words else ()),
-            *(replace(describe.item(item, label="not"), disliked=True) for item in self.disliked),
+            *(self._shown(one, describe, "liked" if self.asked.dislike else "") for one in self.asked.like),
+            *(replace(self._shown(one, describe, "not"), disliked=True) for one in self.asked.dislike),
         )
 
-
-def _named(picture: str | bytes | None) -> tuple[str, str | bytes | None]:
-    return (picture if isinstance(picture, str) else "the given picture"), picture
+    def _shown(self, one: AskedWith, describe: Describer, label: str) -> GalleryPicture:
+        if one.weight != 1.0:
+            label = f"{label} \N{MULTIPLICATION SIGN} {one.weight:g}".strip()
+        if one.id is not None:
+            return describe.item(self.items[one.id], label=label)
+        words = one.words if one.product is None else f"product {one.product}"
+        if words is not None:
+            return GalleryPicture(words, words=words, label=label)
+        name = one.image if isinstance(one.image, str) else "the given picture"
+        return describe.file(name, one.image, label=label)
 
 
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
-    groups = {item.group for item in question.liked if item.group is not None}
+    groups = question.groups
     least = hits.asked.options.min_score
     return GallerySection(
         question.shown(describe),
@@ -157,7 +159,7 @@ def _section(question: _Question, hits: Hits, pictured: int, describe: Describer
 
 
 def _check_caption(column: str | None, questions: Sequence[_Question], answers: Sequence[Hits]) -> None:
-    shown: list[Item | Hit] = [item for question in questions for item in question.liked]
+    shown: list[Item | Hit] = [item for question in questions for item in question.items.values()]
     shown += [hit for hits in answers for hit in hits]
     columns = {name for one in shown for name in one.metadata}
     if column is not None and shown and column not in columns:

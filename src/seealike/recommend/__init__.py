@@ -3,14 +3,17 @@
 from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
 from seealike.recommend.lists import SimilarList, similar_lists
-from seealike.recommend.query import Examples, Query, SearchOptions
+from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import View
 
 __all__ = [
     "ATTEMPTS",
+    "NEARLY_EQUAL",
     "Columns",
+    "Combine",
+    "Example",
     "Examples",
     "Hub",
     "ItemRow",

@@ -1,22 +1,26 @@
-"""The one way from a query to what a caller sees: examples, ranking, exclusions, the best k, their rows."""
+"""The one way from a query to what a caller sees: targets, candidates, those worth showing, their rows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
-from typing import Protocol
-
-import numpy as np
+from typing import NamedTuple, Protocol
 
 from seealike.errors import CatalogBusyError
-from seealike.recommend.query import Examples, Query, taste
-from seealike.recommend.ranking import Ranked
+from seealike.recommend.candidates import Candidates, candidates_of
+from seealike.recommend.choosing import diverse, first_of_alike, first_of_each
+from seealike.recommend.products import Products
+from seealike.recommend.query import Combine, Query
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
-from seealike.recommend.view import RowReader, VectorReader, VectorStore, View
-from seealike.types import Float32Array, Hit, Metadata
-from seealike.vectors import unit_rows
+from seealike.recommend.targets import targets_of
+from seealike.recommend.view import NamedVectors, VectorReader, VectorStore, View
+from seealike.types import Float16Array, Hit, Int64Array, Metadata
 
-RANKED_AT_ONCE = 1024
+POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
+DEEPER = 4  # times as many candidates, where too few were worth showing
 
 
 class ItemRow(Protocol):
@@ -44,17 +48,6 @@ class ItemRow(Protocol):
 
 
 PathOf = Callable[[ItemRow], str | None]
-
-
-class NamedVectors(RowReader, Protocol):
-    """Where the items that a query names are looked up."""
-
-    def keys_of(self, ids: Sequence[str]) -> list[int]:
-        """The key of each id.
-
-        Raises:
-            UnknownItemError: there is no such item.
-        """
 
 
 class ItemStore(NamedVectors, VectorStore, Protocol):
@@ -100,19 +93,29 @@ def _hits_at(
     view: View, store: ItemStore, searcher: Searcher, query: Query, path_of: Callable[[], PathOf]
 ) -> list[list[Hit]]:
     found = answer(view, store, searcher, query)
-    rows, absolute = store.items_of(sorted({key for pairs in found for key, _ in pairs})), path_of()
-    answers = [_as_hits(pairs, rows, absolute) for pairs in found]
-    if store.state().rewritten > view.generation:
-        raise StaleViewError  # the rows may be of a newer generation
-    if not all(map(_are_in_order, answers)):
+    keys = sorted({result.key for results in found for result in results})
+    rows, absolute = store.items_of(keys), path_of()
+    if store.state().rewritten > view.generation or len(rows) < len(keys):
+        raise StaleViewError  # rows are of a newer generation, or gone
+    answers = [_as_hits(results, rows, absolute) for results in found]
+    if _is_sorted_by_score(query) and not all(map(_are_in_order, answers)):
         raise store.damaged("the order of the ids")
     return answers
 
 
+class Result(NamedTuple):
+    """One hit of a list. ``others`` show the same product; ``near`` ones were left out for it."""
+
+    key: int
+    score: float
+    others: int
+    near: int
+
+
 def answer(
     view: View, items: NamedVectors, searcher: Searcher, query: Query, reader: VectorReader | None = None
-) -> list[list[tuple[int, float]]]:
-    """The keys and scores of every list that ``query`` wants, of one generation, closest first.
+) -> list[list[Result]]:
+    """Every list that ``query`` wants, of one generation, best first.
 
     With ``reader``, see ``Searcher.rank``.
 
@@ -120,70 +123,81 @@ def answer(
         StaleViewError: that generation cannot be read any more.
         UnknownItemError, UsageError: see ``hits``.
     """
-    vectors, excluded = _targets(view, items, searcher, query.examples)
-    k = query.k + max(map(len, excluded), default=0)
-    firsts: dict[bytes, int] = {}  # equal vectors, of pictures that are there twice, are ranked once
-    row_of = [firsts.setdefault(vector.tobytes(), row) for row, vector in enumerate(vectors)]
-    rows = np.fromiter(firsts.values(), dtype=np.int64, count=len(firsts))
-    ranked: dict[int, Ranked] = {}
-    for start in range(0, len(rows), RANKED_AT_ONCE):
-        part = rows[start : start + RANKED_AT_ONCE]
-        best = searcher.rank(view, vectors[part], k, options=query.options, reader=reader)
-        ranked.update(zip(part.tolist(), best, strict=True))
-    return [_chosen(ranked[row], keys, query) for row, keys in zip(row_of, excluded, strict=True)]
+    products = _products_of(view, searcher, query)
+    targets = targets_of(view, items, searcher, query, products)
+    told_apart = None if query.options.pictures else products
+    vectors_of = partial(searcher.vectors, view, reader=reader)
+    found: dict[int, list[Result]] = {}
+    depth = _first_depth(query, told_apart)
+    while waiting := [row for row in range(len(targets)) if row not in found]:
+        asked = [targets[row] for row in waiting]
+        deep = candidates_of(view, searcher, asked, depth, query.options, told_apart, reader)
+        for row, candidates in zip(waiting, deep, strict=True):
+            left = _worth_showing(candidates, query, told_apart, vectors_of)
+            if left is not None:
+                found[row] = _results(left, told_apart)
+        depth *= DEEPER
+    return [found[row] for row in range(len(targets))]
 
 
-def _targets(
-    view: View, items: NamedVectors, searcher: Searcher, examples: Sequence[Examples]
-) -> tuple[Float32Array, list[tuple[int, ...]]]:
-    """The vector that each list's hits are to be close to, and the keys that are not to be among them.
-
-    A single example is taken as it is stored: so a pair has the same score whichever of the two is asked for.
-    """
-    named = list(dict.fromkeys(item_id for one in examples for item_id in (*one.like, *one.dislike)))
-    keys = items.keys_of(named)
-    if not view.alive(np.array(keys, dtype=np.int64)).all():
-        raise StaleViewError  # they are of another generation
-    found, stored = items.vectors_of(keys)
-    searcher.check_all_there(view, len(found), len(keys))
-    place = dict(zip(named, np.searchsorted(found, keys).tolist(), strict=True))
-    key_of = dict(zip(named, keys, strict=True))
-    vectors = np.empty((len(examples), view.dimension), dtype=np.float32)
-    excluded: list[tuple[int, ...]] = []
-    for row, one in enumerate(examples):
-        given = one.vectors if one.vectors is not None else vectors[:0]
-        liked = stored[[place[item_id] for item_id in one.like]].astype(np.float32)
-        if len(liked) + len(given) == 1 and not one.dislike:
-            vectors[row] = liked[0] if len(liked) else given[0]
-        else:
-            disliked = stored[[place[item_id] for item_id in one.dislike]]
-            vectors[row] = taste(np.concatenate([unit_rows(liked), unit_rows(given)]), unit_rows(disliked))
-        excluded.append(tuple(key_of[item_id] for item_id in (*one.like, *one.dislike)))
-    return vectors, excluded
+def _products_of(view: View, searcher: Searcher, query: Query) -> Products | None:
+    """Which items show the same product; ``None`` where that does not matter."""
+    asked = (example for one in query.examples for example in (*one.like, *one.dislike))
+    if query.options.pictures and all(example.product is None for example in asked):
+        return None
+    return searcher.products(view, query.options.group_by)
 
 
-def _chosen(ranked: Ranked, excluded: Sequence[int], query: Query) -> list[tuple[int, float]]:
-    """The keys and scores that are wanted, of a ranking that has ``len(excluded)`` to spare."""
-    least = query.options.min_score
-    pairs = [
-        pair for pair in zip(ranked[0].tolist(), ranked[1].tolist(), strict=True) if pair[0] not in excluded
-    ]
-    return [pair for pair in pairs[: query.k] if least is None or pair[1] >= least]
+def _first_depth(query: Query, products: Products | None) -> int:
+    """How many candidates usually do."""
+    depth = _wanted(query)
+    if products is not None and products.code_of:
+        depth = math.ceil((depth + 1) * products.items_each)
+    return depth if query.options.dedup is None else 2 * depth
 
 
-def _as_hits(pairs: Sequence[tuple[int, float]], rows: Mapping[int, ItemRow], absolute: PathOf) -> list[Hit]:
-    """Keys and scores as hits.
+def _wanted(query: Query) -> int:
+    """How many results are chosen from."""
+    return max(POOL * query.k, LEAST_POOL) if query.options.diversity else query.k
 
-    Raises:
-        StaleViewError: an item is gone.
-    """
-    if any(key not in rows for key, _ in pairs):
-        raise StaleViewError
-    found = ((rows[key], score) for key, score in pairs)
+
+def _worth_showing(
+    found: Candidates,
+    query: Query,
+    products: Products | None,
+    vectors_of: Callable[[Int64Array], Float16Array],
+) -> Candidates | None:
+    """The results, of candidates that all may be some; ``None`` where deeper ones are needed."""
+    options, wanted = query.options, _wanted(query)
+    if products is not None:
+        found = found.at(first_of_each(products.of(found.keys)))
+    if options.dedup is not None:
+        places, near = first_of_alike(vectors_of(found.keys), options.dedup, wanted)
+        found = replace(found.at(places), near=near)
+    if len(found) < wanted and not found.whole:
+        return None
+    found = found.at(slice(wanted))
+    if options.diversity:
+        found = found.at(diverse(found.order, vectors_of(found.keys), options.diversity, query.k))
+    return found.at(slice(query.k))
+
+
+def _results(found: Candidates, products: Products | None) -> list[Result]:
+    others = [0] * len(found) if products is None else products.others(found.keys).tolist()
+    near = found.near.tolist() if len(found.near) else [0] * len(found)
+    return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near))
+
+
+def _as_hits(results: Sequence[Result], rows: Mapping[int, ItemRow], absolute: PathOf) -> list[Hit]:
+    found = ((rows[one.key], one) for one in results)
     return [
-        Hit(id=row.id, score=score, path=absolute(row), group=row.group, metadata=row.metadata)
-        for row, score in found
+        Hit(row.id, one.score, absolute(row), row.group, row.metadata, one.others, one.near)
+        for row, one in found
     ]
+
+
+def _is_sorted_by_score(query: Query) -> bool:
+    return not query.options.diversity and query.options.combine is Combine.AVERAGE
 
 
 def _are_in_order(found: Sequence[Hit]) -> bool:

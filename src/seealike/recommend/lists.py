@@ -10,7 +10,7 @@ import numpy as np
 
 from seealike.indexes import ExactIndex
 from seealike.recommend.answers import answer
-from seealike.recommend.query import Examples, Query, SearchOptions
+from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
 from seealike.types import Progress, ProgressCallback
@@ -76,11 +76,11 @@ def similar_lists(
     keys = view.keys[np.argsort(view.living.ranks)].tolist()
     for start in range(0, len(keys), BLOCK):
         ids = [gathered.ids[key] for key in keys[start : start + BLOCK]]
-        query = Query([Examples(like=(own,)) for own in ids], k, options)
+        query = Query([Examples((Example(own),)) for own in ids], k, options)
         found = answer(view, gathered, searcher, query, gathered.in_memory)
-        for own, pairs in zip(ids, found, strict=True):
-            similar = tuple(gathered.ids[key] for key, _ in pairs)
-            yield SimilarList(own, similar, tuple(score for _, score in pairs))
+        for own, results in zip(ids, found, strict=True):
+            similar = tuple(gathered.ids[one.key] for one in results)
+            yield SimilarList(own, similar, tuple(one.score for one in results))
         progress(Progress("lists", min(start + BLOCK, len(keys)), len(keys)))
 
 

@@ -4,49 +4,104 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
 
 import numpy as np
 
-from seealike.errors import UsageError, check_count, check_number, known_member
-from seealike.types import Float32Array, Metric
+from seealike.errors import UsageError, check_between, check_count, check_number, known_member
+from seealike.recommend.columns import GROUP
+from seealike.types import Float32Array, ImageInput, Metric
 
 DISLIKE_WEIGHT = 0.5
+NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
+LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
+
+
+class Combine(StrEnum):
+    """How several liked examples become one list.
+
+    ``AVERAGE``: results are close to the weighted mean of the examples: they have something of each.
+    ``EACH``: every example has neighbours of its own, and these take turns, as often as its weight says.
+    """
+
+    AVERAGE = "average"
+    EACH = "each"
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How a search works.
+    """How a search works, and which results are worth showing.
 
     Args:
         min_score: leave out hits below this score (in the metric's own units).
         exact: search every vector, whatever the size of the catalogue.
         metric: how vectors are compared.
+        pictures: single pictures, not one result a product.
+        group_by: the column that says which product an item shows: the group, or one of the metadata.
+        diversity: 0 sorts by score alone; towards 1, results are more unlike each other.
+        dedup: of results that are as similar as this to each other, show the first one (a cosine).
+        combine: how several liked examples become one list.
     """
 
     min_score: float | None = None
     exact: bool = False
     metric: Metric = Metric.COSINE
+    pictures: bool = False
+    group_by: str = GROUP
+    diversity: float = 0.0
+    dedup: float | None = None
+    combine: Combine = Combine.AVERAGE
 
     def __post_init__(self) -> None:
         """Refuse what would silently find nothing, or something else."""
         object.__setattr__(self, "metric", known_member(Metric, self.metric, "metric"))
+        object.__setattr__(self, "combine", known_member(Combine, self.combine, "combine"))
         if self.min_score is not None:
             check_number(self.min_score, "min_score")
+        check_between(self.diversity, "diversity", 0, 1)
+        if self.dedup is not None:
+            check_between(self.dedup, "dedup", -1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Example:
+    """One thing that hits are to be like, or unlike: an item, a product, a picture, words, or a vector.
+
+    Args:
+        id: of an item of the catalogue.
+        product: as ``SearchOptions.group_by`` says; all its pictures together are one example.
+        image: a picture from anywhere.
+        text: words, if the catalogue's encoder reads them.
+        vector: as the catalogue's encoder gives it; (d,).
+        weight: how much it counts beside the others.
+    """
+
+    id: str | None = None
+    product: str | None = None
+    image: ImageInput | None = None
+    text: str | None = None
+    vector: Float32Array | None = None
+    weight: float = 1.0
+
+    _KINDS: ClassVar[tuple[str, ...]] = ("id", "product", "image", "text", "vector")
+
+    def __post_init__(self) -> None:
+        """Refuse what says nothing, or several things."""
+        if sum(getattr(self, kind) is not None for kind in self._KINDS) != 1:
+            raise UsageError(f"an example has exactly one of {', '.join(self._KINDS)}")
+        check_between(self.weight, "a weight", LEAST_WEIGHT, MOST_WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What the hits of one list are to be like.
+    """What the hits of one list are to be like, and what they are to be unlike. None of it is among them.
 
-    Args:
-        like: ids of items, none of which is to be among the hits.
-        dislike: ids of items that the hits are to be unlike, and which are not among them either.
-        vectors: pictures or texts that are liked, as the catalogue's encoder gives them; (m, d).
+    Pictures and words have become vectors before a query is answered.
     """
 
-    like: tuple[str, ...] = ()
-    dislike: tuple[str, ...] = ()
-    vectors: Float32Array | None = None
+    like: tuple[Example, ...] = ()
+    dislike: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +123,24 @@ class Query:
         check_count(self.k, "k")
 
 
-def taste(liked: Float32Array, disliked: Float32Array) -> Float32Array:
-    """The direction from the disliked towards the liked.
+def taste(
+    liked: Float32Array, like_weights: Sequence[float], disliked: Float32Array, weights: Sequence[float]
+) -> Float32Array:
+    """The direction from the disliked towards the liked: weighted means, the disliked one taken half.
 
-    Shapes: liked is (m, d), disliked (p, d), either may be empty, rows of unit norm; the result is (d,), of
-    unit norm too.
+    Shapes: liked is (m, d), disliked (p, d), which may be empty, rows of unit norm, with a weight each; the
+    result is (d,), of unit norm too.
 
     Raises:
-        UsageError: nothing is liked, or the dislikes cancel the likes.
+        UsageError: nothing is liked, or the examples cancel each other.
 
     Source: Rocchio's relevance feedback with weights 1 and 0.5 on the means.
     """
     if not len(liked):
         raise UsageError("nothing to go by: name at least one liked item")
-    query = liked.astype(np.float64).mean(axis=0)
+    query = np.average(liked.astype(np.float64), axis=0, weights=like_weights)
     if len(disliked):
-        query = query - DISLIKE_WEIGHT * disliked.astype(np.float64).mean(axis=0)
+        query = query - DISLIKE_WEIGHT * np.average(disliked.astype(np.float64), axis=0, weights=weights)
     norm = float(np.linalg.norm(query))
     if norm < 1e-6:
         raise UsageError("what is liked and what is not cancel each other; change one of them")

@@ -87,9 +87,22 @@ class VectorStore(VectorReader, Protocol):
 
     def items_after(self, key: int) -> Iterator[ColumnRow]:
         """Every item with a greater key, ascending."""
+    def groups(self) -> tuple[StoreState, Sequence[tuple[int, str]]]:
+        """The state, and the key and the group of every item that has one, of the same generation."""
 
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged."""
+
+
+class NamedVectors(RowReader, Protocol):
+    """Where the items that a query names are looked up."""
+
+    def keys_of(self, ids: Sequence[str]) -> list[int]:
+        """The key of each id.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,6 +363,15 @@ class SqliteStore:
 
     # -- items -------------------------------------------------------------------------------------
 
+    def groups(self) -> tuple[State, list[tuple[int, str]]]:
+        """The state and, of the very same generation, the key and the group of every item that has one.
+
+        Rows are not checked: whoever shows an item reads its row, and compares.
+        """
+        with self._snapshot() as state:
+            rows = self._connection.execute("SELECT key, grp FROM items WHERE grp IS NOT NULL")
+            return state, rows.fetchall()
+
     def items_of(self, keys: Sequence[int]) -> dict[int, StoredItem]:
         """Those of ``keys`` that are alive, by key."""
         items: dict[int, StoredItem] = {}

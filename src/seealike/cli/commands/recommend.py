@@ -13,7 +13,7 @@ from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.hints import check_files, check_not_empty, file_hint
 from seealike.cli.locate import opened_catalog
-from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option, search_options
+from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
 from seealike.cli.options.outputs import (
@@ -24,6 +24,7 @@ from seealike.cli.options.outputs import (
     report_option,
     write_page,
 )
+from seealike.cli.options.wishes import search_options
 from seealike.cli.printing.lists import ListFormat, format_of, write_lists, write_report
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.results import OutputFormat, QueryResult, write_results

@@ -16,11 +16,11 @@ from seealike.cli.options.basic import (
     check_null,
     quiet_option,
     results_format_option,
-    search_options,
 )
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
 from seealike.cli.options.outputs import Gallery, force_option, gallery_options, write_page
+from seealike.cli.options.wishes import search_options
 from seealike.cli.printing.results import OutputFormat, QueryResult, write_results
 from seealike.errors import PictureError
 from seealike.images import DecodeLimits
@@ -30,7 +30,7 @@ _STANDARD_INPUT = "-"
 
 
 @click.command(name="search", cls=GatheringCommand)
-@click.argument("pictures", metavar="[FILE]...", nargs=-1)
+@click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--id", "by_id", is_flag=True, help="The arguments are ids of items, not files.")
 @click.option(
     "--text",
@@ -48,7 +48,7 @@ _STANDARD_INPUT = "-"
 @limit_option
 @quiet_option
 def command(
-    pictures: tuple[str, ...],
+    files: tuple[str, ...],
     by_id: bool,
     texts: tuple[str, ...],
     catalog: str | None,
@@ -74,30 +74,30 @@ def command(
     seealike search --text "red summer dress" --text "leather boots"
     seealike search *.jpg --format paths --null | xargs -0 ls
     """
-    if not pictures and not texts:
+    if not files and not texts:
         raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
-    if by_id and not pictures:
+    if by_id and not files:
         raise click.UsageError("--id goes with the ids of items, as arguments")
     check_null(form, null=null)
-    if not by_id and pictures.count(_STANDARD_INPUT) > 1:
+    if not by_id and files.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
     with opened_catalog(catalog, page.output if page else None, encoder=encoder, limits=limits) as opened:
         if by_id:
             with file_hint(opened, "it is a file: leave out --id"):
-                answers = opened.similar_batch(pictures, k, options=options)
+                answers = opened.similar_batch(files, k, options=options)
         else:
-            check_files(opened, pictures, "--id")
-            images = [_picture(name, limits.file_bytes) for name in pictures]
+            check_files(opened, files, "--id")
+            images = [_picture(name, limits.file_bytes) for name in files]
             answers = opened.search_batch(images, k, options=options) if images else []
         if texts:
             answers += opened.search_text(texts, k, options=options)
         check_not_empty(opened)
-        names = pictures + texts
+        names = files + texts
         results = [QueryResult(name, tuple(hits)) for name, hits in zip(names, answers, strict=True)]
         took_s = time.perf_counter() - started
         if page:
-            title = "What else looks like this?" if pictures else "What looks like these words?"
+            title = "What else looks like this?" if files else "What looks like these words?"
             note = "Words and pictures score low together: only the order tells." if texts else ""
             look = ResultsLook(title, took_s=took_s, note=note)
             write_page(page, opened, answers, look, quiet=quiet)

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import click
 
-from seealike.catalog import SearchOptions
 from seealike.cli.printing.results import OutputFormat
 from seealike.types import Metric
 
@@ -128,21 +127,3 @@ def metric_option(text: str) -> Callable[[Function], Function]:
     """``--metric``."""
     choice, usual = click.Choice([metric.value for metric in Metric]), Metric.COSINE.value
     return click.option("--metric", type=choice, default=usual, show_default=True, help=text)
-
-
-def search_options(function: Function) -> Function:
-    """What every command that gives hits takes: ``k``, and as ``options`` what else a search may be told."""
-    return together(
-        number_option("-k", "--top", "k", default=10, least=1, metavar="K", text="How many results."),
-        click.option(
-            "--min-score",
-            type=FiniteFloat(min=-2.0, max=1.0),  # what any metric can give
-            metavar="S",
-            help="Leave out results below this score.",
-        ),
-        metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
-        click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
-        click.argument(
-            "options", cls=Gathered, of=("min_score", "exact", "metric"), into=lambda: SearchOptions
-        ),
-    )(function)

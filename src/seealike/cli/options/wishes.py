@@ -1,0 +1,53 @@
+"""What results are to be like: the options of every command that gives some, as one ``SearchOptions``."""
+
+from __future__ import annotations
+
+import click
+
+from seealike.catalog import NEARLY_EQUAL, SearchOptions
+from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
+
+# Each is called as the field of ``SearchOptions`` is that it sets.
+_OF = ("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup")
+
+
+def search_options(function: Function) -> Function:
+    """What every command that gives hits takes: ``k``, and as ``options`` what else a search may be told."""
+    return together(
+        number_option("-k", "--top", "k", default=10, least=1, metavar="K", text="How many results."),
+        click.option(
+            "--min-score",
+            type=FiniteFloat(min=-2.0, max=1.0),  # what any metric can give
+            metavar="S",
+            help="Leave out results below this score.",
+        ),
+        click.option(
+            "--pictures",
+            is_flag=True,
+            help="Single pictures: also several of a product, and the query's own.",
+        ),
+        click.option(
+            "--group-by",
+            metavar="COLUMN",
+            default="group",
+            show_default=True,
+            help="What says which product a picture shows.",
+        ),
+        click.option(
+            "--diversity",
+            type=FiniteFloat(min=0.0, max=1.0),
+            default=0.0,
+            metavar="D",
+            help="0 to 1: how unlike each other results are to be.",
+        ),
+        click.option(
+            "--dedup", is_flag=True, callback=_nearly_equal, help="Of nearly equal results, show the first."
+        ),
+        metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
+        click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
+        click.argument("options", cls=Gathered, of=_OF, into=lambda: SearchOptions),
+    )(function)
+
+
+def _nearly_equal(ctx: click.Context, parameter: click.Parameter, value: bool) -> float | None:  # noqa: ARG001
+    return NEARLY_EQUAL if value else None

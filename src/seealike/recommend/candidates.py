@@ -1,0 +1,133 @@
+"""Who may be a hit of a list: items in the order in which they are to be shown, as deep as is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from seealike.recommend.products import Products
+from seealike.recommend.query import SearchOptions
+from seealike.recommend.ranking import Ranked, Scores
+from seealike.recommend.searcher import Searcher
+from seealike.recommend.targets import Target
+from seealike.recommend.view import VectorReader, View
+from seealike.types import Int64Array
+
+RANKED_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Items for one list, best first: all that come before any other item. Shapes: all arrays are (m,).
+
+    Args:
+        keys: no key twice.
+        scores: what people are shown: how similar each is.
+        order: what they are sorted by; with several examples that take turns, within one example's.
+        near: how many nearly equal items stand behind each.
+        whole: there are no others.
+    """
+
+    keys: Int64Array
+    scores: Scores
+    order: Scores
+    near: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    whole: bool = False
+
+    def __len__(self) -> int:
+        """The number of candidates."""
+        return len(self.keys)
+
+    def at(self, places: Int64Array | npt.NDArray[np.bool_] | slice) -> Candidates:
+        """Some of them, in the order of ``places``."""
+        near = self.near[places] if len(self.near) else self.near
+        return replace(
+            self, keys=self.keys[places], scores=self.scores[places], order=self.order[places], near=near
+        )
+
+
+def candidates_of(
+    view: View,
+    searcher: Searcher,
+    targets: Sequence[Target],
+    depth: int,
+    options: SearchOptions,
+    products: Products | None,
+    reader: VectorReader | None,
+) -> list[Candidates]:
+    """For every target the best ``depth`` or so of what it does not exclude; one entry each.
+
+    Args:
+        view: what is searched.
+        searcher: ranks.
+        targets: what is asked for.
+        depth: how many; those that are excluded are not made up for in full.
+        options: how items are compared.
+        products: which of them targets may exclude.
+        reader: see ``Searcher.rank``.
+
+    Raises:
+        StaleViewError: items of the view are gone by now.
+    """
+    asked = depth + max((len(target.excluded) for target in targets), default=0)
+    vectors = np.concatenate([target.vectors for target in targets])
+    firsts: dict[bytes, int] = {}  # equal vectors, of pictures that are there twice, are ranked once
+    row_of = [firsts.setdefault(vector.tobytes(), row) for row, vector in enumerate(vectors)]
+    rows = np.fromiter(firsts.values(), dtype=np.int64, count=len(firsts))
+    ranked: dict[int, Ranked] = {}
+    for start in range(0, len(rows), RANKED_AT_ONCE):
+        part = rows[start : start + RANKED_AT_ONCE]
+        best = searcher.rank(view, vectors[part], asked, options=options, reader=reader)
+        ranked.update(zip(part.tolist(), best, strict=True))
+    found: list[Candidates] = []
+    done = 0
+    for target in targets:
+        own = [ranked[row] for row in row_of[done : done + len(target.vectors)]]
+        done += len(target.vectors)
+        each = [
+            _eligible(Candidates(keys, scores, scores, whole=asked >= len(view)), target, options, products)
+            for keys, scores in own
+        ]
+        found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
+    return found
+
+
+def _eligible(
+    found: Candidates, target: Target, options: SearchOptions, products: Products | None
+) -> Candidates:
+    """What the target does not exclude and scores high enough."""
+    out = np.isin(found.keys, np.fromiter(target.excluded, np.int64, len(target.excluded)))
+    if target.own and products is not None:
+        own = np.fromiter(target.own, np.int64, len(target.own))
+        out |= np.isin(products.of(found.keys), own)
+    if options.min_score is not None:
+        low = found.scores < options.min_score
+        found = replace(found, whole=found.whole or bool(low.any()))  # all others are lower still
+        out |= low
+    return found.at(~out) if out.any() else found
+
+
+def interleaved(each: Sequence[Candidates], weights: Sequence[float]) -> Candidates:
+    """Several rankings as one in which they take turns: an example of twice the weight has two turns for one.
+
+    An item that several have comes where it comes first, with its score there. Turns that fall together go to
+    the earlier example.
+    """
+    first: dict[int, tuple[float, int, int]] = {}
+    end = np.inf  # what a ranking that goes on would give next cannot come before
+    for number, (found, weight) in enumerate(zip(each, weights, strict=True)):
+        for row, key in enumerate(found.keys.tolist()):
+            turn = ((row + 1) / weight, number, row)
+            first[key] = min(first.get(key, turn), turn)
+        if not found.whole:
+            end = min(end, (len(found) + 1) / weight)
+    turns = sorted((turn, key) for key, turn in first.items() if turn[0] < end)
+    return Candidates(
+        np.array([key for _, key in turns], dtype=np.int64),
+        np.array([each[number].scores[row] for (_, number, row), _ in turns], dtype=np.float64),
+        np.array([each[number].order[row] for (_, number, row), _ in turns], dtype=np.float64),
+        whole=all(found.whole for found in each),
+    )

@@ -1,0 +1,97 @@
+"""Which items show the same product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from seealike.errors import UnknownProductError
+from seealike.types import Int64Array
+from seealike.wording import closest
+
+NO_PRODUCT = -1
+_LOOKED_THROUGH = 10_000  # names, for one that was meant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """The product of every item of one generation, as a number: its code.
+
+    Items of no product, whose code is ``NO_PRODUCT``, stand for themselves. Shapes: keys, ascending, and
+    codes are (n,); by_product, the keys by their codes, is too; starts says where each code begins.
+
+    Args:
+        column: what says which product an item shows.
+        keys: of the items.
+        codes: of their products.
+        code_of: the code of every product, by its name.
+        by_product: see above.
+        starts: see above.
+    """
+
+    column: str
+    keys: Int64Array
+    codes: Int64Array
+    code_of: Mapping[str, int]
+    by_product: Int64Array
+    starts: Int64Array
+
+    @classmethod
+    def of_codes(cls, column: str, keys: Int64Array, codes: Int64Array, names: Sequence[str]) -> Products:
+        """From the code of every item, and the names of the products by code."""
+        order = np.argsort(codes, kind="stable")
+        starts: Int64Array = np.searchsorted(codes[order], np.arange(len(names) + 1))
+        return cls(column, keys, codes, {name: code for code, name in enumerate(names)}, keys[order], starts)
+
+    @classmethod
+    def of_pairs(cls, column: str, keys: Int64Array, pairs: Iterable[tuple[int, str]]) -> Products:
+        """From keys of items that have a product, and its name; those not among ``keys`` are ignored."""
+        code_of: dict[str, int] = {}
+        found = np.array([(key, code_of.setdefault(name, len(code_of))) for key, name in pairs], np.int64)
+        found = found.reshape(-1, 2)
+        codes = np.full(len(keys) + 1, NO_PRODUCT, dtype=np.int64)
+        places = np.searchsorted(keys, found[:, 0])
+        here = np.append(keys, NO_PRODUCT)[places] == found[:, 0]
+        codes[places[here]] = found[here, 1]
+        return cls.of_codes(column, keys, codes[:-1], tuple(code_of))
+
+    @property
+    def counts(self) -> Int64Array:
+        """How many items each product has, by code."""
+        return np.diff(self.starts)
+
+    @property
+    def items_each(self) -> float:
+        """How many items a product has on average; 1 where there are no products."""
+        counts = self.counts[self.counts > 0]
+        return float(counts.mean()) if len(counts) else 1.0
+
+    def of(self, keys: Int64Array) -> Int64Array:
+        """The codes of living keys. Shapes: as ``keys``."""
+        codes: Int64Array = self.codes[np.searchsorted(self.keys, keys)]
+        return codes
+
+    def of_items(self, keys: Iterable[int]) -> frozenset[int]:
+        """The codes of the products that some living items show."""
+        codes = self.of(np.fromiter(keys, dtype=np.int64))
+        return frozenset(codes[codes != NO_PRODUCT].tolist())
+
+    def others(self, keys: Int64Array) -> Int64Array:
+        """How many further items the products of living keys have. Shapes: as ``keys``."""
+        codes = self.of(keys)
+        others: Int64Array = np.where(codes == NO_PRODUCT, 0, np.append(self.counts, 1)[codes] - 1)
+        return others
+
+    def keys_of(self, name: str) -> Int64Array:
+        """The items of a product, ascending.
+
+        Raises:
+            UnknownProductError: there is no such product.
+        """
+        code = self.code_of.get(name)
+        if code is None or self.starts[code] == self.starts[code + 1]:
+            raise UnknownProductError(self.column, name, closest(name, islice(self.code_of, _LOOKED_THROUGH)))
+        return self.by_product[self.starts[code] : self.starts[code + 1]]

@@ -1,0 +1,128 @@
+"""From the examples of a query to what its lists are compared with, and what they leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seealike.recommend.products import Products
+from seealike.recommend.query import Combine, Example, Examples, Query, taste
+from seealike.recommend.searcher import Searcher, StaleViewError
+from seealike.recommend.view import NamedVectors, View
+from seealike.types import Float32Array, Int64Array
+from seealike.vectors import unit_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What one list is compared with.
+
+    ``weights`` say how often each of the vectors takes its turn. ``excluded`` are keys, ``own`` the codes of
+    products. Shapes: vectors is (m, d), m at least 1; weights is (m,).
+    """
+
+    vectors: Float32Array
+    weights: tuple[float, ...]
+    excluded: frozenset[int]
+    own: frozenset[int]
+
+
+def targets_of(
+    view: View, items: NamedVectors, searcher: Searcher, query: Query, products: Products | None
+) -> list[Target]:
+    """The target of every list of ``query``.
+
+    Args:
+        view: what is searched.
+        items: where ids and their vectors are looked up.
+        searcher: of that view.
+        query: what is wanted.
+        products: who is whose picture; ``None`` where no product is asked with and none is told apart.
+
+    Raises:
+        StaleViewError: items are of another generation.
+        UnknownItemError: an example is not in the catalogue.
+        UsageError: a list has no example of what is liked, or its examples cancel each other.
+    """
+    named = _Named.looked_up(view, items, searcher, query.examples, products)
+    return [_target(one, named, query, products) for one in query.examples]
+
+
+def _target(one: Examples, named: _Named, query: Query, products: Products | None) -> Target:
+    keys = [key for example in (*one.like, *one.dislike) for key in named.keys_of(example)]
+    own: frozenset[int] = frozenset()
+    if products is not None and not query.options.pictures:
+        own = products.of_items(keys)
+    vectors, weights = _compared(one, named, query.options.combine)
+    return Target(vectors, weights, frozenset(keys), own)
+
+
+def _compared(one: Examples, named: _Named, combine: Combine) -> tuple[Float32Array, tuple[float, ...]]:
+    """The vectors, and how much each counts.
+
+    A single example is taken as it is stored: so a pair has the same score whichever of the two is asked for.
+    """
+    if len(one.like) == 1 and not one.dislike:
+        return named.stored(one.like[0])[np.newaxis], (1.0,)
+    liked, disliked = named.units(one.like), named.units(one.dislike)
+    weights = [example.weight for example in one.like]
+    disliked_weights = [example.weight for example in one.dislike]
+    if combine is Combine.EACH and len(liked) > 1:
+        each = [taste(row[np.newaxis], [1.0], disliked, disliked_weights) for row in liked]
+        return np.stack(each), tuple(weights)
+    return taste(liked, weights, disliked, disliked_weights)[np.newaxis], (1.0,)
+
+
+class _Named:
+    """The items that a query names, by id or by product, with their vectors."""
+
+    def __init__(self, dimension: int, keys: Mapping[str, int], of_product: Mapping[str, Int64Array]) -> None:
+        self._dimension, self._key_of, self._of_product = dimension, keys, of_product
+        self._found = np.empty(0, dtype=np.int64)
+        self._vectors = np.empty((0, dimension), dtype=np.float32)
+
+    @classmethod
+    def looked_up(
+        cls,
+        view: View,
+        items: NamedVectors,
+        searcher: Searcher,
+        examples: Sequence[Examples],
+        products: Products | None,
+    ) -> _Named:
+        everything = [example for one in examples for example in (*one.like, *one.dislike)]
+        ids = list(dict.fromkeys(example.id for example in everything if example.id is not None))
+        skus = dict.fromkeys(example.product for example in everything if example.product is not None)
+        key_of = dict(zip(ids, items.keys_of(ids), strict=True))
+        of_product = {sku: products.keys_of(sku) for sku in skus} if products is not None else {}
+        keys = np.unique(np.concatenate([np.fromiter(key_of.values(), np.int64), *of_product.values()]))
+        if not view.alive(keys).all():
+            raise StaleViewError  # they are of another generation
+        named = cls(view.dimension, key_of, of_product)
+        named._found, stored = items.vectors_of(keys.tolist())
+        searcher.check_all_there(view, len(named._found), len(keys))
+        named._vectors = stored.astype(np.float32)
+        return named
+
+    def keys_of(self, example: Example) -> Sequence[int]:
+        """The items that an example is of."""
+        if example.id is not None:
+            return [self._key_of[example.id]]
+        keys: list[int] = self._of_product[example.product].tolist() if example.product is not None else []
+        return keys
+
+    def stored(self, example: Example) -> Float32Array:
+        """The vector of an example; of a product, the mean direction of its pictures. Shapes: (d,)."""
+        if example.vector is not None:
+            return np.asarray(example.vector, dtype=np.float32)
+        rows = self._vectors[np.searchsorted(self._found, self.keys_of(example))]
+        if len(rows) == 1:
+            return np.asarray(rows[0])
+        return taste(unit_rows(rows), [1.0] * len(rows), rows[:0], ())
+
+    def units(self, examples: Sequence[Example]) -> Float32Array:
+        """The vectors of examples with norm 1. Shapes: (m, d)."""
+        rows = [self.stored(example)[np.newaxis] for example in examples]
+        return unit_rows(np.concatenate([np.empty((0, self._dimension), np.float32), *rows]))

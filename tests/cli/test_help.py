@@ -35,10 +35,15 @@ def options(name: str) -> dict[str, click.Option]:
     return {max(option.opts, key=len): option for option in found}
 
 
+SHARED = "Which results"
+WITH_RESULTS = ("search", "recommend")
+
+
 def documented(name: str) -> dict[str, tuple[str, str]]:
-    """The rows of the command's table by long name: the option's cell, and the text."""
+    """The rows of the command's table, and of what it shares, by long name: the option's cell, and the text."""
     rows = {}
-    for row in _ROW.finditer(section(f"seealike {name}")):
+    shared = section(SHARED) if name in WITH_RESULTS else ""
+    for row in _ROW.finditer(section(f"seealike {name}") + shared):
         rows[max(_OPTION.findall(row["option"]), key=len)] = (row["option"], row["text"])
     return rows
 

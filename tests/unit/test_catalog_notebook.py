@@ -37,7 +37,7 @@ def catalog(tmp_path: Path) -> Iterator[seealike.Catalog]:
     paths = write_pictures(tmp_path / "photos", range(12))
     with seealike.create(tmp_path / "catalog", encoder=FakeEncoder()) as made:
         made.add_many(
-            NewPicture(path.name, path, f"g{number % 2}", {"name": f"picture <{number}>", "rank": number})
+            NewPicture(path.name, path, f"g{number}", {"name": f"picture <{number}>", "rank": number})
             for number, path in enumerate(paths)
         )
         yield made

@@ -12,8 +12,9 @@ import numpy as np
 
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import encoded_images
+from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
-from seealike.catalog.items import listed, listed_examples, listed_ids
+from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
 from seealike.catalog.session import Session
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
@@ -65,13 +66,14 @@ class Asker:
         options: SearchOptions = SearchOptions(),
     ) -> list[Hits]:
         """``search`` for several pictures; one list each, in order."""
-        wanted = [Examples((Example(image=image),)) for image in listed(images, "pictures")]
+        wanted = [Examples((example,)) for example in listed_images(images)]
         return self._ask(wanted, k, options)
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = SearchOptions()
     ) -> list[Hits]:
         """``search`` for texts; one list each. ``UsageError`` where the encoder has no text tower."""
+        check_texts(texts)
         return self._ask([Examples((Example(text=text),)) for text in texts], k, options)
 
     def search_vectors(
@@ -128,8 +130,8 @@ class Asker:
             UnknownProductError: no item shows such a product.
             UsageError: nothing is liked, or the examples cancel each other.
         """
-        liked = [Example(image=image) for image in listed(like_images, "pictures")]
-        examples = Examples((*listed_examples(like), *liked), tuple(listed_examples(dislike)))
+        liked = (*listed_examples(like), *listed_images(like_images))
+        examples = Examples(liked, tuple(listed_examples(dislike)))
         return self._ask([examples], k, options)[0]
 
     def recommend_all(

@@ -9,7 +9,7 @@ from typing import TypeVar
 from seealike.errors import UsageError
 from seealike.recommend import Example, ItemRow
 from seealike.store import StoredItem
-from seealike.types import Item
+from seealike.types import ImageInput, Item
 
 Value = TypeVar("Value")
 
@@ -36,6 +36,18 @@ def listed_ids(ids: Iterable[str]) -> list[str]:
         if not isinstance(item_id, str):
             raise UsageError(f"an id is a text, not {type(item_id).__name__}")
     return found
+
+
+def listed_images(images: Iterable[ImageInput]) -> list[Example]:
+    """Pictures as examples.
+
+    Raises:
+        UsageError: they are no list, or one of them is nothing.
+    """
+    found = listed(images, "pictures")
+    if any(image is None for image in found):
+        raise UsageError("a picture is a path, bytes, a PIL image or an (h, w, 3) uint8 array, not None")
+    return [Example(image=image) for image in found]
 
 
 def listed_examples(examples: Iterable[str | Example]) -> list[Example]:

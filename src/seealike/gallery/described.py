@@ -51,7 +51,7 @@ class Describer:
             item.id,
             name or item.id,
             item.id if name and name != item.id else "",
-            label or (SAME_GROUP if item.group is not None and item.group in groups else ""),
+            label or _chip(item, groups),
             item.score if isinstance(item, Hit) else None,
             self._thumbnails.of(item.path) if pictured else None,
             columns=_columns(item.metadata, column),
@@ -81,6 +81,15 @@ def relative_link(path: str, page: str) -> str:
     except ValueError:
         return ""
     return quote(os.fsencode(relative.replace(os.sep, "/")), safe="/")
+
+
+def _chip(item: Item | Hit, groups: Collection[str]) -> str:
+    """What a hit stands for, in a few words."""
+    said = [SAME_GROUP] if item.group is not None and item.group in groups else []
+    if isinstance(item, Hit):
+        said += [f"1 of {item.others + 1} pictures"] if item.others else []
+        said += [f"{item.near} nearly equal"] if item.near else []
+    return " · ".join(said)
 
 
 def _columns(metadata: Metadata, caption: str | None) -> str:

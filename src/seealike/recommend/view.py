@@ -87,6 +87,7 @@ class VectorStore(VectorReader, Protocol):
 
     def items_after(self, key: int) -> Iterator[ColumnRow]:
         """Every item with a greater key, ascending."""
+
     def groups(self) -> tuple[StoreState, Sequence[tuple[int, str]]]:
         """The state, and the key and the group of every item that has one, of the same generation."""
 

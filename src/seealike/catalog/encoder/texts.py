@@ -32,7 +32,7 @@ class TextQueries:
             MissingExtraError: the tokenizer's package is not installed.
             EncoderError: a file of the text tower is missing or damaged, or of another model now.
         """
-        _check(texts)
+        check_texts(texts)
         with self._guard:
             if self._closed:
                 raise UsageError("the catalogue is closed")
@@ -61,7 +61,12 @@ class TextQueries:
         )
 
 
-def _check(texts: object) -> None:
+def check_texts(texts: object) -> None:
+    """Refuse what cannot be asked with.
+
+    Raises:
+        UsageError: it is no list of texts, or one of them is blank.
+    """
     if isinstance(texts, str) or not isinstance(texts, Sequence):
         raise UsageError("text queries are a list of texts, one or more")
     for text in texts:

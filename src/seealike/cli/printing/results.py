@@ -91,11 +91,18 @@ def hit_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
         ["score", *(f"{round(float(hit.score), 3) + 0.0:.3f}" for hit in hits)],
         ["id", *(hit.id for hit in hits)],
     ]
+    if any(hit.others or hit.near for hit in hits):
+        columns.append(["more", *(_more(hit) for hit in hits)])
     if any(hit.group for hit in hits):
         columns.append(["group", *(hit.group or "" for hit in hits)])
     if not all(says_where(hit) for hit in hits):
         columns.append(["path", *(hit.path or "" for hit in hits)])
     return table_lines(columns, slice(2, None), stream)
+
+
+def _more(hit: Hit) -> str:
+    said = [f"+{hit.others}"] if hit.others else []
+    return ", ".join([*said, *([f"{hit.near} nearly equal"] if hit.near else [])])
 
 
 def says_where(hit: Hit | Item) -> bool:
@@ -129,6 +136,8 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
         "path": None if hit.path is None else printable(hit.path),
         "group": None if hit.group is None else printable(hit.group),
         "metadata": printable_metadata(hit.metadata),
+        "others": hit.others,
+        "near": hit.near,
     }
 
 

@@ -40,7 +40,7 @@ WITH_RESULTS = ("search", "recommend")
 
 
 def documented(name: str) -> dict[str, tuple[str, str]]:
-    """The rows of the command's table, and of what it shares, by long name: the option's cell, and the text."""
+    """The rows of the table, and of what is shared, by long name: the option's cell, and the text."""
     rows = {}
     shared = section(SHARED) if name in WITH_RESULTS else ""
     for row in _ROW.finditer(section(f"seealike {name}") + shared):

@@ -34,7 +34,7 @@ def test_every_how_to_page_is_listed_with_its_heading(
     assert set(listed) == HOW_TO | {"tutorial", "recipes", "how-it-works", "cli", "api"}
     lines = shown(capsys, "help").splitlines()
     assert [line.split()[0] for line in lines] == list(listed)
-    assert "tables            Index a table" in lines
+    assert ["tables", "Index a table"] in [line.split(maxsplit=1) for line in lines]
 
 
 def test_a_page_is_shown_with_its_blocks_as_they_are_and_no_link_or_comment(

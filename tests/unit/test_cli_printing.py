@@ -68,6 +68,8 @@ def test_json_is_one_document_with_every_field() -> None:
                         "path": os.path.join(PHOTOS, "a.jpg"),
                         "group": "g1",
                         "metadata": {"price": 1.5, "new": True, "note": None},
+                        "others": 0,
+                        "near": 0,
                     },
                     {
                         "rank": 2,
@@ -76,6 +78,8 @@ def test_json_is_one_document_with_every_field() -> None:
                         "path": ODD,
                         "group": None,
                         "metadata": {},
+                        "others": 0,
+                        "near": 0,
                     },
                 ],
             },

@@ -28,11 +28,11 @@ def _no_thumbnail(file: str | bytes, _: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class AskedWith:
-    """An example of a question, as it can be shown: an item, a product, words or a picture.
+    """An example of a question, as it is shown: an item, a product, words or a picture.
 
-    Callers keep answers, so ``image`` is no more than it takes to show it: a path as it is, a small JPEG of an
-    array or a PIL image, and bytes of up to a megabyte. A larger one, and whatever is no path where more than
-    eight pictures were asked with at once, is ``None``: the question is shown without its picture.
+    Callers keep answers, so ``image`` is no more than it takes to show it: a path as it is, a small JPEG of
+    an array or a PIL image, and bytes of up to a megabyte. A larger one, and whatever is no path where more
+    than eight pictures were asked with at once, is ``None``: the question is shown without its picture.
     """
 
     id: str | None = None

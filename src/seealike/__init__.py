@@ -31,7 +31,7 @@ from seealike.catalog import (
 )
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
-from seealike.recommend import Combine, Example, Hub, ListsReport, ReportedLists, SimilarList
+from seealike.recommend import Calibration, Combine, Example, Hub, ListsReport, ReportedLists, SimilarList
 from seealike.types import (
     Crop,
     Cropped,
@@ -42,6 +42,7 @@ from seealike.types import (
     Metric,
     Preprocessing,
     Progress,
+    Relation,
     Skipped,
     SkipReason,
 )
@@ -49,6 +50,7 @@ from seealike.types import (
 __all__ = [
     "AddReport",
     "AnnInfo",
+    "Calibration",
     "Catalog",
     "CatalogInfo",
     "Combine",
@@ -70,6 +72,7 @@ __all__ = [
     "Preprocessing",
     "Progress",
     "ReindexReport",
+    "Relation",
     "ReportedLists",
     "ResultsLook",
     "SearchOptions",

@@ -90,6 +90,26 @@ class Metric(StrEnum):
     EUCLIDEAN = "euclidean"
 
 
+class Relation(StrEnum):
+    """What a hit is to what was asked with, the strongest first: each but the last implies those that follow.
+
+    ``DUPLICATE``: the same picture, perhaps smaller, cut, mirrored or saved anew.
+    ``SAME_PRODUCT``: another picture of the same thing.
+    ``SIMILAR``: of the same class, as the catalogue's owner sorts things.
+    ``UNRELATED``: none of these.
+    """
+
+    DUPLICATE = "duplicate"
+    SAME_PRODUCT = "same-product"
+    SIMILAR = "similar"
+    UNRELATED = "unrelated"
+
+    @property
+    def words(self) -> str:
+        """As people write it."""
+        return self.value.replace("-", " ")
+
+
 class Fit(StrEnum):
     """How a picture of any shape is fitted to a square.
 

@@ -10,6 +10,7 @@ from seealike import errors, types
 PUBLIC = [
     "AddReport",
     "AnnInfo",
+    "Calibration",
     "Catalog",
     "CatalogInfo",
     "Combine",
@@ -31,6 +32,7 @@ PUBLIC = [
     "Preprocessing",
     "Progress",
     "ReindexReport",
+    "Relation",
     "ReportedLists",
     "ResultsLook",
     "SearchOptions",
@@ -71,6 +73,7 @@ ERRORS = [
 METHODS = [
     "add",
     "add_many",
+    "calibration",
     "close",
     "digests",
     "embed",
@@ -85,6 +88,7 @@ METHODS = [
     "item",
     "items",
     "iter_skipped",
+    "keep_calibration",
     "limits",
     "neighbours",
     "path",

@@ -18,7 +18,7 @@ from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, re
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.upkeep.checkup import ann_recall
-from seealike.recommend import NEARLY_EQUAL, Combine, Example, SearchOptions
+from seealike.recommend import NEARLY_EQUAL, Beta, Bin, Calibration, Combine, Curve, Example, SearchOptions
 from seealike.store import is_catalog
 
 __all__ = [
@@ -29,9 +29,13 @@ __all__ = [
     "AddReport",
     "AnnInfo",
     "Asked",
+    "Beta",
+    "Bin",
+    "Calibration",
     "Catalog",
     "CatalogInfo",
     "Combine",
+    "Curve",
     "EncoderPlace",
     "Example",
     "Finding",

@@ -25,6 +25,7 @@ from seealike.catalog.sync.sources import (
 from seealike.errors import PictureError
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Source
+from seealike.recommend import Calibration
 from seealike.store import remove_other_databases
 from seealike.store.records import BY_HAND
 from seealike.types import ImageInput, IndexReport, Metadata, PathInput, ProgressCallback, unwatched
@@ -150,6 +151,23 @@ class Changer:
             removed = writer.remove(wanted)
         self._session.renew_ann(unwatched)
         return removed
+
+    def keep_calibration(self, calibration: Calibration | None) -> Calibration | None:
+        """Keep what scores are worth, or forget it. What was kept: it says of which generation it is.
+
+        ``reindex`` forgets it: the scores of another encoder are worth something else.
+
+        Raises:
+            CatalogBusyError: somebody else is writing.
+        """
+        with self._session.writing(SMALL_CHANGE_WAIT_S) as ((store, _), writer):
+            if calibration is not None:
+                now = store.state()
+                calibration = replace(
+                    calibration, items=now.count, generation=now.generation, last_key=now.last_key
+                )
+            writer.set_calibration(None if calibration is None else calibration.to_json())
+        return calibration
 
     @contextmanager
     def _embedder(self, workers: int | None, limits: DecodeLimits) -> Iterator[Embedder]:

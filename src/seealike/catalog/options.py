@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from seealike.errors import UsageError, check_number
 from seealike.images import DecodeLimits
+from seealike.recommend.scale import STALE_SHARE, Calibration
 from seealike.sources import TableLayout
 from seealike.types import EncoderIdentity, PathInput, SkipReason
 
@@ -108,7 +109,11 @@ class EncoderPlace:
 
 @dataclass(frozen=True, slots=True)
 class CatalogInfo:
-    """What ``info`` tells about a catalogue. ``by_hand`` items were added by calls and have no source."""
+    """What ``info`` tells about a catalogue. ``by_hand`` items were added by calls and have no source.
+
+    ``calibration`` is what scores are worth, where that was learnt; ``changed_since``, how many items came or
+    went since then.
+    """
 
     path: str
     items: int
@@ -121,6 +126,13 @@ class CatalogInfo:
     ann: AnnInfo
     encoder_place: EncoderPlace
     skipped_by_reason: Mapping[SkipReason, int] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    changed_since: int = 0
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether so much has changed since the calibration that it should be made anew."""
+        return self.calibration is not None and self.changed_since > STALE_SHARE * self.calibration.items
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ EVALUATION_PAGE = OutputKind("page of figures", _page(PageKind.EVALUATION))
 COMPARISON_PAGE = OutputKind("page that compares encoders", _page(PageKind.COMPARISON))
 TRAINING_PAGE = OutputKind("page of a training", _page(PageKind.TRAINING))
 MAP_PAGE = OutputKind("page of a map", _page(PageKind.MAP))
+CALIBRATION_PAGE = OutputKind("page of a calibration", _page(PageKind.CALIBRATION))
 MAP_TABLE = OutputKind("table of a map", {".csv": _csv(*MAP_COLUMNS, optional=(MAP_LABEL, MAP_SAMPLE))})
 MAP_DRAWING = OutputKind("drawing of a map", {".png": _png})
 LISTS = OutputKind(
@@ -158,6 +159,7 @@ KINDS = (
     COMPARISON_PAGE,
     TRAINING_PAGE,
     MAP_PAGE,
+    CALIBRATION_PAGE,
     MAP_TABLE,
     MAP_DRAWING,
     LISTS,

@@ -13,6 +13,7 @@ from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
 from seealike.images import DecodeLimits
+from seealike.recommend import Calibration
 from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped
 
 
@@ -116,6 +117,12 @@ class Reader:
             return all_vectors(self._session.store)
         listed = listed_ids(ids)
         return listed, vectors_of_items(self._session.store, listed)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What scores are worth here, where ``seealike.calibration`` has learnt it; ``None``: nobody has."""
+        text = self._session.store.calibration()
+        return None if text is None else Calibration.from_json(text)
 
     def info(self) -> CatalogInfo:
         """Counts, sizes, generation, encoder and the state of the approximate index."""

@@ -27,6 +27,7 @@ COMMANDS = (
     "reindex",
     "eval",
     "compare",
+    "calibrate",
     "map",
     "train",
     "help",

@@ -23,6 +23,7 @@ MORE = {
     "reindex": ("change-encoder",),
     "eval": ("evaluate",),
     "compare": ("compare-encoders",),
+    "calibrate": ("scores",),
     "map": ("map",),
     "train": ("train",),
 }

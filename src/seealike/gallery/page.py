@@ -17,6 +17,7 @@ class PageKind(StrEnum):
     COMPARISON = "comparison"
     TRAINING = "training"
     MAP = "map"
+    CALIBRATION = "calibration"
 
     @property
     def generator(self) -> str:
@@ -135,6 +136,15 @@ class GalleryTable:
 
 
 @dataclass(frozen=True, slots=True)
+class GalleryChart:
+    """A picture of figures: its heading, a quieter line, and an ``<svg>``, whose text is escaped already."""
+
+    title: str
+    note: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """Something to type, and what it does."""
 
@@ -160,6 +170,7 @@ class GalleryPage:
         sections: the questions and their answers.
         facts: figures shown large at the top.
         links: to files beside the page, below the facts.
+        charts: figures as pictures, before the tables.
         tables: figures in rows, before the sections.
         commands: what the reader can do next, shown after the sections.
         skipped: files listed one by one, with their reasons.
@@ -177,6 +188,7 @@ class GalleryPage:
     sections: tuple[GallerySection, ...] = ()
     facts: tuple[Fact, ...] = ()
     links: tuple[Link, ...] = ()
+    charts: tuple[GalleryChart, ...] = ()
     tables: tuple[GalleryTable, ...] = ()
     commands: tuple[Command, ...] = ()
     skipped: tuple[Skipped, ...] = ()

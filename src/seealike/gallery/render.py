@@ -12,6 +12,7 @@ from seealike.gallery.album import Album, frame_shape
 from seealike.gallery.page import (
     Command,
     Fact,
+    GalleryChart,
     GalleryList,
     GalleryPage,
     GalleryPicture,
@@ -49,6 +50,7 @@ def render_gallery(page: GalleryPage) -> str:
         (
             '<a class="skip" href="#results">Skip to the results</a>',
             _header(page),
+            "".join(map(_chart, page.charts)),
             "".join(map(figures, page.tables)),
             _contents(page.sections),
             f'<main id="results">{sections}</main>',
@@ -102,6 +104,11 @@ def _facts(facts: tuple[Fact, ...]) -> str:
         return ""
     rows = "".join(f"<div><dd>{escaped(f.value)}</dd><dt>{escaped(f.label)}</dt></div>" for f in facts)
     return f'<dl class="facts">{rows}</dl>'
+
+
+def _chart(chart: GalleryChart) -> str:
+    note = f'<p class="note">{escaped(chart.note)}</p>' if chart.note else ""
+    return f'<section class="figures"><h2>{escaped(chart.title)}</h2>{note}{chart.svg}</section>'
 
 
 def _contents(sections: tuple[GallerySection, ...]) -> str:

@@ -5,14 +5,19 @@ from seealike.recommend.columns import Columns
 from seealike.recommend.lists import SimilarList, similar_lists
 from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
+from seealike.recommend.scale import Beta, Bin, Calibration, Curve
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import View
 
 __all__ = [
     "ATTEMPTS",
     "NEARLY_EQUAL",
+    "Beta",
+    "Bin",
+    "Calibration",
     "Columns",
     "Combine",
+    "Curve",
     "Example",
     "Examples",
     "Hub",

@@ -76,6 +76,7 @@ class SqliteStore:
         self._process_id = os.getpid()
         self._guard = threading.Lock()
         self._known_state: tuple[int, State] | None = None
+        self._known_calibration: tuple[int, str | None] | None = None
         manifest = read_manifest(directory)
         while True:
             try:
@@ -188,6 +189,20 @@ class SqliteStore:
             if self._known_state is None or self._known_state[0] != version:
                 self._known_state = (version, State.from_json(self._state_value("catalog")))
             return self._known_state[1]
+
+    def calibration(self) -> str | None:
+        """What was learnt about this catalogue's scores, as ``StoreWriter.set_calibration`` was given it.
+
+        Raises:
+            DamagedCatalogError: it is not what was written.
+        """
+        with self._guard, schema.translated(self.database_path):
+            version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+            if self._known_calibration is None or self._known_calibration[0] != version:
+                there = self._connection.execute("SELECT 1 FROM state WHERE name='calibration'").fetchone()
+                text = None if there is None else self._state_value("calibration")
+                self._known_calibration = (version, text)
+            return self._known_calibration[1]
 
     def state_and_keys(self) -> tuple[State, Int64Array]:
         """The state and, of the very same generation, every item's key, in the order of the ids.

@@ -69,6 +69,17 @@ class StoreWriter:
             state = replace(read_state(self.connection), ann=record)
             schema.put_state(self.connection, "catalog", state.to_json())
 
+    def set_calibration(self, calibration: str | None) -> None:
+        """Keep what was learnt about scores, or nothing (derived: no new generation).
+
+        It is of the vectors in this database: another encoder's are in another one, which does not have it.
+        """
+        with schema.transaction(self.connection, self._path):
+            if calibration is None:
+                self.connection.execute("DELETE FROM state WHERE name='calibration'")
+            else:
+                schema.put_state(self.connection, "calibration", calibration)
+
     def recount(self) -> None:
         """Make the state's count agree with the rows that are there (repair)."""
         with schema.transaction(self.connection, self._path):

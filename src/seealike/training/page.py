@@ -13,6 +13,7 @@ from seealike.gallery import (
     Cell,
     Command,
     Fact,
+    GalleryChart,
     GalleryList,
     GalleryPage,
     GalleryPicture,
@@ -23,7 +24,7 @@ from seealike.gallery import (
     Thumbnails,
     render_gallery,
 )
-from seealike.gallery.text import duration, escaped
+from seealike.gallery.text import duration
 from seealike.training.chart import curve_chart
 from seealike.training.judge import K
 from seealike.wording import counted
@@ -40,7 +41,6 @@ QUERIES = 12
 _SHOWN = 6
 _SIDE_PX = 200
 _PER_CLASS = 3
-_FIRST_TABLE = '<section class="figures"'
 
 
 def train_page(report: TrainReport, thumbnail: Thumbnailer) -> str:
@@ -51,6 +51,13 @@ def train_page(report: TrainReport, thumbnail: Thumbnailer) -> str:
         title="Before and after",
         subtitle=_subtitle(report),
         facts=_facts(report),
+        charts=(
+            GalleryChart(
+                "How it learnt",
+                _curve_note(report),
+                curve_chart(report.curve, report.best_epoch, report.start_score),
+            ),
+        ),
         tables=(_table(report),),
         sections=tuple(_section(report, row, pictures) for row in chosen_queries(report)),
         commands=_commands(report),
@@ -58,12 +65,7 @@ def train_page(report: TrainReport, thumbnail: Thumbnailer) -> str:
         encoder=report.base,
         note=_note(report),
     )
-    chart = (
-        '<section class="figures" aria-labelledby="curve"><h2 id="curve">How it learnt</h2>'
-        f'<p class="note">{escaped(_curve_note(report))}</p>'
-        f"{curve_chart(report.curve, report.best_epoch, report.start_score)}</section>"
-    )
-    return render_gallery(page).replace(_FIRST_TABLE, f"{chart}{_FIRST_TABLE}", 1)
+    return render_gallery(page)
 
 
 def chosen_queries(report: TrainReport) -> list[int]:

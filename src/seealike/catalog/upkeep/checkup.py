@@ -16,7 +16,7 @@ from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, 
 from seealike.catalog.session import Current, reading_of
 from seealike.catalog.sync.sources import known_sources, layout_of
 from seealike.catalog.upkeep import findings
-from seealike.recommend import ATTEMPTS, Searcher, SearchOptions, StaleViewError, View
+from seealike.recommend import ATTEMPTS, Calibration, Searcher, SearchOptions, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.types import Float32Array, SkipReason
@@ -32,6 +32,8 @@ def describe(store: SqliteStore) -> CatalogInfo:
     for (_, reason), count in skips.items():
         reasons[reason] += count
     sources = _sources(store, state, skips)
+    text = store.calibration()
+    calibration = None if text is None else Calibration.from_json(text)
     return CatalogInfo(
         path=store.directory,
         items=state.count,
@@ -44,6 +46,8 @@ def describe(store: SqliteStore) -> CatalogInfo:
         ann=_ann_info(store, state),
         encoder_place=EncoderCopies(store.directory).place_of(store.identity, store.encoder_spec),
         skipped_by_reason=dict(sorted(reasons.items())),
+        calibration=calibration,
+        changed_since=0 if calibration is None else calibration.changes_since(state.count, state.last_key),
     )
 
 
@@ -82,6 +86,7 @@ def verify(current: Current, sample: int) -> VerifyReport:
             *(finding for finding, _ in findings.of_rows(store)),
             *(finding for finding, _ in findings.of_signatures(store)),
             *(finding for finding, _ in findings.of_skips(store)),
+            *findings.of_calibration(store),
             *findings.of_snapshot(store),
             *EncoderCopies(store.directory).findings(store.identity),
         ]
@@ -118,6 +123,9 @@ def repair(
     for finding, (source, *name) in findings.of_skips(store):
         writer.rewrite(lambda change, source=source, name=name: change.unskip(source, [name]))  # type: ignore[misc]
         found.append(Finding(finding.file, finding.what, repaired=True))
+    for finding in findings.of_calibration(store):
+        writer.set_calibration(None)
+        found.append(Finding(finding.file, f"{finding.what}: forgotten", repaired=True))
     writer.recount()
     broken = findings.of_snapshot(store)
     if broken:

@@ -88,6 +88,15 @@ def of_skips(store: SqliteStore) -> list[tuple[Finding, tuple[int, str, bytes]]]
     ]
 
 
+def of_calibration(store: SqliteStore) -> list[Finding]:
+    """Whether what was learnt about scores is what was written."""
+    try:
+        store.calibration()
+    except DamagedCatalogError as exc:
+        return [Finding(store.database_path, exc.what)]
+    return []
+
+
 def of_snapshot(store: SqliteStore) -> list[Finding]:
     """What is wrong with the file of the approximate index that the database names."""
     while True:

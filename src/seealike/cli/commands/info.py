@@ -45,6 +45,8 @@ def _print(info: CatalogInfo) -> None:
         "size": f"{info.size_bytes / 1e6:,.1f} MB",
         "search": _search_line(info),
     }
+    if info.calibration is not None:
+        lines["scores"] = _scores_line(info)
     for name, value in lines.items():
         echo(f"{name:<12}{value}")
     for source in info.sources:
@@ -53,6 +55,17 @@ def _print(info: CatalogInfo) -> None:
         echo(f"{'by hand':<12}{counted(info.by_hand, 'item')}")
     for reason, count in info.skipped_by_reason.items():
         echo(f"  {reason.value:<24}{count:,}")
+
+
+def _scores_line(info: CatalogInfo) -> str:
+    calibration = info.calibration
+    if calibration is None:
+        return ""
+    told = ", ".join(relation.words for relation in calibration.relations)
+    since = f"; since then {counted(info.changed_since, 'change')}" if info.changed_since else ""
+    again = ": `seealike calibrate` again" if info.is_stale else ""
+    of = counted(calibration.items, "item")
+    return f"{told}: learnt on {calibration.learnt_on} from {of}{since}{again}"
 
 
 def _source_line(source: SourceInfo) -> str:

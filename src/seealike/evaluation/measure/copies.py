@@ -56,7 +56,7 @@ def copies_of(
     rows = [row for row, item in enumerate(items) if item.path is not None]
     chosen = [rows[place] for place in sampled(len(rows), sample, seed)] if sample else []
     kinds = disturbances()
-    usable, queries = embedded(catalog, _disturbed(catalog, items, chosen, kinds, progress))
+    usable, queries = embedded(catalog, disturbed(catalog, items, chosen, kinds, progress))
     numbers = np.array([picture.token for picture in usable], dtype=np.int64)
     originals, which = np.divmod(numbers, len(kinds))
     where = standing(queries, vectors, originals, NEAR, progress)
@@ -102,7 +102,7 @@ def copy_report(items: Sequence[Item], copies: Copies, how: Resampling) -> CopyR
     )
 
 
-def _disturbed(
+def disturbed(
     catalog: Catalog,
     items: Sequence[Item],
     chosen: Sequence[int],

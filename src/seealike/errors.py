@@ -71,12 +71,13 @@ class UnknownProductError(UsageError):
 
 
 class UnknownNameError(UsageError):
-    """A name outside a closed set."""
+    """A name outside a closed set. ``where`` it stands is said, if it is given."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
         meant = did_you_mean(closest(name, self.known))
-        super().__init__(f"unknown {kind} {name!r}; known: {', '.join(self.known)}{meant and f'; {meant}'}")
+        what = f"unknown {kind} {name!r}{where and f' {where}'}"
+        super().__init__(f"{what}; known: {', '.join(self.known)}{meant and f'; {meant}'}")
 
 
 def known_member(names: type[Named], value: object, kind: str) -> Named:

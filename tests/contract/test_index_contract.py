@@ -123,11 +123,45 @@ def test_large_proposers_keep_the_contract(proposer: Proposer, data: Data, k: in
     check_candidates(proposer, *data, queries, k, recall=recall)
 
 
-@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1, 0.02, 0.005, 0.0005])
 def test_only_what_is_allowed_is_proposed(proposer: Proposer, data: Data, share: float) -> None:
     allowed = data[0][np.random.default_rng(5).random(N) < share]
     recall = 1.0 if isinstance(proposer, ExactIndex) else 0.99
-    check_candidates(proposer, *data, clustered(60, D, 3), 10, allowed, recall=recall)
+    for queries in (clustered(60, D, 3), data[1][:60].astype(np.float32)):
+        check_candidates(proposer, *data, unit_rows(queries), 10, allowed, recall=recall)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.02])
+def test_the_closest_are_found_where_everything_near_the_query_is_not_allowed(
+    proposer: Proposer, data: Data, share: float
+) -> None:
+    """Allowed are whole clusters, so that most queries have none of their own neighbours among them."""
+    clusters = np.argmax(oracle(clustered(40, D, 99), data[1]), axis=0)
+    sizes = np.cumsum(np.bincount(clusters, minlength=40))
+    allowed = data[0][clusters <= np.searchsorted(sizes, share * N)]
+    elsewhere = data[1][clusters > np.searchsorted(sizes, share * N)][:60].astype(np.float32)
+    recall = 1.0 if isinstance(proposer, ExactIndex) else 0.99
+    check_candidates(proposer, *data, unit_rows(elsewhere), 10, allowed, recall=recall)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.02, 0.005])
+def test_as_many_as_are_wanted_are_proposed_however_few_are_allowed(
+    proposer: Proposer, data: Data, share: float
+) -> None:
+    allowed = data[0][np.random.default_rng(6).random(N) < share]
+    for k in (1, 10, len(allowed), N):
+        for proposed in proposer.candidates(clustered(5, D, 3), k, allowed):
+            assert len(proposed.keys) >= min(k, len(allowed))
+            assert np.isin(proposed.keys, allowed).all()
+
+
+def test_other_keys_under_the_same_question_are_another_answer(proposer: Proposer, data: Data) -> None:
+    queries = clustered(3, D, 3)
+    for seed in range(20):  # more than are remembered
+        allowed = data[0][np.random.default_rng(seed).random(N) < 0.3]
+        for _ in range(2):
+            for proposed in proposer.candidates(queries, 10, allowed):
+                assert np.isin(proposed.keys, allowed).all()
 
 
 def test_neighbours_and_scores_are_those_of_exhaustive_search(proposer: Proposer, data: Data) -> None:

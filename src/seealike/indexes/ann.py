@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.indexes import rows
-from seealike.indexes.effort import REFINED_NARROW, REFINED_WIDE, Effort, effort_for, needs_more
-from seealike.indexes.faiss import THREADS, FaissEngine, threads
+from seealike.indexes.effort import (
+    REFINED_NARROW,
+    REFINED_WIDE,
+    Effort,
+    Way,
+    effort_among,
+    effort_for,
+    is_by_chance,
+    needs_more,
+    way_among,
+    within_gap,
+)
+from seealike.indexes.faiss import THREADS, FaissEngine, Selected, threads
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.rows import VectorRows
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
@@ -20,6 +32,7 @@ if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
 
 _WORTH_A_THREAD = 32
+_SELECTED_KEPT = 8
 
 
 class FaissProposer:
@@ -38,6 +51,7 @@ class FaissProposer:
         self._reduction, self._keys, self._starts, self._engine = reduction, keys, starts, engine
         self._has_twins = record.distinct < record.count
         self._known_effort: Effort | None = None
+        self._known_selected: tuple[tuple[Int64Array, Selected | None], ...] = ()
 
     def __len__(self) -> int:
         """The number of vectors."""
@@ -51,30 +65,43 @@ class FaissProposer:
     def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
         """See ``Proposer.candidates``: the closest are among them with the recorded recall.
 
-        Roughly closest first. Where one of several equal vectors is proposed, all are. The fewer keys are
-        allowed, the more are asked for, so that about as many are left; there may be too few all the same.
+        Roughly closest first. Where one of several equal vectors is proposed, all are that are allowed. What
+        is allowed is searched as it lies: however few there are and wherever, ``k`` are found.
         """
-        if allowed is None:
-            return self._proposed(queries, k)
-        covered = int(np.searchsorted(allowed, self.last_key, side="right"))
-        asked = math.ceil(k * len(self) / max(covered, 1))
-        return [_only(found, allowed) for found in self._proposed(queries, asked)]
-
-    def _proposed(self, queries: Float32Array, k: int) -> list[Proposal]:
         engine = self._engine
         if engine is None:
-            return [self._expanded(np.arange(self.record.distinct))] * len(queries)
+            everything = self._expanded(np.arange(self.record.distinct))
+            return [everything if allowed is None else _only(everything, allowed)] * len(queries)
         effort = self._effort(max(k, 1))
+        selected = None if allowed is None else self._selected(engine, allowed)
+        if allowed is None or selected is None:
+            return self._proposed(queries, lambda query: self._expanded(self._closest(engine, query, effort)))
+        if way_among(selected.count, effort, self.record.distinct) is Way.ALL:
+            return [_only(self._expanded(np.flatnonzero(selected.member)), allowed)] * len(queries)
+        among = _Among(engine, self.record, effort, selected)
+        reduce = self._reduction.apply_one
+        return self._proposed(
+            queries, lambda query: _only(self._expanded(among.closest(reduce(query))), allowed)
+        )
 
+    def _proposed(
+        self, queries: Float32Array, proposal_for: Callable[[Float32Array], Proposal]
+    ) -> list[Proposal]:
         def propose(part: Float32Array) -> list[Proposal]:
             with threads(1):
-                return [self._expanded(self._closest(engine, query, effort)) for query in part]
+                return [proposal_for(query) for query in part]
 
         workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
         if workers < 2:
             return propose(queries)
         with ThreadPoolExecutor(workers) as pool:
             return [row for part in pool.map(propose, np.array_split(queries, 4 * workers)) for row in part]
+
+    @cached_property
+    def _by_key(self) -> tuple[Int64Array, Int64Array]:
+        """All keys, ascending, and the label of each."""
+        order = np.argsort(self._keys)
+        return self._keys[order], np.repeat(np.arange(self.record.distinct), np.diff(self._starts))[order]
 
     def _effort(self, k: int) -> Effort:
         """The effort for ``k``; the last one is remembered, for most callers always ask for as many."""
@@ -86,12 +113,25 @@ class FaissProposer:
 
     def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
         reduced = self._reduction.apply_one(query)
-        found = _searched(engine, reduced, effort.fetched, effort.probed, REFINED_NARROW)
+        found = _found(engine.search(reduced, effort.fetched, effort.probed, REFINED_NARROW))
         if needs_more(found[1], effort):
-            found = _searched(engine, reduced, effort.wide_fetched, effort.wide_probed, REFINED_WIDE)
+            found = _found(engine.search(reduced, effort.wide_fetched, effort.wide_probed, REFINED_WIDE))
         if len(found[0]) < min(effort.k, self.record.distinct):
-            found = _searched(engine, reduced, effort.wide_fetched, self.record.lists, REFINED_WIDE)
+            found = _found(engine.search(reduced, effort.wide_fetched, self.record.lists, REFINED_WIDE))
         return found[0]
+
+    def _selected(self, engine: FaissEngine, allowed: Int64Array) -> Selected | None:
+        """What FAISS is told of the allowed keys, ``None`` if all are. Many calls have the same array."""
+        for known, selected in self._known_selected:
+            if known is allowed:
+                return selected
+        keys, labels = self._by_key
+        here = np.isin(keys, allowed, assume_unique=True)
+        member = np.zeros(self.record.distinct, dtype=bool)
+        member[labels[here]] = True
+        selected = None if here.all() else engine.selected(member)
+        self._known_selected = (*self._known_selected[1 - _SELECTED_KEPT :], (allowed, selected))
+        return selected
 
     def _expanded(self, labels: Int64Array) -> Proposal:
         """The keys of the labels' vectors, equal ones side by side."""
@@ -105,6 +145,37 @@ class FaissProposer:
         return Proposal(self._keys[places], np.repeat(groups, lengths))
 
 
+class _Among:
+    """The search among some of an engine's vectors, with one effort."""
+
+    def __init__(
+        self, engine: FaissEngine, record: SnapshotRecord, effort: Effort, selected: Selected
+    ) -> None:
+        self._engine, self._selected = engine, selected
+        self._way = way_among(selected.count, effort, record.distinct)
+        self._share = selected.count / record.distinct
+        self._effort = effort_among(selected.count, effort.k, record.efforts, record.distinct, record.lists)
+
+    def closest(self, query: Float32Array) -> Int64Array:
+        """The closest labels that are selected: as many as it takes to have the closest ``k`` among them."""
+        labels, distances = self._searched(query)
+        return labels[: within_gap(distances, self._effort)]
+
+    def _searched(self, query: Float32Array) -> tuple[Int64Array, Float32Array]:
+        engine, effort, selected = self._engine, self._effort, self._selected
+        if self._way is Way.CODES:
+            return _found(engine.compare_selected(query, effort.wide_fetched, selected))
+
+        def listed(fetched: int, probed: int) -> tuple[Int64Array, Float32Array]:
+            return _found(engine.search_selected(query, fetched, probed, REFINED_NARROW, selected))
+
+        if is_by_chance(engine.share_selected(query, effort.probed, selected), self._share):
+            found = listed(effort.fetched, effort.probed)
+            if not needs_more(found[1], effort):
+                return found
+        return listed(effort.wide_fetched, effort.wide_probed)
+
+
 def _only(found: Proposal, allowed: Int64Array) -> Proposal:
     """Those of the keys that are among ``allowed``, which ascend."""
     places = np.minimum(np.searchsorted(allowed, found.keys), len(allowed) - 1)
@@ -112,11 +183,9 @@ def _only(found: Proposal, allowed: Int64Array) -> Proposal:
     return found if which.all() else Proposal(found.keys[which], found.groups[which])
 
 
-def _searched(
-    engine: FaissEngine, query: Float32Array, fetched: int, probed: int, refined: int
-) -> tuple[Int64Array, Float32Array]:
+def _found(answer: tuple[Int64Array, Float32Array]) -> tuple[Int64Array, Float32Array]:
     """The labels that were found for one query, and their squared distances."""
-    labels, distances = engine.search(query, fetched, probed, refined)
+    labels, distances = answer
     found = labels[0] >= 0
     return labels[0][found], distances[0][found]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -33,6 +34,15 @@ _PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
 # Microseconds to read and score a candidate, and to compare a scanned code; only their ratio matters.
 _US_PER_CANDIDATE = 8.0
 _US_PER_SCANNED = 0.0085
+_US_PER_ASKED = 0.0015  # whether a vector is selected
+_US_PER_FINER = 0.3  # a selected one whose finer code is compared, wherever it lies
+# Among some of the vectors the closest may be far away, where many are about as far: there candidates up to a
+# wider gap behind the k-th are taken, and more of them.
+_SELECTED_GAP = 1.36
+_SELECTED_LEAST = 1.5
+_SELECTED_MOST = 4
+_SELECTED_NEAR = 0.5  # of the share everywhere: so many close ones are selected where it is by chance
+_SELECTED_PROBED = 4  # times the lists that hold the closest of all: chance is not spread evenly over them
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,53 @@ def effort_for(k: int, efforts: Sequence[Effort], vectors: int, lists: int) -> E
         min(max(chosen.wide_fetched, fetched), vectors),
         min(max(chosen.wide_probed, chosen.probed), lists),
     )
+
+
+class Way(Enum):
+    """How the closest of some of the vectors are found."""
+
+    ALL = "propose every one"
+    CODES = "compare the finer codes of every one"
+    LISTS = "search the inverted lists"
+
+
+def way_among(count: int, effort: Effort, vectors: int) -> Way:
+    """The cheapest way that finds the closest of ``count`` selected vectors wherever these lie."""
+    scored = _SELECTED_LEAST * effort.fetched * _US_PER_CANDIDATE
+    costs = {
+        Way.ALL: count * _US_PER_CANDIDATE,
+        Way.CODES: vectors * _US_PER_ASKED + count * _US_PER_FINER + scored,
+        Way.LISTS: vectors * (_US_PER_ASKED + _US_PER_SCANNED) + scored,
+    }
+    return min(costs, key=costs.__getitem__)
+
+
+def effort_among(count: int, k: int, efforts: Sequence[Effort], vectors: int, lists: int) -> Effort:
+    """The effort for ``k`` neighbours among ``count`` selected vectors.
+
+    Its narrow search is for vectors that are selected by chance, whose ``k`` closest are among so many more
+    of all; the wide one, of every list, finds them wherever they are.
+    """
+    tuned = effort_for(k, efforts, vectors, lists)
+    of_all = effort_for(math.ceil(k * vectors / count), efforts, vectors, lists)
+    fetched = min(max(math.ceil(_SELECTED_LEAST * tuned.fetched), of_all.fetched), tuned.wide_fetched, count)
+    wide = max(fetched, min(_SELECTED_MOST * tuned.wide_fetched, count))
+    probed = min(_SELECTED_PROBED * of_all.probed, lists)
+    return Effort(k, fetched, probed, _SELECTED_GAP * tuned.gap, wide, lists)
+
+
+def is_by_chance(share_near: float, share: float) -> bool:
+    """Whether what is close to a query is selected about as often as the rest, so that few lists will do."""
+    return share_near >= _SELECTED_NEAR * share
+
+
+def within_gap(distances: Float32Array, effort: Effort) -> int:
+    """How many of the candidates, closest first, are needed; all of them may be too few. Shapes: (m,)."""
+    if len(distances) <= effort.k:
+        return len(distances)
+    farthest = float(distances[effort.k - 1]) * (1 + effort.gap)
+    least = min(math.ceil(_SELECTED_LEAST * effort.k * _NARROW_FACTORS[-1]), len(distances))
+    return max(least, int(np.searchsorted(distances, farthest, side="right")))
 
 
 def recalls(proposed: Int64Array, truth: Int64Array) -> Float64Array:

@@ -14,13 +14,18 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from seealike.indexes.snapshot import ByteArray
     from seealike.types import Float16Array, Float32Array, Int64Array
+
+    Mask = npt.NDArray[np.bool_]
 
 THREADS = min(16, os.cpu_count() or 1)
 # With more threads than processors, OpenMP lets waiting ones sleep soon. Otherwise they spin, and on a busy
@@ -31,12 +36,35 @@ _ROWS_AT_ONCE = 16_384
 _PARAMETERS_KEPT = 64
 
 
+class Selected:
+    """Some of an engine's vectors, as FAISS wants to be told. Never changes, so threads may share it.
+
+    Shapes: member is (n,), for every label whether it is selected; in_lists is (lists,), how many each
+    inverted list holds of them.
+    """
+
+    def __init__(self, member: Mask, in_lists: Int64Array) -> None:
+        """Use ``FaissEngine.selected`` instead."""
+        import faiss
+
+        untyped: Any = faiss
+        self.member, self.count, self.in_lists = member, int(member.sum()), in_lists
+        self._bits = np.packbits(member, bitorder="little")
+        self.selector: object = untyped.IDSelectorBitmap(self._bits)
+
+
 class FaissEngine:
     """Compressed vectors of ``r`` dimensions, r a multiple of 4, under the labels 0 to ``len - 1``."""
 
     def __init__(self, index: object) -> None:
         """Use ``trained`` or ``from_bytes`` instead."""
-        self._index: Any = index
+        import faiss
+
+        untyped: Any = faiss
+        whole: Any = index
+        self._index: Any = whole
+        self._inverted: Any = untyped.downcast_index(whole.base_index)
+        self._finer: Any = untyped.downcast_index(whole.refine_index)
         self._parameters: dict[tuple[int, int], object] = {}
 
     @classmethod
@@ -97,17 +125,68 @@ class FaissEngine:
         distances, labels = self._index.search(queries, fetched, params=parameters)
         return labels, distances
 
-    def _made(self, probed: int, refined: int) -> object:
-        """The parameters of one kind of call: made once, never changed, so threads may share them."""
+    def selected(self, member: Mask) -> Selected:
+        """Some of the vectors. Shapes: member is (n,), for every label whether it is selected."""
+        lists = self._inverted.nlist
+        return Selected(member, np.bincount(self._list_of[member], minlength=lists))
+
+    def search_selected(
+        self, query: Float32Array, fetched: int, probed: int, refined: int, selected: Selected
+    ) -> tuple[Int64Array, Float32Array]:
+        """``search`` that finds only selected labels."""
+        parameters = _parameters(probed, refined, selected.selector)
+        distances, labels = self._index.search(query, fetched, params=parameters)
+        return labels, distances
+
+    def compare_selected(
+        self, query: Float32Array, fetched: int, selected: Selected
+    ) -> tuple[Int64Array, Float32Array]:
+        """The closest of all selected labels by the finer codes alone, without the inverted lists."""
         import faiss
 
         untyped: Any = faiss
-        parameters: object = untyped.IndexRefineSearchParameters(
-            k_factor=refined, base_index_params=untyped.SearchParametersIVF(nprobe=probed)
-        )
+        parameters = untyped.SearchParameters(sel=selected.selector)
+        distances, labels = self._finer.search(query, fetched, params=parameters)
+        return labels, distances
+
+    def share_selected(self, query: Float32Array, probed: int, selected: Selected) -> float:
+        """Which share of the vectors in the ``probed`` closest lists is selected. Shapes: query is (1, r)."""
+        _, lists = self._inverted.quantizer.search(query, probed)
+        held = self._list_sizes[lists[0]].sum()
+        return float(selected.in_lists[lists[0]].sum() / max(held, 1))
+
+    @cached_property
+    def _list_sizes(self) -> Int64Array:
+        held = self._inverted.invlists
+        return np.array([held.list_size(number) for number in range(self._inverted.nlist)], dtype=np.int64)
+
+    @cached_property
+    def _list_of(self) -> Int64Array:
+        """For every label, the inverted list that holds it."""
+        import faiss
+
+        untyped: Any = faiss
+        held, found = self._inverted.invlists, np.zeros(self._index.ntotal, dtype=np.int64)
+        for number, size in enumerate(self._list_sizes.tolist()):
+            if size:
+                found[untyped.rev_swig_ptr(held.get_ids(number), size)] = number
+        return found
+
+    def _made(self, probed: int, refined: int) -> object:
+        """The parameters of one kind of call: made once, never changed, so threads may share them."""
+        parameters = _parameters(probed, refined)
         if len(self._parameters) < _PARAMETERS_KEPT:
             self._parameters[probed, refined] = parameters
         return parameters
+
+
+def _parameters(probed: int, refined: int, selector: object = None) -> object:
+    import faiss
+
+    untyped: Any = faiss
+    inverted = untyped.SearchParametersIVF(nprobe=probed, sel=selector)
+    parameters: object = untyped.IndexRefineSearchParameters(k_factor=refined, base_index_params=inverted)
+    return parameters
 
 
 def library() -> str:

@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -84,7 +85,7 @@ RowAndPath = tuple[ColumnRow, "str | None"]
 Rows = Callable[[int], Iterable[RowAndPath]]  # those with greater keys
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Column:
     """The different values of a column, and which of them each item has: -1 where it has none.
 
@@ -95,6 +96,30 @@ class Column:
     codes: Int64Array
     values: Sequence[MetadataValue]
 
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """What kinds of values there are, in words."""
+        return frozenset(map(kind_of, self.values))
+
+    @cached_property
+    def numbers(self) -> Float64Array:
+        """The values as numbers, NaN for what is none. Shapes: (number of values,)."""
+        values = self.values
+        return np.array([_as_float(v) if is_number(v) else math.nan for v in values], dtype=np.float64)
+
+    @cached_property
+    def largest(self) -> float:
+        """The greatest of the numbers, without its sign; 0 if there are none."""
+        return float(np.nanmax(np.abs(self.numbers), initial=0.0))
+
+    def code_of(self, value: MetadataValue) -> int | None:
+        """Which of the values this one is, if it is one."""
+        return self._codes_of_values.get(_identity(value))
+
+    @cached_property
+    def _codes_of_values(self) -> dict[Hashable, int]:
+        return {_identity(value): code for code, value in enumerate(self.values)}
+
     def taken(self, places: Int64Array | Mask) -> Column:
         """Only some items."""
         return Column(self.codes[places], self.values)
@@ -102,7 +127,7 @@ class Column:
     @classmethod
     def joined(cls, one: Column, other: Column) -> Column:
         """The items of one after those of the other."""
-        codes = {_identity(value): code for code, value in enumerate(one.values)}
+        codes = dict(one._codes_of_values)
         new = np.array([codes.setdefault(_identity(v), len(codes)) for v in other.values] + [-1], np.int64)
         values = [
             *one.values,
@@ -368,6 +393,18 @@ def _nothing(count: int) -> Column:
 def _identity(value: MetadataValue) -> Hashable:
     """What equal values have in common: True is not 1, though Python says so."""
     return (value,) if isinstance(value, bool) else value
+
+
+def kind_of(value: MetadataValue) -> str:
+    """What a value is, in words."""
+    if isinstance(value, bool):
+        return "true or false"
+    return "text" if isinstance(value, str) else "numbers"
+
+
+def is_number(value: MetadataValue) -> bool:
+    """Whether it is one; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _object(value: MetadataValue) -> Mapping[str, object]:

@@ -27,6 +27,8 @@ from seealike.vectors import unit_rows
 
 ATTEMPTS = 20
 IN_MEMORY_BYTES = 1 << 30
+_FEW_SHARE = 0.2  # of all vectors: fewer are read one by one
+_ROWS_AT_ONCE = 2048
 
 
 class StaleViewError(CatalogBusyError):
@@ -247,6 +249,7 @@ class Searcher:
         *,
         options: SearchOptions = SearchOptions(),
         reader: VectorReader | None = None,
+        allowed: Int64Array | None = None,
     ) -> list[Ranked]:
         """The ``k`` best items of ``view`` for every query, highest score first, equal scores in id order.
 
@@ -256,49 +259,67 @@ class Searcher:
             k: how many; fewer where there are fewer items.
             options: the units of the scores, and whether to compare with everything.
             reader: has the vectors of all items, and quicker than the store and the approximate index.
+            allowed: keys of the view, ascending: only these are ranked. What is derived from the array is
+                kept: give the same one again.
 
         Raises:
             StaleViewError: items of the view are gone by now; take a newer one.
             DamagedCatalogError: items have no vector.
         """
-        k, best = min(k, len(view)), [NOTHING] * len(queries)
+        k, best = min(k, len(view) if allowed is None else len(allowed)), [NOTHING] * len(queries)
         if not k or not best:
             return best
         unit = unit_rows(queries)
-        for part in self._parts(view, reader, exact=options.exact):
+        for part in self._parts(view, reader, allowed, exact=options.exact):
             least = min(k, part.size)
             for row, proposal in enumerate(part.proposer.candidates(unit, least, part.allowed)):
                 query = queries[row : row + 1]
                 if len(proposal.keys) < least:  # too few of what it holds exist any more: ask the truth
                     all_of_it = replace(options, exact=True)
-                    best[row] = self.rank(view, query, k, options=all_of_it, reader=reader)[0]
+                    best[row] = self.rank(view, query, k, options=all_of_it, reader=reader, allowed=allowed)[
+                        0
+                    ]
                     continue
                 scores = converted(self._scores(view, query, proposal, part.readers), options.metric)
                 found = joined(best[row], (proposal.keys, scores))
                 best[row] = best_of(found, view.ranks_of(found[0]), k)
         return best
 
-    def _parts(self, view: View, reader: VectorReader | None, *, exact: bool) -> Iterator[_Part]:
+    def _parts(
+        self, view: View, reader: VectorReader | None, allowed: Int64Array | None, *, exact: bool
+    ) -> Iterator[_Part]:
         """What together proposes every item of ``view``; the approximate index last, if it is to be asked."""
         memory, ann = view.memory, view.ann
+        keys = view.keys if allowed is None else allowed
         if ann is not None and not exact:
-            if memory is not None and len(memory):
-                yield _Part(memory, (memory,), len(memory))
-            covered = int(np.searchsorted(view.keys, ann.last_key, side="right"))
+            covered = int(np.searchsorted(keys, ann.last_key, side="right"))
+            if memory is not None and covered < len(keys):
+                yield _Part(memory, (memory,), len(keys) - covered, allowed)
             if covered:
                 readers = [*filter(None, [view.rows]), self._store] if reader is None else [reader]
-                yield _Part(ann, readers, covered, None if covered == len(ann) else view.keys)
+                yield _Part(ann, readers, covered, None if covered == len(ann) else keys)
         elif ann is None and memory is not None:
-            yield _Part(memory, (memory,), len(memory))
+            yield _Part(memory, (memory,), len(keys), allowed)
         else:
             seen = 0
-            for keys, vectors in (self._store if reader is None else reader).vector_blocks():
-                alive = view.alive(keys)
-                if alive.any():
-                    seen += int(alive.sum())
-                    block = ExactIndex(keys[alive], vectors[alive])
+            for found, vectors in self._blocks(view, reader, keys):
+                here = _among(found, keys)
+                if here.any():
+                    seen += int(here.sum())
+                    block = ExactIndex(found[here], vectors[here])
                     yield _Part(block, (block,), len(block))
-            self.check_all_there(view, seen, len(view))
+            self.check_all_there(view, seen, len(keys))
+
+    def _blocks(
+        self, view: View, reader: VectorReader | None, keys: Int64Array
+    ) -> Iterator[tuple[Int64Array, Float16Array]]:
+        """Blocks that hold the vectors of ``keys``; of a few of the view's, no others."""
+        if len(keys) > _FEW_SHARE * len(view):
+            yield from (self._store if reader is None else reader).vector_blocks()
+            return
+        readers = [*filter(None, [view.rows]), self._store] if reader is None else [reader]
+        for start in range(0, len(keys), _ROWS_AT_ONCE):
+            yield _vectors_of(keys[start : start + _ROWS_AT_ONCE], readers)
 
     def _scores(
         self, view: View, query: Float32Array, proposal: Proposal, readers: Sequence[RowReader]

@@ -1,4 +1,4 @@
-"""A picture's colours and its coarse shape in a few bytes, and how two of them compare.
+"""A picture's colours and its coarse shape in some bytes, and how two of them compare.
 
 Both are made of some whole lines of the picture as they are, at a thirtieth of the cost of decoding it.
 Nothing here knows files, catalogues or encoders.
@@ -10,12 +10,13 @@ picture's border has its colour: what is all round is the ground. The square roo
 the signature; so the product of two is the Bhattacharyya coefficient of two distributions, in [0, 1]. For two
 plain colours at a distance d that is about ``exp(-d^2 / (8 sigma^2))``.
 
-**Hash** (``HASH_BYTES``): the signs of the lowest 16 x 16 frequencies, without the mean, of the cosine
-transform of a picture's lightness, the picture squashed to a square. The lowest come first, so that any
-beginning of a hash is a coarser one. Two of them differ in few bits (``differing_bits``) where one picture is
-the other made smaller or larger, compressed anew, or with other brightness, contrast or tint; those of two
-unlike pictures differ in about half. In a picture flipped left to right the odd horizontal frequencies change
-their signs, and no others: ``mirrored`` is its hash.
+**Hash** (``HASH_BYTES``): the lowest 24 x 24 frequencies of the cosine transform of a picture, squashed to a
+square: of its green, which is most of its lightness. They are row by row, vertical frequency first; each is a
+signed byte, ``127 sqrt(|c| / max |c|)`` with the sign of ``c``, and 0 for the mean, which comes first. Where
+one picture is the other made smaller or larger, compressed anew, or with other brightness, contrast or tint,
+nearly all signs of the lower frequencies are the same; of two unlike pictures, about half. In a picture
+flipped left to right the odd horizontal frequencies change their signs, and no others. A plain picture has
+zeros.
 
 Source: Ottosson, "A perceptual color space for image processing", 2020 (OKLab); Swain and Ballard, "Color
 Indexing", 1991 (histograms, their backprojection); Arandjelovic and Zisserman, "Three things everyone should
@@ -26,12 +27,14 @@ Hash Functions", 2010 (pHash).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.errors import UsageError
 from seealike.types import Signature
 
 if TYPE_CHECKING:
@@ -41,13 +44,13 @@ if TYPE_CHECKING:
 
     Float64Array = npt.NDArray[np.float64]
 
-LINES = 64  # of a picture, that its signature is made of
+LINES = 128  # of a picture, that its signature is made of
 COLOUR_BYTES = 87  # as many as the lattice has points that are nearest to some colour of a screen
-HASH_BYTES = 32
+HASH_BYTES = 24 * 24
 
 _LIGHTNESS = 0.6
 _LATTICE = 0.12
-_SIGMA = 0.06  # of a soft bin; neighbours are 0.104 apart
+_SIGMA = 0.04  # of a soft bin; neighbours are 0.104 apart
 _LEVELS = 16  # of red, of green and of blue, that are told apart
 _GRID = 40  # pixels looked at, each way
 _SPREAD = 0.6  # of the centre's weight, in halves of a side
@@ -55,9 +58,8 @@ _RIM = 3  # of them, on each side, are border
 _GROUND = 3.0  # a colour that all of the border has keeps 1 / (1 + 3)^2 of its weight, and more where it is
 _FLOOR = 0.02  # most of the picture; this much at least, for things of their ground's own colour
 
-_FREQUENCIES = 16
-_LUMA = (0.299, 0.587, 0.114)
-_STILL = 1e-3  # grey levels; a frequency weaker than this is none, so that plain pictures are all alike
+_FREQUENCIES = 24
+_STILL = 1e-3  # grey levels; a picture whose frequencies are weaker is plain
 
 
 def signature_of(lines: PixelArray) -> Signature:
@@ -68,33 +70,40 @@ def signature_of(lines: PixelArray) -> Signature:
     return Signature(colour=_colour_of(lines), hash=_hash_of(lines))
 
 
-def palette_signature(colours: Sequence[tuple[int, int, int]], weights: Sequence[float]) -> bytes:
-    """The colour signature of a thing of these colours (red, green, blue of 0 to 255), so much of each."""
-    shares = np.asarray(weights, dtype=np.float64) / sum(weights)
-    cells = _cells(np.array(colours, dtype=np.uint8)[:, None])
-    return _packed(shares @ _soft_bins()[cells])
+def palette_signature(text: str) -> bytes:
+    """The colour signature of a thing of some colours, as people write them: ``#c0392b``, ``red:2,#fff``.
 
+    Each is ``#rgb``, ``#rrggbb`` or a name of CSS, and may have a weight; without one it is 1.
 
-def unit_colours(signatures: Sequence[bytes]) -> Float32Array:
-    """Colour signatures as rows of norm 1: the product of two rows says how alike they are, in [0, 1].
-
-    Shapes: the result is (n, COLOUR_BYTES).
+    Raises:
+        UsageError: it is no palette.
     """
-    rows = np.frombuffer(b"".join(signatures), dtype=np.uint8).astype(np.float32).reshape(-1, COLOUR_BYTES)
-    rows /= np.maximum(np.sqrt(np.einsum("ij,ij->i", rows, rows)), 1)[:, None]
-    return rows
+    from PIL import ImageColor
+
+    colours: list[tuple[int, ...]] = []
+    weights: list[float] = []
+    for entry in text.split(","):
+        name, _, weight = entry.strip().partition(":")
+        try:
+            colours.append(ImageColor.getrgb(name.strip())[:3])
+            weights.append(float(weight) if weight else 1.0)
+        except ValueError:
+            raise UsageError(
+                f"{entry.strip()!r} is no colour of a palette; write '#c0392b:2,white'"
+            ) from None
+    if not all(0 < weight < math.inf for weight in weights):
+        raise UsageError(f"the weights of the palette {text!r} must be numbers greater than 0")
+    shares = np.array(weights) / sum(weights)
+    return _packed(shares @ _soft_bins()[_cells(np.array(colours, dtype=np.uint8)[:, None])])
 
 
-def differing_bits(one: PixelArray, other: PixelArray) -> Int64Array:
-    """In how many bits hashes differ, 0 to 8 a byte. Shapes: (..., bytes) each, broadcast; result (...)."""
-    bits: Int64Array = np.bitwise_count(one ^ other).sum(axis=-1, dtype=np.int64)
-    return bits
+def colour_levels(signatures: Sequence[bytes]) -> Float32Array:
+    """Colour signatures as rows. Whole numbers: their products are exact, in whatever order they are summed.
 
-
-def mirrored(hashes: PixelArray) -> PixelArray:
-    """The hashes of the same pictures flipped left to right. Shapes: (..., HASH_BYTES) uint8."""
-    _, across = _frequency_order()
-    return hashes ^ np.packbits(across % 2 == 1)
+    How alike two are is their cosine, in [0, 1]. Shapes: the result is (n, COLOUR_BYTES).
+    """
+    joined = np.frombuffer(b"".join(signatures), dtype=np.uint8)
+    return joined.reshape(-1, COLOUR_BYTES).astype(np.float32)
 
 
 # -- colour ----------------------------------------------------------------------------------------
@@ -114,6 +123,7 @@ def _colour_of(lines: PixelArray) -> bytes:
     return _packed(found * (inside**2 + _FLOOR))
 
 
+@lru_cache(maxsize=64)
 def _spaced(length: int, most: int) -> Int64Array:
     """At most so many places, evenly spaced over a length and in the middle of their shares of it."""
     count = min(length, most)
@@ -193,19 +203,14 @@ def _oklab(rgb: Float64Array) -> Float64Array:
 
 def _hash_of(lines: PixelArray) -> bytes:
     height, width = lines.shape[:2]
-    frequencies = _cosines(height).T @ (lines.reshape(height, -1).astype(np.float32) @ _luma_cosines(width))
-    down, over = _frequency_order()
-    signs = frequencies[down, over] > _STILL
-    signs[-1] = False
-    return np.packbits(signs).tobytes()
-
-
-@lru_cache(maxsize=1)
-def _frequency_order() -> tuple[Int64Array, Int64Array]:
-    """The vertical and the horizontal frequencies of a hash's bits; the last bit is always the mean's, 0."""
-    down, across = np.divmod(np.arange(_FREQUENCIES**2), _FREQUENCIES)
-    order = np.argsort(down**2 + across**2, kind="stable")
-    return np.roll(down[order], -1), np.roll(across[order], -1)
+    strengths = _cosines(height).T @ (lines[:, :, 1].astype(np.float32) @ _cosines(width))
+    strengths[0, 0] = 0.0
+    most = np.abs(strengths).max()
+    if most < _STILL:
+        return bytes(HASH_BYTES)
+    levels = np.rint(127 * np.sqrt(np.abs(strengths) / most)) * np.sign(strengths)
+    whole: npt.NDArray[np.int8] = levels.astype(np.int8)
+    return whole.tobytes()
 
 
 @lru_cache(maxsize=32)
@@ -213,9 +218,3 @@ def _cosines(length: int) -> Float32Array:
     """The lowest frequencies over a length. Shapes: (length, _FREQUENCIES)."""
     places = (np.arange(length)[:, None] + 0.5) / length
     return (np.cos(np.pi * places * np.arange(_FREQUENCIES)) / length).astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def _luma_cosines(length: int) -> Float32Array:
-    """The same over interleaved red, green and blue, for lightness. Shapes: (3 * length, _FREQUENCIES)."""
-    return (_cosines(length)[:, None] * np.array(_LUMA, np.float32)[:, None]).reshape(-1, _FREQUENCIES)

@@ -309,13 +309,15 @@ class SqliteStore:
 
     # -- signatures --------------------------------------------------------------------------------
 
-    def signature_blocks(self, *, block: int = 8192) -> Iterator[tuple[Int64Array, list[Signature]]]:
-        """Yield every signature, ascending by key, in blocks; items may have none yet.
+    def signature_blocks(
+        self, *, after_key: int = 0, block: int = 8192
+    ) -> Iterator[tuple[Int64Array, list[Signature]]]:
+        """Yield every signature whose key is greater, ascending, in blocks; items may have none yet.
 
         Raises:
             DamagedCatalogError: a signature does not match its checksum, or some are lost.
         """
-        before, found, after_key = self.state(), 0, 0
+        before, found, from_start = self.state(), 0, after_key == 0
         while True:
             rows = self._fetch(
                 f"SELECT {SIGNATURE_COLUMNS} FROM signatures WHERE key > ? ORDER BY key LIMIT ?",
@@ -329,7 +331,7 @@ class SqliteStore:
             yield keys, signatures
             found, after_key = found + len(rows), int(keys[-1])
         after = self.state()
-        if after.generation == before.generation and found != after.signed:
+        if from_start and after.generation == before.generation and found != after.signed:
             raise self.damaged(f"{found} signatures where {after.signed} were written")
 
     def signatures_of(self, keys: Sequence[int]) -> dict[int, Signature]:

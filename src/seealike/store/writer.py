@@ -162,23 +162,27 @@ class Change:
                 (key, item.vector, vector_checksum(key, item.vector)),
             )
             if item.signature is not None:
-                self.sign(key, item.signature)
+                self._sign(key, item.signature)
         self._added += len(items)
         self._changed = self._changed or bool(items)
 
     def sign(self, key: int, signature: Signature) -> None:
         """Note the signature of an item that has none."""
+        self._sign(key, signature)
+        self._changed = self._rewritten = True
+
+    def _sign(self, key: int, signature: Signature) -> None:
         self._signed += self._connection.execute(
             f"INSERT OR IGNORE INTO signatures ({SIGNATURE_COLUMNS}) VALUES (?, ?, ?, ?)",
             signature_row(key, signature),
         ).rowcount
-        self._changed = True
 
     def unsign(self, key: int) -> None:
         """Forget an item's signature; the next ``index`` makes it anew."""
         found = self._connection.execute("DELETE FROM signatures WHERE key=?", (key,)).rowcount
         self._signed -= found
         self._changed = self._changed or bool(found)
+        self._rewritten = self._rewritten or bool(found)
 
     def remove_ids(self, ids: Sequence[str]) -> int:
         """Delete the items with these ids."""
@@ -271,7 +275,7 @@ class Change:
         self._by_source[source] -= self._connection.execute("DELETE FROM items WHERE key=?", (key,)).rowcount
         found = self._connection.execute("DELETE FROM vectors WHERE key=?", (key,)).rowcount
         self._removed += found
-        self.unsign(key)
+        self._signed -= self._connection.execute("DELETE FROM signatures WHERE key=?", (key,)).rowcount
         self._key_sum -= key * found
 
     def _checksum_and_source(self, key: int) -> tuple[int, int]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from seealike.recommend.mixing import PLAIN, mixed
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import Ranked, Scores
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
-from seealike.types import Int64Array
+from seealike.types import Float32Array, Int64Array
 
 RANKED_AT_ONCE = 1024
 
@@ -72,27 +74,51 @@ def candidates_of(
     Raises:
         StaleViewError: items of the view are gone by now.
     """
-    asked = depth + max((len(target.excluded) for target in targets), default=0)
-    vectors = np.concatenate([target.vectors for target in targets])
-    firsts: dict[bytes, int] = {}  # equal vectors, of pictures that are there twice, are ranked once
-    row_of = [firsts.setdefault(vector.tobytes(), row) for row, vector in enumerate(vectors)]
-    rows = np.fromiter(firsts.values(), dtype=np.int64, count=len(firsts))
-    ranked: dict[int, Ranked] = {}
-    for start in range(0, len(rows), RANKED_AT_ONCE):
-        part = rows[start : start + RANKED_AT_ONCE]
-        best = searcher.rank(view, vectors[part], asked, options=options, reader=reader)
-        ranked.update(zip(part.tolist(), best, strict=True))
+    asked = min(len(view), depth + max((len(target.excluded) for target in targets), default=0))
+    whole = asked == len(view)
+    ranked = iter(
+        _ranked(view, searcher, [row for t in targets for row in t.vectors], asked, options, reader)
+    )
     found: list[Candidates] = []
-    done = 0
     for target in targets:
-        own = [ranked[row] for row in row_of[done : done + len(target.vectors)]]
-        done += len(target.vectors)
-        each = [
-            _eligible(Candidates(keys, scores, scores, whole=asked >= len(view)), target, options, products)
-            for keys, scores in own
-        ]
+        each: list[Candidates] = []
+        for vector, mix in zip(target.vectors, target.mixes, strict=True):
+            similar = next(ranked)
+            if mix is PLAIN:
+                candidates = Candidates(*similar, similar[1], whole=whole)
+            else:
+                similarity_of = partial(searcher.scores, view, vector, metric=options.metric, reader=reader)
+                candidates = _sorted(
+                    mixed(similar, mix, asked, similarity_of, whole=whole), view, whole=whole
+                )
+            each.append(_eligible(candidates, target, options, products))
         found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
     return found
+
+
+def _ranked(
+    view: View,
+    searcher: Searcher,
+    vectors: Sequence[Float32Array],
+    k: int,
+    options: SearchOptions,
+    reader: VectorReader | None,
+) -> list[Ranked]:
+    """The most similar items for every vector; those of pictures that are there twice are ranked once."""
+    places: dict[bytes, int] = {}
+    place_of = [places.setdefault(vector.tobytes(), len(places)) for vector in vectors]
+    distinct = np.frombuffer(b"".join(places), dtype=np.float32).reshape(len(places), view.dimension)
+    ranked: list[Ranked] = []
+    for start in range(0, len(distinct), RANKED_AT_ONCE):
+        part = distinct[start : start + RANKED_AT_ONCE]
+        ranked += searcher.rank(view, part, k, options=options, reader=reader)
+    return [ranked[place] for place in place_of]
+
+
+def _sorted(found: tuple[Int64Array, Scores, Scores], view: View, *, whole: bool) -> Candidates:
+    keys, scores, order = found
+    places = np.lexsort((view.ranks_of(keys), -order))
+    return Candidates(keys[places], scores[places], order[places], whole=whole)
 
 
 def _eligible(
@@ -105,7 +131,8 @@ def _eligible(
         out |= np.isin(products.of(found.keys), own)
     if options.min_score is not None:
         low = found.scores < options.min_score
-        found = replace(found, whole=found.whole or bool(low.any()))  # all others are lower still
+        if low.any() and np.array_equal(found.scores, found.order):
+            found = replace(found, whole=True)  # all others are lower still
         out |= low
     return found.at(~out) if out.any() else found
 

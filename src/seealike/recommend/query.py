@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
@@ -15,6 +16,7 @@ from seealike.types import Float32Array, ImageInput, Metric
 
 DISLIKE_WEIGHT = 0.5
 NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
+LEAST_NORM = 1e-6
 LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
 
 
@@ -126,10 +128,10 @@ class Query:
 def taste(
     liked: Float32Array, like_weights: Sequence[float], disliked: Float32Array, weights: Sequence[float]
 ) -> Float32Array:
-    """The direction from the disliked towards the liked: weighted means, the disliked one taken half.
+    """The direction from the disliked towards the liked: weighted means, the disliked taken half.
 
-    Shapes: liked is (m, d), disliked (p, d), which may be empty, rows of unit norm, with a weight each; the
-    result is (d,), of unit norm too.
+    Shapes: liked is (m, d), disliked (p, d), which may be empty, with a weight each; the result is (d,), of
+    unit norm.
 
     Raises:
         UsageError: nothing is liked, or the examples cancel each other.
@@ -138,10 +140,16 @@ def taste(
     """
     if not len(liked):
         raise UsageError("nothing to go by: name at least one liked item")
-    query = np.average(liked.astype(np.float64), axis=0, weights=like_weights)
+    query = np.average(_directions(liked), axis=0, weights=like_weights)
     if len(disliked):
-        query = query - DISLIKE_WEIGHT * np.average(disliked.astype(np.float64), axis=0, weights=weights)
+        query = query - DISLIKE_WEIGHT * np.average(_directions(disliked), axis=0, weights=weights)
     norm = float(np.linalg.norm(query))
-    if norm < 1e-6:
+    if norm < LEAST_NORM:
         raise UsageError("what is liked and what is not cancel each other; change one of them")
     return np.asarray(query / norm, dtype=np.float32)
+
+
+def _directions(rows: Float32Array) -> npt.NDArray[np.float64]:
+    wide = rows.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    return np.asarray(wide / np.where(norms == 0.0, 1.0, norms))

@@ -20,9 +20,9 @@ from seealike.protocols import Proposer
 from seealike.recommend.columns import GROUP, ColumnRow, Columns, RowAndPath
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
-from seealike.recommend.ranking import NOTHING, Ranked, best_of, converted, joined
+from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined
 from seealike.recommend.view import Keys, RowReader, StoreState, VectorReader, VectorStore, View
-from seealike.types import Float16Array, Float32Array, Int64Array, Proposal
+from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Proposal
 from seealike.vectors import unit_rows
 
 ATTEMPTS = 20
@@ -238,6 +238,23 @@ class Searcher:
         found, vectors = _vectors_of(keys, readers)
         self.check_all_there(view, len(found), len(keys))
         return np.asarray(vectors[np.searchsorted(found, keys)])
+
+    def scores(
+        self,
+        view: View,
+        query: Float32Array,
+        keys: Int64Array,
+        *,
+        metric: Metric = Metric.COSINE,
+        reader: VectorReader | None = None,
+    ) -> Scores:
+        """How similar some living items are to a query; ``reader`` as for ``rank``. Shapes: query is (d,).
+
+        Raises:
+            StaleViewError, DamagedCatalogError: see ``rank``.
+        """
+        vectors = self.vectors(view, keys, reader)
+        return converted(exact_scores(unit_rows(query[np.newaxis]), vectors)[0], metric)
 
     # -- ranking -----------------------------------------------------------------------------------
 

@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seealike.recommend.mixing import PLAIN, Mix
 from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Example, Examples, Query, taste
 from seealike.recommend.searcher import Searcher, StaleViewError
 from seealike.recommend.view import NamedVectors, View
 from seealike.types import Float32Array, Int64Array
-from seealike.vectors import unit_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
     """What one list is compared with.
 
-    ``weights`` say how often each of the vectors takes its turn. ``excluded`` are keys, ``own`` the codes of
-    products. Shapes: vectors is (m, d), m at least 1; weights is (m,).
+    ``weights`` say how often each of the vectors takes its turn, ``mixes`` what counts beside each.
+    ``excluded`` are keys, ``own`` the codes of products. Shapes: vectors is (m, d), weights and mixes (m,).
     """
 
     vectors: Float32Array
     weights: tuple[float, ...]
+    mixes: tuple[Mix, ...]
     excluded: frozenset[int]
     own: frozenset[int]
 
@@ -56,7 +57,7 @@ def _target(one: Examples, named: _Named, query: Query, products: Products | Non
     if products is not None and not query.options.pictures:
         own = products.of_items(keys)
     vectors, weights = _compared(one, named, query.options.combine)
-    return Target(vectors, weights, frozenset(keys), own)
+    return Target(vectors, weights, (PLAIN,) * len(vectors), frozenset(keys), own)
 
 
 def _compared(one: Examples, named: _Named, combine: Combine) -> tuple[Float32Array, tuple[float, ...]]:
@@ -66,7 +67,7 @@ def _compared(one: Examples, named: _Named, combine: Combine) -> tuple[Float32Ar
     """
     if len(one.like) == 1 and not one.dislike:
         return named.stored(one.like[0])[np.newaxis], (1.0,)
-    liked, disliked = named.units(one.like), named.units(one.dislike)
+    liked, disliked = named.rows(one.like), named.rows(one.dislike)
     weights = [example.weight for example in one.like]
     disliked_weights = [example.weight for example in one.dislike]
     if combine is Combine.EACH and len(liked) > 1:
@@ -120,9 +121,9 @@ class _Named:
         rows = self._vectors[np.searchsorted(self._found, self.keys_of(example))]
         if len(rows) == 1:
             return np.asarray(rows[0])
-        return taste(unit_rows(rows), [1.0] * len(rows), rows[:0], ())
+        return taste(rows, [1.0] * len(rows), rows[:0], ())
 
-    def units(self, examples: Sequence[Example]) -> Float32Array:
-        """The vectors of examples with norm 1. Shapes: (m, d)."""
+    def rows(self, examples: Sequence[Example]) -> Float32Array:
+        """The vectors of examples. Shapes: (m, d)."""
         rows = [self.stored(example)[np.newaxis] for example in examples]
-        return unit_rows(np.concatenate([np.empty((0, self._dimension), np.float32), *rows]))
+        return np.concatenate([np.empty((0, self._dimension), np.float32), *rows])

@@ -1,0 +1,113 @@
+"""What counts beside the encoder's similarity: colour, popularity, being everybody's neighbour.
+
+Each is a component: a number for every item, which is added. Items that are the best in sum need not be among
+the best of any single one, so each is followed down until no item that has not been seen can be better.
+
+Source: the threshold algorithm, Fagin, Lotem and Naor, "Optimal aggregation algorithms" (2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from seealike.indexes.scoring import DECIMALS
+from seealike.recommend.ranking import Ranked, Scores
+from seealike.types import Int64Array
+
+Valued = Callable[[Int64Array], Scores]
+
+
+class Component(Protocol):
+    """A number for every item, which is added to its similarity, weighted already."""
+
+    @property
+    def is_similarity(self) -> bool:
+        """Whether it says how similar an item is, and so is part of the score that people see."""
+
+    def best(self, k: int) -> Ranked:
+        """The ``k`` items with the greatest numbers, or all, and these numbers, greatest first."""
+
+    def values(self, keys: Int64Array) -> Scores:
+        """The numbers of some items. Shapes: as ``keys``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mix:
+    """How much the encoder's similarity counts, and what is added to it."""
+
+    similarity: float = 1.0
+    components: tuple[Component, ...] = ()
+
+
+PLAIN = Mix()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerItem:
+    """A component that is the same whatever is asked for. Shapes: keys, ascending, and numbers are (n,)."""
+
+    keys: Int64Array
+    numbers: Scores
+    descending: Int64Array
+    is_similarity: bool = False
+
+    @classmethod
+    def of(cls, keys: Int64Array, numbers: Scores) -> PerItem:
+        """From the numbers of all items."""
+        return cls(keys, numbers, np.argsort(-numbers, kind="stable"))
+
+    def best(self, k: int) -> Ranked:
+        """See ``Component``."""
+        places = self.descending[:k]
+        return self.keys[places], self.numbers[places]
+
+    def values(self, keys: Int64Array) -> Scores:
+        """See ``Component``."""
+        values: Scores = self.numbers[np.searchsorted(self.keys, keys)]
+        return values
+
+
+def mixed(
+    similar: Ranked, mix: Mix, depth: int, similarity_of: Valued, *, whole: bool
+) -> tuple[Int64Array, Scores, Scores]:
+    """Items, their scores, and what they are sorted by, in no order: all that belong before any other.
+
+    Args:
+        similar: the most similar items, most similar first.
+        mix: what is added.
+        depth: how far down each component is followed.
+        similarity_of: the similarity of some items.
+        whole: whether ``similar`` has all items there are; then these are given.
+    """
+    keys = similar[0]
+    most = mix.similarity * similar[1][-1] if len(keys) else 0.0
+    for component in mix.components if not whole else ():
+        others, values = component.best(depth)
+        keys = np.union1d(keys, others)
+        most += values[-1] if len(values) else 0.0
+    scores = mix.similarity * _known_or_asked(keys, similar, similarity_of)
+    added = np.zeros(len(keys))
+    for component in mix.components:
+        if component.is_similarity:
+            scores += component.values(keys)
+        else:
+            added += component.values(keys)
+    scores = np.round(scores, DECIMALS) + 0.0
+    order = np.round(scores + added, DECIMALS) + 0.0
+    sure = np.full(len(keys), True) if whole else order > most + 10.0**-DECIMALS
+    return keys[sure], scores[sure], order[sure]
+
+
+def _known_or_asked(keys: Int64Array, similar: Ranked, similarity_of: Valued) -> Scores:
+    by_key = np.argsort(similar[0])
+    known_keys, known = similar[0][by_key], similar[1][by_key]
+    values = np.empty(len(keys))
+    here = np.isin(keys, known_keys)
+    values[here] = known[np.searchsorted(known_keys, keys[here])]
+    if not here.all():
+        values[~here] = similarity_of(keys[~here])
+    return values

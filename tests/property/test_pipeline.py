@@ -1,0 +1,302 @@
+"""Every combination of wishes against a slow, plain derivation of what a list should be.
+
+The derivation ranks everything and applies one wish after the other as the documentation says it. The product
+looks only as deep as it must.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.counting import commit, made_store, new_item, searcher_of, vector
+
+from seealike.errors import UsageError
+from seealike.recommend import Combine, Example, Examples, Query, SearchOptions, hits
+from seealike.types import Hit, Metric
+
+POOL, LEAST_POOL = 10, 100
+Vector = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Entry:
+    id: str
+    number: int  # of its vector
+    group: str | None
+
+
+class Answer(NamedTuple):
+    id: str
+    score: float
+    others: int
+    near: int
+
+
+# -- the derivation ------------------------------------------------------------------------------------
+
+
+class CancelledError(Exception):
+    """The examples leave nothing to go by."""
+
+
+def unit(row: Vector) -> Vector:
+    wide = np.asarray(row, dtype=np.float64)
+    if np.linalg.norm(wide) < 1e-6:
+        raise CancelledError
+    return np.asarray(wide / np.linalg.norm(wide))
+
+
+def cosine(one: Vector, other: Vector) -> float:
+    value = float(np.dot(unit(one), unit(other)))
+    return max(-1.0, min(1.0, round(value, 6)))
+
+
+def scored(one: Vector, other: Vector, metric: Metric) -> float:
+    value = cosine(one, other)
+    return value if metric is Metric.COSINE else round(-((2.0 - 2.0 * value) ** 0.5), 6)
+
+
+def example_vector(example: Example, items: Mapping[str, Entry]) -> Vector:
+    if example.vector is not None:
+        return np.asarray(example.vector, dtype=np.float64)
+    if example.id is not None:
+        return np.asarray(vector(items[example.id].number), dtype=np.float64)
+    pictures = [entry for entry in items.values() if entry.group == example.product]
+    rows = [np.asarray(vector(entry.number), dtype=np.float64) for entry in pictures]
+    mean = rows[0] if len(rows) == 1 else unit(np.mean([unit(row) for row in rows], axis=0))
+    return np.asarray(mean, dtype=np.float32).astype(np.float64)
+
+
+def query_vectors(examples: Examples, items: Mapping[str, Entry], combine: Combine) -> list[Vector]:
+    likes = [example_vector(example, items) for example in examples.like]
+    if len(likes) == 1 and not examples.dislike:
+        return likes
+    away = np.zeros(len(likes[0]))
+    if examples.dislike:
+        weights = np.array([example.weight for example in examples.dislike])
+        rows = np.array([unit(example_vector(example, items)) for example in examples.dislike])
+        away = 0.5 * (weights[:, None] * rows).sum(axis=0) / weights.sum()
+    rows = np.array([unit(row) for row in likes])
+    if combine is Combine.EACH:
+        return [unit(row - away) for row in rows]
+    weights = np.array([example.weight for example in examples.like])
+    return [unit((weights[:, None] * rows).sum(axis=0) / weights.sum() - away)]
+
+
+def rankings(
+    by_id: Mapping[str, Entry], examples: Examples, options: SearchOptions
+) -> list[list[tuple[str, float]]]:
+    """For every example that has neighbours of its own, all that may be shown, with their scores."""
+    named = [*examples.like, *examples.dislike]
+    gone = {example.id for example in named} | {
+        entry.id for entry in by_id.values() if entry.group in {example.product for example in named} - {None}
+    }
+    own = set() if options.pictures else {by_id[item_id].group for item_id in gone if item_id} - {None}
+    found = []
+    for query in query_vectors(examples, by_id, options.combine):
+        row = np.asarray(query, dtype=np.float32)  # queries are kept in single precision
+        ranking = [
+            (entry.id, scored(row, vector(entry.number), options.metric))
+            for entry in by_id.values()
+            if entry.id not in gone and entry.group not in own
+        ]
+        if options.min_score is not None:
+            ranking = [pair for pair in ranking if pair[1] >= options.min_score]
+        found.append(sorted(ranking, key=lambda pair: (-pair[1], pair[0])))
+    return found
+
+
+def taking_turns(
+    ranked: Sequence[Sequence[tuple[str, float]]], weights: Sequence[float]
+) -> list[tuple[str, float]]:
+    turns: dict[str, tuple[float, int, float]] = {}
+    for number, (ranking, weight) in enumerate(zip(ranked, weights, strict=True)):
+        for rank, (item_id, score) in enumerate(ranking, start=1):
+            turn = (rank / weight, number, score)
+            if item_id not in turns or turn[:2] < turns[item_id][:2]:
+                turns[item_id] = turn
+    return [(item_id, turns[item_id][2]) for item_id in sorted(turns, key=lambda one: turns[one][:2])]
+
+
+def one_a_product(
+    sequence: Sequence[tuple[str, float]], by_id: Mapping[str, Entry]
+) -> list[tuple[str, float]]:
+    seen: set[str] = set()
+    left = []
+    for item_id, score in sequence:
+        group = by_id[item_id].group
+        if group is None or group not in seen:
+            left.append((item_id, score))
+        seen |= {group} if group is not None else set()
+    return left
+
+
+def derived(items: Sequence[Entry], examples: Examples, k: int, options: SearchOptions) -> list[Answer]:
+    by_id = {entry.id: entry for entry in items}
+    ranked = rankings(by_id, examples, options)
+    weights = [example.weight for example in examples.like] if len(ranked) > 1 else [1.0]
+    sequence = taking_turns(ranked, weights)
+    if not options.pictures:
+        sequence = one_a_product(sequence, by_id)
+    scores = dict(sequence)
+    wanted = max(POOL * k, LEAST_POOL) if options.diversity else k
+    near: dict[str, int] = {}
+    for item_id in scores:
+        least = 2.0 if options.dedup is None else options.dedup
+        alike = [kept for kept in near if likeness(by_id, kept, item_id) >= least]
+        if alike:
+            near[alike[0]] += 1
+        elif len(near) == wanted:
+            break
+        else:
+            near[item_id] = 0
+    chosen = diverse(list(near), scores, by_id, options, k) if options.diversity else list(near)[:k]
+    return [Answer(one, scores[one], others(by_id, one, options), near[one]) for one in chosen]
+
+
+def others(by_id: Mapping[str, Entry], item_id: str, options: SearchOptions) -> int:
+    group = by_id[item_id].group
+    if options.pictures or group is None:
+        return 0
+    return sum(entry.group == group for entry in by_id.values()) - 1
+
+
+def likeness(items: Mapping[str, Entry], one: str, other: str) -> float:
+    return cosine(vector(items[one].number), vector(items[other].number))
+
+
+def diverse(
+    pool: list[str],
+    relevance: Mapping[str, float],
+    items: Mapping[str, Entry],
+    options: SearchOptions,
+    k: int,
+) -> list[str]:
+    chosen: list[str] = []
+    while pool and len(chosen) < k:
+        worths = []
+        for item_id in pool:
+            worth = (1.0 - options.diversity) * relevance[item_id]
+            if chosen:
+                worth -= options.diversity * max(likeness(items, one, item_id) for one in chosen)
+            worths.append(round(worth, 9))
+        chosen.append(pool.pop(worths.index(max(worths))))
+    return chosen
+
+
+# -- the product ---------------------------------------------------------------------------------------
+
+
+def found(
+    items: Sequence[Entry], wanted: Sequence[Examples], k: int, options: SearchOptions
+) -> list[list[Hit]]:
+    with tempfile.TemporaryDirectory() as folder:
+        store = made_store(Path(folder) / "catalog")
+        commit(store, [replace(new_item(entry.id, entry.number), group=entry.group) for entry in items])
+        answers = hits(store, searcher_of(store), Query(wanted, k, options), lambda: lambda _: None)
+        store.close()
+    return answers
+
+
+def as_answers(answers: Sequence[Hit]) -> list[Answer]:
+    return [Answer(hit.id, hit.score, hit.others, hit.near) for hit in answers]
+
+
+# Few different vectors, so that many items tie; those below zero are nearly equal to number 1.
+ENTRIES = st.lists(
+    st.tuples(st.integers(-4, 12).filter(bool), st.sampled_from([None, None, "a", "b", "c", "d"])),
+    min_size=1,
+    max_size=30,
+).map(lambda rows: [Entry(f"{place:02}", number, group) for place, (number, group) in enumerate(rows)])
+OPTIONS = st.builds(
+    SearchOptions,
+    min_score=st.none() | st.sampled_from([-0.5, 0.0, 0.3]),
+    exact=st.booleans(),
+    metric=st.sampled_from(Metric),
+    pictures=st.booleans(),
+    diversity=st.sampled_from([0.0, 0.0, 0.3, 0.7, 1.0]),
+    dedup=st.none() | st.sampled_from([0.5, 0.95, 1.0]),
+    combine=st.sampled_from(Combine),
+).map(lambda o: replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN else o)
+WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5])
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> tuple[list[Entry], Examples]:
+    items = draw(ENTRIES)
+    groups = sorted({entry.group for entry in items if entry.group is not None})
+    kinds = [
+        st.builds(Example, id=st.sampled_from([entry.id for entry in items]), weight=WEIGHTS),
+        st.builds(
+            Example,
+            vector=st.integers(20, 25).map(lambda number: vector(number).astype(np.float32)),
+            weight=WEIGHTS,
+        ),
+    ]
+    if groups:
+        kinds.append(st.builds(Example, product=st.sampled_from(groups), weight=WEIGHTS))
+    example = st.one_of(kinds)
+    like = draw(st.lists(example, min_size=1, max_size=3))
+    dislike = draw(st.lists(example, max_size=2))
+    return items, Examples(tuple(like), tuple(dislike))
+
+
+@given(wishes(), st.integers(1, 6), OPTIONS)
+@settings(max_examples=150)
+def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
+    wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions
+) -> None:
+    items, examples = wanted
+    try:
+        expected = derived(items, examples, k, options)
+    except CancelledError:
+        with pytest.raises(UsageError, match="cancel"):
+            found(items, [examples], k, options)
+    else:
+        assert as_answers(found(items, [examples], k, options)[0]) == expected
+
+
+@given(ENTRIES, st.integers(1, 6), OPTIONS)
+@settings(max_examples=50)
+def test_there_are_k_results_whenever_k_exist_and_none_is_of_the_querys_own_product(
+    items: list[Entry], k: int, options: SearchOptions
+) -> None:
+    options = replace(options, min_score=None, dedup=None)
+    wanted = [Examples((Example(entry.id),)) for entry in items]
+    for entry, answers in zip(items, found(items, wanted, k, options), strict=True):
+        if options.pictures:
+            exist = len(items) - 1
+        else:
+            others = [other for other in items if other.id != entry.id]
+            products = {other.group or other.id for other in others} - {entry.group}
+            exist = len(products)
+            assert entry.group is None or entry.group not in {hit.group for hit in answers}
+        assert len(answers) == min(k, exist)
+        assert entry.id not in {hit.id for hit in answers}
+
+
+@given(ENTRIES, st.integers(1, 6), OPTIONS, st.randoms(use_true_random=False))
+@settings(max_examples=30)
+def test_neither_the_order_of_items_nor_that_of_queries_nor_how_they_are_batched_changes_anything(
+    items: list[Entry], k: int, options: SearchOptions, random: np.random.Generator
+) -> None:
+    wanted = [Examples((Example(entry.id),)) for entry in items]
+    whole = found(items, wanted, k, options)
+    shuffled = list(items)
+    random.shuffle(shuffled)
+    assert found(shuffled, wanted, k, options) == whole
+    backwards = found(items, wanted[::-1], k, options)[::-1]
+    assert backwards == whole
+    half = len(wanted) // 2
+    parts = [found(items, part, k, options) for part in (wanted[:half], wanted[half:]) if part]
+    assert list(itertools.chain.from_iterable(parts)) == whole

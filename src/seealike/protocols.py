@@ -111,6 +111,36 @@ class TextEncoder(Protocol):
         """Release the runtime. The encoder cannot be used afterwards."""
 
 
+@runtime_checkable
+class MapEncoder(Protocol):
+    """Pixels to what each place of them adds to the vector.
+
+    An :class:`Encoder` that keeps this too says why pictures are alike, and finds what one shows.
+
+    Shapes: pixels are (n, side, side, 3) uint8, RGB, of the encoder's ``crop_px`` or of ``widest_px``; maps
+    are (n, h, w, d) float32.
+    Units: the mean over the places of a picture of ``crop_px`` is its vector, but for the vector's length.
+    """
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name, which is that of the encoder."""
+
+    @property
+    def widest_px(self) -> int:
+        """The largest side that it takes; small things are found best there."""
+
+    def encode_maps(self, pixels: PixelArray) -> Float32Array:
+        """Encode any number of pictures, now.
+
+        Raises:
+            EncoderError: the runtime failed.
+        """
+
+    def close(self) -> None:
+        """Release the runtime. The encoder cannot be used afterwards."""
+
+
 class Embedder(Protocol):
     """Pictures to vectors: decoding and encoding as one step, wherever that is done."""
 

@@ -28,7 +28,9 @@ from seealike.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from seealike.protocols import Embedder, Encoder, Proposer
+    import numpy.typing as npt
+
+    from seealike.protocols import Embedder, Encoder, MapEncoder, Proposer
     from seealike.types import Float16Array, Float32Array, ImageInput, Int64Array, PixelArray, Proposal
 
     MakeProposer = Callable[[Int64Array, Float16Array], Proposer]
@@ -84,14 +86,32 @@ class FakeEncoder(SlotEncoder[int]):
         self._refuses = refuses
         super().__init__(identity, batch_size, range(concurrency), lambda _, pixels: self._project(pixels))
 
-    def _project(self, pixels: PixelArray) -> Float32Array:
-        if self._refuses is not None and np.any(np.all(pixels == self._refuses, axis=(1, 2, 3))):
-            raise EncoderError(f"a picture has the colour {self._refuses}")
+    @property
+    def widest_px(self) -> int:
+        """Its own side: see ``MapEncoder``."""
+        return self.preprocessing.crop_px
+
+    def encode_maps(self, pixels: PixelArray) -> Float32Array:
+        """What each cell of the grid adds: see ``MapEncoder``."""
+        self._check(pixels)
+        g, cells = self._grid, self._cells(pixels)
+        parts = cells[:, 1:, None] * self._matrix[1:]
+        places = parts.reshape(len(pixels), g, g, 3, -1).sum(axis=3) * g * g
+        maps: Float32Array = (places + cells[0, 0] * self._matrix[0]).astype(np.float32)
+        return maps
+
+    def _cells(self, pixels: PixelArray) -> npt.NDArray[np.float64]:
         n, side, g = len(pixels), pixels.shape[1], self._grid
         edges = np.arange(g) * side // g
         sums = np.add.reduceat(np.add.reduceat(pixels.astype(np.int64), edges, axis=1), edges, axis=2)
         cells = np.full((n, 3 * g * g + 1), 0.1)
         cells[:, 1:] = sums.reshape(n, 3 * g * g) / (side / g) ** 2 / 127.5 - 1
+        return cells
+
+    def _project(self, pixels: PixelArray) -> Float32Array:
+        if self._refuses is not None and np.any(np.all(pixels == self._refuses, axis=(1, 2, 3))):
+            raise EncoderError(f"a picture has the colour {self._refuses}")
+        cells = self._cells(pixels)
         # Summed in a fixed order, not by a matrix product, whose rounding depends on the number of rows.
         vectors = np.add.reduce(cells[:, :, None] * self._matrix, axis=1)
         norms = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
@@ -123,6 +143,32 @@ def check_encoder(encoder: Encoder, *, tolerance: float = 0.0) -> None:
     encoder.close()
     encoder.close()
     _refused(lambda: encoder.encode(pixels[:1]), "pictures after close()")
+
+
+def check_map_encoder(encoder: MapEncoder, vectors_of: Callable[[PixelArray], Float32Array]) -> None:
+    """Check that ``encoder`` keeps the contract of :class:`~seealike.protocols.MapEncoder`, and close it.
+
+    Args:
+        encoder: the encoder to check.
+        vectors_of: what gives the vectors of the same encoder.
+
+    Raises:
+        AssertionError: it does not; the message says what is wrong.
+    """
+    side, d = encoder.identity.preprocessing.crop_px, encoder.identity.dimension
+    pixels = sample_pixels(5, side)
+    maps, vectors = encoder.encode_maps(pixels), vectors_of(pixels)
+    shaped = maps.ndim == 4 and maps.dtype == np.float32 and maps.shape[:: maps.ndim - 1] == (len(pixels), d)
+    _require(shaped, f"maps are {maps.dtype} of shape {maps.shape}")
+    means = maps.mean(axis=(1, 2), dtype=np.float64)
+    cosines = np.sum(means * vectors, axis=1) / np.linalg.norm(means, axis=1)
+    _require(float(cosines.min()) > 0.999, f"the mean of the places is not the vector: {cosines.min()}")
+    alone = np.concatenate([encoder.encode_maps(pixels[i : i + 1]) for i in range(len(pixels))])
+    _require(_close(alone, maps, 1e-3 * float(np.abs(maps).max())), "maps depend on the pictures beside")
+    _require(encoder.widest_px >= side, "widest_px is smaller than the encoder's own side")
+    widest = encoder.encode_maps(sample_pixels(1, encoder.widest_px))
+    _require(widest.shape[0] == 1 and widest.shape[3] == d, f"maps at widest_px are {widest.shape}")
+    encoder.close()
 
 
 def check_embedder(embedder: Embedder) -> None:

@@ -24,12 +24,12 @@ from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
-from seealike.encoders.onnx.openvino import OpenVinoEncoder, Precision
+from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
 from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
 from seealike.errors import SeealikeError
-from seealike.protocols import TextEncoder
+from seealike.protocols import MapEncoder, TextEncoder
 
 if TYPE_CHECKING:
     from seealike.protocols import Encoder
@@ -48,6 +48,7 @@ __all__ = [
     "identity_of",
     "known_encoders",
     "load_encoder",
+    "load_map_encoder",
     "load_text_encoder",
     "mark_of",
     "marks_from_text",
@@ -169,6 +170,26 @@ def identity_of(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> Enc
         return encoder.identity
     finally:
         encoder.close()
+
+
+def load_map_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> MapEncoder | None:
+    """Load what an encoder computes of every place, a second time, beside ``load_encoder``.
+
+    None where it is one of an installed package that gives no maps.
+
+    Raises:
+        UnknownNameError, UsageError, MissingExtraError, EncoderError: see ``load_encoder``, or it pools
+            otherwise than over places.
+    """
+    asked = parse_spec(spec) if isinstance(spec, str) else spec
+    record = record_for(asked, cache_dir)
+    if record is not None:
+        return OpenVinoMapEncoder(record, cache=BlobCache(cache_dir or default_cache_dir()))
+    encoder = load_plugin(asked)
+    if isinstance(encoder, MapEncoder):
+        return encoder
+    encoder.close()
+    return None
 
 
 def load_text_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> TextEncoder | None:

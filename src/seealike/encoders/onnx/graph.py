@@ -7,6 +7,7 @@ OpenVINO's graphs and no files. Every function needs openvino to be imported alr
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -191,6 +192,43 @@ def pooled(model: openvino.Model, pool: Pooling) -> openvino.Model:
     return openvino.Model([ops.result(node)], model.get_parameters(), "pooled")
 
 
+def placed(model: openvino.Model, pool: Pooling) -> openvino.Model:
+    """Return the model with the features of every place, (n, h, w, d), before they are pooled.
+
+    Raises:
+        EncoderError: its features are no map, or do more than pool it.
+    """
+    import openvino
+    from openvino import opset13 as ops
+
+    x = model.output(0).get_node().input_value(0)
+    if pool is Pooling.NONE:
+        x = _before_mean(x)
+    shape = _shape(x)
+    if pool is Pooling.FLATTEN or len(shape) != 4:
+        raise EncoderError("it does not pool a map of places")
+    x = x if x.get_element_type().get_type_name() == "f32" else ops.convert(x, "f32").output(0)
+    if pool is not Pooling.NONE or not _is_channels_last(shape, model.output(0)):
+        x = ops.transpose(x, np.array([0, 2, 3, 1], np.int64)).output(0)
+    return openvino.Model([ops.result(x)], model.get_parameters(), "placed")
+
+
+def _before_mean(x: openvino.Output) -> openvino.Output:
+    """What the model itself takes the mean of, where its last step is that: (n, c, h, w) or (n, h, w, c)."""
+    while (node := x.get_node()).get_type_name() in ("Reshape", "Squeeze", "Convert"):
+        x = node.input_value(0)
+    if node.get_type_name() not in ("ReduceMean", "AvgPool"):
+        raise EncoderError("it does not take the mean over places last")
+    before, after = _shape(node.input_value(0)), _shape(x)
+    if len(before) != 4 or math.prod(after[1:]) not in (before[1], before[3]):  # type: ignore[arg-type]
+        raise EncoderError("it does not take the mean over places last")
+    return node.input_value(0)
+
+
+def _is_channels_last(shape: Shape, pooled_to: openvino.Output) -> bool:
+    return shape[1] != _shape(pooled_to)[1]
+
+
 def fed_with_pictures(model: openvino.Model, preprocessing: Preprocessing) -> openvino.Model:
     """Return the model with uint8 (n, h, w, 3), RGB, as its input; normalised unless it does so itself."""
     import openvino
@@ -236,6 +274,20 @@ def prepared(model: openvino.Model, record: EncoderRecord, batch_size: int) -> o
     input_of(model, record.input)
     reshaped(model, batch_size, record.preprocessing.crop_px)
     return fed_with_pictures(pooled(model, record.pool), record.preprocessing)
+
+
+def prepared_for_places(
+    model: openvino.Model, record: EncoderRecord, batch_size: int, side_px: int
+) -> openvino.Model:
+    """Return what computes the features of every place: uint8 (n, side_px, side_px, 3) in, (n, h, w, d) out.
+
+    Raises:
+        EncoderError: the model does not pool places, or does not take pictures of this size.
+    """
+    model = cut(model, record.output)
+    input_of(model, record.input)
+    reshaped(model, batch_size, side_px)
+    return fed_with_pictures(placed(model, record.pool), record.preprocessing)
 
 
 def _computed(model: openvino.Model) -> dict[str, openvino.Output]:

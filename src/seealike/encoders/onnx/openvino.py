@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +19,7 @@ from seealike.encoders.models import EncoderMode
 from seealike.encoders.onnx import graph
 from seealike.encoders.onnx.file import read_model_file
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
+from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -123,21 +125,100 @@ class OpenVinoEncoder(SlotEncoder["InferRequest"]):
         super().__init__(record.identity, compiled.batch_size, requests, self._encoded)
 
     def _encoded(self, request: InferRequest, pixels: PixelArray) -> Float32Array:
-        import openvino
+        return checked_unit_rows(_computed(request, pixels, self.batch_size))
 
-        n = len(pixels)
-        batch = pixels
-        if n < self.batch_size or not (pixels.flags.c_contiguous and pixels.flags.writeable):
-            batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.uint8)
-            batch[:n] = pixels
-        try:
-            request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
-            request.start_async()
-            request.wait()
-            features = np.array(request.get_output_tensor().data[:n], np.float32)
-        except (RuntimeError, ValueError, MemoryError) as exc:
-            raise EncoderError(f"OpenVINO could not run the encoder: {reason_of(exc)}") from exc
-        return checked_unit_rows(features)
+
+class OpenVinoMapEncoder:
+    """The same model up to its last map: what every place adds to the vector.
+
+    Safe to use from several threads. The model is compiled a second time, for one picture at
+    once; and once more for pictures of ``widest_px``.
+    """
+
+    def __init__(self, record: EncoderRecord, *, cache: BlobCache | None = None) -> None:
+        """Compile ``record`` at its own side, or take it from ``cache``.
+
+        Raises:
+            EncoderError: it does not pool a map of places, or cannot be loaded.
+        """
+        self.identity = record.identity
+        self._record, self._cache = record, cache
+        self._guard = threading.Lock()
+        self._requests: dict[int, InferRequest] = {}
+        self._batch_size = 1
+        self._compile(record.preprocessing.crop_px)
+
+    @cached_property
+    def widest_px(self) -> int:
+        """Twice the encoder's own side where the network takes pictures of any size, else that side."""
+        side = self._record.preprocessing.crop_px
+        with self._guard, suppress(EncoderError):
+            self._compile(2 * side)
+            return 2 * side
+        return side
+
+    def encode_maps(self, pixels: PixelArray) -> Float32Array:
+        """See ``MapEncoder``."""
+        side = pixels.shape[1]
+        with self._guard:
+            request = self._requests.get(side)
+            if request is None:
+                raise EncoderError(f"{self.identity.name} gives no maps of pictures of {side} px")
+            step = self._batch_size
+            parts = [_computed(request, pixels[at : at + step], step) for at in range(0, len(pixels), step)]
+        return contributions(np.concatenate(parts), self._record.pool)
+
+    def close(self) -> None:
+        """Release the compiled models."""
+        self._requests.clear()
+
+    def _compile(self, side_px: int) -> None:
+        compiled = _compiled_or_kept(
+            self._record, mode=EncoderMode.LATENCY, cache=self._cache, precision=None, places_px=side_px
+        )
+        self._requests[side_px] = compiled.model.create_infer_request()
+        self._batch_size = compiled.batch_size
+
+
+def contributions(maps: Float32Array, pool: Pooling) -> Float32Array:
+    """What every place adds to the pooled features, which are their mean; (n, h, w, d) both.
+
+    Of a generalised mean ``g`` of exponent p, place x adds x^p / g^(p-1), exactly. Of a maximum, all
+    comes from the place (or in equal parts the places) that has it.
+    """
+    if pool is Pooling.GEM:
+        least = np.maximum(maps, GEM_LEAST)
+        mean = np.mean(least**GEM_EXPONENT, axis=(1, 2), keepdims=True) ** (1 / GEM_EXPONENT)
+        added: Float32Array = (least**GEM_EXPONENT / mean ** (GEM_EXPONENT - 1)).astype(np.float32)
+        return added
+    if pool is Pooling.MAX:
+        highest = maps.max(axis=(1, 2), keepdims=True)
+        share: Float32Array = (maps == highest).astype(np.float32)
+        share *= highest / share.mean(axis=(1, 2), keepdims=True)
+        return share
+    return maps
+
+
+def _computed(request: InferRequest, pixels: PixelArray, batch_size: int) -> Float32Array:
+    """What a compiled model gives of at most ``batch_size`` pictures.
+
+    Raises:
+        EncoderError: the runtime failed.
+    """
+    import openvino
+
+    n = len(pixels)
+    batch = pixels
+    if n < batch_size or not (pixels.flags.c_contiguous and pixels.flags.writeable):
+        batch = np.zeros((batch_size, *pixels.shape[1:]), np.uint8)
+        batch[:n] = pixels
+    try:
+        request.set_input_tensor(openvino.Tensor(batch, shared_memory=True))
+        request.start_async()
+        request.wait()
+        return np.array(request.get_output_tensor().data[:n], np.float32)
+    except (RuntimeError, ValueError, MemoryError) as exc:
+        raise EncoderError(f"OpenVINO could not run the encoder: {reason_of(exc)}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +233,20 @@ class _Compiled:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How a model is compiled."""
+    """How a model is compiled; with ``places_px`` up to its last map, for pictures of that side."""
 
     batch_size: int
     config: dict[str, str]
+    places_px: int | None
 
 
 def _compiled_or_kept(
-    record: EncoderRecord, *, mode: EncoderMode, cache: BlobCache | None, precision: Precision | None
+    record: EncoderRecord,
+    *,
+    mode: EncoderMode,
+    cache: BlobCache | None,
+    precision: Precision | None,
+    places_px: int | None = None,
 ) -> _Compiled:
     """Compile a model for this machine, or take it from ``cache``.
 
@@ -172,7 +259,7 @@ def _compiled_or_kept(
     try:
         core = openvino.Core()
         precision = precision or ("f32" if record.precise else fastest_precision(core))
-        plan = _plan(record, mode, precision)
+        plan = _plan(record, mode, precision, places_px)
         key = _key(record, core, plan)
         model = _from_cache(core, cache.get(key) if cache else None, plan)
         if model is None:
@@ -187,11 +274,11 @@ def _compiled_or_kept(
     return _Compiled(model, plan.batch_size, concurrency, precision)
 
 
-def _plan(record: EncoderRecord, mode: EncoderMode, precision: Precision) -> _Plan:
+def _plan(record: EncoderRecord, mode: EncoderMode, precision: Precision, places_px: int | None) -> _Plan:
     hint = "LATENCY" if mode is EncoderMode.LATENCY else "THROUGHPUT"
     batch_size = 1 if mode is EncoderMode.LATENCY else _usual_batch_size(record.preprocessing.crop_px)
     config = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
-    return _Plan(record.batch_size or batch_size, config)
+    return _Plan(record.batch_size or batch_size, config, places_px)
 
 
 def _usual_batch_size(side_px: int) -> int:
@@ -232,9 +319,14 @@ def _compiled(core: openvino.Core, record: EncoderRecord, plan: _Plan) -> openvi
     if file.sha256 != record.weights_sha256:
         raise EncoderError(f"{record.file} is damaged: it is not the model {record.name}; install it again")
     try:
-        model = graph.prepared(read_model(file), record, plan.batch_size)
+        read = read_model(file)
+        if plan.places_px is None:
+            model = graph.prepared(read, record, plan.batch_size)
+        else:
+            model = graph.prepared_for_places(read, record, plan.batch_size, plan.places_px)
     except EncoderError as exc:
-        raise EncoderError(f"OpenVINO cannot load {record.name}: {exc}") from exc
+        failed = "OpenVINO cannot load" if plan.places_px is None else "no places can be told apart by"
+        raise EncoderError(f"{failed} {record.name}: {exc}") from exc
     return core.compile_model(model, _DEVICE, plan.config)
 
 

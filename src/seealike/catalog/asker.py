@@ -15,7 +15,7 @@ from seealike.catalog.encoder.embedder import encoded_images
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
-from seealike.catalog.session import Session
+from seealike.catalog.session import Session, scale_of
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
 from seealike.recommend import (
@@ -27,6 +27,8 @@ from seealike.recommend import (
     SimilarList,
     hits,
     similar_lists,
+    with_least_score,
+    with_relations,
 )
 from seealike.types import (
     Embedded,
@@ -144,6 +146,7 @@ class Asker:
         """The ``k`` most similar items of every item, in id order, in bounded memory."""
         check_count(k, "k")
         store, searcher = self._session.reading()
+        options = with_least_score(options, scale_of(store), ())
         return similar_lists(store, searcher, k, options, progress or unwatched)
 
     def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
@@ -203,11 +206,15 @@ class Asker:
     def _ask(self, wanted: Sequence[Examples], k: int, options: SearchOptions) -> list[Hits]:
         check_count(k, "k")
         store, searcher = self._session.reading()
-        query = Query(self._encoded(wanted), k, options)
+        scale = scale_of(store)
+        query = Query(self._encoded(wanted), k, with_least_score(options, scale, wanted))
         found = hits(store, searcher, query, lambda: absolute_paths(store))
         about = asked_with(wanted, options)
         thumbnail = _weakly(self)
-        return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
+        return [
+            Hits(with_relations(one, scale, examples, options), asked, thumbnail)
+            for one, examples, asked in zip(found, wanted, about, strict=True)
+        ]
 
     def _encoded(self, wanted: Sequence[Examples]) -> list[Examples]:
         """Pictures and words as vectors: each kind of all the lists at once."""

@@ -5,7 +5,7 @@ from seealike.recommend.columns import Columns
 from seealike.recommend.lists import SimilarList, similar_lists
 from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
-from seealike.recommend.scale import Beta, Bin, Calibration, Curve
+from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import View
 
@@ -32,4 +32,6 @@ __all__ = [
     "View",
     "hits",
     "similar_lists",
+    "with_least_score",
+    "with_relations",
 ]

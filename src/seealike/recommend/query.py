@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
-from seealike.types import Float32Array, ImageInput, Metric
+from seealike.types import Float32Array, ImageInput, Metric, Relation
 
 DISLIKE_WEIGHT = 0.5
 NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
@@ -42,6 +42,7 @@ class SearchOptions:
         pictures: single pictures, not one result a product.
         group_by: the column that says which product an item shows: the group, or one of the metadata.
         diversity: 0 sorts by score alone; towards 1, results are more unlike each other.
+        at_least: leave out hits that are less than this to what was asked with, as the calibration says.
         dedup: of results that are as similar as this to each other, show the first one (a cosine).
         combine: how several liked examples become one list.
     """
@@ -53,6 +54,7 @@ class SearchOptions:
     group_by: str = GROUP
     diversity: float = 0.0
     dedup: float | None = None
+    at_least: Relation | None = None
     combine: Combine = Combine.AVERAGE
 
     def __post_init__(self) -> None:
@@ -64,6 +66,10 @@ class SearchOptions:
         check_between(self.diversity, "diversity", 0, 1)
         if self.dedup is not None:
             check_between(self.dedup, "dedup", -1, 1)
+        if self.at_least is not None:
+            object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
+            if self.at_least is Relation.UNRELATED:
+                raise UsageError("whatever there is, is at least unrelated; name similar or more")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

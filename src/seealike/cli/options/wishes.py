@@ -6,9 +6,10 @@ import click
 
 from seealike.catalog import NEARLY_EQUAL, SearchOptions
 from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
+from seealike.types import Relation
 
 # Each is called as the field of ``SearchOptions`` is that it sets.
-_OF = ("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup")
+_OF = ("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup", "at_least")
 
 
 def search_options(function: Function) -> Function:
@@ -42,6 +43,13 @@ def search_options(function: Function) -> Function:
         ),
         click.option(
             "--dedup", is_flag=True, callback=_nearly_equal, help="Of nearly equal results, show the first."
+        ),
+        click.option(
+            "--at-least",
+            type=click.Choice(
+                [relation.value for relation in Relation if relation is not Relation.UNRELATED]
+            ),
+            help="Leave out what is less than this, as `seealike calibrate` has learnt it.",
         ),
         metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
         click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),

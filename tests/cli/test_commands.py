@@ -9,43 +9,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import pytest
+from tests.commands import Call
 from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.catalog import ann
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.errors import NoCatalogError
-
-
-class Typed:
-    """What a command line printed, and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def json(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.out)
-        return parsed
-
-
-Call = Callable[..., Typed]
-
-
-@pytest.fixture
-def typed(capfd: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: str | Path) -> Typed:
-        code = run([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return Typed(code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from seealike.recommend import (
     SearchOptions,
     SimilarList,
     hits,
+    product_lists,
     similar_lists,
     with_least_score,
     with_relations,
@@ -141,13 +142,20 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
+        by_product: bool = False,
         progress: ProgressCallback | None = None,
     ) -> Iterator[SimilarList]:
-        """The ``k`` most similar items of every item, in id order, in bounded memory."""
+        """The ``k`` most similar items of every item, in id order, in bounded memory.
+
+        ``by_product``: the most similar products of every product, in the order of their names.
+        """
         check_count(k, "k")
+        if by_product and options.pictures:
+            raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
         options = with_least_score(options, scale_of(store), ())
-        return similar_lists(store, searcher, k, options, progress or unwatched)
+        made = product_lists if by_product else similar_lists
+        return made(store, searcher, k, options, progress or unwatched)
 
     def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
         """The lists of ``recommend_all``, counted as they pass by: ``report()`` then tells of all of them."""

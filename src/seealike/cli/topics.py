@@ -16,7 +16,7 @@ MORE = {
     "demo": ("tutorial",),
     "index": ("tables", "keep-up-to-date", "skipped-files"),
     "search": ("scores", "other-programs", "text-search"),
-    "recommend": ("similar-items", "other-programs"),
+    "recommend": ("similar-items", "several-examples", "other-programs"),
     "ls": ("skipped-files", "other-programs"),
     "verify": ("recover",),
     "encoders": ("own-encoder", "timm-models"),

@@ -2,7 +2,7 @@
 
 from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
-from seealike.recommend.lists import SimilarList, similar_lists
+from seealike.recommend.lists import SimilarList, product_lists, similar_lists
 from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
@@ -31,6 +31,7 @@ __all__ = [
     "StaleViewError",
     "View",
     "hits",
+    "product_lists",
     "similar_lists",
     "with_least_score",
     "with_relations",

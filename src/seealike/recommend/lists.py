@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from seealike.errors import UsageError
 from seealike.indexes import ExactIndex
 from seealike.recommend.answers import answer
+from seealike.recommend.products import NO_PRODUCT
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
@@ -62,26 +64,77 @@ def similar_lists(
             memory are gone.
         DamagedCatalogError: items have no vector.
     """
-    gathering = _Gathering(store)
-    gathered, after = None, -1
+    view, gathered = _newest(store, searcher)
+    keys = view.keys[np.argsort(view.living.ranks)].tolist()
+    wanted = [(gathered.ids[key], Example(gathered.ids[key])) for key in keys]
+    yield from _listed(view, gathered, searcher, wanted, (k, options, progress), gathered.ids.__getitem__)
+
+
+def product_lists(
+    store: ListStore, searcher: Searcher, k: int, options: SearchOptions, progress: ProgressCallback
+) -> Iterator[SimilarList]:
+    """Yield the list of every product, in the order of their names: the products most like all its pictures.
+
+    An item of no product is one of its own, under its id.
+
+    Raises:
+        UsageError: an item has the name of a product for an id, and is of none.
+        StaleViewError, DamagedCatalogError: see ``similar_lists``.
+    """
+    view, gathered = _newest(store, searcher)
+    products = searcher.products(view, options.group_by)
+    names = list(products.code_of)
+
+    def name_of(key: int) -> str:
+        code = int(products.of(np.array([key]))[0])
+        return gathered.ids[key] if code == NO_PRODUCT else names[code]
+
+    single = [gathered.ids[key] for key in view.keys[products.codes == NO_PRODUCT].tolist()]
+    if both := products.code_of.keys() & set(single):
+        name = min(both)
+        raise UsageError(
+            f"{name!r} is a product and an item of no product; change its id, or its {products.column}"
+        )
+    there = [name for name, count in zip(names, products.counts.tolist(), strict=True) if count]
+    wanted = sorted(
+        [*((n, Example(product=n)) for n in there), *((n, Example(n)) for n in single)], key=_name
+    )
+    yield from _listed(view, gathered, searcher, wanted, (k, options, progress), name_of)
+
+
+def _name(wanted: tuple[str, Example]) -> str:
+    return wanted[0]
+
+
+def _newest(store: ListStore, searcher: Searcher) -> tuple[View, _Gathered]:
+    gathering, after = _Gathering(store), -1
     for _ in range(ATTEMPTS):
         view = searcher.view(after=after)
         gathered, after = gathering.complete(view), view.generation
         if gathered is not None:
-            break
+            return view, gathered
         if store.state().generation == after:  # nobody wrote
             raise store.damaged("items without a vector")
-    else:
-        raise StaleViewError
-    keys = view.keys[np.argsort(view.living.ranks)].tolist()
-    for start in range(0, len(keys), BLOCK):
-        ids = [gathered.ids[key] for key in keys[start : start + BLOCK]]
-        query = Query([Examples((Example(own),)) for own in ids], k, options)
+    raise StaleViewError
+
+
+def _listed(
+    view: View,
+    gathered: _Gathered,
+    searcher: Searcher,
+    wanted: Sequence[tuple[str, Example]],
+    how: tuple[int, SearchOptions, ProgressCallback],
+    name_of: Callable[[int], str],
+) -> Iterator[SimilarList]:
+    k, options, progress = how
+    for start in range(0, len(wanted), BLOCK):
+        part = wanted[start : start + BLOCK]
+        query = Query([Examples((example,)) for _, example in part], k, options)
         found = answer(view, gathered, searcher, query, gathered.in_memory)
-        for own, results in zip(ids, found, strict=True):
-            similar = tuple(gathered.ids[one.key] for one in results)
-            yield SimilarList(own, similar, tuple(one.score for one in results))
-        progress(Progress("lists", min(start + BLOCK, len(keys)), len(keys)))
+        for (name, _), results in zip(part, found, strict=True):
+            similar = tuple(name_of(one.key) for one in results)
+            yield SimilarList(name, similar, tuple(one.score for one in results))
+        progress(Progress("lists", start + len(part), len(wanted)))
 
 
 class _Gathered:

@@ -377,8 +377,7 @@ class Hit:
     """One result of a search. ``score``: see :class:`Metric`; higher is closer.
 
     ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
-    left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
-    knows; ``probability``: of that or something stronger.
+    left out for this one.
     """
 
     id: str
@@ -388,8 +387,6 @@ class Hit:
     metadata: Metadata = field(default_factory=dict)
     others: int = 0
     near: int = 0
-    relation: Relation | None = None
-    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

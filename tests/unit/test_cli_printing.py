@@ -70,8 +70,6 @@ def test_json_is_one_document_with_every_field() -> None:
                         "metadata": {"price": 1.5, "new": True, "note": None},
                         "others": 0,
                         "near": 0,
-                        "relation": None,
-                        "probability": None,
                     },
                     {
                         "rank": 2,
@@ -82,8 +80,6 @@ def test_json_is_one_document_with_every_field() -> None:
                         "metadata": {},
                         "others": 0,
                         "near": 0,
-                        "relation": None,
-                        "probability": None,
                     },
                 ],
             },

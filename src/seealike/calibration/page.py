@@ -50,7 +50,7 @@ def calibration_page(report: CalibrateReport, catalog: Catalog) -> GalleryPage:
             GalleryChart("Can one trust it?", trust, reliability_chart(calibration)),
         ),
         tables=(_curves(report, calibration), _worth(calibration)),
-        sections=_examples(catalog),
+        sections=_examples(calibration, catalog),
         items=report.items,
         encoder=report.encoder.name,
         took_s=report.took_s,
@@ -104,7 +104,7 @@ def _worth(calibration: Calibration) -> GalleryTable:
     )
 
 
-def _examples(catalog: Catalog) -> tuple[GallerySection, ...]:
+def _examples(calibration: Calibration, catalog: Catalog) -> tuple[GallerySection, ...]:
     """Some items with what is closest to them, and what their scores say."""
     items = list(catalog.items())
     asked = [items[row] for row in sampled(len(items), EXAMPLES, 0)]
@@ -112,5 +112,10 @@ def _examples(catalog: Catalog) -> tuple[GallerySection, ...]:
     sections = []
     answers = catalog.similar_batch([item.id for item in asked], SHOWN, options=SearchOptions(pictures=True))
     for item, hits in zip(asked, answers, strict=True):
-        sections.append(GallerySection((describe.item(item),), tuple(map(describe.item, hits))))
+        said = calibration.said_of([hit.score for hit in hits])
+        shown = [
+            describe.item(hit, label="" if one is None else f"{one[0].words} {one[1]:.0%}")
+            for hit, one in zip(hits, said, strict=True)
+        ]
+        sections.append(GallerySection((describe.item(item),), tuple(shown)))
     return tuple(sections)

@@ -3,6 +3,7 @@
 An application over the facade: it knows catalogues and encoders, and nothing of how they are stored.
 """
 
+from seealike.catalog.labels import Condition, parse_condition
 from seealike.evaluation.comparison.compare import CompareOptions, compare
 from seealike.evaluation.comparison.speed import Cost, Timing
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
@@ -29,6 +30,7 @@ __all__ = [
     "ClassResult",
     "CompareOptions",
     "CompareReport",
+    "Condition",
     "Confusion",
     "Contested",
     "CopyReport",
@@ -52,6 +54,7 @@ __all__ = [
     "eval_page",
     "evaluate",
     "metric_names",
+    "parse_condition",
     "query_values",
     "remarks",
     "seen_note",

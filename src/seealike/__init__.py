@@ -31,16 +31,7 @@ from seealike.catalog import (
 )
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
-from seealike.recommend import (
-    Calibration,
-    Combine,
-    Example,
-    Hub,
-    ListsReport,
-    ReportedLists,
-    SimilarList,
-    UpdatedLists,
-)
+from seealike.recommend import Calibration, Combine, Example, Hub, ListsReport, ReportedLists, SimilarList
 from seealike.types import (
     Crop,
     Cropped,
@@ -90,7 +81,6 @@ __all__ = [
     "SkipReason",
     "Skipped",
     "SourceInfo",
-    "UpdatedLists",
     "VerifyReport",
     "__version__",
     "create",

@@ -377,7 +377,8 @@ class Hit:
     """One result of a search. ``score``: see :class:`Metric`; higher is closer.
 
     ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
-    left out for this one.
+    left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
+    knows; ``probability``: of that or something stronger.
     """
 
     id: str
@@ -387,6 +388,8 @@ class Hit:
     metadata: Metadata = field(default_factory=dict)
     others: int = 0
     near: int = 0
+    relation: Relation | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,6 @@ PUBLIC = [
     "SkipReason",
     "Skipped",
     "SourceInfo",
-    "UpdatedLists",
     "VerifyReport",
     "__version__",
     "create",
@@ -109,7 +108,6 @@ METHODS = [
     "skipped",
     "sources",
     "thumbnail",
-    "updated_lists",
     "vectors",
     "verify",
 ]

@@ -47,6 +47,39 @@ def test_the_table_the_json_and_info_agree_with_python(
     assert json.loads(capfd.readouterr().out)["calibration"]["learnt_on"] == kept.learnt_on
 
 
+def test_results_say_what_they_are_and_at_least_leaves_out_what_is_less(
+    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["search", str(photos / "round" / "00.png"), "-C", str(photos), "-k", "3"]
+    assert run(["calibrate", "-C", str(photos), "--forget", "--quiet"]) == 0
+    assert run([*command, "--at-least", "duplicate"]) == 2
+    assert "`seealike calibrate` learns it" in capfd.readouterr().err
+    assert run([*command, "--format", "csv"]) == 0
+    assert capfd.readouterr().out.startswith("query,rank,id,score,path\n")
+    assert run(["calibrate", "-C", str(photos), "--sample", "12", "--quiet"]) == 0
+    capfd.readouterr()
+    page = tmp_path / "found.html"
+    assert run([*command, "--at-least", "duplicate", "--gallery", str(page), "--quiet"]) == 0
+    heading, only = capfd.readouterr().out.splitlines()
+    assert heading.split() == ["rank", "score", "means", "id"]
+    assert only.split()[:4] == ["1", "1.000", "duplicate", "100%"]
+    assert '<span class="label">duplicate 100%</span>' in page.read_text("utf-8")
+    assert run([*command, "--format", "json"]) == 0
+    hits = json.loads(capfd.readouterr().out)["results"][0]["hits"]
+    assert (hits[0]["relation"], round(hits[0]["probability"], 2)) == ("duplicate", 1.0)
+    assert (hits[1]["relation"], hits[1]["probability"]) == (None, None)
+    assert run([*command, "--format", "csv"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0] == "query,rank,id,score,path,relation,probability"
+    assert lines[2].endswith(",,")
+    assert run(["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]) == 0
+    assert capfd.readouterr().out == "nothing similar to round/00.png\n"
+    empty = tmp_path / "empty.html"
+    command = ["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]
+    assert run([*command, "--gallery", str(empty), "--quiet"]) == 0
+    assert "Nothing similar: no picture is duplicate or more." in empty.read_text("utf-8")
+
+
 def test_what_was_learnt_is_forgotten_when_told_so(photos: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(["calibrate", "-C", str(photos), "--sample", "8", "--quiet"]) == 0
     assert run(["calibrate", "-C", str(photos), "--forget"]) == 0

@@ -9,43 +9,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import pytest
+from tests.commands import Call
 from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.catalog import ann
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.errors import NoCatalogError
-
-
-class Typed:
-    """What a command line printed, and how it ended."""
-
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    def json(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.out)
-        return parsed
-
-
-Call = Callable[..., Typed]
-
-
-@pytest.fixture
-def typed(capfd: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: str | Path) -> Typed:
-        code = run([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return Typed(code, captured.out, captured.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -440,3 +415,39 @@ def test_a_score_that_no_metric_gives_is_refused_as_a_limit(typed: Call, indexed
     wrong = typed("search", "--id", "absent", "-C", indexed, "--min-score", "2")
     assert wrong.code == 2
     assert "-2" in wrong.err
+
+
+def test_results_are_among_what_matches(typed: Call, shop: Path) -> None:
+    def ids(*arguments: str) -> set[str]:
+        found = typed("search", "--id", "p0", "-C", shop, "--pictures", *arguments, "--format", "csv")
+        assert found.code == 0
+        return {row["id"] for row in csv.DictReader(found.out.splitlines())}
+
+    assert ids() == {"p1", "p2", "p3", "p4"}
+    assert ids("--where", "price > 1 and stock < 28") == {"p1", "p2", "p3"}
+    assert ids("--where", "price > 1", "--where", "stock = 7 or stock = 28") == {"p1", "p4"}
+    assert ids("--same", "group") == {"p1"}
+    assert ids("--other", "group", "--where", "sku != 'SKU 3'") == {"p2", "p4"}
+    lists = typed("recommend", "--all", "-C", shop, "--where", "price < 2", "--quiet")
+    pairs = {(row["id"], row["similar_id"]) for row in csv.DictReader(lists.out.splitlines())}
+    assert {similar_id for _, similar_id in pairs} == {"p0", "p1"}
+    assert {item_id for item_id, _ in pairs} == {"p2", "p3", "p4"}  # a product is not in its own lists
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--where", "prize < 3"),
+            "unknown column 'prize' at character 1; known: Name, price, sku",
+        ),
+        (("--where", "price <"), "cannot read the condition 'price <' at its end: a value is expected"),
+        (("--same", "colour"), "unknown column 'colour'"),
+    ],
+)
+def test_a_condition_that_does_not_fit_is_a_usage_error_in_one_line(
+    typed: Call, shop: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    found = typed("search", "--id", "p0", "-C", shop, *arguments)
+    assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
+    assert said in found.err

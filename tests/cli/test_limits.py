@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.cli.test_commands import Call, typed  # noqa: F401  a fixture
+from tests.commands import Call
 from tests.pictures import picture, write_pictures
 
 import seealike
@@ -54,7 +54,7 @@ def test_limits_that_are_none_are_refused() -> None:
 
 def test_a_lower_limit_refuses_pictures_and_queries_and_a_higher_one_admits_them(
     tmp_path: Path,
-    typed: Call,  # noqa: F811
+    typed: Call,
 ) -> None:
     photos = tmp_path / "photos"
     write_pictures(photos, range(3))

@@ -129,7 +129,8 @@ def test_a_label_to_ignore_that_nothing_has_is_said_once_on_stderr(
     ("arguments", "code", "said"),
     [
         (["eval", "--label", "colour"], 2, "unknown label 'colour'; known: folder, prefix"),
-        (["eval", "--label", "folder", "--only", "split"], 2, "'split' is no COLUMN=VALUE"),
+        (["eval", "--label", "folder", "--only", "split ="], 2, "at its end: a value is expected"),
+        (["eval", "--label", "folder", "--only", "split=x"], 2, "unknown column 'split'"),
         (["eval", "--queries", "x"], 2, "add --label COLUMN"),
         (["eval", "--label", "folder", "--queries", "no-such-folder"], 1, "no-such-folder"),
         (["compare", "efficientnet-lite0"], 2, "name an encoder to compare efficientnet-lite0 with"),

@@ -7,8 +7,9 @@ looks only as deep as it must.
 from __future__ import annotations
 
 import itertools
+import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from tests.counting import commit, made_store, new_item, searcher_of, vector
 
 from seealike.errors import UsageError
 from seealike.recommend import Combine, Example, Examples, Query, SearchOptions, hits
+from seealike.store import NewItem
 from seealike.types import Hit, Metric
 
 POOL, LEAST_POOL = 10, 100
@@ -34,6 +36,20 @@ class Entry:
     number: int  # of its vector
     group: str | None
 
+    @property
+    def colour(self) -> str | None:
+        """In its metadata."""
+        return ("red", "blue", None)[self.number % 3]
+
+
+WHERE: dict[str | None, Callable[[Entry], bool]] = {
+    None: lambda _: True,
+    "colour = 'red'": lambda entry: entry.colour == "red",
+    "not colour = 'red' or group = 'a'": lambda entry: entry.colour == "blue" or entry.group == "a",
+    "colour is null and group is not null": lambda entry: entry.colour is None and entry.group is not None,
+    "colour = 'green'": lambda _: False,
+}
+
 
 class Answer(NamedTuple):
     id: str
@@ -43,6 +59,14 @@ class Answer(NamedTuple):
 
 
 # -- the derivation ------------------------------------------------------------------------------------
+
+
+def may_be_shown(entry: Entry, liked: Sequence[Entry], options: SearchOptions) -> bool:
+    """Whether the conditions let an item be a hit of those who like some items."""
+    colours = {one.colour for one in liked} - {None}
+    same = not options.same or entry.colour in colours
+    other = not options.other or bool(colours and entry.colour and entry.colour not in colours)
+    return WHERE[options.where](entry) and same and other
 
 
 class CancelledError(Exception):
@@ -102,13 +126,19 @@ def rankings(
         entry.id for entry in by_id.values() if entry.group in {example.product for example in named} - {None}
     }
     own = set() if options.pictures else {by_id[item_id].group for item_id in gone if item_id} - {None}
+    liked = [
+        entry
+        for entry in by_id.values()
+        for example in examples.like
+        if entry.id == example.id or (example.product is not None and entry.group == example.product)
+    ]
     found = []
     for query in query_vectors(examples, by_id, options.combine):
         row = np.asarray(query, dtype=np.float32)  # queries are kept in single precision
         ranking = [
             (entry.id, scored(row, vector(entry.number), options.metric))
             for entry in by_id.values()
-            if entry.id not in gone and entry.group not in own
+            if entry.id not in gone and entry.group not in own and may_be_shown(entry, liked, options)
         ]
         if options.min_score is not None:
             ranking = [pair for pair in ranking if pair[1] >= options.min_score]
@@ -202,10 +232,15 @@ def found(
 ) -> list[list[Hit]]:
     with tempfile.TemporaryDirectory() as folder:
         store = made_store(Path(folder) / "catalog")
-        commit(store, [replace(new_item(entry.id, entry.number), group=entry.group) for entry in items])
+        commit(store, [as_item(entry) for entry in items])
         answers = hits(store, searcher_of(store), Query(wanted, k, options), lambda: lambda _: None)
         store.close()
     return answers
+
+
+def as_item(entry: Entry) -> NewItem:
+    said = json.dumps({"colour": entry.colour})
+    return replace(new_item(entry.id, entry.number), group=entry.group, metadata_json=said)
 
 
 def as_answers(answers: Sequence[Hit]) -> list[Answer]:
@@ -227,6 +262,9 @@ OPTIONS = st.builds(
     diversity=st.sampled_from([0.0, 0.0, 0.3, 0.7, 1.0]),
     dedup=st.none() | st.sampled_from([0.5, 0.95, 1.0]),
     combine=st.sampled_from(Combine),
+    where=st.none() | st.sampled_from([*WHERE]),
+    same=st.sampled_from([(), (), ("colour",)]),
+    other=st.sampled_from([(), (), ("colour",)]),
 ).map(lambda o: replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN else o)
 WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5])
 
@@ -257,6 +295,10 @@ def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
     wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions
 ) -> None:
     items, examples = wanted
+    if (options.same or options.other) and all(example.vector is not None for example in examples.like):
+        with pytest.raises(UsageError, match="compares with an item, and none is liked"):
+            found(items, [examples], k, options)
+        return
     try:
         expected = derived(items, examples, k, options)
     except CancelledError:
@@ -274,10 +316,10 @@ def test_there_are_k_results_whenever_k_exist_and_none_is_of_the_querys_own_prod
     options = replace(options, min_score=None, dedup=None)
     wanted = [Examples((Example(entry.id),)) for entry in items]
     for entry, answers in zip(items, found(items, wanted, k, options), strict=True):
+        others = [other for other in items if other.id != entry.id and may_be_shown(other, [entry], options)]
         if options.pictures:
-            exist = len(items) - 1
+            exist = len(others)
         else:
-            others = [other for other in items if other.id != entry.id]
             products = {other.group or other.id for other in others} - {entry.group}
             exist = len(products)
             assert entry.group is None or entry.group not in {hit.group for hit in answers}

@@ -22,8 +22,10 @@ from seealike.calibration.pairs import Pairs, Questions, asked_twice
 from seealike.catalog import Beta, Curve
 from seealike.errors import DamagedCatalogError, UnknownNameError, UsageError
 from seealike.evaluation import Resampling
+from seealike.recommend import Examples
+from seealike.recommend.scale import is_scaled
 from seealike.testing import FakeEncoder
-from seealike.types import Float32Array, Relation
+from seealike.types import Float32Array, Metric, Relation
 from seealike.vectors import unit_rows
 
 FEW = Resampling(rounds=60)
@@ -428,3 +430,131 @@ def test_the_auc_is_how_often_what_is_right_is_ahead() -> None:
         bad = [scores[i] for i in range(40) if labels[i] != labels[query]]
         ahead = sum((a > b) + (a == b) / 2 for a in good for b in bad) / (len(good) * len(bad))
         assert pairs.aucs[query] == pytest.approx(ahead, abs=1e-6)
+
+
+# -- what searches say then ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scaled(shop_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[seealike.Catalog]:
+    """The shop, calibrated, with thresholds that cut its lists in their middle."""
+    path = tmp_path_factory.mktemp("scaled") / "catalog"
+    with seealike.create(path, encoder=FakeEncoder()) as made:
+        made.index(shop_folder / "shop.csv")
+        calibrate(made, options("kind"))
+        scale = made.calibration
+        assert scale is not None
+        curves = [
+            replace(curve, beta=beta, least_score=beta.least_score())
+            for curve, beta in zip(
+                scale.curves, (Beta(9, 9, -34), Beta(5, 9, -31), Beta(6, 4, -8)), strict=True
+            )
+        ]
+        made.keep_calibration(replace(scale, curves=tuple(curves)))
+        yield made
+
+
+STRENGTH = list(Relation)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("pictures", [True, False])
+@pytest.mark.parametrize("relation", STRENGTH[:3])
+def test_at_least_a_relation_is_the_same_list_without_what_is_less(
+    scaled: seealike.Catalog, relation: Relation, pictures: bool, metric: Metric
+) -> None:
+    ids = [item.id for item in scaled.items()]
+    plain = seealike.SearchOptions(pictures=pictures, metric=metric)
+    found = left = 0
+    for everything, some in zip(
+        scaled.similar_batch(ids, 100, options=plain),
+        scaled.similar_batch(ids, 100, options=replace(plain, at_least=relation)),
+        strict=True,
+    ):
+        told = [hit.relation for hit in everything]
+        assert None not in told
+        enough = [
+            hit for hit in everything if STRENGTH.index(hit.relation or relation) <= STRENGTH.index(relation)
+        ]
+        assert some == enough
+        found, left = found + len(some), left + len(everything) - len(some)
+    assert left > 0
+    assert found > 0 or not pictures
+
+
+def test_hits_say_what_the_scale_says_of_their_cosine(scaled: seealike.Catalog) -> None:
+    scale = scaled.calibration
+    assert scale is not None
+    every = seealike.SearchOptions(pictures=True)
+    for hit in scaled.similar("0-0", 40, options=every):
+        [said] = scale.said_of([hit.score])
+        assert (hit.relation, hit.probability) == said
+    near = scaled.similar("0-0", 3, options=replace(every, metric=Metric.EUCLIDEAN))
+    for hit, same in zip(near, scaled.similar("0-0", 3, options=every), strict=True):
+        assert hit.relation is same.relation
+        assert hit.probability == pytest.approx(same.probability, abs=1e-4)
+    columns = near.columns()
+    assert columns["relation"] == [hit.relation.value for hit in near if hit.relation]
+    assert columns["probability"] == [hit.probability for hit in near]
+
+
+def test_nothing_is_said_where_several_are_made_one_or_something_is_disliked(
+    scaled: seealike.Catalog,
+) -> None:
+    every = seealike.SearchOptions(pictures=True)
+    told = seealike.SearchOptions(pictures=True, at_least=Relation.SIMILAR)
+    each = replace(every, combine=seealike.Combine.EACH)
+    assert all(hit.relation for hit in scaled.recommend(["0-0", "3-0"], k=5, options=each))
+    assert scaled.recommend(["0-0", "3-0"], k=5, options=replace(each, at_least=Relation.SIMILAR))
+    product = seealike.Example(product="P1")
+    for like, dislike in ((["0-0", "3-0"], []), (["0-0"], ["3-0"]), ([product], [])):
+        assert not any(hit.relation for hit in scaled.recommend(like, dislike, 5, options=every))
+        with pytest.raises(UsageError, match="--at-least is for what one picture is to another"):
+            scaled.recommend(like, dislike, 5, options=told)
+
+
+def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> None:
+    told = seealike.SearchOptions(pictures=True, at_least="same-product")  # type: ignore[arg-type]
+    for one in scaled.recommend_all(5, options=told):
+        assert list(one.similar_ids) == scaled.similar(one.id, 5, options=told).ids
+
+
+def test_a_score_that_is_wanted_as_well_counts_where_it_is_higher(scaled: seealike.Catalog) -> None:
+    scale = scaled.calibration
+    assert scale is not None
+    least = scale.least_score(Relation.SIMILAR)
+    assert least is not None
+    for score in (least - 0.2, least + 0.1, 0.0):
+        both = seealike.SearchOptions(score, pictures=True, at_least=Relation.SIMILAR)
+        higher = seealike.SearchOptions(max(score, least), pictures=True)
+        assert scaled.similar("5-0", 40, options=both) == scaled.similar("5-0", 40, options=higher)
+
+
+def test_at_least_is_refused_where_nothing_tells_it(shop: seealike.Catalog) -> None:
+    with pytest.raises(UsageError, match="has not been learnt: `seealike calibrate` learns it"):
+        shop.similar("0-0", options=seealike.SearchOptions(at_least=Relation.SIMILAR))
+    calibrate(shop, options())
+    with pytest.raises(
+        UsageError, match="nothing has been learnt here of what is similar, only of duplicate"
+    ):
+        shop.similar("0-0", options=seealike.SearchOptions(at_least=Relation.SIMILAR))
+    assert "relation" in shop.similar("0-0", options=seealike.SearchOptions(pictures=True)).columns()
+    with pytest.raises(UsageError, match="whatever there is, is at least unrelated"):
+        seealike.SearchOptions(at_least=Relation.UNRELATED)
+    with pytest.raises(UnknownNameError, match="unknown relation 'alike'"):
+        seealike.SearchOptions(at_least="alike")  # type: ignore[arg-type]
+
+
+def test_words_are_on_another_scale(scaled: seealike.Catalog) -> None:
+    words, options_ = Examples((seealike.Example(text="red"),)), seealike.SearchOptions()
+    assert not is_scaled(words, options_)
+    assert is_scaled(Examples((seealike.Example("0-0"),)), options_)
+
+
+def test_a_relation_that_no_score_reaches_leaves_nothing(shop: seealike.Catalog) -> None:
+    calibrate(shop, options())
+    scale = shop.calibration
+    assert scale is not None
+    never = replace(scale.curves[0], beta=Beta(0, 0, -3), least_score=None)
+    shop.keep_calibration(replace(scale, curves=(never,)))
+    assert shop.similar("0-0", options=seealike.SearchOptions(at_least=Relation.DUPLICATE)) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seealike.catalog.labels import Condition, labels_of, numbered, parse_condition, text_of
+from seealike.catalog.labels import check_conditions, labels_of, matching, numbered, text_of
 from seealike.errors import UnknownNameError, UsageError
 from seealike.types import Item, Metadata, MetadataValue
 
@@ -77,16 +77,18 @@ def test_numbers_of_labels_are_in_alphabetical_order() -> None:
     assert (names, numbers.tolist()) == (["a", "b"], [1, -1, 0, 1])
 
 
-@pytest.mark.parametrize("text", ["split", "=test", ""])
-def test_a_condition_is_a_column_an_equals_sign_and_a_value(text: str) -> None:
-    with pytest.raises(UsageError, match="no COLUMN=VALUE"):
-        parse_condition(text)
+def test_conditions_hold_for_items_as_they_do_in_a_catalogue() -> None:
+    items = [item("a/1.jpg", {"kids": True, "price": 3}), item("b/2.jpg", {"kids": False, "split": "test"})]
+    assert matching(items, []) == [True, True]
+    assert matching(items, ["kids=true"]) == [True, False]
+    assert matching(items, ["split=test", "price is null"]) == [False, True]
+    assert matching(items, ["folder = 'a' and prefix is null"]) == [True, False]
+    assert matching([], ["split=test"]) == []
+    with pytest.raises(UsageError, match="unknown column 'spilt'"):
+        matching(items, ["spilt=test"])
 
 
-def test_a_condition_compares_as_people_write_values() -> None:
-    one = Item("a", None, None, {"kids": True, "price": 3, "size": None, "year": 2020.0}, 1, 1)
-    assert Condition("kids", "true").holds(one)
-    assert Condition("price", "3").holds(one)
-    assert Condition("size", "").holds(one)
-    assert Condition("year", " 2020 ").holds(one)
-    assert not Condition("price", "3.0").holds(one)
+@pytest.mark.parametrize("text", ["=test", "", "split=test set"])
+def test_what_is_no_condition_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="condition"):
+        check_conditions(["split=test", text])

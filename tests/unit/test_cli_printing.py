@@ -70,6 +70,8 @@ def test_json_is_one_document_with_every_field() -> None:
                         "metadata": {"price": 1.5, "new": True, "note": None},
                         "others": 0,
                         "near": 0,
+                        "relation": None,
+                        "probability": None,
                     },
                     {
                         "rank": 2,
@@ -80,6 +82,8 @@ def test_json_is_one_document_with_every_field() -> None:
                         "metadata": {},
                         "others": 0,
                         "near": 0,
+                        "relation": None,
+                        "probability": None,
                     },
                 ],
             },

@@ -15,13 +15,11 @@ import seealike
 from seealike.catalog import ann
 from seealike.errors import SourceError, UnknownNameError, UsageError
 from seealike.evaluation import (
-    Condition,
     EvalOptions,
     LabelReport,
     Resampling,
     evaluate,
     metric_names,
-    parse_condition,
     query_values,
 )
 from seealike.evaluation.measure.evaluate import approximate_recall
@@ -127,16 +125,14 @@ def test_without_a_label_groups_and_copies_are_measured(shop: seealike.Catalog) 
 
 def test_a_query_set_asks_the_others_only(shop: seealike.Catalog) -> None:
     test = {item.id for item in shop.items() if item.metadata["split"] == "test"}
-    found = labelled(
-        shop, EvalOptions(label="kind", k=3, query_where=(parse_condition("split=test"),), resampling=FEW)
-    )
+    found = labelled(shop, EvalOptions(label="kind", k=3, query_where=("split=test",), resampling=FEW))
     expected = slowly(shop, "kind", 3, queries=test, without_group=True)
     assert means(found) == pytest.approx(expected, abs=1e-9)
     assert (found.mode, found.searched) == ("query set", 18)
 
 
 def test_only_narrows_queries_and_items_alike(shop: seealike.Catalog) -> None:
-    found = labelled(shop, EvalOptions(label="kind", only=(Condition("split", "test"),), resampling=FEW))
+    found = labelled(shop, EvalOptions(label="kind", only=("split=test",), resampling=FEW))
     assert found.queries + found.lonely == found.searched + 0 == 5  # of 6, one has no label
 
 
@@ -209,14 +205,15 @@ def test_a_sample_of_the_queries_is_drawn_and_said(shop: seealike.Catalog) -> No
     ("options", "said"),
     [
         (EvalOptions(label="alone"), "no query has another item with the same alone"),
-        (EvalOptions(label="kind", only=(Condition("split", "tset"),)), "no item has split=tset"),
-        (EvalOptions(label="kind", query_where=(Condition("split", "x"),)), "there is no query"),
-        (EvalOptions(query_where=(Condition("split", "test"),)), "add --label"),
+        (EvalOptions(label="kind", only=("split=tset",)), "for no item split=tset; give --only"),
+        (EvalOptions(label="kind", query_where=("split=x",)), "there is no query"),
+        (EvalOptions(label="kind", query_where=("spilt=x",)), "unknown column 'spilt'.*did you mean split"),
+        (EvalOptions(query_where=("split=test",)), "add --label"),
         (EvalOptions(ignore_labels=("a",)), "add --label"),
         (EvalOptions(label="kind", k=0), "at least 1"),
         (EvalOptions(label="kind", resampling=Resampling(39)), "takes 40 rounds at least, not 39"),
         (EvalOptions(label="kind", resample_by="sender"), "no query has a 'sender'"),
-        (EvalOptions(label="kind", queries="x", query_where=(Condition("a", "b"),)), "give --queries or"),
+        (EvalOptions(label="kind", queries="x", query_where=("a=b",)), "give --queries or"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_line(
@@ -279,7 +276,7 @@ class Counted(np.ndarray[tuple[int, int], np.dtype[np.float32]]):
         (EvalOptions(label="folder"), 0),
         (EvalOptions(label="season", ignore_labels=("Not sure",), max_queries=0), 22),
         (EvalOptions(label="season", ignore_labels=("Not sure",), max_queries=5), 22 + 5),
-        (EvalOptions(label="season", query_where=(Condition("split", "test"),)), 24),
+        (EvalOptions(label="season", query_where=("split=test",)), 24),
     ],
 )
 def test_no_more_than_one_copy_of_the_vectors_is_made(

@@ -22,7 +22,6 @@ from seealike.encoders.card import mark_of, marks_to_text
 from seealike.errors import UsageError
 from seealike.evaluation import (
     CompareOptions,
-    Condition,
     EvalOptions,
     LabelReport,
     Timing,
@@ -152,7 +151,7 @@ def test_where_the_caller_says_who_asks_what_was_learnt_is_searched_but_does_not
     train = {item.id for item in catalog.items()} - test
     one = min(test)
     learns(catalog, shop, train | {one})
-    report = evaluate(catalog, EvalOptions(label="kind", query_where=(Condition("split", "test"),)))
+    report = evaluate(catalog, EvalOptions(label="kind", query_where=("split=test",)))
     found = report.labels
     assert found is not None
     assert (found.queries, found.searched, found.seen, report.seen) == (11, 36, 1, 37)
@@ -194,7 +193,7 @@ def test_copies_are_made_of_what_is_new(catalog: seealike.Catalog, shop: Path) -
 
 def test_where_nothing_is_left_that_is_said_in_one_line(catalog: seealike.Catalog, shop: Path) -> None:
     learns(catalog, shop, {item.id for item in catalog.items()})
-    for options in (LABEL, EvalOptions(), EvalOptions(label="kind", query_where=(Condition("kind", "1"),))):
+    for options in (LABEL, EvalOptions(), EvalOptions(label="kind", query_where=("kind=1",))):
         with pytest.raises(UsageError, match=r"learnt from all \d+ pictures .* nothing is left") as refused:
             evaluate(catalog, options)
         assert "\n" not in str(refused.value)
@@ -212,7 +211,7 @@ def test_encoders_are_compared_on_what_none_of_them_learnt_from(
     assert "learnt from: 20 of these items, so they neither ask nor are searched" in found.notes
     rest = {f"{number:02}" for number in range(20, COUNT)}
     assert found.encoders[0].metrics["precision@1"].value == pytest.approx(share(hits(catalog, rest, rest)))
-    asked = EvalOptions(label="kind", query_where=(Condition("split", "test"),))
+    asked = EvalOptions(label="kind", query_where=("split=test",))
     found = compare(catalog, [other], CompareOptions(asked, timing=Timing.OFF))
     assert (found.queries, found.seen) == (7, 20)
     copies = compare(catalog, [other], CompareOptions(EvalOptions(sample=100), timing=Timing.OFF))

@@ -50,7 +50,7 @@ def calibration_page(report: CalibrateReport, catalog: Catalog) -> GalleryPage:
             GalleryChart("Can one trust it?", trust, reliability_chart(calibration)),
         ),
         tables=(_curves(report, calibration), _worth(calibration)),
-        sections=_examples(calibration, catalog),
+        sections=_examples(catalog),
         items=report.items,
         encoder=report.encoder.name,
         took_s=report.took_s,
@@ -104,7 +104,7 @@ def _worth(calibration: Calibration) -> GalleryTable:
     )
 
 
-def _examples(calibration: Calibration, catalog: Catalog) -> tuple[GallerySection, ...]:
+def _examples(catalog: Catalog) -> tuple[GallerySection, ...]:
     """Some items with what is closest to them, and what their scores say."""
     items = list(catalog.items())
     asked = [items[row] for row in sampled(len(items), EXAMPLES, 0)]
@@ -112,10 +112,5 @@ def _examples(calibration: Calibration, catalog: Catalog) -> tuple[GallerySectio
     sections = []
     answers = catalog.similar_batch([item.id for item in asked], SHOWN, options=SearchOptions(pictures=True))
     for item, hits in zip(asked, answers, strict=True):
-        said = calibration.said_of([hit.score for hit in hits])
-        shown = [
-            describe.item(hit, label="" if one is None else f"{one[0].words} {one[1]:.0%}")
-            for hit, one in zip(hits, said, strict=True)
-        ]
-        sections.append(GallerySection((describe.item(item),), tuple(shown)))
+        sections.append(GallerySection((describe.item(item),), tuple(map(describe.item, hits))))
     return tuple(sections)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import encoded_images
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
-from seealike.catalog.session import Session
+from seealike.catalog.session import Session, scale_of
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
 from seealike.recommend import (
@@ -26,11 +25,11 @@ from seealike.recommend import (
     ReportedLists,
     SearchOptions,
     SimilarList,
-    UpdatedLists,
-    Wanted,
     hits,
+    product_lists,
     similar_lists,
-    updated_lists,
+    with_least_score,
+    with_relations,
 )
 from seealike.types import (
     Embedded,
@@ -143,29 +142,20 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
+        by_product: bool = False,
         progress: ProgressCallback | None = None,
     ) -> Iterator[SimilarList]:
-        """The ``k`` most similar items of every item, in id order, in bounded memory."""
-        check_count(k, "k")
-        store, searcher = self._session.reading()
-        return similar_lists(store, searcher, k, options, progress or unwatched)
+        """The ``k`` most similar items of every item, in id order, in bounded memory.
 
-    def updated_lists(
-        self,
-        k: int = 10,
-        *,
-        options: SearchOptions = SearchOptions(),
-        progress: ProgressCallback | None = None,
-    ) -> UpdatedLists:
-        """The lists of ``recommend_all``, made from those of the last call: only what changed is made anew.
-
-        The catalogue keeps them for the next call, as files of its own. They are those of ``recommend_all``
-        where every vector is compared; with an approximate index a few neighbours may be others.
+        ``by_product``: the most similar products of every product, in the order of their names.
         """
         check_count(k, "k")
+        if by_product and options.pictures:
+            raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
-        keeper = ListKeeper(store, self._session.files)
-        return updated_lists(store, searcher, keeper, Wanted(k, options, progress or unwatched))
+        options = with_least_score(options, scale_of(store), ())
+        made = product_lists if by_product else similar_lists
+        return made(store, searcher, k, options, progress or unwatched)
 
     def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
         """The lists of ``recommend_all``, counted as they pass by: ``report()`` then tells of all of them."""
@@ -224,11 +214,15 @@ class Asker:
     def _ask(self, wanted: Sequence[Examples], k: int, options: SearchOptions) -> list[Hits]:
         check_count(k, "k")
         store, searcher = self._session.reading()
-        query = Query(self._encoded(wanted), k, options)
+        scale = scale_of(store)
+        query = Query(self._encoded(wanted), k, with_least_score(options, scale, wanted))
         found = hits(store, searcher, query, lambda: absolute_paths(store))
         about = asked_with(wanted, options)
         thumbnail = _weakly(self)
-        return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
+        return [
+            Hits(with_relations(one, scale, examples, options), asked, thumbnail)
+            for one, examples, asked in zip(found, wanted, about, strict=True)
+        ]
 
     def _encoded(self, wanted: Sequence[Examples]) -> list[Examples]:
         """Pictures and words as vectors: each kind of all the lists at once."""

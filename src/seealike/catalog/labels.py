@@ -7,44 +7,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from seealike.errors import UnknownNameError, UsageError
 from seealike.recommend import columns
+from seealike.recommend.columns import Columns, Facts
+from seealike.recommend.filters import parse
+from seealike.recommend.query import check_condition
 from seealike.types import Int64Array, Item, MetadataValue
 
 GROUP = columns.GROUP
 _EXACT = 2**53  # whole numbers below are written out; floats above skip some of them
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """``COLUMN=VALUE``: what a column of the metadata must say."""
-
-    column: str
-    value: str
-
-    def holds(self, item: Item) -> bool:
-        """Whether it does."""
-        return text_of(read(self.column)(item)) == text_of(self.value)
-
-    def __str__(self) -> str:
-        """As it was typed."""
-        return f"{self.column}={self.value}"
-
-
-def parse_condition(text: str) -> Condition:
-    """Read ``COLUMN=VALUE``.
+def check_conditions(conditions: Iterable[str]) -> None:
+    """Refuse what is no condition.
 
     Raises:
-        UsageError: there is no column, or no equals sign.
+        UsageError: one is none; the message says where and what was expected there.
     """
-    column, sign, value = text.partition("=")
-    if not column or not sign:
-        raise UsageError(f"{text!r} is no COLUMN=VALUE, for instance split=test")
-    return Condition(column, value)
+    for condition in conditions:
+        check_condition(condition)
+
+
+def matching(items: Sequence[Item], conditions: Sequence[str]) -> list[bool]:
+    """Which items keep all conditions. Sizes and times of files are not known here.
+
+    Raises:
+        UsageError: a condition does not fit the columns that the items have.
+    """
+    facts = [Facts(one.id, one.path, one.group, one.metadata, one.width_px, one.height_px) for one in items]
+    said = Columns.of(np.arange(1, len(facts) + 1), lambda after: facts[after:])
+    masks = [parse(condition).mask(said) for condition in conditions if items]
+    return np.logical_and.reduce(masks).tolist() if masks else [True] * len(items)
 
 
 def read(column: str) -> Callable[[Item], MetadataValue]:

@@ -100,6 +100,17 @@ def _json_list(*names: str) -> Recogniser:
     return recognise
 
 
+def _json_of_products(head: bytes, _: bytes) -> bool:
+    """An object with a list of texts a line."""
+    first, second, *_rest = [*head.split(b"\n", 2), b"", b""]
+    try:
+        found = json.loads(b"{" + second.rstrip(b"\r,") + b"}") if second != b"}" else {"": [""]}
+    except (ValueError, RecursionError):
+        return False
+    texts = [text for value in found.values() for text in (value if isinstance(value, list) else [None])]
+    return first == b"{" and all(isinstance(text, str) for text in texts)
+
+
 def _has_fields(line: bytes, names: tuple[str, ...]) -> bool:
     try:
         found = json.loads(line)
@@ -139,7 +150,7 @@ LISTS = OutputKind(
     "file of lists",
     {
         ".csv": _csv(*LIST_COLUMNS),
-        ".json": _json_list(*LIST_COLUMNS),
+        ".json": lambda head, tail: _json_list(*LIST_COLUMNS)(head, tail) or _json_of_products(head, tail),
         ".jsonl": _json_lines(*LIST_COLUMNS),
         ".parquet": _parquet(PARQUET_LISTS),
     },

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from seealike.catalog.items import listed_ids, public_item
 from seealike.catalog.options import CatalogInfo, SourceInfo, VerifyReport
-from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session
+from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, scale_of
 from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
@@ -121,8 +121,7 @@ class Reader:
     @property
     def calibration(self) -> Calibration | None:
         """What scores are worth here, where ``seealike.calibration`` has learnt it; ``None``: nobody has."""
-        text = self._session.store.calibration()
-        return None if text is None else Calibration.from_json(text)
+        return scale_of(self._session.store)
 
     def info(self) -> CatalogInfo:
         """Counts, sizes, generation, encoder and the state of the approximate index."""

@@ -19,6 +19,7 @@ from seealike.gallery import (
     render_gallery,
     shown_with_pictures,
 )
+from seealike.recommend import SearchOptions
 from seealike.types import Hit, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
@@ -148,14 +149,19 @@ class _Question:
 
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
     groups = question.groups
-    least = hits.asked.options.min_score
     return GallerySection(
         question.shown(describe),
         tuple(describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits)),
-        empty="Nothing similar was found."
-        if least is None
-        else f"Nothing similar with a score of {least:g} or more.",
+        empty=_empty(hits.asked.options),
     )
+
+
+def _empty(options: SearchOptions) -> str:
+    if options.at_least is not None:
+        return f"Nothing similar: no picture is {options.at_least.words} or more."
+    if options.min_score is not None:
+        return f"Nothing similar with a score of {options.min_score:g} or more."
+    return "Nothing similar was found."
 
 
 def _check_caption(column: str | None, questions: Sequence[_Question], answers: Sequence[Hits]) -> None:

@@ -27,7 +27,7 @@ from seealike.errors import (
 from seealike.forking import keep_for_ever, tell_of_forks
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Encoder
-from seealike.recommend import Searcher
+from seealike.recommend import Calibration, Searcher
 from seealike.store import FileSystem, SqliteStore, StoreWriter, WriterLock, schema
 from seealike.types import ProgressCallback
 
@@ -48,6 +48,12 @@ def reading_of(store: SqliteStore) -> Reading:
         store, dimension, lambda record: ann.load(directory, record), lambda: absolute_paths(store)
     )
     return Reading(store, searcher)
+
+
+def scale_of(store: SqliteStore) -> Calibration | None:
+    """What the scores of a catalogue are worth, where that has been learnt."""
+    text = store.calibration()
+    return None if text is None else Calibration.from_json(text)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ _FIRST, _LAST = ("tutorial",), ("recipes", "how-it-works", "cli", "api")
 MORE = {
     "demo": ("tutorial",),
     "index": ("tables", "keep-up-to-date", "skipped-files"),
-    "search": ("scores", "other-programs", "text-search"),
-    "recommend": ("similar-items", "other-programs"),
+    "search": ("scores", "filters", "other-programs", "text-search"),
+    "recommend": ("similar-items", "filters", "several-examples", "other-programs"),
     "ls": ("skipped-files", "other-programs"),
     "verify": ("recover",),
     "encoders": ("own-encoder", "timm-models"),

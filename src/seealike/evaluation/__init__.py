@@ -3,7 +3,6 @@
 An application over the facade: it knows catalogues and encoders, and nothing of how they are stored.
 """
 
-from seealike.catalog.labels import Condition, parse_condition
 from seealike.evaluation.comparison.compare import CompareOptions, compare
 from seealike.evaluation.comparison.speed import Cost, Timing
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
@@ -30,7 +29,6 @@ __all__ = [
     "ClassResult",
     "CompareOptions",
     "CompareReport",
-    "Condition",
     "Confusion",
     "Contested",
     "CopyReport",
@@ -54,7 +52,6 @@ __all__ = [
     "eval_page",
     "evaluate",
     "metric_names",
-    "parse_condition",
     "query_values",
     "remarks",
     "seen_note",

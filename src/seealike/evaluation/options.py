@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from seealike.catalog.labels import Condition
 from seealike.evaluation.statistics.intervals import Resampling
 from seealike.types import PathInput
 
@@ -17,7 +16,7 @@ class EvalOptions:
         label: what is right: a column of the metadata, ``folder``, ``group`` or ``prefix``. With ``None``
             it is the group where there are groups, and pictures look for their own copies.
         ignore_labels: labels that are no class; their items are left out altogether.
-        only: conditions for an item to take part at all.
+        only: conditions for an item to take part at all, such as ``split = 'test'``.
         query_where: conditions for an item to be a query; the others are searched. Empty: every item is a
             query among all others.
         queries: a folder or table of pictures from outside that are the queries.
@@ -31,8 +30,8 @@ class EvalOptions:
 
     label: str | None = None
     ignore_labels: tuple[str, ...] = ()
-    only: tuple[Condition, ...] = ()
-    query_where: tuple[Condition, ...] = ()
+    only: tuple[str, ...] = ()
+    query_where: tuple[str, ...] = ()
     queries: PathInput | None = None
     k: int = 10
     max_queries: int = 10_000

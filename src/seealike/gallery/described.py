@@ -87,6 +87,8 @@ def _chip(item: Item | Hit, groups: Collection[str]) -> str:
     """What a hit stands for, in a few words."""
     said = [SAME_GROUP] if item.group is not None and item.group in groups else []
     if isinstance(item, Hit):
+        if item.relation is not None and item.probability is not None and not said:
+            said.append(f"{item.relation.words} {item.probability:.0%}")
         said += [f"1 of {item.others + 1} pictures"] if item.others else []
         said += [f"{item.near} nearly equal"] if item.near else []
     return " · ".join(said)

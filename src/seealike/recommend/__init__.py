@@ -2,11 +2,10 @@
 
 from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
-from seealike.recommend.kept import KeptLists
-from seealike.recommend.lists import SimilarList, UpdatedLists, Wanted, similar_lists, updated_lists
+from seealike.recommend.lists import SimilarList, product_lists, similar_lists
 from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
-from seealike.recommend.scale import Beta, Bin, Calibration, Curve
+from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import View
 
@@ -23,7 +22,6 @@ __all__ = [
     "Examples",
     "Hub",
     "ItemRow",
-    "KeptLists",
     "ListsReport",
     "Query",
     "ReportedLists",
@@ -31,10 +29,10 @@ __all__ = [
     "Searcher",
     "SimilarList",
     "StaleViewError",
-    "UpdatedLists",
     "View",
-    "Wanted",
     "hits",
+    "product_lists",
     "similar_lists",
-    "updated_lists",
+    "with_least_score",
+    "with_relations",
 ]

@@ -9,14 +9,15 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from seealike.recommend.filters import Among
 from seealike.recommend.mixing import PLAIN, mixed
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
-from seealike.recommend.ranking import Ranked, Scores
+from seealike.recommend.ranking import NOTHING, Ranked, Scores
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
-from seealike.types import Float32Array, Int64Array
+from seealike.types import Int64Array
 
 RANKED_AT_ONCE = 1024
 
@@ -74,23 +75,21 @@ def candidates_of(
     Raises:
         StaleViewError: items of the view are gone by now.
     """
-    asked = min(len(view), depth + max((len(target.excluded) for target in targets), default=0))
-    whole = asked == len(view)
-    ranked = iter(
-        _ranked(view, searcher, [row for t in targets for row in t.vectors], asked, options, reader)
-    )
+    asked = depth + max((len(target.excluded) for target in targets), default=0)
     found: list[Candidates] = []
-    for target in targets:
-        each: list[Candidates] = []
-        for vector, mix in zip(target.vectors, target.mixes, strict=True):
-            similar = next(ranked)
+    for target, (similar, count) in zip(
+        targets, _ranked(view, searcher, targets, asked, options, reader), strict=True
+    ):
+        whole, each = asked >= count, []
+        for vector, mix, ranked in zip(target.vectors, target.mixes, similar, strict=True):
             if mix is PLAIN:
-                candidates = Candidates(*similar, similar[1], whole=whole)
+                candidates = Candidates(*ranked, ranked[1], whole=whole)
             else:
                 similarity_of = partial(searcher.scores, view, vector, metric=options.metric, reader=reader)
-                candidates = _sorted(
-                    mixed(similar, mix, asked, similarity_of, whole=whole), view, whole=whole
-                )
+                candidates = _sorted(mixed(ranked, mix, asked, similarity_of, whole=whole), view, whole=whole)
+                if target.among is not None:  # what is mixed in knows no conditions
+                    allowed = target.among.keys(searcher.columns(view))
+                    candidates = candidates.at(np.isin(candidates.keys, allowed))
             each.append(_eligible(candidates, target, options, products))
         found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
     return found
@@ -99,20 +98,32 @@ def candidates_of(
 def _ranked(
     view: View,
     searcher: Searcher,
-    vectors: Sequence[Float32Array],
+    targets: Sequence[Target],
     k: int,
     options: SearchOptions,
     reader: VectorReader | None,
-) -> list[Ranked]:
-    """The most similar items for every vector; those of pictures that are there twice are ranked once."""
-    places: dict[bytes, int] = {}
-    place_of = [places.setdefault(vector.tobytes(), len(places)) for vector in vectors]
-    distinct = np.frombuffer(b"".join(places), dtype=np.float32).reshape(len(places), view.dimension)
-    ranked: list[Ranked] = []
-    for start in range(0, len(distinct), RANKED_AT_ONCE):
-        part = distinct[start : start + RANKED_AT_ONCE]
-        ranked += searcher.rank(view, part, k, options=options, reader=reader)
-    return [ranked[place] for place in place_of]
+) -> list[tuple[list[Ranked], int]]:
+    """The most similar items for every vector of every target, and how many items there are for it.
+
+    Targets with the same condition are ranked together, and vectors of pictures that are there twice once.
+    """
+    asked: dict[Among | None, dict[bytes, Ranked]] = {}
+    for target in targets:
+        asked.setdefault(target.among, {}).update((row.tobytes(), NOTHING) for row in target.vectors)
+    counts: dict[Among | None, int] = {}
+    for among, ranked in asked.items():
+        allowed = None if among is None else among.keys(searcher.columns(view))
+        counts[among] = len(view if allowed is None else allowed)
+        distinct = np.frombuffer(b"".join(ranked), dtype=np.float32).reshape(len(ranked), view.dimension)
+        best: list[Ranked] = []
+        for start in range(0, len(distinct), RANKED_AT_ONCE):
+            part = distinct[start : start + RANKED_AT_ONCE]
+            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed)
+        asked[among] = dict(zip(ranked, best, strict=True))
+    return [
+        ([asked[target.among][row.tobytes()] for row in target.vectors], counts[target.among])
+        for target in targets
+    ]
 
 
 def _sorted(found: tuple[Int64Array, Scores, Scores], view: View, *, whole: bool) -> Candidates:

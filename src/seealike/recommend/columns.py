@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Float64Array = npt.NDArray[np.float64]
     Mask = npt.NDArray[np.bool_]
 
+Array = TypeVar("Array", bound="npt.NDArray[Any]")
+
 GROUP, FOLDER, PREFIX, ID, PATH = "group", "folder", "prefix", "id", "path"
 METADATA = "metadata."  # before the name of a column of the metadata that one of ours hides
 MODIFIED = "modified"
@@ -34,55 +36,23 @@ _MEASURES = ("width_px", "height_px", "size_bytes", MODIFIED)
 _NAMES = (ID, PATH, FOLDER, PREFIX)
 _BEGINNING = re.compile(r"[^\W\d_]+")
 _NULL = -(1 << 63)  # of a measure that is not known
-_REMEMBERED = 32
+_REMEMBERED = 16
 
 
-class ColumnRow(Protocol):
-    """What is read of an item."""
+class Facts(NamedTuple):
+    """What is read of an item; ``path`` is absolute. ``None``: it is not known, or there is none."""
 
-    @property
-    def key(self) -> int:
-        """Its key."""
-
-    @property
-    def id(self) -> str:
-        """The caller's id."""
-
-    @property
-    def path(self) -> bytes | None:
-        """The stored path."""
-
-    @property
-    def source(self) -> int:
-        """The number of the source it belongs to."""
-
-    @property
-    def group(self) -> str | None:
-        """The caller's group."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """The caller's columns."""
-
-    @property
-    def width_px(self) -> int:
-        """Upright."""
-
-    @property
-    def height_px(self) -> int:
-        """Upright."""
-
-    @property
-    def size_bytes(self) -> int | None:
-        """Of the file."""
-
-    @property
-    def mtime_ns(self) -> int | None:
-        """Of the file."""
+    id: str
+    path: str | None
+    group: str | None
+    metadata: Metadata
+    width_px: int
+    height_px: int
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
 
 
-RowAndPath = tuple[ColumnRow, "str | None"]
-Rows = Callable[[int], Iterable[RowAndPath]]  # those with greater keys
+Rows = Callable[[int], Iterable[Facts]]  # of the items with greater keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +128,7 @@ class Columns:
         self.keys = keys
         self._coded, self._measures, self._rows = coded, measures, rows
         self._derived: dict[str, Column] = {}
-        self._remembered: dict[Hashable, Mask] = {}
+        self._remembered: dict[Hashable, Any] = {}
         self._deriving = threading.RLock()
 
     @classmethod
@@ -167,8 +137,7 @@ class Columns:
 
         Args:
             keys: theirs, ascending.
-            rows: gives their rows, ascending, and the absolute path of each; asked again where ids or paths
-                are needed.
+            rows: gives what is said of them, in this order; asked again where ids or paths are needed.
             held: columns of an older generation, in which no row has changed since.
         """
         before = None if held is None else held.only(keys)
@@ -254,17 +223,18 @@ class Columns:
         """
         return self.column(name).items_values(places)
 
-    def remembered(self, what: Hashable, make: Callable[[], Mask]) -> Mask:
-        """A mask over the items, made once. Shapes: (n,)."""
+    def remembered(self, what: Hashable, make: Callable[[], Array]) -> Array:
+        """What is derived from the columns, under a name of its own, made once."""
         with self._deriving:
-            found = self._remembered.get(what)
-        if found is None:
-            found = make()
-            found.flags.writeable = False
-            with self._deriving:
-                while len(self._remembered) >= _REMEMBERED:
-                    del self._remembered[next(iter(self._remembered))]
-                self._remembered[what] = found
+            known: Array | None = self._remembered.get(what)
+        if known is not None:
+            return known
+        found = make()
+        found.flags.writeable = False
+        with self._deriving:
+            while len(self._remembered) >= _REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[what] = found
         return found
 
     def _made(self, name: str) -> Column:
@@ -322,11 +292,11 @@ class _Coding:
         return Column(codes, self._values)
 
 
-def _read(keys: Int64Array, rows: Iterable[RowAndPath], again: Rows) -> Columns:
+def _read(keys: Int64Array, rows: Iterable[Facts], again: Rows) -> Columns:
     group = _Coding()
     metadata: dict[str, _Coding] = {}
     measured: list[tuple[int, int, int, int]] = []
-    for place, (row, _) in enumerate(rows):
+    for place, row in enumerate(rows):
         group.add(place, row.group or None)
         for name, value in row.metadata.items():
             coding = metadata.get(name)
@@ -342,11 +312,11 @@ def _read(keys: Int64Array, rows: Iterable[RowAndPath], again: Rows) -> Columns:
     return Columns(keys, coded, dict(zip(_MEASURES, np.ascontiguousarray(measures), strict=True)), again)
 
 
-def _names_of(count: int, rows: Iterable[RowAndPath]) -> dict[str, Column]:
+def _names_of(count: int, rows: Iterable[Facts]) -> dict[str, Column]:
     """What items are called, which is hardly ever asked for, and is as much as there are items."""
     codings = {name: _Coding() for name in _NAMES}
-    for place, (row, path) in enumerate(rows):
-        said = path.replace(os.sep, "/") if path is not None else None
+    for place, row in enumerate(rows):
+        said = row.path.replace(os.sep, "/") if row.path is not None else None
         where = said if said is not None else row.id
         called = {ID: row.id, PATH: said, FOLDER: folder_of(where) or None, PREFIX: prefix_of(where) or None}
         for name, value in called.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
-from seealike.types import Float32Array, ImageInput, Metric
+from seealike.recommend.filters.parsing import parse
+from seealike.types import Float32Array, ImageInput, Metric, Relation
 
 DISLIKE_WEIGHT = 0.5
 NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
@@ -42,8 +43,12 @@ class SearchOptions:
         pictures: single pictures, not one result a product.
         group_by: the column that says which product an item shows: the group, or one of the metadata.
         diversity: 0 sorts by score alone; towards 1, results are more unlike each other.
+        at_least: leave out hits that are less than this to what was asked with, as the calibration says.
         dedup: of results that are as similar as this to each other, show the first one (a cosine).
         combine: how several liked examples become one list.
+        where: a condition that hits keep, such as ``category = 'shoes' and price < 100``.
+        same: columns in which hits say the same as an item that is liked.
+        other: columns in which hits say something else than all items that are liked.
     """
 
     min_score: float | None = None
@@ -53,17 +58,53 @@ class SearchOptions:
     group_by: str = GROUP
     diversity: float = 0.0
     dedup: float | None = None
+    at_least: Relation | None = None
     combine: Combine = Combine.AVERAGE
+    where: str | None = None
+    same: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what would silently find nothing, or something else."""
         object.__setattr__(self, "metric", known_member(Metric, self.metric, "metric"))
         object.__setattr__(self, "combine", known_member(Combine, self.combine, "combine"))
+        object.__setattr__(self, "same", _columns(self.same, "same"))
+        object.__setattr__(self, "other", _columns(self.other, "other"))
+        if self.where is not None:
+            check_condition(self.where)
         if self.min_score is not None:
             check_number(self.min_score, "min_score")
         check_between(self.diversity, "diversity", 0, 1)
         if self.dedup is not None:
             check_between(self.dedup, "dedup", -1, 1)
+        if self.at_least is not None:
+            object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
+            if self.at_least is Relation.UNRELATED:
+                raise UsageError("whatever there is, is at least unrelated; name similar or more")
+
+    @property
+    def narrows(self) -> bool:
+        """Whether not every item may be a hit, whatever its score."""
+        return self.where is not None or bool(self.same or self.other)
+
+
+def _columns(names: object, field: str) -> tuple[str, ...]:
+    """Names of columns; one alone will do."""
+    found = (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
+    if not all(isinstance(name, str) for name in found):
+        raise UsageError(f"{field} is a list of names of columns, not {names!r}")
+    return found
+
+
+def check_condition(text: object) -> None:
+    """Refuse what is no condition.
+
+    Raises:
+        UsageError: it is none; the message says where and what was expected there.
+    """
+    if not isinstance(text, str):
+        raise UsageError(f"a condition is text, not {type(text).__name__}")
+    parse(text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.errors import known_member
-from seealike.types import Relation
+from seealike.errors import UsageError, known_member
+from seealike.recommend.query import Combine, Examples, SearchOptions
+from seealike.recommend.ranking import converted
+from seealike.types import Hit, Metric, Relation
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 STALE_SHARE = 0.2  # of the items it was learnt from: after as many changes, learn anew
 _NEAREST = 1e-6  # to -1 and 1: scores have six decimals
+_DECIMALS = 6
+_NEVER = 2.0  # more than any score
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +148,13 @@ class Calibration:
         return min((score for score in scores if score is not None), default=None)
 
     def probability(self, relation: Relation, scores: Sequence[float] | Numbers) -> Numbers:
-        """How likely this relation, or a stronger one, is at every score (a cosine). Shapes: (m,) to (m,)."""
+        """How likely this relation, or a stronger one, is at every score (a cosine). Shapes: (m,) to (m,).
+
+        Four decimals: the last ones depend on how many scores are looked at together.
+        """
         wide = np.asarray(scores, dtype=np.float64)
-        return np.asarray(np.max([curve.beta.of(wide) for curve in self._at_least(relation)], axis=0))
+        shares = [curve.beta.of(wide) for curve in self._at_least(relation)]
+        return np.asarray(np.max(shares, axis=0), np.float64).round(4)
 
     def said_of(self, scores: Sequence[float] | Numbers) -> list[tuple[Relation, float] | None]:
         """Of every score the strongest relation that is as likely as not, and how likely it or a stronger is.
@@ -157,7 +165,7 @@ class Calibration:
         said: list[tuple[Relation, float] | None] = [None] * len(wide)
         if Relation.UNRELATED in self.relations:
             likely = self.probability(Relation.SIMILAR, wide).tolist()
-            said = [(Relation.UNRELATED, 1.0 - probability) for probability in likely]
+            said = [(Relation.UNRELATED, round(1.0 - probability, 4)) for probability in likely]
         for curve in reversed(self.curves):
             least = self.least_score(curve.relation)
             if least is None:
@@ -185,6 +193,62 @@ class Calibration:
         strength = list(Relation)
         least = strength.index(known_member(Relation, relation, "relation"))
         return [curve for curve in self.curves if strength.index(curve.relation) <= least]
+
+
+def is_scaled(one: Examples, options: SearchOptions) -> bool:
+    """Whether the scores of a list are what scales are learnt from: cosines of one picture with another.
+
+    They are none where words ask, or where several examples, or dislikes, are made one direction. Pictures
+    that take turns are each asked with alone.
+    """
+    alone = len(one.like) == 1 or options.combine is Combine.EACH
+    return alone and not one.dislike and all(like.text is None and like.product is None for like in one.like)
+
+
+def with_least_score(
+    options: SearchOptions, scale: Calibration | None, wanted: Sequence[Examples]
+) -> SearchOptions:
+    """``at_least`` as a ``min_score``, in the units of the metric.
+
+    Raises:
+        UsageError: the scale does not tell what is at least that, or is not for such questions.
+    """
+    relation = options.at_least
+    if relation is None:
+        return options
+    if scale is None:
+        raise UsageError(
+            "what scores are worth here has not been learnt: `seealike calibrate` learns it; or give a "
+            "--min-score instead of --at-least"
+        )
+    if relation not in scale.relations:
+        known = ", ".join(one.value for one in scale.relations if one is not Relation.UNRELATED)
+        raise UsageError(
+            f"nothing has been learnt here of what is {relation.value}, only of {known}; "
+            "`seealike calibrate` says what that takes"
+        )
+    if not all(is_scaled(one, options) for one in wanted):
+        raise UsageError(
+            "--at-least is for what one picture is to another: not for words, products, dislikes, or several "
+            "examples taken together"
+        )
+    least = scale.least_score(relation)
+    score = _NEVER if least is None else float(converted(np.array([least], np.float32), options.metric)[0])
+    return replace(options, min_score=max(score, options.min_score or score))
+
+
+def with_relations(
+    hits: Sequence[Hit], scale: Calibration | None, one: Examples, options: SearchOptions
+) -> Sequence[Hit]:
+    """Hits that say what they are to what was asked with, where the scale knows."""
+    if scale is None or not hits or not is_scaled(one, options):
+        return hits
+    scores = np.array([hit.score for hit in hits])
+    cosines = scores if options.metric is Metric.COSINE else np.round(1.0 - scores**2 / 2.0, _DECIMALS)
+    return [
+        hit if said is None else replace(hit, relation=said[0], probability=said[1])
+        for hit, said in zip(hits, scale.said_of(cosines), strict=True)
+    ]
 
 
 @lru_cache(maxsize=8)

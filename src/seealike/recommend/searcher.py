@@ -17,11 +17,11 @@ import numpy as np
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
-from seealike.recommend.columns import GROUP, ColumnRow, Columns, RowAndPath
+from seealike.recommend.columns import GROUP, Columns, Facts
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined
-from seealike.recommend.view import Keys, RowReader, StoreState, VectorReader, VectorStore, View
+from seealike.recommend.view import DescribedRow, Keys, RowReader, StoreState, VectorReader, VectorStore, View
 from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Proposal
 from seealike.vectors import unit_rows
 
@@ -50,7 +50,7 @@ class Searcher:
         store: VectorStore,
         dimension: int,
         open_ann: Callable[[str], tuple[Proposer, RowReader | None] | None],
-        path_of: Callable[[], Callable[[ColumnRow], str | None]] = lambda: lambda _: None,
+        path_of: Callable[[], Callable[[DescribedRow], str | None]] = lambda: lambda _: None,
     ) -> None:
         """Nothing is read yet.
 
@@ -192,13 +192,22 @@ class Searcher:
                 self._columns = view.generation, found
             return found
 
-    def _rows(self, view: View, after: int) -> Iterator[RowAndPath]:
-        """The rows of the view's items with greater keys, and the path of each."""
+    def _rows(self, view: View, after: int) -> Iterator[Facts]:
+        """What is said of the view's items with greater keys."""
         wanted = view.keys[np.searchsorted(view.keys, after, side="right") :].tolist()
         path_of, seen = self._path_of(), 0
         for row in self._store.items_after(after) if wanted else ():
             if row.key == wanted[seen]:
-                yield row, path_of(row)
+                yield Facts(
+                    row.id,
+                    path_of(row),
+                    row.group,
+                    row.metadata,
+                    row.width_px,
+                    row.height_px,
+                    row.size_bytes,
+                    row.mtime_ns,
+                )
                 seen += 1
                 if seen == len(wanted):
                     break

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seealike.recommend.columns import Columns
+from seealike.recommend.filters import Among
 from seealike.recommend.mixing import PLAIN, Mix
 from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Example, Examples, Query, taste
@@ -20,7 +22,8 @@ class Target:
     """What one list is compared with.
 
     ``weights`` say how often each of the vectors takes its turn, ``mixes`` what counts beside each.
-    ``excluded`` are keys, ``own`` the codes of products. Shapes: vectors is (m, d), weights and mixes (m,).
+    ``excluded`` are keys, ``own`` the codes of products; ``among`` says which items may be hits, all if it
+    does not. Shapes: vectors is (m, d), weights and mixes (m,).
     """
 
     vectors: Float32Array
@@ -28,6 +31,7 @@ class Target:
     mixes: tuple[Mix, ...]
     excluded: frozenset[int]
     own: frozenset[int]
+    among: Among | None = None
 
 
 def targets_of(
@@ -48,16 +52,23 @@ def targets_of(
         UsageError: a list has no example of what is liked, or its examples cancel each other.
     """
     named = _Named.looked_up(view, items, searcher, query.examples, products)
-    return [_target(one, named, query, products) for one in query.examples]
+    columns = searcher.columns(view) if query.options.narrows else None
+    return [_target(one, named, query, products, columns) for one in query.examples]
 
 
-def _target(one: Examples, named: _Named, query: Query, products: Products | None) -> Target:
+def _target(
+    one: Examples, named: _Named, query: Query, products: Products | None, columns: Columns | None
+) -> Target:
     keys = [key for example in (*one.like, *one.dislike) for key in named.keys_of(example)]
     own: frozenset[int] = frozenset()
     if products is not None and not query.options.pictures:
         own = products.of_items(keys)
     vectors, weights = _compared(one, named, query.options.combine)
-    return Target(vectors, weights, (PLAIN,) * len(vectors), frozenset(keys), own)
+    among = None
+    if columns is not None:
+        liked = [key for example in one.like for key in named.keys_of(example)]
+        among = Among.of(query.options, columns, np.array(liked, dtype=np.int64))
+    return Target(vectors, weights, (PLAIN,) * len(vectors), frozenset(keys), own, among)
 
 
 def _compared(one: Examples, named: _Named, combine: Combine) -> tuple[Float32Array, tuple[float, ...]]:

@@ -11,8 +11,7 @@ import numpy as np
 from seealike.errors import DamagedCatalogError
 from seealike.indexes import ExactIndex
 from seealike.protocols import Proposer
-from seealike.recommend.columns import ColumnRow
-from seealike.types import Float16Array, Int64Array
+from seealike.types import Float16Array, Int64Array, Metadata
 
 
 class StoreState(Protocol):
@@ -41,6 +40,50 @@ class StoreState(Protocol):
     @property
     def ann(self) -> str | None:
         """The record of the ANN snapshot, if there is one."""
+
+
+class DescribedRow(Protocol):
+    """What is read of an item for the columns."""
+
+    @property
+    def key(self) -> int:
+        """Its key."""
+
+    @property
+    def id(self) -> str:
+        """The caller's id."""
+
+    @property
+    def path(self) -> bytes | None:
+        """The stored path."""
+
+    @property
+    def source(self) -> int:
+        """The number of the source it belongs to."""
+
+    @property
+    def group(self) -> str | None:
+        """The caller's group."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """The caller's columns."""
+
+    @property
+    def width_px(self) -> int:
+        """Upright."""
+
+    @property
+    def height_px(self) -> int:
+        """Upright."""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the file."""
+
+    @property
+    def mtime_ns(self) -> int | None:
+        """Of the file."""
 
 
 class StoreChanges(Protocol):
@@ -85,7 +128,7 @@ class VectorStore(VectorReader, Protocol):
     def key_changes(self, generation: int, last_key: int) -> StoreChanges | None:
         """What became of an older generation's keys, or ``None``: read all."""
 
-    def items_after(self, key: int) -> Iterator[ColumnRow]:
+    def items_after(self, key: int) -> Iterator[DescribedRow]:
         """Every item with a greater key, ascending."""
 
     def groups(self) -> tuple[StoreState, Sequence[tuple[int, str]]]:

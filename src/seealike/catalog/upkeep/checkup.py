@@ -13,10 +13,10 @@ from seealike.catalog import ann
 from seealike.catalog.encoder.at_hand import remembered_spec
 from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.options import AnnInfo, CatalogInfo, Finding, SourceInfo, VerifyReport
-from seealike.catalog.session import Current, reading_of
+from seealike.catalog.session import Current, reading_of, scale_of
 from seealike.catalog.sync.sources import known_sources, layout_of
 from seealike.catalog.upkeep import findings
-from seealike.recommend import ATTEMPTS, Calibration, Searcher, SearchOptions, StaleViewError, View
+from seealike.recommend import ATTEMPTS, Searcher, SearchOptions, StaleViewError, View
 from seealike.store import FileSystem, SqliteStore, State, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.types import Float32Array, SkipReason
@@ -32,8 +32,7 @@ def describe(store: SqliteStore) -> CatalogInfo:
     for (_, reason), count in skips.items():
         reasons[reason] += count
     sources = _sources(store, state, skips)
-    text = store.calibration()
-    calibration = None if text is None else Calibration.from_json(text)
+    calibration = scale_of(store)
     return CatalogInfo(
         path=store.directory,
         items=state.count,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import click
 
-from seealike.catalog import Catalog, ResultsLook, SearchOptions, UpdatedLists
+from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions
 from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
-from seealike.cli.hints import check_files, check_not_empty, file_hint
+from seealike.cli.examples import read_examples
+from seealike.cli.hints import check_not_empty
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
+from seealike.cli.options.examples import TypedExamples, examples_options
 from seealike.cli.options.outputs import (
     Gallery,
     force_option,
@@ -37,22 +41,21 @@ GALLERY_LISTS = 1000
 
 
 @click.command(name="recommend", cls=GatheringCommand)
-@click.option("--like", "likes", multiple=True, metavar="ID", help="An item that is liked; may be repeated.")
-@click.option("--not", "dislikes", multiple=True, metavar="ID", help="An item that is not; may be repeated.")
-@click.option("--like-file", "files", multiple=True, metavar="FILE", help="A liked picture from anywhere.")
+@examples_options
 @click.option("--all", "everybody", is_flag=True, help="The list of every item.")
+@click.option(
+    "--by",
+    type=click.Choice(["item", "product"]),
+    default="item",
+    show_default=True,
+    help="With --all: of what.",
+)
 @output_option(
     "-o",
     "--output",
     kind=LISTS,
     metavar="FILE",
     text="With --all: a .csv, .json, .jsonl or .parquet file, written atomically.",
-)
-@output_option(
-    "--update",
-    kind=LISTS,
-    metavar="FILE",
-    text="As -o, but only lists that changed since the last --update are made anew.",
 )
 @report_option(
     kind=LISTS_REPORT,
@@ -68,23 +71,29 @@ GALLERY_LISTS = 1000
     default=None,
     help="How to print the results.  [default: table; with --all csv, or what -o ends in]",
 )
+@click.option(
+    "--combine",
+    type=click.Choice([way.value for way in Combine]),
+    default=Combine.AVERAGE.value,
+    show_default=True,
+    help="average: close to the mean of what is liked; each: the neighbours of each in turns.",
+)
 @gallery_options(f"Also write a page of the results (--all: of up to {GALLERY_LISTS:,} items).")
 @force_option
 @limit_option
 @quiet_option
 def command(
-    likes: tuple[str, ...],
-    dislikes: tuple[str, ...],
-    files: tuple[str, ...],
+    examples: TypedExamples,
     everybody: bool,
+    by: str,
     output: OutputFile | None,
-    update: OutputFile | None,
     report: OutputFile | None,
     catalog: str | None,
     encoder: str | None,
     k: int,
     options: SearchOptions,
     form: str | None,
+    combine: str,
     page: Gallery | None,
     force: bool,  # noqa: ARG001  the outputs know it
     limits: DecodeLimits,
@@ -94,74 +103,74 @@ def command(
 
     \b
     seealike recommend --like shirts/12.jpg --like shirts/40.jpg --not shirts/7.jpg
+    seealike recommend --like a.jpg:2 --like-text "in red" --combine each --diversity 0.3
     seealike recommend --all -k 10 -o similar.csv
+    seealike recommend --all --by product -o similar.json
     seealike recommend --all -o similar.parquet --report
-    seealike recommend --all --update similar.parquet
     """
-    if everybody == bool(likes or files):
+    by_product = by == "product"
+    if everybody == examples.any_liked:
         raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
-    if (dislikes and everybody) or ((output or update or report) and not everybody):
-        raise click.UsageError("--not goes with --like; -o, --update and --report go with --all")
-    if output and update:
-        raise click.UsageError("--update FILE writes the file; leave out -o")
-    list_format = format_of(update or output, form) if everybody else ListFormat.CSV
-    outputs = (update or output, page.output if page else None, report if report and report.path else None)
+    if by_product and (report or page):
+        raise click.UsageError("--report and --gallery look at lists of items: leave out --by product")
+    if (examples.any_disliked and everybody) or ((output or report or by_product) and not everybody):
+        raise click.UsageError("--not goes with --like; -o, --report and --by product with --all")
+    list_format = format_of(output, form) if everybody else ListFormat.CSV
+    outputs = (output, page.output if page else None, report if report and report.path else None)
     with opened_catalog(catalog, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         if everybody:
-            _lists(
-                opened,
-                k,
-                options,
-                update or output,
-                list_format,
-                page,
-                report,
-                update=bool(update),
-                quiet=quiet,
-            )
+            what = _Lists(k, options, by_product)
+            _lists(opened, what, output, list_format, page, report, quiet=quiet)
             return
         started = time.perf_counter()
-        check_files(opened, files, "--like")
-        with file_hint(opened, "it is a file: say --like-file"):
-            hits = opened.recommend(likes, dislikes, k, like_images=files, options=options)
+        liked, disliked = read_examples(examples, opened)
+        options = replace(options, combine=Combine(combine))
+        hits = opened.recommend(liked, disliked, k, options=options)
         took_s = time.perf_counter() - started
         if page:
             write_page(page, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
-        label = " ".join((*likes, *files, *(f"not {item_id}" for item_id in dislikes)))
-        write_results([QueryResult(label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
+        write_results([QueryResult(examples.label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
+
+
+class _Lists(NamedTuple):
+    """Which lists are made."""
+
+    k: int
+    options: SearchOptions
+    by_product: bool
+
+    @property
+    def kind(self) -> str:
+        """What each is of."""
+        return "product" if self.by_product else "item"
 
 
 def _lists(
     catalog: Catalog,
-    k: int,
-    options: SearchOptions,
+    what: _Lists,
     output: OutputFile | None,
     form: ListFormat,
     page: Gallery | None,
     report: OutputFile | None,
     *,
-    update: bool,
     quiet: bool,
 ) -> None:
     started = time.perf_counter()
     with progress_printer(quiet) as progress:
-        make = catalog.updated_lists if update else catalog.recommend_all
-        lists = make(k, options=options, progress=progress)
+        lists = catalog.recommend_all(
+            what.k, options=what.options, by_product=what.by_product, progress=progress
+        )
         reported = catalog.reported(lists) if report else None
-        count = write_lists(reported or lists, output, form, catalog)
+        count = write_lists(reported or lists, output, form, catalog, by_product=what.by_product)
     took_s = time.perf_counter() - started
     if not quiet and output:
-        anew = f", {lists.changed:,} of them changed," if isinstance(lists, UpdatedLists) else ""
-        echo(f"{output.path}: lists of {counted(count, 'item')}{anew} in {took_s:.1f} s", err=True)
-        if isinstance(lists, UpdatedLists) and lists.always_whole:
-            wishes = " and ".join(f"--{name.replace('_', '-')}" for name in lists.always_whole)
-            echo(f"lists with {wishes} are made anew every time: they cannot be brought up to date", err=True)
+        echo(f"{output.path}: lists of {counted(count, what.kind)} in {took_s:.1f} s", err=True)
     if report and reported:
         write_report(reported.report(), report, catalog, quiet=quiet)
     if page:
         chosen = list(islice(catalog.items(), GALLERY_LISTS))
-        answers = catalog.similar_batch([item.id for item in chosen], k, options=options)
+        answers = catalog.similar_batch([item.id for item in chosen], what.k, options=what.options)
         shown = lists_with_pictures(
             [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, answers, strict=True)
         )

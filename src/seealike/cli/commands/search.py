@@ -7,7 +7,7 @@ import time
 
 import click
 
-from seealike.catalog import ResultsLook, SearchOptions
+from seealike.catalog import Example, ResultsLook, SearchOptions
 from seealike.cli.hints import check_files, check_not_empty, file_hint
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import (
@@ -32,6 +32,7 @@ _STANDARD_INPUT = "-"
 @click.command(name="search", cls=GatheringCommand)
 @click.argument("files", metavar="[FILE]...", nargs=-1)
 @click.option("--id", "by_id", is_flag=True, help="The arguments are ids of items, not files.")
+@click.option("--product", "by_product", is_flag=True, help="The arguments are products: all their pictures.")
 @click.option(
     "--text",
     "texts",
@@ -50,6 +51,7 @@ _STANDARD_INPUT = "-"
 def command(
     files: tuple[str, ...],
     by_id: bool,
+    by_product: bool,
     texts: tuple[str, ...],
     catalog: str | None,
     encoder: str | None,
@@ -71,21 +73,26 @@ def command(
     seealike search photo.jpg
     seealike search photo.jpg -k 20 --min-score 0.7 --gallery found.html
     seealike search --id shirts/12.jpg --format json
+    seealike search --product SKU-17 --pictures
     seealike search --text "red summer dress" --text "leather boots"
     seealike search *.jpg --format paths --null | xargs -0 ls
     """
     if not files and not texts:
         raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
-    if by_id and not files:
-        raise click.UsageError("--id goes with the ids of items, as arguments")
+    if (by_id or by_product) and not files:
+        raise click.UsageError("--id goes with the ids of items, as arguments, --product with products")
+    if by_id and by_product:
+        raise click.UsageError("the arguments are ids or products: leave out --id or --product")
     check_null(form, null=null)
-    if not by_id and files.count(_STANDARD_INPUT) > 1:
+    if not (by_id or by_product) and files.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
     with opened_catalog(catalog, page.output if page else None, encoder=encoder, limits=limits) as opened:
         if by_id:
             with file_hint(opened, "it is a file: leave out --id"):
                 answers = opened.similar_batch(files, k, options=options)
+        elif by_product:
+            answers = [opened.recommend([Example(product=name)], k=k, options=options) for name in files]
         else:
             check_files(opened, files, "--id")
             images = [_picture(name, limits.file_bytes) for name in files]

@@ -9,7 +9,7 @@ import click
 from seealike.cli.options.basic import Function, Gathered, number_option, together
 
 if TYPE_CHECKING:
-    from seealike.evaluation import Condition, EvalOptions, Resampling
+    from seealike.evaluation import EvalOptions, Resampling
 
 _FIELDS = (
     *("label", "ignore_labels", "only", "query_where", "k"),
@@ -35,16 +35,14 @@ def eval_options(function: Function) -> Function:
         click.option(
             "--only",
             multiple=True,
-            metavar="COLUMN=VALUE",
-            callback=_conditions,
-            help="Take only items whose column says this. May be repeated; all must hold.",
+            metavar="CONDITION",
+            help="Take only items that keep this, such as split=test. May be repeated; all must hold.",
         ),
         click.option(
             "--query-where",
             multiple=True,
-            metavar="COLUMN=VALUE",
-            callback=_conditions,
-            help="Items whose column says this are the queries, the others are searched.",
+            metavar="CONDITION",
+            help="Items that keep this are the queries, the others are searched.",
         ),
         number_option(
             "-k", "--top", "k", default=10, least=1, metavar="K", text="How many results to look at."
@@ -69,12 +67,6 @@ def eval_options(function: Function) -> Function:
         ),
         click.argument("options", cls=Gathered, of=_FIELDS, into=_eval_options),
     )(function)
-
-
-def _conditions(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[Condition, ...]:
-    from seealike.evaluation import parse_condition
-
-    return tuple(map(parse_condition, given))
 
 
 def _resampling(_: click.Context, __: click.Parameter, seed: int) -> Resampling:

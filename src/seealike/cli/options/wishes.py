@@ -6,9 +6,13 @@ import click
 
 from seealike.catalog import NEARLY_EQUAL, SearchOptions
 from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
+from seealike.types import Relation
 
 # Each is called as the field of ``SearchOptions`` is that it sets.
-_OF = ("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup")
+_OF = (
+    *("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup", "at_least"),
+    *("where", "same", "other"),
+)
 
 
 def search_options(function: Function) -> Function:
@@ -43,6 +47,32 @@ def search_options(function: Function) -> Function:
         click.option(
             "--dedup", is_flag=True, callback=_nearly_equal, help="Of nearly equal results, show the first."
         ),
+        click.option(
+            "--at-least",
+            type=click.Choice(
+                [relation.value for relation in Relation if relation is not Relation.UNRELATED]
+            ),
+            help="Leave out what is less than this, as `seealike calibrate` has learnt it.",
+        ),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="CONDITION",
+            callback=_joined,
+            help="Only what keeps this, such as \"category = 'shoes' and price < 100\". May be repeated.",
+        ),
+        click.option(
+            "--same",
+            multiple=True,
+            metavar="COLUMN",
+            help="Only what says the same there as a liked item. May be repeated.",
+        ),
+        click.option(
+            "--other",
+            multiple=True,
+            metavar="COLUMN",
+            help="Only what says something else there than the liked items. May be repeated.",
+        ),
         metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
         click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
         click.argument("options", cls=Gathered, of=_OF, into=lambda: SearchOptions),
@@ -51,3 +81,8 @@ def search_options(function: Function) -> Function:
 
 def _nearly_equal(ctx: click.Context, parameter: click.Parameter, value: bool) -> float | None:  # noqa: ARG001
     return NEARLY_EQUAL if value else None
+
+
+def _joined(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:  # noqa: ARG001
+    """Several conditions as one that keeps them all."""
+    return " and ".join(f"({one})" for one in given) if len(given) > 1 else next(iter(given), None)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from seealike.catalog.output_kinds import LIST_COLUMNS, LISTS_REPORT_MARK, PARQUET_KEY, PARQUET_LISTS
 from seealike.cli.printing.results import hit_lines, write_paths
-from seealike.cli.printing.rows import plain, row_lines, write_lines
+from seealike.cli.printing.rows import json_text, plain, row_lines, write_lines
 from seealike.cli.printing.text import echo, one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
+from seealike.sources.ids import printable
 from seealike.types import Hit
 from seealike.wording import counted
 
@@ -63,9 +64,16 @@ def format_of(output: OutputFile | None, form: str | None) -> ListFormat:
 
 
 def write_lists(
-    lists: Iterable[SimilarList], output: OutputFile | None, form: ListFormat, catalog: Catalog
+    lists: Iterable[SimilarList],
+    output: OutputFile | None,
+    form: ListFormat,
+    catalog: Catalog,
+    *,
+    by_product: bool = False,
 ) -> int:
     """Write all lists; a file appears whole or not at all. The number of lists.
+
+    ``by_product``: they are of products, and JSON is one object with a list of names for each.
 
     Raises:
         UsageError: the file must not be written.
@@ -73,14 +81,14 @@ def write_lists(
     """
     counted = _Counted(lists)
     if output is None:
-        _write(counted, sys.stdout, form, catalog)
+        _write(counted, sys.stdout, form, catalog, by_product)
         return counted.count
     with output.replacing(catalog.path) as place:
         if form is ListFormat.PARQUET:
             _write_parquet(_rows(counted), place)
         else:
             with open(place, "a", encoding="utf-8", newline="") as stream:
-                _write(counted, stream, form, catalog)
+                _write(counted, stream, form, catalog, by_product)
     return counted.count
 
 
@@ -145,13 +153,32 @@ def _rows(lists: Iterable[SimilarList]) -> Iterator[Row]:
             yield entry.id, rank, similar_id, round(score, 6)
 
 
-def _write(lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catalog: Catalog) -> None:
+def _write(
+    lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catalog: Catalog, by_product: bool
+) -> None:
+    if by_product and form is ListFormat.JSON:
+        write_lines(_names_alone(lists, stream), stream)
+        return
     if form is ListFormat.PATHS:
         write_paths((_path(catalog, row[2]) for row in _rows(lists)), stream)
         return
     is_table = form is ListFormat.TABLE
     lines = _table(lists, stream) if is_table else row_lines(LIST_COLUMNS, _rows(lists), form, stream)
     write_lines(lines, stream)
+
+
+def _names_alone(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
+    """The lines of one JSON object with a list of names a line."""
+    yield "{"
+    before = ""
+    for entry in lists:
+        if before:
+            yield f"{before},"
+        names = json_text([printable(name) for name in entry.similar_ids], stream)
+        before = f"{json_text(printable(entry.id), stream)}: {names}"
+    if before:
+        yield before
+    yield "}"
 
 
 def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:

@@ -89,6 +89,7 @@ def hit_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
     columns = [
         ["rank", *(str(rank) for rank in range(1, len(hits) + 1))],
         ["score", *(f"{round(float(hit.score), 3) + 0.0:.3f}" for hit in hits)],
+        *_relations(hits),
         ["id", *(hit.id for hit in hits)],
     ]
     if any(hit.others or hit.near for hit in hits):
@@ -98,6 +99,16 @@ def hit_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
     if not all(says_where(hit) for hit in hits):
         columns.append(["path", *(hit.path or "" for hit in hits)])
     return table_lines(columns, slice(2, None), stream)
+
+
+def _relations(hits: Sequence[Hit]) -> list[list[str]]:
+    """What hits are to what was asked with, where any says so."""
+    if all(hit.relation is None for hit in hits):
+        return []
+    said = [
+        "" if hit.relation is None else f"{hit.relation.words} {hit.probability or 0.0:.0%}" for hit in hits
+    ]
+    return [["means", *said]]
 
 
 def _more(hit: Hit) -> str:
@@ -138,6 +149,7 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
         "metadata": printable_metadata(hit.metadata),
         "others": hit.others,
         "near": hit.near,
+        **dict(zip(("relation", "probability"), _relation(hit), strict=True)),
     }
 
 
@@ -154,12 +166,20 @@ def _rounded(score: float) -> float:
 
 
 def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
+    said = any(hit.relation is not None for result in results for hit in result.hits)
+    columns = ("query", "rank", "id", "score", "path", *("relation", "probability")[: 2 * said])
     rows = (
-        (result.query, rank, hit.id, _rounded(hit.score), hit.path or "")
+        (*(result.query, rank, hit.id, _rounded(hit.score), hit.path or ""), *_relation(hit)[: 2 * said])
         for result in results
         for rank, hit in enumerate(result.hits, 1)
     )
-    return row_lines(("query", "rank", "id", "score", "path"), rows, "csv", stream)
+    return row_lines(columns, rows, "csv", stream)
+
+
+def _relation(hit: Hit) -> tuple[str | None, float | None]:
+    """What a hit is to what was asked with, and how likely that is; nothing where nobody knows."""
+    relation = None if hit.relation is None else hit.relation.value
+    return relation, None if hit.probability is None else _rounded(hit.probability)
 
 
 def write_paths(paths: Iterable[str | None], stream: TextIO, end: str = "\n") -> None:

@@ -131,7 +131,7 @@ class _Shared:
 def _checked(catalog: Catalog, encoders: Sequence[str], own: str, options: CompareOptions) -> list[str]:
     check_options(options.measure)
     if options.measure.queries is not None:
-        raise UsageError("encoders are compared on queries of the catalogue; use --query-where COLUMN=VALUE")
+        raise UsageError("encoders are compared on queries of the catalogue; use --query-where CONDITION")
     specs = list(dict.fromkeys(encoders))
     if len(specs) == 1 and specs != [own]:
         specs.insert(0, own)

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seealike.catalog.labels import GROUP, labels_of, numbered, read, text_of
+from seealike.catalog.labels import (
+    GROUP,
+    check_conditions,
+    labels_of,
+    matching,
+    numbered,
+    read,
+    text_of,
+)
 from seealike.errors import UsageError
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.statistics.intervals import FEWEST_ROUNDS
@@ -78,6 +86,7 @@ def check_options(options: EvalOptions) -> None:
         raise UsageError(
             f"an interval takes {FEWEST_ROUNDS} rounds at least, not {options.resampling.rounds}"
         )
+    check_conditions((*options.only, *options.query_where))
     if options.queries is not None and options.query_where:
         raise UsageError("queries come from outside or from the catalogue: give --queries or --query-where")
     if options.label is None and (options.queries is not None or options.query_where):
@@ -92,10 +101,10 @@ def narrowed(items: Sequence[Item], options: EvalOptions) -> list[Item]:
     Raises:
         UsageError: none does.
     """
-    kept = [item for item in items if all(condition.holds(item) for condition in options.only)]
+    kept = [item for item, takes_part in zip(items, matching(items, options.only), strict=True) if takes_part]
     if items and not kept:
-        wanted = " and ".join(map(str, options.only))
-        raise UsageError(f"no item has {wanted}; give --only a column of the metadata and one of its values")
+        wanted = " and ".join(options.only)
+        raise UsageError(f"for no item {wanted}; give --only a column of the metadata and one of its values")
     return kept
 
 
@@ -130,7 +139,7 @@ def select(
         asking, asking_labels, *_ = _classes(outside, theirs, ignore)
         searched, searched_labels = kept, labels
     elif options.query_where:
-        asks = [all(condition.holds(item) for condition in options.query_where) for item in kept]
+        asks = matching(kept, options.query_where)
         asking, asking_labels = _picked(kept, labels, asks)
         searched, searched_labels = _picked(kept, labels, [not ask for ask in asks])
     else:

@@ -1,0 +1,137 @@
+"""What is liked and what is not, as it is typed, and lists of products."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.commands import Call
+from tests.pictures import write_pictures
+
+import seealike
+from seealike import Combine, Example, SearchOptions
+from seealike.cli.main import run
+
+COUNT = 14
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fourteen pictures: of four products with three each, and two of none; one id ends in a number."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_pictures(folder, range(COUNT))
+    rows = [
+        f"{'take:2' if i == 13 else f'p{i:02}'},{i:03}.jpg,{f'sku-{i // 3}' if i < 12 else ''}"
+        for i in range(COUNT)
+    ]
+    (folder / "table.csv").write_text("\n".join(["id,path,group", *rows]))
+    assert run(["index", str(folder / "table.csv"), "--quiet"]) == 0
+    return folder
+
+
+def ids(text: str) -> list[str]:
+    return [hit["id"] for hit in json.loads(text)["results"][0]["hits"]]
+
+
+def test_examples_of_every_kind_go_into_one_question(typed: Call, shop: Path) -> None:
+    done = typed(
+        "recommend", "--like", "p00:2", "--like-product", "sku-1:0.5", "--like-file", shop / "013.jpg",
+        "--not", "p12", "--not-product", "sku-2", "-C", shop, "--format", "json",
+    )  # fmt: skip
+    with seealike.open(shop / ".seealike") as catalog:
+        expected = catalog.recommend(
+            [Example("p00", weight=2), Example(image=shop / "013.jpg"), Example(product="sku-1", weight=0.5)],
+            ["p12", Example(product="sku-2")],
+        )
+        named, vectors = catalog.vectors()
+    assert ids(done.out) == expected.ids
+    assert not set(expected.ids) & {"p00", "p01", "p02", *(f"p{i:02}" for i in range(3, 9)), "p12"}
+    row = {item_id: vectors[place].astype(np.float64) for place, item_id in enumerate(named)}
+    one, two = (sum(row[f"p{i:02}"] for i in group) for group in (range(3, 6), range(6, 9)))
+    one, two = one / np.linalg.norm(one), two / np.linalg.norm(two)
+    query = (2 * row["p00"] + row["take:2"] + 0.5 * one) / 3.5 - 0.5 * (row["p12"] + two) / 2
+    best = max(("p09", "p10", "p11", "take:2"), key=lambda item_id: float(row[item_id] @ query))
+    assert expected.ids[0] == best
+
+
+def test_an_id_and_a_file_that_end_in_a_number_are_taken_whole(
+    typed: Call, shop: Path, tmp_path: Path
+) -> None:
+    whole = typed("recommend", "--like", "take:2", "-C", shop, "--format", "json")
+    assert ids(whole.out) == ids(typed("search", "--id", "take:2", "-C", shop, "--format", "json").out)
+    file = tmp_path / "photo.jpg:3"
+    file.write_bytes((shop / "005.jpg").read_bytes())
+    assert ids(typed("recommend", "--like-file", file, "-C", shop, "--format", "json").out)[0] == "p05"
+    missing = typed("recommend", "--like", "tkae:2", "-C", shop)
+    assert (missing.code, missing.out) == (1, "")
+    assert "no item has the id 'tkae'; did you mean take:2?" in missing.err
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e9"])
+def test_a_weight_that_makes_no_sense_is_refused(typed: Call, shop: Path, weight: str) -> None:
+    done = typed("recommend", "--like", f"p00:{weight}", "-C", shop)
+    assert (done.code, done.out) in {(1, ""), (2, "")}
+    assert (
+        "a weight must be a number from 0.001 to 1000" in done.err or f"'p00:{weight}'; did you" in done.err
+    )
+    assert len(done.err.splitlines()) == 1
+
+
+def test_each_example_keeps_its_own_neighbours_where_that_is_asked_for(typed: Call, shop: Path) -> None:
+    done = typed(
+        "recommend", "--like", "p00", "--like", "p12:2", "--combine", "each", "-C", shop, "--format", "json"
+    )
+    with seealike.open(shop / ".seealike") as catalog:
+        options = SearchOptions(combine=Combine.EACH)
+        expected = catalog.recommend(["p00", Example("p12", weight=2)], options=options)
+        first, second = catalog.similar("p00"), catalog.similar("p12")
+    assert ids(done.out) == expected.ids
+    own = {"p00", "p01", "p02", "p12"}
+    turns = [item_id for item_id in second.ids if item_id not in own][:2]
+    assert expected.ids[:2] == turns
+    assert set(expected.ids[:3]) == {*turns, next(i for i in first.ids if i not in {*own, *turns})}
+
+
+def test_a_product_is_asked_with_by_all_its_pictures(typed: Call, shop: Path) -> None:
+    done = typed("search", "--product", "sku-1", "sku-3", "-C", shop, "--format", "json")
+    results = json.loads(done.out)["results"]
+    assert [result["query"] for result in results] == ["sku-1", "sku-3"]
+    found = {hit["group"] or hit["id"] for hit in results[0]["hits"]}
+    assert found == {"sku-0", "sku-2", "sku-3", "p12", "take:2"}
+    wrong = typed("search", "--product", "sku-9", "-C", shop)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "no item has the group 'sku-9'; did you mean" in wrong.err
+
+
+def test_lists_of_products_name_products_and_json_is_one_object(
+    typed: Call, shop: Path, tmp_path: Path
+) -> None:
+    table, whole = tmp_path / "lists.csv", tmp_path / "lists.json"
+    for output in (table, whole, whole):  # the second time it is known again
+        done = typed("recommend", "--all", "--by", "product", "-k", "3", "-C", shop, "-o", output)
+        assert done.code == 0, done.err
+    assert "lists of 6 products" in done.err
+    lists = json.loads(whole.read_text())
+    assert list(lists) == ["p12", "sku-0", "sku-1", "sku-2", "sku-3", "take:2"]
+    with seealike.open(shop / ".seealike") as catalog:
+        for name, similar in lists.items():
+            example = Example(product=name) if name.startswith("sku") else Example(name)
+            hits = catalog.recommend([example], k=3)
+            assert similar == [hit.group or hit.id for hit in hits]
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [row["similar_id"] for row in rows if row["id"] == "sku-0"] == lists["sku-0"]
+    both = typed("recommend", "--all", "--by", "product", "--pictures", "-C", shop)
+    assert (both.code, both.out) == (2, "")
+
+
+def test_hits_say_how_many_pictures_their_product_has(typed: Call, shop: Path) -> None:
+    rows = json.loads(typed("search", "--id", "p00", "-C", shop, "--format", "json").out)["results"][0][
+        "hits"
+    ]
+    assert {hit["group"]: hit["others"] for hit in rows} == {"sku-1": 2, "sku-2": 2, "sku-3": 2, None: 0}
+    table = typed("search", "--id", "p00", "-C", shop).out
+    assert "more" in table.splitlines()[0]
+    assert "+2" in table

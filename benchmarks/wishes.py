@@ -1,7 +1,7 @@
 """What a shopper is shown: products, diversity, nearly equal pictures, several likes; effect and cost.
 
-On photos of clothes with labels of 17 kinds, and on the shop that ``seealike demo`` draws, whose products have
-several pictures each.
+On photos of clothes with labels of 17 kinds, and on the shop that ``seealike demo`` draws, whose products
+have several pictures each.
 """
 
 from __future__ import annotations

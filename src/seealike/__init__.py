@@ -31,7 +31,16 @@ from seealike.catalog import (
 )
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
-from seealike.recommend import Calibration, Combine, Example, Hub, ListsReport, ReportedLists, SimilarList
+from seealike.recommend import (
+    Calibration,
+    Combine,
+    Example,
+    Hub,
+    ListsReport,
+    ReportedLists,
+    SimilarList,
+    UpdatedLists,
+)
 from seealike.types import (
     Crop,
     Cropped,
@@ -81,6 +90,7 @@ __all__ = [
     "SkipReason",
     "Skipped",
     "SourceInfo",
+    "UpdatedLists",
     "VerifyReport",
     "__version__",
     "create",

@@ -41,6 +41,7 @@ PUBLIC = [
     "SkipReason",
     "Skipped",
     "SourceInfo",
+    "UpdatedLists",
     "VerifyReport",
     "__version__",
     "create",
@@ -108,6 +109,7 @@ METHODS = [
     "skipped",
     "sources",
     "thumbnail",
+    "updated_lists",
     "vectors",
     "verify",
 ]

@@ -26,6 +26,7 @@ ARGUMENTS = {
     ("index", "--report"): ["{shop}"],
     ("search", "--gallery"): ["--id", "one/000.jpg"],
     ("recommend", "--output"): ["--all", "-k", "2"],
+    ("recommend", "--update"): ["--all", "-k", "2"],
     ("recommend", "--report"): ["--all", "-k", "2"],
     ("recommend", "--gallery"): ["--like", "one/000.jpg"],
     ("eval", "--page"): ["--label", "folder"],

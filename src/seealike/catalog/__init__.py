@@ -18,7 +18,17 @@ from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, re
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.upkeep.checkup import ann_recall
-from seealike.recommend import NEARLY_EQUAL, Beta, Bin, Calibration, Combine, Curve, Example, SearchOptions
+from seealike.recommend import (
+    NEARLY_EQUAL,
+    Beta,
+    Bin,
+    Calibration,
+    Combine,
+    Curve,
+    Example,
+    SearchOptions,
+    UpdatedLists,
+)
 from seealike.store import is_catalog
 
 __all__ = [
@@ -46,6 +56,7 @@ __all__ = [
     "ResultsLook",
     "SearchOptions",
     "SourceInfo",
+    "UpdatedLists",
     "VerifyReport",
     "ann_recall",
     "check_source",

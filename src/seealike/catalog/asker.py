@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.encoder.embedder import encoded_images
 from seealike.catalog.encoder.texts import check_texts
@@ -25,9 +26,12 @@ from seealike.recommend import (
     ReportedLists,
     SearchOptions,
     SimilarList,
+    UpdatedLists,
+    Wanted,
     hits,
     product_lists,
     similar_lists,
+    updated_lists,
     with_least_score,
     with_relations,
 )
@@ -156,6 +160,24 @@ class Asker:
         options = with_least_score(options, scale_of(store), ())
         made = product_lists if by_product else similar_lists
         return made(store, searcher, k, options, progress or unwatched)
+
+    def updated_lists(
+        self,
+        k: int = 10,
+        *,
+        options: SearchOptions = SearchOptions(),
+        progress: ProgressCallback | None = None,
+    ) -> UpdatedLists:
+        """The lists of ``recommend_all``, made from those of the last call: only what changed is made anew.
+
+        The catalogue keeps them for the next call, as files of its own. They are those of ``recommend_all``
+        where every vector is compared; with an approximate index a few neighbours may be others.
+        """
+        check_count(k, "k")
+        store, searcher = self._session.reading()
+        options = with_least_score(options, scale_of(store), ())
+        keeper = ListKeeper(store, self._session.files)
+        return updated_lists(store, searcher, keeper, Wanted(k, options, progress or unwatched))
 
     def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
         """The lists of ``recommend_all``, counted as they pass by: ``report()`` then tells of all of them."""

@@ -43,6 +43,17 @@ def exact_scores(queries: Float32Array, vectors: Float16Array) -> Float32Array:
     return np.clip(scores, -1.0, 1.0, out=scores)
 
 
+def pair_scores(one: Float16Array, other: Float16Array) -> Float32Array:
+    """What ``exact_scores`` says of the rows of one with those of the other. Shapes: (m, d) each to (m,)."""
+    scores = np.empty(len(one), dtype=np.float32)
+    rows = max(1, _BLOCK_VALUES // max(1, one.shape[1]))
+    for start in range(0, len(one), rows):
+        part, others = _widened(one[start : start + rows]), _widened(other[start : start + rows])
+        cosines = np.vecdot(part, others) / (_norms(part) * _norms(others))
+        scores[start : start + rows] = np.round(cosines, DECIMALS)
+    return np.clip(scores, -1.0, 1.0, out=scores)
+
+
 def _norms(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Euclidean norms to divide by: 1 for rows of zeros."""
     norms: npt.NDArray[np.float64] = np.sqrt(np.vecdot(rows, rows))

@@ -2,7 +2,15 @@
 
 from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
-from seealike.recommend.lists import SimilarList, product_lists, similar_lists
+from seealike.recommend.kept import KeptLists
+from seealike.recommend.lists import (
+    SimilarList,
+    UpdatedLists,
+    Wanted,
+    product_lists,
+    similar_lists,
+    updated_lists,
+)
 from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
@@ -22,6 +30,7 @@ __all__ = [
     "Examples",
     "Hub",
     "ItemRow",
+    "KeptLists",
     "ListsReport",
     "Query",
     "ReportedLists",
@@ -29,10 +38,13 @@ __all__ = [
     "Searcher",
     "SimilarList",
     "StaleViewError",
+    "UpdatedLists",
     "View",
+    "Wanted",
     "hits",
     "product_lists",
     "similar_lists",
+    "updated_lists",
     "with_least_score",
     "with_relations",
 ]

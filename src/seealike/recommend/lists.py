@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from seealike.errors import UsageError
 from seealike.indexes import ExactIndex
-from seealike.recommend.answers import answer
+from seealike.recommend.answers import Result, answer
+from seealike.recommend.kept import NOTHING, SPARE, KeptLists, Now, are_of, brought_up_to_date, scores_of
 from seealike.recommend.products import NO_PRODUCT
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
-from seealike.types import Progress, ProgressCallback
+from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 BLOCK = 1024
+_KEPT = ("min_score", "exact", "metric", "pictures", "group_by")  # wishes with which lists are kept
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
 
 
@@ -28,6 +32,14 @@ class SimilarList:
     id: str
     similar_ids: tuple[str, ...]
     scores: tuple[float, ...]
+
+
+class Wanted(NamedTuple):
+    """The lists that are wanted, and who watches them being made."""
+
+    k: int
+    options: SearchOptions
+    progress: ProgressCallback
 
 
 class NamedRow(Protocol):
@@ -67,7 +79,9 @@ def similar_lists(
     view, gathered = _newest(store, searcher)
     keys = view.keys[np.argsort(view.living.ranks)].tolist()
     wanted = [(gathered.ids[key], Example(gathered.ids[key])) for key in keys]
-    yield from _listed(view, gathered, searcher, wanted, (k, options, progress), gathered.ids.__getitem__)
+    yield from _listed(
+        view, gathered, searcher, wanted, Wanted(k, options, progress), gathered.ids.__getitem__
+    )
 
 
 def product_lists(
@@ -99,7 +113,7 @@ def product_lists(
     wanted = sorted(
         [*((n, Example(product=n)) for n in there), *((n, Example(n)) for n in single)], key=_name
     )
-    yield from _listed(view, gathered, searcher, wanted, (k, options, progress), name_of)
+    yield from _listed(view, gathered, searcher, wanted, Wanted(k, options, progress), name_of)
 
 
 def _name(wanted: tuple[str, Example]) -> str:
@@ -113,8 +127,7 @@ def _newest(store: ListStore, searcher: Searcher) -> tuple[View, _Gathered]:
         gathered, after = gathering.complete(view), view.generation
         if gathered is not None:
             return view, gathered
-        if store.state().generation == after:  # nobody wrote
-            raise store.damaged("items without a vector")
+        gathering.check(view)
     raise StaleViewError
 
 
@@ -122,19 +135,127 @@ def _listed(
     view: View,
     gathered: _Gathered,
     searcher: Searcher,
-    wanted: Sequence[tuple[str, Example]],
-    how: tuple[int, SearchOptions, ProgressCallback],
+    named: Sequence[tuple[str, Example]],
+    wanted: Wanted,
     name_of: Callable[[int], str],
 ) -> Iterator[SimilarList]:
-    k, options, progress = how
-    for start in range(0, len(wanted), BLOCK):
-        part = wanted[start : start + BLOCK]
-        query = Query([Examples((example,)) for _, example in part], k, options)
-        found = answer(view, gathered, searcher, query, gathered.in_memory)
-        for (name, _), results in zip(part, found, strict=True):
-            similar = tuple(name_of(one.key) for one in results)
-            yield SimilarList(name, similar, tuple(one.score for one in results))
-        progress(Progress("lists", start + len(part), len(wanted)))
+    examples = [example for _, example in named]
+    answers = _answered(view, gathered, searcher, examples, wanted)
+    for (name, _), results in zip(named, answers, strict=True):
+        yield SimilarList(
+            name, tuple(name_of(one.key) for one in results), tuple(one.score for one in results)
+        )
+
+
+def _answered(
+    view: View, gathered: _Gathered, searcher: Searcher, examples: Sequence[Example], wanted: Wanted
+) -> Iterator[list[Result]]:
+    """The list of every one of ``examples``."""
+    for start in range(0, len(examples), BLOCK):
+        part = examples[start : start + BLOCK]
+        query = Query([Examples((example,)) for example in part], wanted.k, wanted.options)
+        yield from answer(view, gathered, searcher, query, gathered.in_memory)
+        wanted.progress(Progress("lists", start + len(part), len(examples)))
+
+
+# -- bringing lists up to date -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdatedLists:
+    """The lists of all items, of one generation, most of them as they were kept from the last time.
+
+    Args:
+        changed: how many lists are new, or other than they were kept; all, where none had been.
+        remade: for how many that took a search, because not enough of them was known.
+        always_whole: the wishes for which lists are not kept, because they look at whole lists.
+        lists: the list of every item, in id order; they can be gone through once.
+    """
+
+    changed: int
+    remade: int
+    always_whole: tuple[str, ...]
+    lists: Iterable[SimilarList]
+
+    def __iter__(self) -> Iterator[SimilarList]:
+        """The list of every item, in id order."""
+        return iter(self.lists)
+
+
+class Keeper(Protocol):
+    """Where lists are kept between two runs."""
+
+    def read(self, depth: int, options: SearchOptions) -> KeptLists | None:
+        """What was kept of lists so long, with the same options."""
+
+    def write(self, lists: KeptLists, options: SearchOptions) -> None:
+        """Keep lists in the place of those from before."""
+
+
+def updated_lists(store: ListStore, searcher: Searcher, keeper: Keeper, wanted: Wanted) -> UpdatedLists:
+    """The lists that ``similar_lists`` gives, made from those that were kept; what they are now is kept.
+
+    Raises: see ``similar_lists``.
+    """
+    unkept = tuple(
+        field.name
+        for field in fields(SearchOptions)
+        if field.name not in _KEPT and getattr(wanted.options, field.name) != field.default
+    )
+    if unkept:
+        everyone = store.state().count
+        return UpdatedLists(everyone, everyone, unkept, similar_lists(store, searcher, *wanted))
+    options = replace(wanted.options, min_score=None)
+    kept = keeper.read(wanted.k + SPARE, options)
+    gathering, after = _Gathering(store), -1
+    for _ in range(ATTEMPTS):
+        view = searcher.view(after=after)
+        gathered, after = gathering.complete(view, in_memory=kept is None), view.generation
+        if gathered is None:
+            gathering.check(view)
+            continue
+        with contextlib.suppress(StaleViewError):
+            lists, remade = _updated(view, gathered, searcher, kept, wanted._replace(options=options))
+            keeper.write(lists, options)
+            changed = len(lists.owners) - (0 if kept is None else lists.as_in(kept, wanted.k))
+            return UpdatedLists(changed, remade, (), _shown(lists, view, gathered.ids, wanted))
+    raise StaleViewError
+
+
+def _updated(
+    view: View, gathered: _Gathered, searcher: Searcher, kept: KeptLists | None, wanted: Wanted
+) -> tuple[KeptLists, int]:
+    options, depth = wanted.options, wanted.k + SPARE
+    products = np.zeros(len(view), dtype=np.int64)
+    if not options.pictures:
+        products = searcher.products(view, options.group_by).fingerprints()
+
+    def vectors_of(keys: Int64Array) -> Float16Array:
+        distinct, places = np.unique(keys, return_inverse=True)
+        return searcher.vectors(view, distinct, gathered.in_memory)[places]
+
+    now = Now(view.keys, products, view.ranks_of, vectors_of, options.metric)
+    if kept is not None and are_of(kept, now):
+        lists, rows = brought_up_to_date(kept, now, wanted.k)
+    else:
+        lists, rows = KeptLists.empty(view.keys, products, depth), np.arange(len(view))
+    examples = [Example(gathered.ids[key]) for key in view.keys[rows].tolist()]
+    answers = _answered(view, gathered, searcher, examples, wanted._replace(k=depth))
+    for row, found in zip(rows.tolist(), answers, strict=True):
+        lists.put(row, [one.key for one in found], [one.score for one in found])
+    return lists, len(rows)
+
+
+def _shown(lists: KeptLists, view: View, ids: Mapping[int, str], wanted: Wanted) -> Iterator[SimilarList]:
+    least = -math.inf if wanted.options.min_score is None else wanted.options.min_score
+    order = np.argsort(view.living.ranks)
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
+        scores = scores_of(lists.scores[rows, : wanted.k])
+        shown = ((lists.similar[rows, : wanted.k] != NOTHING) & (scores >= least)).sum(axis=1).tolist()
+        owners, similar = lists.owners[rows].tolist(), lists.similar[rows].tolist()
+        for own, keys, own_scores, count in zip(owners, similar, scores.tolist(), shown, strict=True):
+            yield SimilarList(ids[own], tuple(ids[key] for key in keys[:count]), tuple(own_scores[:count]))
 
 
 class _Gathered:
@@ -159,12 +280,24 @@ class _Gathering:
         self._ids_from = -1  # the generation at which their reading began
         self._held: ExactIndex | None = None
 
-    def complete(self, view: View) -> _Gathered | None:
-        """Everything that belongs to ``view``; ``None`` where part of it is gone: go on with a newer one."""
-        fits = len(view) * view.dimension * 2 <= MATRIX_BYTES
+    def complete(self, view: View, *, in_memory: bool = True) -> _Gathered | None:
+        """Everything that belongs to ``view``; ``None`` where part of it is gone: go on with a newer one.
+
+        Vectors only where all are worth holding ``in_memory``.
+        """
+        fits = in_memory and len(view) * view.dimension * 2 <= MATRIX_BYTES
         memory = self._memory(view) if fits else None
         ids = self._ids_of(view) if memory is not None or not fits else None
         return None if ids is None else _Gathered(ids, self._store, memory)
+
+    def check(self, view: View) -> None:
+        """Refuse to go on where nobody has written, and all the same something of ``view`` is gone.
+
+        Raises:
+            DamagedCatalogError: items have no vector.
+        """
+        if self._store.state().generation == view.generation:
+            raise self._store.damaged("items without a vector")
 
     def _ids_of(self, view: View) -> dict[int, str] | None:
         store, keys = self._store, view.keys.tolist()

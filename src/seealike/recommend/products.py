@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -68,6 +69,14 @@ class Products:
         """How many items a product has on average; 1 where there are no products."""
         counts = self.counts[self.counts > 0]
         return float(counts.mean()) if len(counts) else 1.0
+
+    def fingerprints(self) -> Int64Array:
+        """A number for every item that says which product it shows in every generation; 0 for none."""
+        numbers = [
+            int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=7).digest()) + 1
+            for name in self.code_of
+        ]
+        return np.array([*numbers, 0], dtype=np.int64)[self.codes]
 
     def of(self, keys: Int64Array) -> Int64Array:
         """The codes of living keys. Shapes: as ``keys``."""

@@ -144,6 +144,11 @@ class SqliteStore:
             lock.release()
         return cls(directory)
 
+    @property
+    def catalog_id(self) -> str:
+        """What tells this database from every other: keys of one mean nothing in another."""
+        return self._catalog_id
+
     def is_current(self) -> bool:
         """Whether this database is still what lies under its name in the catalogue's directory.
 

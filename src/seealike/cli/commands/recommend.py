@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions
+from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, UpdatedLists
 from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.examples import read_examples
@@ -37,6 +38,10 @@ from seealike.gallery import lists_with_pictures
 from seealike.images import DecodeLimits
 from seealike.wording import counted
 
+if TYPE_CHECKING:
+    from seealike import SimilarList
+    from seealike.types import ProgressCallback
+
 GALLERY_LISTS = 1000
 
 
@@ -56,6 +61,12 @@ GALLERY_LISTS = 1000
     kind=LISTS,
     metavar="FILE",
     text="With --all: a .csv, .json, .jsonl or .parquet file, written atomically.",
+)
+@output_option(
+    "--update",
+    kind=LISTS,
+    metavar="FILE",
+    text="As -o, but only lists that changed since the last --update are made anew.",
 )
 @report_option(
     kind=LISTS_REPORT,
@@ -87,6 +98,7 @@ def command(
     everybody: bool,
     by: str,
     output: OutputFile | None,
+    update: OutputFile | None,
     report: OutputFile | None,
     catalog: str | None,
     encoder: str | None,
@@ -107,21 +119,27 @@ def command(
     seealike recommend --all -k 10 -o similar.csv
     seealike recommend --all --by product -o similar.json
     seealike recommend --all -o similar.parquet --report
+    seealike recommend --all --update similar.parquet
     """
     by_product = by == "product"
     if everybody == examples.any_liked:
         raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
-    if by_product and (report or page):
-        raise click.UsageError("--report and --gallery look at lists of items: leave out --by product")
-    if (examples.any_disliked and everybody) or ((output or report or by_product) and not everybody):
-        raise click.UsageError("--not goes with --like; -o, --report and --by product with --all")
-    list_format = format_of(output, form) if everybody else ListFormat.CSV
-    outputs = (output, page.output if page else None, report if report and report.path else None)
+    if by_product and (report or page or update):
+        raise click.UsageError("--report, --gallery and --update are for items: leave out --by product")
+    if (examples.any_disliked and everybody) or (
+        (output or update or report or by_product) and not everybody
+    ):
+        raise click.UsageError("--not goes with --like; -o, --update, --report and --by product with --all")
+    if output and update:
+        raise click.UsageError("--update FILE writes the file; leave out -o")
+    written = update or output
+    list_format = format_of(written, form) if everybody else ListFormat.CSV
+    outputs = (written, page.output if page else None, report if report and report.path else None)
     with opened_catalog(catalog, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         if everybody:
-            what = _Lists(k, options, by_product)
-            _lists(opened, what, output, list_format, page, report, quiet=quiet)
+            what = _Lists(k, options, by_product, update is not None)
+            _lists(opened, what, written, list_format, page, report, quiet=quiet)
             return
         started = time.perf_counter()
         liked, disliked = read_examples(examples, opened)
@@ -139,11 +157,20 @@ class _Lists(NamedTuple):
     k: int
     options: SearchOptions
     by_product: bool
+    update: bool
 
     @property
     def kind(self) -> str:
         """What each is of."""
         return "product" if self.by_product else "item"
+
+    def made(self, catalog: Catalog, progress: ProgressCallback) -> UpdatedLists | Iterator[SimilarList]:
+        """The lists."""
+        if self.update:
+            return catalog.updated_lists(self.k, options=self.options, progress=progress)
+        return catalog.recommend_all(
+            self.k, options=self.options, by_product=self.by_product, progress=progress
+        )
 
 
 def _lists(
@@ -158,14 +185,16 @@ def _lists(
 ) -> None:
     started = time.perf_counter()
     with progress_printer(quiet) as progress:
-        lists = catalog.recommend_all(
-            what.k, options=what.options, by_product=what.by_product, progress=progress
-        )
+        lists = what.made(catalog, progress)
         reported = catalog.reported(lists) if report else None
         count = write_lists(reported or lists, output, form, catalog, by_product=what.by_product)
     took_s = time.perf_counter() - started
     if not quiet and output:
-        echo(f"{output.path}: lists of {counted(count, what.kind)} in {took_s:.1f} s", err=True)
+        changed = f", {lists.changed:,} of them changed," if isinstance(lists, UpdatedLists) else ""
+        echo(f"{output.path}: lists of {counted(count, what.kind)}{changed} in {took_s:.1f} s", err=True)
+        if isinstance(lists, UpdatedLists) and lists.always_whole:
+            wishes = " and ".join(f"--{name.replace('_', '-')}" for name in lists.always_whole)
+            echo(f"lists with {wishes} are made anew every time: they cannot be brought up to date", err=True)
     if report and reported:
         write_report(reported.report(), report, catalog, quiet=quiet)
     if page:

@@ -135,3 +135,15 @@ def test_hits_say_how_many_pictures_their_product_has(typed: Call, shop: Path) -
     table = typed("search", "--id", "p00", "-C", shop).out
     assert "more" in table.splitlines()[0]
     assert "+2" in table
+
+
+def test_a_page_says_weights_and_what_a_result_stands_for(typed: Call, shop: Path, tmp_path: Path) -> None:
+    page = tmp_path / "found.html"
+    done = typed(
+        "recommend", "--like", "p00:2", "--not-product", "sku-3", "--dedup", "-C", shop, "--gallery", page
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    html = page.read_text("utf-8")
+    assert 'class="label">liked ×2<' in html
+    assert "product sku-3" in html
+    assert html.count("1 of 3 pictures") == 2

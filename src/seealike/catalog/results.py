@@ -137,7 +137,7 @@ class _Question:
 
     def _shown(self, one: AskedWith, describe: Describer, label: str) -> GalleryPicture:
         if one.weight != 1.0:
-            label = f"{label} \N{MULTIPLICATION SIGN} {one.weight:g}".strip()
+            label = f"{label} \N{MULTIPLICATION SIGN}{one.weight:g}".strip()
         if one.id is not None:
             return describe.item(self.items[one.id], label=label)
         words = one.words if one.product is None else f"product {one.product}"

@@ -50,7 +50,7 @@ class Describer:
         return GalleryPicture(
             item.id,
             name or item.id,
-            item.id if name and name != item.id else "",
+            _detail(item, item.id if name and name != item.id else ""),
             label or _chip(item, groups),
             item.score if isinstance(item, Hit) else None,
             self._thumbnails.of(item.path) if pictured else None,
@@ -84,13 +84,20 @@ def relative_link(path: str, page: str) -> str:
 
 
 def _chip(item: Item | Hit, groups: Collection[str]) -> str:
-    """What a hit stands for, in a few words."""
-    said = [SAME_GROUP] if item.group is not None and item.group in groups else []
+    """What a hit is to the query, in a few words."""
+    if item.group is not None and item.group in groups:
+        return SAME_GROUP
+    if isinstance(item, Hit) and item.relation is not None and item.probability is not None:
+        return f"{item.relation.words} {item.probability:.0%}"
+    return ""
+
+
+def _detail(item: Item | Hit, called: str) -> str:
+    """The id where that is not the name, and what a hit stands for beside itself."""
+    said = [called] if called else []
     if isinstance(item, Hit):
-        if item.relation is not None and item.probability is not None and not said:
-            said.append(f"{item.relation.words} {item.probability:.0%}")
         said += [f"1 of {item.others + 1} pictures"] if item.others else []
-        said += [f"{item.near} nearly equal"] if item.near else []
+        said += [f"1 of {item.near + 1} nearly equal"] if item.near else []
     return " · ".join(said)
 
 

@@ -169,7 +169,7 @@ class EncoderMismatchError(CatalogError):
         super().__init__(
             path,
             f"{path} was made with encoder {catalog_encoder}, not {wanted_encoder}; "
-            "use that encoder, or another --catalog",
+            "use that encoder, or another --catalog, or move this one by `seealike reindex`",
         )
 
 

@@ -28,6 +28,7 @@ SPECS = st.builds(
     fit=st.none() | st.sampled_from(Fit),
     interpolation=st.none() | st.sampled_from(INTERPOLATIONS),
     norm=st.none() | st.builds(Normalisation, mean=TRIPLE, std=TRIPLE, bgr=st.booleans()),
+    focus=st.none() | st.just(True),
 )
 
 

@@ -7,6 +7,7 @@ asked for. Knows nothing of sources, catalogues or files of pictures.
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seealike.encoders.cache import BlobCache, default_cache_dir
@@ -22,13 +23,14 @@ from seealike.encoders.card import (
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
+from seealike.encoders.focus import FocusedEncoder, box_of, focused_record, picture_in
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
 from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
-from seealike.errors import SeealikeError
+from seealike.errors import SeealikeError, UsageError
 from seealike.protocols import MapEncoder, TextEncoder
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ __all__ = [
     "EncoderSpec",
     "InputForm",
     "Precision",
+    "box_of",
     "card_path",
     "identity_of",
     "known_encoders",
@@ -54,6 +57,7 @@ __all__ = [
     "marks_from_text",
     "marks_to_text",
     "parse_spec",
+    "picture_in",
     "plugin_names",
     "read_card",
     "record_for",
@@ -90,13 +94,16 @@ def load_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None, mode:
     record = record or record_for(asked, cache_dir)
     if record is None:
         return load_plugin(asked)
-    return OpenVinoEncoder(record, mode=mode, cache=BlobCache(cache_dir or default_cache_dir()))
+    cache = BlobCache(cache_dir or default_cache_dir())
+    if record.focus is not None:
+        return FocusedEncoder(record, mode=mode, cache=cache)
+    return OpenVinoEncoder(record, mode=mode, cache=cache)
 
 
 def _on_device(asked: EncoderSpec, mode: EncoderMode, copy: EncoderRecord | None) -> Encoder | None:
     """A timm model in torch, where there is a device for that; also where a ``copy`` was asked for."""
     origin = origin_of(asked)
-    if origin.scheme != TIMM:
+    if origin.scheme != TIMM or origin.focus:
         return None
     from seealike.encoders.timm.torch_encoder import torch_encoder
 
@@ -118,6 +125,15 @@ def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord
         MissingExtraError: it needs a package that is not installed.
         EncoderError: the model's file is missing, or not usable as asked.
     """
+    if not spec.focus:
+        return _plain_record(spec, cache_dir)
+    plain = _plain_record(replace(spec, focus=None), cache_dir)
+    if plain is None:
+        raise UsageError(f"the encoder {spec.scheme} of an installed package takes no focus=1")
+    return focused_record(plain, BlobCache(cache_dir or default_cache_dir()))
+
+
+def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | None:
     if spec.scheme == ONNX:
         return onnx_record(spec, cache_dir)
     if spec.scheme == TIMM:
@@ -184,7 +200,9 @@ def load_map_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -
     asked = parse_spec(spec) if isinstance(spec, str) else spec
     record = record_for(asked, cache_dir)
     if record is not None:
-        return OpenVinoMapEncoder(record, cache=BlobCache(cache_dir or default_cache_dir()))
+        plain = replace(record, preprocessing=record.focus or record.preprocessing, focus=None)
+        cache = BlobCache(cache_dir or default_cache_dir())
+        return OpenVinoMapEncoder(plain, identity=record.identity, cache=cache)
     encoder = load_plugin(asked)
     if isinstance(encoder, MapEncoder):
         return encoder

@@ -243,11 +243,17 @@ def _checksum(content: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _record(fields: dict[str, object]) -> EncoderRecord:
-    made = dict(fields["preprocessing"])  # type: ignore[call-overload]
+def _preprocessing(fields: object) -> Preprocessing:
+    made = dict(fields)  # type: ignore[call-overload]
     made |= {"mean": tuple(made["mean"]), "std": tuple(made["std"]), "fit": Fit(made["fit"])}
-    read = {
-        "preprocessing": Preprocessing(**made),
+    return Preprocessing(**made)
+
+
+def _record(fields: dict[str, object]) -> EncoderRecord:
+    focus = fields.get("focus")
+    read: dict[str, object] = {
+        "preprocessing": _preprocessing(fields["preprocessing"]),
+        "focus": None if focus is None else _preprocessing(focus),
         "input": InputForm(str(fields["input"])),
         "pool": Pooling(str(fields["pool"])),
         "assumed": tuple(fields["assumed"]),  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ class EncoderRecord:
     ``origin_sha256`` is the digest of the weights that the file was exported from here: it names the space,
     for another export of the same weights has other bytes. ``precise``: bfloat16 changes its vectors too
     much, so it is not used. ``cached``: the file is an export in the cache, made again if it
-    is damaged.
+    is damaged. ``focus``: it looks at what a picture shows, and this is how that part is prepared.
     """
 
     name: str
@@ -59,6 +59,7 @@ class EncoderRecord:
     origin_sha256: str | None = None
     precise: bool = False
     cached: bool = False
+    focus: Preprocessing | None = None
 
     @property
     def identity(self) -> EncoderIdentity:

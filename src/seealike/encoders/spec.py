@@ -91,6 +91,7 @@ class EncoderSpec:
         fit: how a picture that is no square is fitted.
         interpolation: one of ``INTERPOLATIONS``.
         norm: how the values are scaled.
+        focus: whether it looks at what a picture shows, and not at the whole.
     """
 
     scheme: str
@@ -104,6 +105,7 @@ class EncoderSpec:
     fit: Fit | None = None
     interpolation: str | None = None
     norm: Normalisation | None = None
+    focus: bool | None = None
 
     @classmethod
     def of_file(cls, path: str) -> EncoderSpec:
@@ -235,6 +237,13 @@ def _normalisation(option: str, value: str) -> Normalisation:
     return Normalisation((r, g, b), (u, v, w), bgr=bool(order))
 
 
+def _yes(option: str, value: str) -> bool | None:
+    """``1``; ``0`` is as if nothing had been said."""
+    if value not in ("0", "1"):
+        raise UsageError(f"the encoder option {option}= is 1 or 0, not {value!r}")
+    return value == "1" or None
+
+
 def _normalisation_text(norm: Normalisation) -> str:
     for name, known in NORMALISATIONS.items():
         if known == norm:
@@ -253,14 +262,17 @@ _PARSED: dict[str, Callable[[str, str], object]] = {
     "fit": _one_of(Fit),
     "interpolation": _interpolation,
     "norm": _normalisation,
+    "focus": _yes,
 }
+
+
+def _option_text(value: object) -> str:
+    if isinstance(value, Normalisation):
+        return _normalisation_text(value)
+    return "1" if value is True else str(value)
 
 
 def _texts(spec: EncoderSpec) -> dict[str, str]:
     """The options that are set, as texts."""
     values = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name in _PARSED}
-    return {
-        option: _normalisation_text(value) if isinstance(value, Normalisation) else str(value)
-        for option, value in values.items()
-        if value is not None
-    }
+    return {option: _option_text(value) for option, value in values.items() if value is not None}

@@ -10,9 +10,11 @@ from seealike.catalog import DEFAULT_ENCODER
 from seealike.cli.options.basic import Function, Gathered, together
 from seealike.encoders.spec import Pooling, parse_spec, with_options
 
+_SETTINGS = ("encoder", "layer", "pool", "weights", "focus")
+
 
 def encoder_options(default: str) -> Callable[[Function], Function]:
-    """``--encoder``, ``--layer``, ``--pool`` and ``--weights``, for a command that embeds pictures anew.
+    """``--encoder``, ``--layer``, ``--pool``, ``--weights``, ``--focus``, for a command that embeds pictures.
 
     The command gets the spec that they together stand for as ``asked``, None where none was given.
     ``default`` says in the help what is taken without them.
@@ -26,7 +28,8 @@ def encoder_options(default: str) -> Callable[[Function], Function]:
             help="How the layer's output becomes one vector.",
         ),
         click.option("--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."),
-        click.argument("asked", cls=Gathered, of=("encoder", "layer", "pool", "weights"), into=lambda: _spec),
+        click.option("--focus", is_flag=True, help="Look at what a picture shows, not at the whole."),
+        click.argument("asked", cls=Gathered, of=_SETTINGS, into=lambda: _spec),
     )
 
 
@@ -48,14 +51,16 @@ def link_option(function: Function) -> Function:
     )(function)
 
 
-def _spec(encoder: str | None, layer: str | None, pool: str | None, weights: str | None) -> str | None:
+def _spec(
+    encoder: str | None, layer: str | None, pool: str | None, weights: str | None, *, focus: bool
+) -> str | None:
     """The spec that the options together stand for.
 
     Raises:
         UsageError: they make no sense.
         UnknownNameError: there is no such option or value.
     """
-    given = {"layer": layer, "pool": pool, "weights": weights}
+    given = {"layer": layer, "pool": pool, "weights": weights, "focus": "1" if focus else None}
     options = {name: value for name, value in given.items() if value is not None}
     if encoder is None and not options:
         return None

@@ -10,7 +10,6 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from seealike.encoders.cache import BlobCache
     from seealike.encoders.models import EncoderRecord
     from seealike.encoders.onnx.file import ModelFile
-    from seealike.types import Float32Array, PixelArray
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
 Precision: TypeAlias = Literal["bf16", "f32"]
 
@@ -125,47 +124,50 @@ class OpenVinoEncoder(SlotEncoder["InferRequest"]):
         super().__init__(record.identity, compiled.batch_size, requests, self._encoded)
 
     def _encoded(self, request: InferRequest, pixels: PixelArray) -> Float32Array:
-        return checked_unit_rows(_computed(request, pixels, self.batch_size))
+        return checked_unit_rows(computed(request, pixels, self.batch_size))
 
 
 class OpenVinoMapEncoder:
     """The same model up to its last map: what every place adds to the vector.
 
     Safe to use from several threads. The model is compiled a second time, for one picture at
-    once; and once more for pictures of ``widest_px``.
+    once; and once more for pictures of another side.
     """
 
-    def __init__(self, record: EncoderRecord, *, cache: BlobCache | None = None) -> None:
+    def __init__(
+        self,
+        record: EncoderRecord,
+        *,
+        identity: EncoderIdentity | None = None,
+        cache: BlobCache | None = None,
+    ) -> None:
         """Compile ``record`` at its own side, or take it from ``cache``.
+
+        ``identity`` is that of an encoder that looks at parts of pictures with this model.
 
         Raises:
             EncoderError: it does not pool a map of places, or cannot be loaded.
         """
-        self.identity = record.identity
+        self.identity = identity or record.identity
         self._record, self._cache = record, cache
         self._guard = threading.Lock()
         self._requests: dict[int, InferRequest] = {}
         self._batch_size = 1
         self._compile(record.preprocessing.crop_px)
 
-    @cached_property
+    @property
     def widest_px(self) -> int:
-        """Twice the encoder's own side where the network takes pictures of any size, else that side."""
-        side = self._record.preprocessing.crop_px
-        with self._guard, suppress(EncoderError):
-            self._compile(2 * side)
-            return 2 * side
-        return side
+        """See ``places_px``."""
+        return places_px(self._record, self._cache)
 
     def encode_maps(self, pixels: PixelArray) -> Float32Array:
         """See ``MapEncoder``."""
         side = pixels.shape[1]
         with self._guard:
-            request = self._requests.get(side)
-            if request is None:
-                raise EncoderError(f"{self.identity.name} gives no maps of pictures of {side} px")
-            step = self._batch_size
-            parts = [_computed(request, pixels[at : at + step], step) for at in range(0, len(pixels), step)]
+            if side not in self._requests:
+                self._compile(side)
+            request, step = self._requests[side], self._batch_size
+            parts = [computed(request, pixels[at : at + step], step) for at in range(0, len(pixels), step)]
         return contributions(np.concatenate(parts), self._record.pool)
 
     def close(self) -> None:
@@ -178,6 +180,54 @@ class OpenVinoMapEncoder:
         )
         self._requests[side_px] = compiled.model.create_infer_request()
         self._batch_size = compiled.batch_size
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRequests:
+    """One batch under way: what computes places, and what computes vectors."""
+
+    places: InferRequest
+    vectors: InferRequest
+    batch_size: int
+
+    @classmethod
+    def compiled(
+        cls, record: EncoderRecord, side_px: int, *, mode: EncoderMode, cache: BlobCache | None
+    ) -> list[CompiledRequests]:
+        """As many as can be under way; places are those of pictures of ``side_px``.
+
+        Raises:
+            EncoderError: the model's file is missing or damaged, or OpenVINO refuses it.
+        """
+        vectors = _compiled_or_kept(record, mode=mode, cache=cache, precision=None)
+        places = _compiled_or_kept(record, mode=mode, cache=cache, precision=None, places_px=side_px)
+        return [
+            cls(places.model.create_infer_request(), vectors.model.create_infer_request(), vectors.batch_size)
+            for _ in range(vectors.concurrency)
+        ]
+
+
+def places_px(record: EncoderRecord, cache: BlobCache | None) -> int:
+    """The largest side of which a model gives maps: twice its own, or its own where it takes no other.
+
+    Raises:
+        EncoderError: it does not pool a map of places.
+    """
+    facts = (record.weights_sha256, record.output, record.pool, record.preprocessing.crop_px)
+    key = f"places-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
+    if cache is not None and (kept := cache.get(key)) is not None:
+        return int(kept)
+    side, batch_size = record.preprocessing.crop_px, record.batch_size or 1
+    for px in (2 * side, side):
+        try:
+            graph.prepared_for_places(read_model(read_model_file(record.file)), record, batch_size, px)
+        except EncoderError as exc:
+            problem = exc
+            continue
+        if cache is not None:
+            cache.put(key, str(px).encode())
+        return px
+    raise EncoderError(f"no places can be told apart by {record.name}: {problem}")
 
 
 def contributions(maps: Float32Array, pool: Pooling) -> Float32Array:
@@ -199,7 +249,7 @@ def contributions(maps: Float32Array, pool: Pooling) -> Float32Array:
     return maps
 
 
-def _computed(request: InferRequest, pixels: PixelArray, batch_size: int) -> Float32Array:
+def computed(request: InferRequest, pixels: PixelArray, batch_size: int) -> Float32Array:
     """What a compiled model gives of at most ``batch_size`` pictures.
 
     Raises:

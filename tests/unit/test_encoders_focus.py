@@ -1,0 +1,155 @@
+"""What a picture shows: found in drawn scenes, left alone where there is nothing to find."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.made_models import SIDE_PX, save_model
+from tests.pictures import photograph, write_pictures
+
+import seealike
+from seealike.cli.main import run
+from seealike.encoders import EncoderMode, box_of, identity_of, load_encoder, picture_in, record_for
+from seealike.encoders.focus import MOST_SHARE, Box
+from seealike.encoders.spec import parse_spec
+from seealike.errors import EncoderError, UsageError
+from seealike.images import prepare
+from seealike.testing import check_encoder, sample_pixels
+from seealike.types import Crop, Fit, Float32Array, PixelArray
+
+GREY = (127.0, 127.0, 127.0)
+FOCUSED = "efficientnet-lite0?focus=1"
+
+
+def maps_with(thing: Box, *, side: int = 14, d: int = 20, seed: int = 0) -> Float32Array:
+    """Places of two kinds, with some noise: a rectangle of things on their ground."""
+    rng = np.random.default_rng(seed)
+    ground, object_ = rng.random((2, d))
+    maps = np.tile(ground, (side, side, 1))
+    maps[thing.top : thing.bottom, thing.left : thing.right] = object_
+    return (maps + rng.normal(0, 0.02, maps.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_thing_is_found_wherever_it_is(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, top = (int(number) for number in rng.integers(1, 8, 2))
+    thing = Box(left, top, left + int(rng.integers(2, 6)), top + int(rng.integers(2, 6)))
+    found = box_of(maps_with(thing, seed=seed), Box(0, 0, 448, 448), 448)
+    # One place more on each side, each of 32 px.
+    assert found == tuple(32 * edge for edge in (left - 1, top - 1, thing.right + 1, thing.bottom + 1))
+
+
+def test_a_thing_in_a_padded_picture_is_sought_and_cut_within_the_picture() -> None:
+    square = np.full((448, 448, 3), 127, np.uint8)
+    square[64:384] = np.asarray(photograph(2, (448, 320)))
+    picture = picture_in(square, GREY)
+    assert picture == (0, 64, 448, 384)
+    found = box_of(maps_with(Box(10, 3, 13, 6)), picture, 448)
+    assert found == (9 * 32, 64, 448, 7 * 32)
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        np.ones((14, 14, 8), np.float32),
+        np.zeros((7, 7, 8), np.float32),
+        np.ones((1, 1, 3), np.float32),
+        maps_with(Box(2, 2, 12, 12)),  # it fills the picture
+    ],
+    ids=["all alike", "nothing", "one place", "filled"],
+)
+def test_where_there_is_nothing_to_focus_on_the_whole_picture_counts(maps: Float32Array) -> None:
+    assert box_of(maps, Box(0, 0, 448, 448), 448) is None
+    assert picture_in(np.full((448, 448, 3), 127, np.uint8), GREY) == (0, 0, 448, 448)
+
+
+def scene_with(thing: PixelArray, at: tuple[int, int]) -> PixelArray:
+    scene = np.asarray(photograph(9, (640, 480))) // 4 + 150
+    scene[at[1] : at[1] + len(thing), at[0] : at[0] + thing.shape[1]] = thing
+    return scene
+
+
+def test_the_focused_encoder_sees_the_thing_and_the_plain_one_its_ground(tmp_path: Path) -> None:
+    """Its vector of a thing in a scene is closer to that of the thing cut out by hand."""
+    plain = load_encoder("efficientnet-lite0", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
+    focused = load_encoder(FOCUSED, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
+    thing = sample_pixels(1, 150)[0]
+    scene = scene_with(thing, (420, 60))
+    crop = Crop(420, 60, 150, 150)
+    by_hand = plain.encode(prepare(scene, plain.preprocessing, crop).pixels[None])[0]
+    whole = plain.encode(prepare(scene, plain.preprocessing).pixels[None])[0]
+    seen = focused.encode(prepare(scene, focused.preprocessing).pixels[None])[0]
+    assert float(seen @ by_hand) > float(whole @ by_hand) + 0.05
+    plain.close()
+    focused.close()
+
+
+def test_a_picture_without_a_thing_is_encoded_whole(tmp_path: Path) -> None:
+    plain = load_encoder("efficientnet-lite0", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
+    focused = load_encoder(FOCUSED, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
+    flat = np.full((300, 400, 3), (200, 30, 60), np.uint8)
+    one = plain.encode(prepare(flat, plain.preprocessing).pixels[None])
+    other = focused.encode(prepare(flat, focused.preprocessing).pixels[None])
+    assert np.abs(one - other).max() < 1e-2
+    plain.close()
+    focused.close()
+
+
+@pytest.mark.parametrize("mode", EncoderMode)
+def test_the_focused_encoder_keeps_the_contract(mode: EncoderMode, tmp_path: Path) -> None:
+    check_encoder(load_encoder(FOCUSED, cache_dir=str(tmp_path), mode=mode))
+
+
+@pytest.mark.parametrize("pool", ["avg", "gem", "max"])
+def test_any_model_that_pools_a_map_can_focus(pool: str, tmp_path: Path) -> None:
+    spec = f"onnx:{save_model(tmp_path / 'made.onnx')}?size={SIDE_PX}&layer=map&pool={pool}"
+    plain, focused = identity_of(spec), identity_of(f"{spec}&focus=1")
+    assert focused.name == f"{plain.name}?focus=1"
+    assert focused.preprocessing == replace(
+        plain.preprocessing, resize_px=2 * SIDE_PX, crop_px=2 * SIDE_PX, fit=Fit.PAD
+    )
+    encoder = load_encoder(f"{spec}&focus=1", cache_dir=str(tmp_path), mode=EncoderMode.THROUGHPUT)
+    assert encoder.identity == focused
+    vectors = encoder.encode(sample_pixels(7, 2 * SIDE_PX))
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
+    encoder.close()
+
+
+def test_a_catalogue_is_focused_from_the_start_or_moved_and_a_copy_of_its_encoder_focuses_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(tmp_path / "photos", range(4))
+    model = save_model(tmp_path / "made.onnx")
+    spec, plain, focused = f"onnx:{model}?size={SIDE_PX}&layer=map", tmp_path / "plain", tmp_path / "focused"
+    index = ["index", str(tmp_path / "photos"), "-q", "-C"]
+    assert run([*index, str(plain), "--encoder", spec]) == 0
+    assert run([*index, str(focused), "--encoder", spec, "--focus"]) == 0
+    model.unlink()  # from here on with the catalogues' own copies
+    with seealike.open(plain) as one, seealike.open(focused) as other:
+        assert other.encoder.name == f"{one.encoder.name}?focus=1"
+        assert other.search(tmp_path / "photos" / "002.jpg", 1)[0].id == "002.jpg"
+        expected = other.vectors()[1]
+    assert run([*index, str(focused)]) == 0
+    capsys.readouterr()
+    save_model(tmp_path / "made.onnx")
+    assert run([*index, str(plain), "--encoder", spec, "--focus"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "seealike reindex" in said
+    assert run(["reindex", "-q", "-C", str(plain), "--encoder", spec, "--focus"]) == 0
+    with seealike.open(plain) as moved:
+        assert moved.encoder.name.endswith("?focus=1")
+        assert np.array_equal(moved.vectors()[1], expected)
+
+
+def test_what_cannot_focus_says_so_and_another_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="no places can be told apart"):
+        record_for(parse_spec(f"onnx:{save_model(tmp_path / 'made.onnx')}?size={SIDE_PX}&focus=1"))
+    with pytest.raises(UsageError, match="focus= is 1 or 0"):
+        parse_spec("efficientnet-lite0?focus=yes")
+    assert parse_spec("efficientnet-lite0?focus=0") == parse_spec("efficientnet-lite0")
+    assert 0 < MOST_SHARE < 1

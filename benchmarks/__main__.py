@@ -17,6 +17,7 @@ NAMES = (
     "quality",
     "copies",
     "wishes",
+    "calibration",
     "indexing",
     "memory",
     "idle",

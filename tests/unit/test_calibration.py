@@ -18,7 +18,7 @@ import seealike
 from seealike.calibration import CalibrateOptions, calibrate
 from seealike.calibration.fitting import fitted
 from seealike.calibration.judging import BINS, error_of, held_out, judged, reliability
-from seealike.calibration.pairs import Pairs, Questions, asked_twice
+from seealike.calibration.pairs import Pairs, Questions, asked
 from seealike.catalog import Beta, Curve
 from seealike.errors import DamagedCatalogError, UnknownNameError, UsageError
 from seealike.evaluation import Resampling
@@ -59,7 +59,7 @@ def test_every_question_is_asked_twice_once_without_what_is_right(k: int, groupe
     own = np.array([0, 7, -1, 12, 29])
     queries = np.concatenate([items[[0, 7]], unit(1, 5, 2), items[[12, 29]]])
     sought, asking = np.array([*labels[[0, 7]], 99, *labels[[12, 29]]]), np.arange(5)
-    found = asked_twice(
+    found = asked(
         Questions(items, labels, units, queries, sought, own, asking, groups if grouped else None), k
     )
     expected = []
@@ -83,10 +83,23 @@ def test_every_question_is_asked_twice_once_without_what_is_right(k: int, groupe
     assert 2 not in found.asking  # it has nothing to find
 
 
+@pytest.mark.parametrize("present", [0.1, 0.5, 0.8, 1.0])
+def test_the_share_of_questions_that_have_an_answer_is_what_was_said(present: float) -> None:
+    items, labels, own = unit(400, 6, 4), np.arange(400) // 4, np.arange(400)
+    pairs = asked(Questions(items, labels, own, items, labels, own, own), 399, present)
+    there, without = 399, 396  # how long the lists are, of all others and of those of other labels
+    lengths = np.bincount(pairs.asking)
+    found = int(np.isin(lengths, (there, there + without)).sum())
+    missed = int(np.isin(lengths, (without, there + without)).sum())
+    assert max(found, missed) == 400
+    assert found / (found + missed) == pytest.approx(present, abs=0.005)
+    assert len(pairs.aucs) == 400
+
+
 def test_questions_that_nobody_can_answer_give_no_pairs() -> None:
     nobody, items = np.full(2, -1), unit(4, 3, 0)
     labels = np.arange(4)
-    none = asked_twice(Questions(items, labels, labels, items[:2], np.array([8, 9]), nobody, np.arange(2)), 3)
+    none = asked(Questions(items, labels, labels, items[:2], np.array([8, 9]), nobody, np.arange(2)), 3)
     assert len(none) == 0
 
 
@@ -343,6 +356,8 @@ def test_what_makes_no_sense_is_refused_before_any_work(shop: seealike.Catalog) 
         CalibrateOptions(ignore_labels=("x",))
     with pytest.raises(UsageError, match="k must be a whole number of at least 1"):
         CalibrateOptions(k=0)
+    with pytest.raises(UsageError, match="present must be"):
+        CalibrateOptions(present=0)
     with pytest.raises(UnknownNameError, match="unknown label 'kinds'"):
         calibrate(shop, options("kinds"))
     with pytest.raises(UnknownNameError, match="unknown label 'sender'"):
@@ -423,7 +438,7 @@ def test_the_auc_is_how_often_what_is_right_is_ahead() -> None:
     rng = np.random.default_rng(9)
     items, labels = unit(40, 4, 3), rng.integers(0, 4, 40)
     own = np.arange(40)
-    pairs = asked_twice(Questions(items, labels, own, items, labels, own, own), 5)
+    pairs = asked(Questions(items, labels, own, items, labels, own, own), 5)
     for query in range(40):
         scores = (items @ items[query]).astype(np.float64)
         good = [scores[i] for i in range(40) if i != query and labels[i] == labels[query]]

@@ -34,7 +34,9 @@ def curve(relation: Relation, beta: Beta) -> Curve:
 
 
 def scale(*relations: tuple[Relation, Beta]) -> Calibration:
-    return Calibration(tuple(curve(*one) for one in relations), k=10, learnt_on="2026-11-28", items=50)
+    return Calibration(
+        tuple(curve(*one) for one in relations), k=10, present=0.5, learnt_on="2026-11-28", items=50
+    )
 
 
 WHOLE = scale((Relation.DUPLICATE, STEEP), (Relation.SAME_PRODUCT, STEEP), (Relation.SIMILAR, WIDE))

@@ -12,10 +12,10 @@ import numpy as np
 from seealike.calibration.evidence import COPIES, Stock, asking_of_copies, asking_of_labels
 from seealike.calibration.fitting import fitted
 from seealike.calibration.judging import judged
-from seealike.calibration.pairs import Questions, asked_twice
+from seealike.calibration.pairs import Questions, asked
 from seealike.catalog import Calibration, Catalog, Curve
 from seealike.catalog.labels import GROUP, labels_of, text_of
-from seealike.errors import UsageError, check_count
+from seealike.errors import UsageError, check_between, check_count
 from seealike.evaluation.measure.space import placed
 from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.specs import spec_at_hand
@@ -35,6 +35,7 @@ class CalibrateOptions:
         ignore_labels: labels that are no class; their items neither ask nor answer.
         split_by: a column whose values are held out as a whole, such as the person who took the pictures
             (default: the group, and each item without one by itself).
+        present: of all questions, the share that is for something the catalogue has.
         k: how many answers of every question are learnt from.
         max_queries: more items than this are sampled to ask (0: never).
         sample: how many pictures are copied and disturbed.
@@ -44,6 +45,7 @@ class CalibrateOptions:
     label: str | None = None
     ignore_labels: tuple[str, ...] = ()
     split_by: str | None = None
+    present: float = 0.5
     k: int = 10
     max_queries: int = 2000
     sample: int = 100
@@ -52,6 +54,7 @@ class CalibrateOptions:
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         check_count(self.k, "k")
+        check_between(self.present, "present", 0.01, 1)
         if self.label == GROUP:
             raise UsageError(
                 "groups say what is the same product, and are learnt from anyway: name another label, or none"
@@ -132,7 +135,7 @@ def calibrate(
     calibration = None
     if curves:
         today = dt.datetime.now(dt.UTC).date().isoformat()
-        calibration = catalog.keep_calibration(Calibration(tuple(curves), options.k, today))
+        calibration = catalog.keep_calibration(Calibration(tuple(curves), options.k, options.present, today))
     took_s = time.perf_counter() - started
     return CalibrateReport(catalog.path, count, seen, catalog.encoder, calibration, tuple(missed), took_s)
 
@@ -171,7 +174,7 @@ def _learnt(
     progress: ProgressCallback,
 ) -> Curve | str:
     """The curve of one relation, or why there is none."""
-    pairs = asked_twice(questions, options.k, progress)
+    pairs = asked(questions, options.k, options.present, progress)
     parts = len(np.unique(pairs.auc_parts))
     if parts < FEWEST:
         return (

@@ -2,7 +2,8 @@
 
 A probability means something only for a population of pairs. Here it is this: pictures ask as people do, and
 their ``k`` nearest items are looked at. Half of the questions are for something that the catalogue has; for
-the other half it is taken out, for people also ask for what is not there. So every question is asked twice.
+the other half it is taken out, for people also ask for what is not there. So every question is asked twice,
+or another share of them where the caller knows better.
 """
 
 from __future__ import annotations
@@ -77,14 +78,19 @@ class Pairs:
         return len(self.scores)
 
 
-def asked_twice(questions: Questions, k: int, progress: ProgressCallback = unwatched) -> Pairs:
-    """The ``k`` nearest answers to every question, once among all items and once without the right ones.
+def asked(
+    questions: Questions, k: int, present: float = 0.5, progress: ProgressCallback = unwatched
+) -> Pairs:
+    """The ``k`` nearest answers to questions, ``present`` of them with what is right, the others without it.
 
-    Queries that have nothing to find ask neither. Answers are exact, in bounded memory.
+    A query asks one way, or both, so that this is the share; where it is a half all ask both. Queries that
+    have nothing to find do not ask. Answers are exact, in bounded memory.
 
     That what is left has lower scores proves nothing: so it would be if any others were taken out. Whether
     scores say anything is told by ``aucs``, among all items.
     """
+    turn = np.random.default_rng(1).permutation(len(questions.queries)) / max(1, len(questions.queries))
+    with_it, without = turn * (1 - present) < present, turn * present < 1 - present
     some = np.random.default_rng(0).permutation(len(questions.items))
     scores, right, asking, answering = ([np.empty(0, kind)] for kind in (float, bool, np.int64, np.int64))
     aucs, auc_parts = [], []
@@ -97,6 +103,8 @@ def asked_twice(questions: Questions, k: int, progress: ProgressCallback = unwat
             aucs.append(auc)
             auc_parts.append(questions.asking[query])
         for there in (True, False):
+            if not (with_it if there else without)[query]:
+                continue
             if not there:
                 cosines[truths] = _GONE
             nearest = _nearest(cosines, k)

@@ -33,9 +33,11 @@ def remarks(report: CalibrateReport) -> list[str]:
 
 def population(calibration: Calibration) -> str:
     """What the probabilities are of."""
+    there = f"{calibration.present:.0%} of which are for something that is there"
+    others = f", and {1 - calibration.present:.0%} for something that was taken out"
     return (
-        f"probabilities are of the {calibration.k} nearest answers to questions, half of which are for "
-        "something that is there, and half for something that was taken out"
+        f"probabilities are of the {calibration.k} nearest answers to questions, "
+        f"{there}{others if calibration.present < 1 else ''}"
     )
 
 

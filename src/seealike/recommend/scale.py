@@ -123,6 +123,7 @@ class Calibration:
     Args:
         curves: of the relations that could be learnt, the strongest first; at least one.
         k: how many answers of every question were learnt from.
+        present: the share of the questions that were for something the catalogue has.
         learnt_on: the day, as ``2026-11-28``.
         items: how many items the catalogue had then.
         generation: of the catalogue then.
@@ -131,6 +132,7 @@ class Calibration:
 
     curves: tuple[Curve, ...]
     k: int
+    present: float
     learnt_on: str
     items: int = 0
     generation: int = 0

@@ -7,7 +7,7 @@ import click
 from seealike.catalog.output_kinds import CALIBRATION_PAGE
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.locate import opened_catalog
-from seealike.cli.options.basic import catalog_option, format_option, number_option, quiet_option
+from seealike.cli.options.basic import FiniteFloat, catalog_option, format_option, number_option, quiet_option
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
 from seealike.cli.options.outputs import force_option, output_option, write_text
@@ -37,6 +37,14 @@ from seealike.images import DecodeLimits
     metavar="COLUMN",
     help="Judge by items whose value of this column, such as a person, was held out.  [default: the group]",
 )
+@click.option(
+    "--present",
+    type=FiniteFloat(min=0.01, max=1.0),
+    default=0.5,
+    show_default=True,
+    metavar="SHARE",
+    help="Of all questions, the share that is for something the catalogue has.",
+)
 @number_option("-k", "--top", "k", default=10, least=1, metavar="K", text="How many answers to learn from.")
 @number_option("--max-queries", default=2000, text="Draw a sample where more could ask; 0 takes all.")
 @number_option("--sample", default=100, text="How many pictures to copy and disturb.")
@@ -58,6 +66,7 @@ def command(
     label: str | None,
     ignore: tuple[str, ...],
     split_by: str | None,
+    present: float,
     k: int,
     max_queries: int,
     sample: int,
@@ -78,6 +87,7 @@ def command(
     seealike calibrate
     seealike calibrate --label category --page scores.html
     seealike calibrate --label category --split-by photographer
+    seealike calibrate --label category --present 1
     seealike calibrate --forget
     """
     from seealike.calibration import CalibrateOptions, calibrate
@@ -87,7 +97,9 @@ def command(
 
     if forget and (label is not None or page is not None):
         raise click.UsageError("--forget learns nothing: leave out --label and --page")
-    options = CalibrateOptions(label, ignore, split_by, k, max_queries, sample, Resampling(seed=seed))
+    options = CalibrateOptions(
+        label, ignore, split_by, present, k, max_queries, sample, Resampling(seed=seed)
+    )
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         if forget:
             opened.keep_calibration(None)

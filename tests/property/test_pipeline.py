@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,14 +18,26 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.counting import commit, made_store, new_item, searcher_of, vector
 
 from seealike.errors import UsageError
-from seealike.recommend import Combine, Example, Examples, Query, SearchOptions, hits
+from seealike.recommend import (
+    Beta,
+    Calibration,
+    Combine,
+    Curve,
+    Example,
+    Examples,
+    Query,
+    SearchOptions,
+    hits,
+    with_least_score,
+    with_relations,
+)
 from seealike.store import NewItem
-from seealike.types import Hit, Metric
+from seealike.types import Hit, Metric, Relation
 
 POOL, LEAST_POOL = 10, 100
 Vector = npt.NDArray[np.floating]
@@ -142,8 +155,23 @@ def rankings(
         ]
         if options.min_score is not None:
             ranking = [pair for pair in ranking if pair[1] >= options.min_score]
+        if options.at_least is not None:
+            ranking = [
+                pair
+                for pair in ranking
+                if likely(options.at_least, cosine(row, vector(by_id[pair[0]].number))) >= 0.5
+            ]
         found.append(sorted(ranking, key=lambda pair: (-pair[1], pair[0])))
     return found
+
+
+def likely(relation: Relation, score: float) -> float:
+    """How likely a relation or a stronger one is by the curves of ``SCALE``."""
+    u = min(max((1 + score) / 2, 1e-6), 1 - 1e-6)
+    curves = {Relation.DUPLICATE: (0, 9, -35), Relation.SAME_PRODUCT: (4, 2, -3), Relation.SIMILAR: (6, 1, 3)}
+    stronger = [*curves][: [*curves].index(relation) + 1]
+    logits = [c + a * math.log(u) - b * math.log(1 - u) for a, b, c in map(curves.__getitem__, stronger)]
+    return max(1 / (1 + math.exp(-logit)) for logit in logits)
 
 
 def taking_turns(
@@ -289,8 +317,12 @@ def wishes(draw: st.DrawFn) -> tuple[list[Entry], Examples]:
     return items, Examples(tuple(like), tuple(dislike))
 
 
+FOUR_EQUAL = [Entry(f"{place:02}", 1, None) for place in range(4)]
+
+
 @given(wishes(), st.integers(1, 6), OPTIONS)
 @settings(max_examples=150)
+@example((FOUR_EQUAL, Examples((Example("00"),))), 1, SearchOptions(dedup=0.5))
 def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
     wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions
 ) -> None:
@@ -306,6 +338,41 @@ def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
             found(items, [examples], k, options)
     else:
         assert as_answers(found(items, [examples], k, options)[0]) == expected
+
+
+def curve(relation: Relation, low: float, high: float, intercept: float) -> Curve:
+    beta = Beta(low, high, intercept)
+    return Curve(relation, beta, beta.least_score(), "kind", 1, 1, 1, 1, "item", 0.0, 0.0, 0.0, 0.0, ())
+
+
+SCALE = Calibration(
+    (
+        curve(Relation.DUPLICATE, 0, 9, -35),
+        curve(Relation.SAME_PRODUCT, 4, 2, -3),
+        curve(Relation.SIMILAR, 6, 1, 3),
+    ),
+    k=10,
+    present=0.5,
+    learnt_on="2026-11-28",
+)
+
+
+@given(ENTRIES, st.integers(1, 6), OPTIONS, st.sampled_from([*SCALE.relations[:-1]]))
+@settings(max_examples=60)
+def test_at_least_a_relation_goes_with_every_other_wish_and_hits_say_what_they_are(
+    items: list[Entry], k: int, options: SearchOptions, relation: Relation
+) -> None:
+    wanted = [Examples((Example(entry.id),)) for entry in items]
+    told = replace(options, at_least=relation)
+    answers = found(items, wanted, k, with_least_score(told, SCALE, wanted))
+    for entry, examples, answer in zip(items, wanted, answers, strict=True):
+        assert as_answers(answer) == derived(items, examples, k, told)
+        for hit in with_relations(answer, SCALE, examples, told):
+            other = next(one for one in items if one.id == hit.id)
+            score = cosine(vector(entry.number), vector(other.number))
+            reached = [one for one in SCALE.relations[:-1] if likely(one, score) >= 0.5]
+            assert hit.relation is reached[0]
+            assert hit.probability == pytest.approx(likely(reached[0], score), abs=2e-4)
 
 
 @given(ENTRIES, st.integers(1, 6), OPTIONS)

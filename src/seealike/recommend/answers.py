@@ -172,7 +172,9 @@ def _worth_showing(
     if products is not None:
         found = found.at(first_of_each(products.of(found.keys)))
     if options.dedup is not None:
-        places, near = first_of_alike(vectors_of(found.keys), options.dedup, wanted)
+        places, near, ended = first_of_alike(vectors_of(found.keys), options.dedup, wanted)
+        if not ended and not found.whole:
+            return None
         found = replace(found.at(places), near=near)
     if len(found) < wanted and not found.whole:
         return None

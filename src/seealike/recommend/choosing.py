@@ -22,7 +22,7 @@ def first_of_each(codes: Int64Array) -> Int64Array:
     return np.flatnonzero(np.isin(np.arange(len(codes)), first) | (codes == NO_PRODUCT))
 
 
-def first_of_alike(vectors: Float16Array, least: float, most: int) -> tuple[Int64Array, Int64Array]:
+def first_of_alike(vectors: Float16Array, least: float, most: int) -> tuple[Int64Array, Int64Array, bool]:
     """The places of items that are not nearly equal to one before them that is left; at most ``most``.
 
     Args:
@@ -31,21 +31,24 @@ def first_of_alike(vectors: Float16Array, least: float, most: int) -> tuple[Int6
         most: with so many the walk ends.
 
     Returns:
-        The places, and how many of those passed on the way were nearly equal to each (the first such one).
+        The places, how many of those passed on the way were nearly equal to each (the first such one), and
+        whether the walk ended before the items did: else more that are nearly equal may follow.
     """
     alike = _alike(vectors, least)
     places: list[int] = []
     near: list[int] = []
+    ended = False
     for place in range(len(vectors)):
         before = np.flatnonzero(alike[place, places]) if places else places
         if len(before):
             near[before[0]] += 1
         elif len(places) == most:
+            ended = True
             break
         else:
             places.append(place)
             near.append(0)
-    return np.array(places, dtype=np.int64), np.array(near, dtype=np.int64)
+    return np.array(places, dtype=np.int64), np.array(near, dtype=np.int64), ended
 
 
 def _alike(vectors: Float16Array, least: float) -> npt.NDArray[np.bool_]:

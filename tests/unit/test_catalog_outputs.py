@@ -14,8 +14,10 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.catalog.output_kinds import (
+    CALIBRATION_PAGE,
     CHECKPOINT,
     COMPARISON_PAGE,
+    DUPLICATES_PAGE,
     ENCODER,
     ENCODER_PRODUCER,
     EVALUATION_PAGE,
@@ -65,6 +67,8 @@ def test_a_page_is_known_by_its_own_kind_alone(kind: PageKind, tmp_path: Path) -
         PageKind.COMPARISON: COMPARISON_PAGE,
         PageKind.TRAINING: TRAINING_PAGE,
         PageKind.MAP: MAP_PAGE,
+        PageKind.CALIBRATION: CALIBRATION_PAGE,
+        PageKind.DUPLICATES: DUPLICATES_PAGE,
     }
     assert [found for found in KINDS if found.wrote(str(page))] == [known[kind]]
 

@@ -16,6 +16,7 @@ REPORT_FIELDS = ("id", "path", "reason", "detail")
 LOG_FIELDS = ("epoch", "loss", "score")
 CHECKPOINT_KEY = "seealike-checkpoint"
 LISTS_REPORT_MARK = "seealike lists report"
+SCRIPT_MARK = "# Made by `seealike duplicates`."
 DRAWING_SOFTWARE = "seealike map"
 ENCODER_PRODUCER = "seealike train"
 PARQUET_KEY, PARQUET_LISTS, PARQUET_VECTORS = b"generator", b"seealike lists", b"seealike vectors"
@@ -138,12 +139,18 @@ def _safetensors(head: bytes, _: bytes) -> bool:
     return head[8:9] == b"{" and f'"{CHECKPOINT_KEY}"'.encode("ascii") in head
 
 
+def _script(head: bytes, _: bytes) -> bool:
+    return head.startswith(b"#!/bin/sh\n" + SCRIPT_MARK.encode("ascii") + b"\n")
+
+
 RESULTS_PAGE = OutputKind("results page", _page(PageKind.RESULTS))
 EVALUATION_PAGE = OutputKind("page of figures", _page(PageKind.EVALUATION))
 COMPARISON_PAGE = OutputKind("page that compares encoders", _page(PageKind.COMPARISON))
 TRAINING_PAGE = OutputKind("page of a training", _page(PageKind.TRAINING))
 MAP_PAGE = OutputKind("page of a map", _page(PageKind.MAP))
 CALIBRATION_PAGE = OutputKind("page of a calibration", _page(PageKind.CALIBRATION))
+DUPLICATES_PAGE = OutputKind("page of duplicates", _page(PageKind.DUPLICATES))
+DUPLICATES_SCRIPT = OutputKind("script about duplicates", {".sh": _script})
 MAP_TABLE = OutputKind("table of a map", {".csv": _csv(*MAP_COLUMNS, optional=(MAP_LABEL, MAP_SAMPLE))})
 MAP_DRAWING = OutputKind("drawing of a map", {".png": _png})
 LISTS = OutputKind(
@@ -171,6 +178,8 @@ KINDS = (
     TRAINING_PAGE,
     MAP_PAGE,
     CALIBRATION_PAGE,
+    DUPLICATES_PAGE,
+    DUPLICATES_SCRIPT,
     MAP_TABLE,
     MAP_DRAWING,
     LISTS,

@@ -19,6 +19,7 @@ COMMANDS = (
     "index",
     "search",
     "recommend",
+    "duplicates",
     "info",
     "ls",
     "verify",

@@ -17,6 +17,7 @@ MORE = {
     "index": ("tables", "keep-up-to-date", "skipped-files"),
     "search": ("scores", "filters", "other-programs", "text-search"),
     "recommend": ("similar-items", "filters", "several-examples", "other-programs"),
+    "duplicates": ("duplicates", "scores"),
     "ls": ("skipped-files", "other-programs"),
     "verify": ("recover",),
     "encoders": ("own-encoder", "timm-models"),

@@ -17,6 +17,7 @@ class PageKind(StrEnum):
     COMPARISON = "comparison"
     TRAINING = "training"
     MAP = "map"
+    DUPLICATES = "duplicates"
     CALIBRATION = "calibration"
 
     @property

@@ -14,7 +14,7 @@ from seealike.types import Metric
 _NAME_LENGTH = 40
 _WORDS_LENGTH = 60
 _MARKS = {Mark.RIGHT: "✓", Mark.WRONG: "✕"}
-_GONE = (
+GONE = (
     '<span class="gone"><svg viewBox="0 0 48 48" aria-hidden="true">'
     '<rect x="7" y="10" width="34" height="28" rx="4"/>'
     '<path d="M7 32l10-9 8 7 5-4 11 9M10 42 38 6"/></svg>the file is gone</span>'
@@ -86,7 +86,7 @@ def _frame(picture: GalleryPicture, album: Album, rank: int | None) -> str:
     if picture.words:
         shown = f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
     elif kind is None:
-        shown = _GONE
+        shown = GONE
     elif picture.link:
         shown = f'<a class="view" href="{escaped(picture.link)}" aria-label="{spoken}"></a>'
     else:

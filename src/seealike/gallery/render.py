@@ -18,6 +18,7 @@ from seealike.gallery.page import (
     GalleryPicture,
     GallerySection,
     Link,
+    PageKind,
 )
 from seealike.gallery.picture import figure, name, score_rules, score_text
 from seealike.gallery.table import figures
@@ -45,7 +46,7 @@ def render_gallery(page: GalleryPage) -> str:
         _section(section, index, count, page.metric, album)
         for index, (section, count) in enumerate(zip(page.sections, shown, strict=True), start=1)
     )
-    style = "\n".join((_stylesheet(), score_rules(), album.css()))
+    style = "\n".join((stylesheet(), score_rules(), album.css()))
     body = "".join(
         (
             '<a class="skip" href="#results">Skip to the results</a>',
@@ -59,18 +60,30 @@ def render_gallery(page: GalleryPage) -> str:
             _footer(page),
         )
     )
-    return f'<!doctype html>\n<html lang="en">\n{_head(page, style)}\n<body>{body}</body>\n</html>\n'
+    head = html_head(page.title, page.kind, style)
+    return f'<!doctype html>\n<html lang="en">\n{head}\n<body>{body}</body>\n</html>\n'
 
 
-def _stylesheet() -> str:
+def stylesheet() -> str:
+    """The style of all pages of pictures."""
     text = (files("seealike.gallery") / "style.css").read_text(encoding="utf-8")
     return text.replace("\r\n", "\n")
 
 
-def _head(page: GalleryPage, style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+def html_head(title: str, kind: PageKind, style: str, *, script: str = "", pictures: str = "data:") -> str:
+    """Return the head of a page: nothing but its own style and script, and such pictures, is let in.
+
+    Args:
+        title: of the browser's window.
+        kind: what the page is for.
+        style: its style sheet.
+        script: what stands in its only script element, if it has one.
+        pictures: where pictures may come from, as a content security policy says it.
+    """
+    scripts = f"script-src 'sha256-{_digest(script)}'; " if script else ""
     policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src {pictures}; style-src 'sha256-{_digest(style)}'; {scripts}"
+        "base-uri 'none'; form-action 'none'"
     )
     icon = base64.b64encode(_MARK.encode()).decode("ascii")
     return (
@@ -78,18 +91,27 @@ def _head(page: GalleryPage, style: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f'<meta name="generator" content="{page.kind.generator}">\n<title>{escaped(page.title)}</title>\n'
+        f'<meta name="generator" content="{kind.generator}">\n<title>{escaped(title)}</title>\n'
         f'<link rel="icon" href="data:image/svg+xml;base64,{icon}">\n<style>{style}</style>\n</head>'
     )
 
 
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+
+
 def _header(page: GalleryPage) -> str:
     subtitle = f'<p class="subtitle">{escaped(page.subtitle)}</p>' if page.subtitle else ""
-    mark = _MARK.replace("<svg ", '<svg aria-hidden="true" ', 1)
     return (
-        f'<header><p class="brand">{mark}seealike</p><h1>{escaped(page.title)}</h1>'
+        f"<header>{brand()}<h1>{escaped(page.title)}</h1>"
         f"{subtitle}{_facts(page.facts)}{_links(page.links)}</header>"
     )
+
+
+def brand() -> str:
+    """The mark and the name."""
+    mark = _MARK.replace("<svg ", '<svg aria-hidden="true" ', 1)
+    return f'<p class="brand">{mark}seealike</p>'
 
 
 def _links(links: tuple[Link, ...]) -> str:

@@ -1,0 +1,296 @@
+"""Which pictures of a catalogue are duplicates: neighbours of the encoder, verified by their hashes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.catalog import SearchOptions
+from seealike.duplicates.decisions import Decisions
+from seealike.duplicates.keeping import Facts, described
+from seealike.duplicates.registration import Int8Array, agreements
+from seealike.duplicates.stars import Links, linked, stars
+from seealike.duplicates.values import DuplicateOptions, DuplicateReport, Level, Link
+from seealike.errors import UnknownItemError
+from seealike.signatures import COLOUR_BYTES, HASH_BYTES
+from seealike.types import Float32Array, Int64Array, PixelArray, Progress, ProgressCallback, unwatched
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from seealike.catalog import Catalog
+
+NEIGHBOURS = 6  # of every item; of copies of photos, the original was among the first five
+DEEPEST = 1024  # neighbours of an item whose list is full of duplicates
+_TIMES_DEEPER = 4
+_FEW = 3  # different pictures in a list, below which it is full of the same one
+_MANY = 4  # near duplicates, from which on a centre may have more than its neighbours tell
+_COLOURS = 0.3  # how alike the colours of near duplicates are at least: a shirt in red is none of one in blue
+_PAIRS_AT_ONCE = 4096
+_COSINE_SHARE = 1 / 6  # of the likeness; the rest is how well they agree
+_SINGLE = SearchOptions(pictures=True)
+
+
+def find_duplicates(
+    catalog: Catalog,
+    options: DuplicateOptions = DuplicateOptions(),
+    *,
+    decisions: Decisions = Decisions(),
+    progress: ProgressCallback | None = None,
+) -> DuplicateReport:
+    """Groups of pictures that are duplicates of their group's centre, and which one of each group to keep.
+
+    The same catalogue and options give the same groups. Time and memory grow with the number of items.
+
+    Args:
+        catalog: whose pictures.
+        options: what counts as a duplicate, and which is kept.
+        decisions: of people, from a page: what was kept on purpose is not found again.
+        progress: called as the work goes on.
+
+    Raises:
+        CatalogBusyError: the catalogue changes faster than it can be read.
+    """
+    started, report = time.perf_counter(), progress or unwatched
+    items = _Items.of(catalog, options.level)
+    finder = _Finder(catalog, items, options, decisions, report)
+    if options.level is not Level.EXACT:
+        finder.look()
+    found = [*finder.groups()]
+    groups = described(catalog, found, options, decisions, report)
+    unsigned = 0 if options.level is Level.EXACT else int((~items.signed).sum())
+    took_s = time.perf_counter() - started
+    return DuplicateReport(groups, len(items.ids), unsigned, finder.settled, took_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Items:
+    """What is compared, in id order. Of those with the same bytes, the first stands for all.
+
+    Shapes: first and signed are (n,), hashes is (n, HASH_BYTES), colours (n, COLOUR_BYTES).
+    """
+
+    ids: list[str]
+    digests: list[bytes | None]
+    first: Int64Array
+    groups: list[str | None]
+    hashes: Int8Array
+    colours: PixelArray
+    signed: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    row_of: dict[str, int]
+
+    @classmethod
+    def of(cls, catalog: Catalog, level: Level) -> _Items:
+        pairs = list(catalog.digests())
+        ids, digests = [item_id for item_id, _ in pairs], [digest for _, digest in pairs]
+        row_of = {item_id: row for row, item_id in enumerate(ids)}
+        firsts: dict[bytes, int] = {}
+        first = [
+            row if digest is None else firsts.setdefault(digest, row) for row, digest in enumerate(digests)
+        ]
+        groups: list[str | None] = [None] * len(ids)
+        if level is Level.PRODUCT:
+            for item in catalog.items():
+                if item.id in row_of:
+                    groups[row_of[item.id]] = item.group
+        hashes = np.zeros((0 if level is Level.EXACT else len(ids), HASH_BYTES), dtype=np.int8)
+        colours = np.zeros((len(hashes), COLOUR_BYTES), dtype=np.uint8)
+        signed = np.zeros(len(ids), dtype=bool)
+        for item_id, signature in catalog.signatures() if len(hashes) else ():
+            row = row_of.get(item_id)
+            if row is not None and signature is not None:
+                hashes[row] = np.frombuffer(signature.hash, dtype=np.int8)
+                colours[row] = np.frombuffer(signature.colour, dtype=np.uint8)
+                signed[row] = True
+        return cls(ids, digests, np.array(first, dtype=np.int64), groups, hashes, colours, signed, row_of)
+
+    def share_colours(self, one: Int64Array, other: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which pairs have about the same colours. Shapes: (m,) each."""
+        ours, theirs = (self.colours[rows].astype(np.float32) for rows in (one, other))
+        norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+        return np.asarray(np.einsum("mc,mc->m", ours, theirs) >= _COLOURS * norms)
+
+
+class _Finder:
+    """Links between items, each of which stands for all with its bytes, and what they lead to."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        items: _Items,
+        options: DuplicateOptions,
+        decisions: Decisions,
+        progress: ProgressCallback,
+    ) -> None:
+        self._catalog, self._items, self._options = catalog, items, options
+        self._decisions, self._progress = decisions, progress
+        self._links: Links = {}
+        self._copies: dict[int, list[int]] = {}
+        for row, first in enumerate(items.first.tolist()):
+            self._copies.setdefault(first, []).append(row)
+        self._mates: dict[str, list[int]] = {}
+        self._settled: set[tuple[int, int]] = set()
+
+    @property
+    def settled(self) -> int:
+        """How many pairs were left out because both were kept on purpose."""
+        return len(self._settled)
+
+    # -- links -------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Compare every item with its neighbours."""
+        starved: list[int] = []
+        blocks: list[tuple[Int64Array, Int64Array, Float32Array]] = []
+        ids, rows_of = self._items.row_of, []
+        for entry in self._catalog.recommend_all(NEIGHBOURS, options=_SINGLE, progress=self._progress):
+            row = ids.get(entry.id)
+            if row is not None and self._items.first[row] == row:
+                rows_of.append((row, entry.similar_ids, entry.scores))
+                if self._is_starved(row, entry.similar_ids):
+                    starved.append(row)
+            if len(rows_of) >= _PAIRS_AT_ONCE:
+                blocks.append(self._pairs(rows_of))
+                rows_of = []
+        blocks.append(self._pairs(rows_of))
+        self._compare(*map(np.concatenate, zip(*blocks, strict=True)), told=True)
+        for row in starved:
+            self._deepen(row, lambda _: True, while_full=self._is_starved)
+        self._link_products()
+
+    def _is_starved(self, row: int, similar_ids: Sequence[str]) -> bool:
+        """Whether a list has hardly anything but copies of a few files."""
+        known = [self._items.row_of[one] for one in similar_ids if one in self._items.row_of]
+        different = set(self._items.first[known].tolist()) - {row}
+        return len(known) >= NEIGHBOURS and len(different) < _FEW
+
+    def _pairs(
+        self, lists: Sequence[tuple[int, Sequence[str], Sequence[float]]]
+    ) -> tuple[Int64Array, Int64Array, Float32Array]:
+        """Pairs of different files, the lesser row first, with their scores."""
+        row_of, first = self._items.row_of, self._items.first
+        found = [
+            (row, first[row_of[other]], score)
+            for row, others, scores in lists
+            for other, score in zip(others, scores, strict=True)
+            if other in row_of and first[row_of[other]] != row
+        ]
+        ends = np.array([pair[:2] for pair in found], dtype=np.int64).reshape(-1, 2)
+        ends.sort(axis=1)
+        return ends[:, 0], ends[:, 1], np.array([pair[2] for pair in found], dtype=np.float32)
+
+    def _compare(
+        self, one: Int64Array, other: Int64Array, scores: Float32Array, *, told: bool = False
+    ) -> None:
+        """Link those of the pairs that are duplicates."""
+        if not len(one):
+            return
+        numbers, place = np.unique(one * len(self._items.ids) + other, return_index=True)
+        one, other, scores = one[place], other[place], scores[place]
+        for start in range(0, len(numbers), _PAIRS_AT_ONCE):
+            few = slice(start, start + _PAIRS_AT_ONCE)
+            self._compare_few(one[few], other[few], scores[few])
+            if told:
+                self._progress(Progress("compare", min(start + _PAIRS_AT_ONCE, len(numbers)), len(numbers)))
+
+    def _compare_few(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> None:
+        options, items = self._options, self._items
+        both = np.flatnonzero(items.signed[one] & items.signed[other] & items.share_colours(one, other))
+        agreed = agreements(items.hashes, one[both], other[both])
+        likeness = np.full(len(one), -1, dtype=np.float32)
+        likeness[both] = (1 - _COSINE_SHARE) * agreed + _COSINE_SHARE * scores[both]
+        near = likeness >= options.min_likeness
+        for at in np.flatnonzero(near).tolist():
+            self._link(int(one[at]), int(other[at]), Link(Level.NEAR, float(likeness[at])))
+        if options.level is Level.PRODUCT:
+            for at in np.flatnonzero(~near & (scores >= options.min_score)).tolist():
+                row, mate = int(one[at]), int(other[at])
+                if items.groups[row] is None or items.groups[mate] is None:
+                    self._link(row, mate, Link(Level.PRODUCT, float(scores[at])))
+
+    def _link(self, one: int, other: int, link: Link) -> None:
+        pair = (min(one, other), max(one, other))
+        if self._are_settled(*pair):
+            self._settled.add(pair)
+        else:
+            linked(self._links, *pair, link)
+
+    def _are_settled(self, one: int, other: int) -> bool:
+        ids, digests = self._items.ids, self._items.digests
+        return self._decisions.both_kept((ids[one], digests[one]), (ids[other], digests[other]))
+
+    def _link_products(self) -> None:
+        """Link every item of a group to the first of it."""
+        for row, group in enumerate(self._items.groups):
+            if group is not None:
+                self._mates.setdefault(group, []).append(int(self._items.first[row]))
+        for mates in self._mates.values():
+            for mate in set(mates[1:]) - {mates[0]}:
+                self._link(mates[0], mate, Link(Level.PRODUCT, 0.0))
+
+    def _deepen(
+        self,
+        row: int,
+        is_free: Callable[[int], bool],
+        *,
+        while_full: Callable[[int, Sequence[str]], bool] | None = None,
+    ) -> None:
+        """Look further down the neighbours of an item, while all that are found are duplicates of it."""
+        full, depth = while_full or self._is_full, NEIGHBOURS
+        while depth < DEEPEST:
+            depth *= _TIMES_DEEPER
+            try:
+                hits = self._catalog.similar(self._items.ids[row], depth, options=_SINGLE)
+            except UnknownItemError:  # removed meanwhile
+                return
+            one, other, scores = self._pairs([(row, hits.ids, hits.scores)])
+            free = np.array([is_free(a) and is_free(b) for a, b in zip(one, other, strict=True)], dtype=bool)
+            self._compare(one[free], other[free], scores[free])
+            if len(hits) < depth or not full(row, hits.ids):
+                return
+
+    def _is_full(self, row: int, similar_ids: Sequence[str]) -> bool:
+        """Whether all of a list are duplicates of the item."""
+        near = {row, *self._links.get(row, {})}
+        known = (self._items.row_of.get(one) for one in similar_ids)
+        return all(one is None or int(self._items.first[one]) in near for one in known)
+
+    # -- groups ------------------------------------------------------------------------------------
+
+    def groups(self) -> Iterator[tuple[str, Mapping[str, Facts]]]:
+        """Centres, and the members with their links, each group's in id order; the largest groups first."""
+        found = []
+        inside: set[int] = set()
+        for centre, members in stars(self._links, self._complete):
+            inside.update((centre, *members))
+            found.append((centre, {centre: Link(Level.EXACT, 1.0), **members}))
+        found += [(row, {row: Link(Level.EXACT, 1.0)}) for row in self._copies if row not in inside]
+        grown = [one for one in (self._with_copies(*group) for group in found) if len(one[1]) > 1]
+        for centre, links in sorted(grown, key=lambda group: (-len(group[1]), group[0])):
+            ids, digests = self._items.ids, self._items.digests
+            yield ids[centre], {ids[row]: Facts(link, digests[row]) for row, link in sorted(links.items())}
+
+    def _complete(self, centre: int, is_free: Callable[[int], bool]) -> None:
+        """Find what a new centre may have more of than it has links to."""
+        links = self._links[centre]
+        if sum(link.level is Level.NEAR for link in links.values()) >= _MANY:
+            self._deepen(centre, is_free)
+        group = self._items.groups[centre]
+        for mate in self._mates.get(group, ()) if group is not None else ():
+            if mate != centre and is_free(mate):
+                self._link(centre, mate, Link(Level.PRODUCT, 0.0))
+
+    def _with_copies(self, centre: int, links: Mapping[int, Link]) -> tuple[int, dict[int, Link]]:
+        """A group with all files of the same bytes, but those that were kept beside the centre on purpose."""
+        members = {}
+        for row, link in links.items():
+            for copy in self._copies[row]:
+                if copy != centre and self._are_settled(centre, copy):
+                    self._settled.add((min(centre, copy), max(centre, copy)))
+                else:
+                    members[copy] = link
+        return centre, members

@@ -125,7 +125,7 @@ def answer(
     """
     products = _products_of(view, searcher, query)
     targets = targets_of(view, items, searcher, query, products)
-    told_apart = None if query.options.pictures else products
+    told_apart = None if query.options.pictures or (products and not products.code_of) else products
     vectors_of = partial(searcher.vectors, view, reader=reader)
     found: dict[int, list[Result]] = {}
     depth = _first_depth(query, told_apart)
@@ -151,7 +151,7 @@ def _products_of(view: View, searcher: Searcher, query: Query) -> Products | Non
 def _first_depth(query: Query, products: Products | None) -> int:
     """How many candidates usually do."""
     depth = _wanted(query)
-    if products is not None and products.code_of:
+    if products is not None:
         depth = math.ceil((depth + 1) * products.items_each)
     return depth if query.options.dedup is None else 2 * depth
 
@@ -173,10 +173,8 @@ def _worth_showing(
         found = found.at(first_of_each(products.of(found.keys)))
     if options.dedup is not None:
         places, near, ended = first_of_alike(vectors_of(found.keys), options.dedup, wanted)
-        if not ended and not found.whole:
-            return None
         found = replace(found.at(places), near=near)
-    if len(found) < wanted and not found.whole:
+    if not found.whole and (len(found) < wanted or (options.dedup is not None and not ended)):
         return None
     found = found.at(slice(wanted))
     if options.diversity:

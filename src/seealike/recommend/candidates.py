@@ -47,9 +47,7 @@ class Candidates:
     def at(self, places: Int64Array | npt.NDArray[np.bool_] | slice) -> Candidates:
         """Some of them, in the order of ``places``."""
         near = self.near[places] if len(self.near) else self.near
-        return replace(
-            self, keys=self.keys[places], scores=self.scores[places], order=self.order[places], near=near
-        )
+        return Candidates(self.keys[places], self.scores[places], self.order[places], near, self.whole)
 
 
 def candidates_of(
@@ -136,7 +134,7 @@ def _eligible(
     found: Candidates, target: Target, options: SearchOptions, products: Products | None
 ) -> Candidates:
     """What the target does not exclude and scores high enough."""
-    out = np.isin(found.keys, np.fromiter(target.excluded, np.int64, len(target.excluded)))
+    out = np.array([key in target.excluded for key in found.keys.tolist()], dtype=bool)
     if target.own and products is not None:
         own = np.fromiter(target.own, np.int64, len(target.own))
         out |= np.isin(products.of(found.keys), own)

@@ -24,10 +24,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     write_pictures(folder, range(COUNT))
     rows = [
-        f"{'take:2' if i == 13 else f'p{i:02}'},{i:03}.jpg,{f'sku-{i // 3}' if i < 12 else ''}"
+        f"{'take:2' if i == 13 else f'p{i:02}'},{i:03}.jpg,{f'sku-{i // 3}' if i < 12 else ''},{i % 5}"
         for i in range(COUNT)
     ]
-    (folder / "table.csv").write_text("\n".join(["id,path,group", *rows]))
+    (folder / "table.csv").write_text("\n".join(["id,path,group,model", *rows]))
     assert run(["index", str(folder / "table.csv"), "--quiet"]) == 0
     return folder
 
@@ -147,3 +147,19 @@ def test_a_page_says_weights_and_what_a_result_stands_for(typed: Call, shop: Pat
     assert 'class="label">liked ×2<' in html
     assert "product sku-3" in html
     assert html.count("1 of 3 pictures") == 2
+
+
+def test_another_column_says_what_belongs_together(typed: Call, shop: Path) -> None:
+    done = typed("search", "--id", "p00", "--group-by", "model", "-C", shop, "--format", "json")
+    rows = json.loads(done.out)["results"][0]["hits"]
+    assert sorted(row["metadata"]["model"] for row in rows) == [1, 2, 3, 4]
+    assert {row["metadata"]["model"]: row["others"] for row in rows} == {1: 2, 2: 2, 3: 2, 4: 1}
+    lists = typed(
+        "recommend", "--all", "--by", "product", "--group-by", "model", "-C", shop, "--format", "json"
+    )
+    assert {name: len(similar) for name, similar in json.loads(lists.out).items()} == dict.fromkeys(
+        "01234", 4
+    )
+    wrong = typed("search", "--id", "p00", "--group-by", "modle", "-C", shop)
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "did you mean model or modified?" in wrong.err

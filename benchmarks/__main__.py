@@ -23,6 +23,7 @@ NAMES = (
     "idle",
     "cold",
     "search",
+    "filters",
     "threshold",
     "timm_models",
     "map_page",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -286,3 +288,38 @@ def test_a_query_of_any_length_is_scored_by_its_direction() -> None:
     one, other = vector(1), vector(2)
     expected = exact_scores(one[None].astype(np.float32), other[None])
     assert np.array_equal(exact_scores(4 * one[None].astype(np.float32), other[None]), expected)
+
+
+@pytest.mark.parametrize("options", [SearchOptions(same=("colour",)), SearchOptions(other=("colour",))])
+def test_lists_compare_with_their_item_as_it_was_when_they_began(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions
+) -> None:
+    monkeypatch.setattr(lists, "COMPARED_BLOCK", 7)
+    store, colours = made_store(tmp_path / "catalog"), ("red", "blue", "green", None)
+    said = {f"{number:02}": colours[number % 4] for number in range(40)}
+    commit(
+        store,
+        [
+            replace(new_item(item_id, int(item_id)), metadata_json=json.dumps({"colour": colour}))
+            for item_id, colour in said.items()
+        ],
+    )
+    ranker = Searcher(store, store.identity.dimension, lambda _: None)
+    wanted = {
+        item_id: [
+            other
+            for _, other in ranking
+            if said[item_id] and said[other] and (said[item_id] == said[other]) == bool(options.same)
+        ][:3]
+        for item_id, ranking in truth(store, 40).items()
+    }
+    found = similar_lists(store, ranker, 3, options, unwatched)
+    answers = {(first := next(found)).id: list(first.similar_ids)}
+    writer = StoreWriter(store.database_path)
+    writer.rewrite(lambda change: change.update(replace(store.known_item("05"), metadata_json="{}")))
+    writer.close()
+    commit(store, remove=["06"])
+    assert len(ranker.columns(ranker.view())) == 39
+    answers |= {one.id: list(one.similar_ids) for one in found}
+    assert answers == wanted
+    store.close()

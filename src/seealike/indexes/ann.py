@@ -11,15 +11,15 @@ import numpy as np
 
 from seealike.indexes import rows
 from seealike.indexes.effort import (
+    NEARLY_ALL,
     REFINED_NARROW,
     REFINED_WIDE,
     Effort,
+    EffortAmong,
     Way,
     effort_among,
     effort_for,
-    is_by_chance,
     needs_more,
-    way_among,
     within_gap,
 )
 from seealike.indexes.faiss import THREADS, FaissEngine, Selected, threads
@@ -71,18 +71,25 @@ class FaissProposer:
         engine = self._engine
         if engine is None:
             everything = self._expanded(np.arange(self.record.distinct))
-            return [everything if allowed is None else _only(everything, allowed)] * len(queries)
+            return [_only(everything, allowed)] * len(queries)
         effort = self._effort(max(k, 1))
         selected = None if allowed is None else self._selected(engine, allowed)
-        if allowed is None or selected is None:
-            return self._proposed(queries, lambda query: self._expanded(self._closest(engine, query, effort)))
-        if way_among(selected.count, effort, self.record.distinct) is Way.ALL:
-            return [_only(self._expanded(np.flatnonzero(selected.member)), allowed)] * len(queries)
-        among = _Among(engine, self.record, effort, selected)
-        reduce = self._reduction.apply_one
-        return self._proposed(
-            queries, lambda query: _only(self._expanded(among.closest(reduce(query))), allowed)
-        )
+        most = NEARLY_ALL * self.record.distinct
+        among = None
+        if selected is not None and selected.count < most:
+            among = effort_among(selected.count, effort, self.record.distinct, self.record.lists)
+            if among.way is Way.ALL:
+                return [_only(self._expanded(np.flatnonzero(selected.member)), allowed)] * len(queries)
+
+        def proposal_for(query: Float32Array) -> Proposal:
+            reduced = self._reduction.apply_one(query)
+            if among is None or selected is None:
+                labels = self._closest(engine, reduced, effort, selected)
+            else:
+                labels = _closest_among(engine, reduced, among, selected)
+            return _only(self._expanded(labels), allowed)
+
+        return self._proposed(queries, proposal_for)
 
     def _proposed(
         self, queries: Float32Array, proposal_for: Callable[[Float32Array], Proposal]
@@ -111,13 +118,18 @@ class FaissProposer:
             self._known_effort = known
         return known
 
-    def _closest(self, engine: FaissEngine, query: Float32Array, effort: Effort) -> Int64Array:
-        reduced = self._reduction.apply_one(query)
-        found = _found(engine.search(reduced, effort.fetched, effort.probed, REFINED_NARROW))
+    def _closest(
+        self, engine: FaissEngine, query: Float32Array, effort: Effort, selected: Selected | None
+    ) -> Int64Array:
+        def search(fetched: int, probed: int, refined: int) -> tuple[Int64Array, Float32Array]:
+            labels, distances = engine.search(query, fetched, probed, refined, selected)
+            return _found(labels, distances)
+
+        found = search(effort.fetched, effort.probed, REFINED_NARROW)
         if needs_more(found[1], effort):
-            found = _found(engine.search(reduced, effort.wide_fetched, effort.wide_probed, REFINED_WIDE))
-        if len(found[0]) < min(effort.k, self.record.distinct):
-            found = _found(engine.search(reduced, effort.wide_fetched, self.record.lists, REFINED_WIDE))
+            found = search(effort.wide_fetched, effort.wide_probed, REFINED_WIDE)
+        if len(found[0]) < min(effort.k, self.record.distinct if selected is None else selected.count):
+            found = search(effort.wide_fetched, self.record.lists, REFINED_WIDE)
         return found[0]
 
     def _selected(self, engine: FaissEngine, allowed: Int64Array) -> Selected | None:
@@ -126,9 +138,10 @@ class FaissProposer:
             if known is allowed:
                 return selected
         keys, labels = self._by_key
-        here = np.isin(keys, allowed, assume_unique=True)
-        member = np.zeros(self.record.distinct, dtype=bool)
-        member[labels[here]] = True
+        here = member = np.isin(keys, allowed, assume_unique=True)
+        if self._has_twins:
+            member = np.zeros(self.record.distinct, dtype=bool)
+            member[labels[here]] = True
         selected = None if here.all() else engine.selected(member)
         self._known_selected = (*self._known_selected[1 - _SELECTED_KEPT :], (allowed, selected))
         return selected
@@ -145,49 +158,31 @@ class FaissProposer:
         return Proposal(self._keys[places], np.repeat(groups, lengths))
 
 
-class _Among:
-    """The search among some of an engine's vectors, with one effort."""
-
-    def __init__(
-        self, engine: FaissEngine, record: SnapshotRecord, effort: Effort, selected: Selected
-    ) -> None:
-        self._engine, self._selected = engine, selected
-        self._way = way_among(selected.count, effort, record.distinct)
-        self._share = selected.count / record.distinct
-        self._effort = effort_among(selected.count, effort.k, record.efforts, record.distinct, record.lists)
-
-    def closest(self, query: Float32Array) -> Int64Array:
-        """The closest labels that are selected: as many as it takes to have the closest ``k`` among them."""
-        labels, distances = self._searched(query)
-        return labels[: within_gap(distances, self._effort)]
-
-    def _searched(self, query: Float32Array) -> tuple[Int64Array, Float32Array]:
-        engine, effort, selected = self._engine, self._effort, self._selected
-        if self._way is Way.CODES:
-            return _found(engine.compare_selected(query, effort.wide_fetched, selected))
-
-        def listed(fetched: int, probed: int) -> tuple[Int64Array, Float32Array]:
-            return _found(engine.search_selected(query, fetched, probed, REFINED_NARROW, selected))
-
-        if is_by_chance(engine.share_selected(query, effort.probed, selected), self._share):
-            found = listed(effort.fetched, effort.probed)
-            if not needs_more(found[1], effort):
-                return found
-        return listed(effort.wide_fetched, effort.wide_probed)
+def _closest_among(
+    engine: FaissEngine, query: Float32Array, effort: EffortAmong, selected: Selected
+) -> Int64Array:
+    """The closest labels that are selected: as many as it takes to have the closest ``k`` among them."""
+    if effort.way is Way.CODES:
+        labels, distances = _found(*engine.compare_selected(query, effort.fetched, selected))
+    else:
+        probed = engine.lists_with(query, effort.scanned, selected)
+        labels, distances = _found(*engine.search(query, effort.fetched, probed, REFINED_NARROW, selected))
+    return labels[: within_gap(distances, effort)]
 
 
-def _only(found: Proposal, allowed: Int64Array) -> Proposal:
+def _found(labels: Int64Array, distances: Float32Array) -> tuple[Int64Array, Float32Array]:
+    """The labels that were found for one query, and their squared distances."""
+    found = labels[0] >= 0
+    return labels[0][found], distances[0][found]
+
+
+def _only(found: Proposal, allowed: Int64Array | None) -> Proposal:
     """Those of the keys that are among ``allowed``, which ascend."""
+    if allowed is None:
+        return found
     places = np.minimum(np.searchsorted(allowed, found.keys), len(allowed) - 1)
     which = allowed[places] == found.keys if len(allowed) else np.zeros(len(found.keys), dtype=bool)
     return found if which.all() else Proposal(found.keys[which], found.groups[which])
-
-
-def _found(answer: tuple[Int64Array, Float32Array]) -> tuple[Int64Array, Float32Array]:
-    """The labels that were found for one query, and their squared distances."""
-    labels, distances = answer
-    found = labels[0] >= 0
-    return labels[0][found], distances[0][found]
 
 
 def load_snapshot(path: str, record: SnapshotRecord) -> tuple[FaissProposer, VectorRows | None]:

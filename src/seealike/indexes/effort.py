@@ -34,15 +34,17 @@ _PROBES = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096)
 # Microseconds to read and score a candidate, and to compare a scanned code; only their ratio matters.
 _US_PER_CANDIDATE = 8.0
 _US_PER_SCANNED = 0.0085
-_US_PER_ASKED = 0.0015  # whether a vector is selected
-_US_PER_FINER = 0.3  # a selected one whose finer code is compared, wherever it lies
-# Among some of the vectors the closest may be far away, where many are about as far: there candidates up to a
-# wider gap behind the k-th are taken, and more of them.
-_SELECTED_GAP = 1.36
-_SELECTED_LEAST = 1.5
-_SELECTED_MOST = 4
-_SELECTED_NEAR = 0.5  # of the share everywhere: so many close ones are selected where it is by chance
-_SELECTED_PROBED = 4  # times the lists that hold the closest of all: chance is not spread evenly over them
+_US_PER_ASKED = 0.002  # whether a vector is selected
+_US_PER_FINER = 0.27  # a selected one whose finer code is compared, wherever it lies
+_US_PER_REFINED = 0.8  # one of the list search's, among few that are selected
+NEARLY_ALL = 0.95  # where so many vectors are selected, they are searched as all are
+# Else the closest may be far away, where many are about as far: more candidates are taken, up to a wider gap
+# behind the k-th. Where lists are searched, so many selected vectors are looked through, as a share of those
+# that the tuned wide search looks through of all.
+_SELECTED_GAP = 1.5
+_SELECTED_LEAST = 6
+_SELECTED_MOST = 2
+_SELECTED_SCANNED, _LEAST_SCANNED = 0.45, 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,43 +133,45 @@ class Way(Enum):
     LISTS = "search the inverted lists"
 
 
-def way_among(count: int, effort: Effort, vectors: int) -> Way:
-    """The cheapest way that finds the closest of ``count`` selected vectors wherever these lie."""
-    scored = _SELECTED_LEAST * effort.fetched * _US_PER_CANDIDATE
+@dataclass(frozen=True, slots=True)
+class EffortAmong:
+    """For ``k`` neighbours among some of the vectors, fetch ``fetched`` in this way.
+
+    Searching lists, look through at least ``scanned`` of these vectors. Take those that are within ``gap``
+    behind the k-th, as for ``Effort``, and at least ``least``.
+    """
+
+    k: int
+    way: Way
+    fetched: int
+    scanned: int
+    gap: float
+    least: int
+
+
+def effort_among(count: int, effort: Effort, vectors: int, lists: int) -> EffortAmong:
+    """How to search among ``count`` of the vectors, in the cheapest way, with the care of a tuned effort."""
+    least = _SELECTED_LEAST * effort.k
+    fetched = min(max(least, _SELECTED_MOST * effort.wide_fetched), count)
+    scanned = math.ceil(_SELECTED_SCANNED * vectors * effort.wide_probed / lists)
+    scanned = max(scanned, _LEAST_SCANNED, fetched)
+    searched = vectors * min(1.0, scanned / max(count, 1)) * _US_PER_SCANNED
+    scored = least * _US_PER_CANDIDATE
     costs = {
         Way.ALL: count * _US_PER_CANDIDATE,
         Way.CODES: vectors * _US_PER_ASKED + count * _US_PER_FINER + scored,
-        Way.LISTS: vectors * (_US_PER_ASKED + _US_PER_SCANNED) + scored,
+        Way.LISTS: searched + fetched * REFINED_NARROW * _US_PER_REFINED + scored,
     }
-    return min(costs, key=costs.__getitem__)
+    way = min(costs, key=costs.__getitem__)
+    return EffortAmong(effort.k, way, fetched, scanned, _SELECTED_GAP * effort.gap, least)
 
 
-def effort_among(count: int, k: int, efforts: Sequence[Effort], vectors: int, lists: int) -> Effort:
-    """The effort for ``k`` neighbours among ``count`` selected vectors.
-
-    Its narrow search is for vectors that are selected by chance, whose ``k`` closest are among so many more
-    of all; the wide one, of every list, finds them wherever they are.
-    """
-    tuned = effort_for(k, efforts, vectors, lists)
-    of_all = effort_for(math.ceil(k * vectors / count), efforts, vectors, lists)
-    fetched = min(max(math.ceil(_SELECTED_LEAST * tuned.fetched), of_all.fetched), tuned.wide_fetched, count)
-    wide = max(fetched, min(_SELECTED_MOST * tuned.wide_fetched, count))
-    probed = min(_SELECTED_PROBED * of_all.probed, lists)
-    return Effort(k, fetched, probed, _SELECTED_GAP * tuned.gap, wide, lists)
-
-
-def is_by_chance(share_near: float, share: float) -> bool:
-    """Whether what is close to a query is selected about as often as the rest, so that few lists will do."""
-    return share_near >= _SELECTED_NEAR * share
-
-
-def within_gap(distances: Float32Array, effort: Effort) -> int:
-    """How many of the candidates, closest first, are needed; all of them may be too few. Shapes: (m,)."""
+def within_gap(distances: Float32Array, effort: EffortAmong) -> int:
+    """How many of the candidates, closest first, are to be taken. Shapes: (m,)."""
     if len(distances) <= effort.k:
         return len(distances)
     farthest = float(distances[effort.k - 1]) * (1 + effort.gap)
-    least = min(math.ceil(_SELECTED_LEAST * effort.k * _NARROW_FACTORS[-1]), len(distances))
-    return max(least, int(np.searchsorted(distances, farthest, side="right")))
+    return max(min(effort.least, len(distances)), int(np.searchsorted(distances, farthest, side="right")))
 
 
 def recalls(proposed: Int64Array, truth: Int64Array) -> Float64Array:

@@ -113,15 +113,23 @@ class FaissEngine:
         return self._index.ntotal, self._index.d
 
     def search(
-        self, queries: Float32Array, fetched: int, probed: int, refined: int
+        self,
+        queries: Float32Array,
+        fetched: int,
+        probed: int,
+        refined: int,
+        selected: Selected | None = None,
     ) -> tuple[Int64Array, Float32Array]:
         """The closest labels in the ``probed`` closest lists, -1 where there are too few, closest first.
 
-        For each one fetched, ``refined`` codes are compared more finely.
+        For each one fetched, ``refined`` codes are compared more finely. With ``selected``, no others.
 
         Shapes: queries is (q, r); the labels and their squared distances are (q, fetched).
         """
-        parameters = self._parameters.get((probed, refined)) or self._made(probed, refined)
+        if selected is not None:
+            parameters = _parameters(probed, refined, selected.selector)
+        else:
+            parameters = self._parameters.get((probed, refined)) or self._made(probed, refined)
         distances, labels = self._index.search(queries, fetched, params=parameters)
         return labels, distances
 
@@ -129,14 +137,6 @@ class FaissEngine:
         """Some of the vectors. Shapes: member is (n,), for every label whether it is selected."""
         lists = self._inverted.nlist
         return Selected(member, np.bincount(self._list_of[member], minlength=lists))
-
-    def search_selected(
-        self, query: Float32Array, fetched: int, probed: int, refined: int, selected: Selected
-    ) -> tuple[Int64Array, Float32Array]:
-        """``search`` that finds only selected labels."""
-        parameters = _parameters(probed, refined, selected.selector)
-        distances, labels = self._index.search(query, fetched, params=parameters)
-        return labels, distances
 
     def compare_selected(
         self, query: Float32Array, fetched: int, selected: Selected
@@ -149,11 +149,11 @@ class FaissEngine:
         distances, labels = self._finer.search(query, fetched, params=parameters)
         return labels, distances
 
-    def share_selected(self, query: Float32Array, probed: int, selected: Selected) -> float:
-        """Which share of the vectors in the ``probed`` closest lists is selected. Shapes: query is (1, r)."""
-        _, lists = self._inverted.quantizer.search(query, probed)
-        held = self._list_sizes[lists[0]].sum()
-        return float(selected.in_lists[lists[0]].sum() / max(held, 1))
+    def lists_with(self, query: Float32Array, count: int, selected: Selected) -> int:
+        """How many of the closest lists hold ``count`` selected vectors; all, where there are fewer."""
+        _, lists = self._inverted.quantizer.search(query, self._inverted.nlist)
+        held = np.cumsum(selected.in_lists[lists[0]])
+        return min(int(np.searchsorted(held, count)) + 1, len(held))
 
     @cached_property
     def _list_sizes(self) -> Int64Array:

@@ -22,6 +22,7 @@ from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 BLOCK = 1024
 _KEPT = ("min_score", "exact", "metric", "pictures", "group_by")  # wishes with which lists are kept
+COMPARED_BLOCK = 16 * BLOCK  # of lists that are narrowed by what an item says: those of a value go together
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
 
 
@@ -151,11 +152,15 @@ def _answered(
     view: View, gathered: _Gathered, searcher: Searcher, examples: Sequence[Example], wanted: Wanted
 ) -> Iterator[list[Result]]:
     """The list of every one of ``examples``."""
-    for start in range(0, len(examples), BLOCK):
-        part = examples[start : start + BLOCK]
-        query = Query([Examples((example,)) for example in part], wanted.k, wanted.options)
+    options = wanted.options
+    held = searcher.columns(view) if options.narrows else None  # kept, whatever generation others ask for
+    block = COMPARED_BLOCK if options.same or options.other else BLOCK
+    for start in range(0, len(examples), block):
+        part = examples[start : start + block]
+        query = Query([Examples((example,)) for example in part], wanted.k, options)
         yield from answer(view, gathered, searcher, query, gathered.in_memory)
         wanted.progress(Progress("lists", start + len(part), len(examples)))
+    del held
 
 
 # -- bringing lists up to date -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ Whatever proposes (the exact index, or the approximate one with an exact tail), 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -70,6 +71,7 @@ class Searcher:
         self._view: View | None = None
         self._reading_columns = threading.Lock()
         self._columns: tuple[int, Columns] | None = None
+        self._columns_in_use: weakref.WeakValueDictionary[int, Columns] = weakref.WeakValueDictionary()
         self._products: Products | None = None
         self._closed = False
 
@@ -177,17 +179,20 @@ class Searcher:
     def columns(self, view: View) -> Columns:
         """What is said of the view's items; read at the first call, later only of those that are new.
 
+        Of an older view they are there as long as somebody has them.
+
         Raises:
             StaleViewError: rows of the view are gone or changed by now; take a newer one.
             DamagedCatalogError: a row is not what was written, or missing.
         """
         with self._reading_columns:
+            if (known := self._columns_in_use.get(view.generation)) is not None:
+                return known
             generation, held = self._columns or (-1, None)
-            if held is not None and generation == view.generation:
-                return held
             if self._store.state().rewritten > min(generation, view.generation):
                 held = None
             found = Columns.of(view.keys, partial(self._rows, view), held)
+            self._columns_in_use[view.generation] = found
             if view.generation > generation and not self._closed:
                 self._columns = view.generation, found
             return found

@@ -69,13 +69,15 @@ def rows(data: Path, work: Path) -> list[Row]:
             keys = np.flatnonzero(shares < share) + 1
             asked = [Asked(query, keys, row) for query, row in zip(queries, scores, strict=True)]
             whole_ms = _median_ms(lambda query: whole(query, where), queries)  # noqa: B023
-            found.append(_row(f"{share:.3%} match, by chance", rank, asked, f"whole call {whole_ms:.2f} ms"))
+            found.append(
+                _row(f"{100 * share:g} % match, by chance", rank, asked, f"whole call {whole_ms:.2f} ms")
+            )
         for share in SHARES[:4]:
             asked = list(_of_another_kind(queries, scores, clusters, own, share))
-            found.append(_row(f"{share:.3%} match, another kind", rank, asked, ""))
+            found.append(_row(f"{100 * share:g} % match, another kind", rank, asked, ""))
         for share in (0.1, 0.01):
             asked = list(_without_the_closest(queries, scores, share))
-            what = f"{share:.3%} of all but the {LEFT_OUT:,} most alike (not for people)"
+            what = f"{100 * share:g} % of all but the {LEFT_OUT:,} most alike (not for people)"
             found.append(_row(what, rank, asked, "", goal=""))
         plain_ms = _median_ms(lambda query: reading.searcher.rank(view, query[np.newaxis], K), queries)
     found.append(Row("no condition", f"{plain_ms:.2f} ms"))

@@ -14,7 +14,7 @@ def columns_of(said: Sequence[Metadata]) -> Columns:
     """The columns of as many items as metadata is given."""
     rows = [Facts(f"item {number}", None, None, metadata, 3, 4) for number, metadata in enumerate(said)]
 
-    def after(key: int) -> Iterable[Facts]:
+    def after(key: int, _: bool) -> Iterable[Facts]:
         return rows[key:]
 
     return Columns.of(np.arange(1, len(rows) + 1), after)

@@ -8,11 +8,15 @@ import pytest
 from seealike.indexes.effort import (
     TARGET_RECALL,
     Effort,
+    EffortAmong,
     Task,
+    Way,
+    effort_among,
     effort_for,
     needs_more,
     recalls,
     tuned_efforts,
+    within_gap,
 )
 from seealike.types import Float32Array, Int64Array
 
@@ -99,3 +103,31 @@ def test_pictures_unlike_the_catalogue_count_too() -> None:
     hard, reached = tuned_efforts(crowded_task(crowd=26, probes_needed=20, unlike_lost=True))
     assert reached == 1.0
     assert hard[0].wide_fetched > easy[0].wide_fetched
+
+
+@pytest.mark.parametrize(
+    ("count", "way"),
+    [
+        (1, Way.ALL),
+        (50, Way.ALL),
+        (1000, Way.CODES),
+        (8000, Way.CODES),
+        (30_000, Way.LISTS),
+        (250_000, Way.LISTS),
+    ],
+)
+def test_the_fewer_are_selected_the_less_is_left_to_chance(count: int, way: Way) -> None:
+    tuned = Effort(10, 40, 24, 0.15, 200, 128)
+    among = effort_among(count, tuned, 289_222, 1024)
+    assert among.way is way
+    assert among.fetched <= count
+    assert among.gap > tuned.gap
+    assert among.scanned >= among.fetched
+
+
+def test_all_within_the_gap_behind_the_kth_are_taken_and_never_too_few() -> None:
+    effort = EffortAmong(k=2, way=Way.CODES, fetched=100, scanned=100, gap=0.5, least=3)
+    assert within_gap(np.array([1.0, 2.0, 2.9, 3.0, 3.1], dtype=np.float32), effort) == 4
+    assert within_gap(np.array([1.0, 2.0, 9.0, 9.0], dtype=np.float32), effort) == 3
+    assert within_gap(np.array([0.0, 0.0, 0.0, 0.0, 1.0], dtype=np.float32), effort) == 4  # twins
+    assert within_gap(np.array([1.0], dtype=np.float32), effort) == 1

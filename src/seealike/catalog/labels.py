@@ -38,7 +38,7 @@ def matching(items: Sequence[Item], conditions: Sequence[str]) -> list[bool]:
         UsageError: a condition does not fit the columns that the items have.
     """
     facts = [Facts(one.id, one.path, one.group, one.metadata, one.width_px, one.height_px) for one in items]
-    said = Columns.of(np.arange(1, len(facts) + 1), lambda after: facts[after:])
+    said = Columns.of(np.arange(1, len(facts) + 1), lambda after, _: facts[after:])
     masks = [parse(condition).mask(said) for condition in conditions if items]
     return np.logical_and.reduce(masks).tolist() if masks else [True] * len(items)
 

@@ -52,7 +52,7 @@ class Facts(NamedTuple):
     mtime_ns: int | None = None
 
 
-Rows = Callable[[int], Iterable[Facts]]  # of the items with greater keys
+Rows = Callable[[int, bool], Iterable[Facts]]  # of the items with greater keys, and whether with their paths
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,12 +142,12 @@ class Columns:
         """
         before = None if held is None else held.only(keys)
         if before is None:
-            return _read(keys, rows(0), rows)
+            return _read(keys, rows(0, False), rows)
         after = int(held.keys[-1]) if held is not None and len(held) else 0
         new = keys[np.searchsorted(keys, after, side="right") :]
         if len(before) + len(new) != len(keys):  # it is of a newer one, where some are gone
-            return _read(keys, rows(0), rows)
-        return before.extended(_read(new, rows(after), rows), rows)
+            return _read(keys, rows(0, False), rows)
+        return before.extended(_read(new, rows(after, False), rows), rows)
 
     def __len__(self) -> int:
         """The number of items."""
@@ -241,7 +241,7 @@ class Columns:
         if name in self._measures:
             return _measured(name, self._measures[name])
         if name in _NAMES:
-            self._derived.update(_names_of(len(self), self._rows(0)))
+            self._derived.update(_names_of(len(self), self._rows(0, True)))
             return self._derived[name]
         found = self._coded.get(METADATA + name.removeprefix(METADATA)) or self._coded.get(METADATA + name)
         if found is None:
@@ -266,62 +266,61 @@ class Columns:
         return _merged(held.codes, [_scalar(entry.get(inner)) for entry in objects])
 
 
-class _Coding:
+class _Column:
     """A column in the making."""
 
     def __init__(self) -> None:
-        self._codes: dict[Hashable, int] = {}
-        self._values: list[MetadataValue] = []
         self._places: list[int] = []
-        self._found: list[int] = []
+        self._said: list[MetadataValue] = []
 
     def add(self, place: int, value: MetadataValue) -> None:
-        if value is None:
-            return
-        identity = _identity(value)
-        code = self._codes.get(identity)
-        if code is None:
-            code = self._codes[identity] = len(self._values)
-            self._values.append(value)
-        self._places.append(place)
-        self._found.append(code)
+        """Let the item at a place say something, or nothing."""
+        if value is not None:
+            self._places.append(place)
+            self._said.append(value)
 
-    def column(self, count: int) -> Column:
+    def made(self, count: int) -> Column:
+        """The column, of so many items."""
+        said: Sequence[Hashable] = self._said
+        if bool in (kinds := set(map(type, said))) and len(kinds) > 1:
+            said = [_identity(value) for value in self._said]
+        distinct = dict(zip(said, self._said, strict=True))
+        code_of = {identity: code for code, identity in enumerate(distinct)}
         codes = np.full(count, -1, dtype=np.int64)
-        codes[self._places] = self._found
-        return Column(codes, self._values)
+        codes[self._places] = np.fromiter(map(code_of.__getitem__, said), dtype=np.int64, count=len(said))
+        return Column(codes, list(distinct.values()))
 
 
 def _read(keys: Int64Array, rows: Iterable[Facts], again: Rows) -> Columns:
-    group = _Coding()
-    metadata: dict[str, _Coding] = {}
+    group = _Column()
+    metadata: dict[str, _Column] = {}
     measured: list[tuple[int, int, int, int]] = []
     for place, row in enumerate(rows):
         group.add(place, row.group or None)
         for name, value in row.metadata.items():
-            coding = metadata.get(name)
-            if coding is None:
-                coding = metadata[name] = _Coding()
-            coding.add(place, value)
+            column = metadata.get(name)
+            if column is None:
+                column = metadata[name] = _Column()
+            column.add(place, value)
         size, time = row.size_bytes, row.mtime_ns
         known = (_NULL if size is None else size, _NULL if time is None else time)
         measured.append((row.width_px, row.height_px, *known))
     measures = np.array(measured, dtype=np.int64).reshape(len(keys), len(_MEASURES)).T
-    coded = {METADATA + name: coding.column(len(keys)) for name, coding in metadata.items()}
-    coded[GROUP] = group.column(len(keys))
+    coded = {METADATA + name: column.made(len(keys)) for name, column in metadata.items()}
+    coded[GROUP] = group.made(len(keys))
     return Columns(keys, coded, dict(zip(_MEASURES, np.ascontiguousarray(measures), strict=True)), again)
 
 
 def _names_of(count: int, rows: Iterable[Facts]) -> dict[str, Column]:
     """What items are called, which is hardly ever asked for, and is as much as there are items."""
-    codings = {name: _Coding() for name in _NAMES}
+    columns = {name: _Column() for name in _NAMES}
     for place, row in enumerate(rows):
         said = row.path.replace(os.sep, "/") if row.path is not None else None
         where = said if said is not None else row.id
         called = {ID: row.id, PATH: said, FOLDER: folder_of(where) or None, PREFIX: prefix_of(where) or None}
         for name, value in called.items():
-            codings[name].add(place, value)
-    return {name: coding.column(count) for name, coding in codings.items()}
+            columns[name].add(place, value)
+    return {name: column.made(count) for name, column in columns.items()}
 
 
 def folder_of(place: str) -> str:
@@ -349,10 +348,10 @@ def _measured(name: str, measure: Int64Array) -> Column:
 
 def _merged(codes: Int64Array, values: Sequence[MetadataValue]) -> Column:
     """A column whose ``values`` may be there several times, or be none."""
-    coding = _Coding()
+    column = _Column()
     for place, value in enumerate(values):
-        coding.add(place, value)
-    of_values = coding.column(len(values))
+        column.add(place, value)
+    of_values = column.made(len(values))
     return Column(np.append(of_values.codes, -1)[codes], of_values.values)
 
 

@@ -197,7 +197,7 @@ class Searcher:
                 self._columns = view.generation, found
             return found
 
-    def _rows(self, view: View, after: int) -> Iterator[Facts]:
+    def _rows(self, view: View, after: int, with_paths: bool) -> Iterator[Facts]:
         """What is said of the view's items with greater keys."""
         wanted = view.keys[np.searchsorted(view.keys, after, side="right") :].tolist()
         path_of, seen = self._path_of(), 0
@@ -205,7 +205,7 @@ class Searcher:
             if row.key == wanted[seen]:
                 yield Facts(
                     row.id,
-                    path_of(row),
+                    path_of(row) if with_paths else None,
                     row.group,
                     row.metadata,
                     row.width_px,

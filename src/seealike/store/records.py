@@ -55,7 +55,7 @@ class StoredItem(ItemFields):
     @property
     def metadata(self) -> Metadata:
         """The caller's columns."""
-        loaded: dict[str, str | int | float | bool | None] = json.loads(self.metadata_json)
+        loaded: dict[str, str | int | float | bool | None] = _decode(self.metadata_json)[0]
         return loaded
 
     def row(self) -> ItemRow:
@@ -268,4 +268,5 @@ def _checksum(fields: tuple[object, ...]) -> int:
     return zlib.crc32(_canonical(fields).encode())
 
 
+_decode = json.JSONDecoder().raw_decode
 _canonical = json.JSONEncoder(default=bytes.hex, separators=(",", ":")).encode

@@ -112,6 +112,10 @@ def test_a_calibration_reads_what_it_wrote() -> None:
     assert Calibration.from_json(without.to_json()) == without
 
 
+def test_what_another_version_wrote_is_as_if_nobody_had() -> None:
+    assert Calibration.from_json(WHOLE.to_json().replace('"format": 1', '"format": 2')) is None
+
+
 @pytest.mark.parametrize(
     ("items", "last_key", "changes"),
     [(50, 90, 0), (60, 100, 10), (40, 90, 10), (50, 100, 20), (0, 90, 50)],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STALE_SHARE = 0.2  # of the items it was learnt from: after as many changes, learn anew
 _NEAREST = 1e-6  # to -1 and 1: scores have six decimals
 _DECIMALS = 6
+_FORMAT = 1  # of what is kept: another one is learnt anew
 _NEVER = 2.0  # more than any score
 
 
@@ -184,11 +185,11 @@ class Calibration:
 
     def to_json(self) -> str:
         """Serialise, to be kept in the catalogue."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps({"format": _FORMAT} | asdict(self), sort_keys=True)
 
     @staticmethod
-    def from_json(text: str) -> Calibration:
-        """Read what ``to_json`` wrote; the same text once."""
+    def from_json(text: str) -> Calibration | None:
+        """Read what ``to_json`` wrote, the same text once; ``None``: it is of another version of seealike."""
         return _read(text)
 
     def _at_least(self, relation: Relation) -> list[Curve]:
@@ -254,8 +255,10 @@ def with_relations(
 
 
 @lru_cache(maxsize=8)
-def _read(text: str) -> Calibration:
+def _read(text: str) -> Calibration | None:
     fields = json.loads(text)
+    if fields.pop("format", None) != _FORMAT:
+        return None
     curves = tuple(_curve(curve) for curve in fields.pop("curves"))
     return Calibration(curves=curves, **fields)
 

@@ -203,7 +203,7 @@ def is_scaled(one: Examples, options: SearchOptions) -> bool:
     They are none where words ask, or where several examples, or dislikes, are made one direction. Pictures
     that take turns are each asked with alone.
     """
-    alone = len(one.like) == 1 or options.combine is Combine.EACH
+    alone = len(one.like) == 1 or (len(one.like) > 1 and options.combine is Combine.EACH)
     return alone and not one.dislike and all(like.text is None and like.product is None for like in one.like)
 
 

@@ -16,6 +16,7 @@ from benchmarks.report import Row, machine, table
 NAMES = (
     "quality",
     "copies",
+    "duplicates",
     "wishes",
     "calibration",
     "indexing",

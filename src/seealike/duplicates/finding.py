@@ -31,7 +31,7 @@ _FEW = 3  # different pictures in a list, below which it is full of the same one
 _MANY = 4  # near duplicates, from which on a centre may have more than its neighbours tell
 _COLOURS = 0.3  # how alike the colours of near duplicates are at least: a shirt in red is none of one in blue
 _PAIRS_AT_ONCE = 4096
-_COSINE_SHARE = 1 / 6  # of the likeness; the rest is how well they agree
+_COSINE_SHARE, _COLOUR_SHARE = 0.12, 0.08  # of the likeness; the rest is how well they agree
 _SINGLE = SearchOptions(pictures=True)
 
 
@@ -108,11 +108,11 @@ class _Items:
                 signed[row] = True
         return cls(ids, digests, np.array(first, dtype=np.int64), groups, hashes, colours, signed, row_of)
 
-    def share_colours(self, one: Int64Array, other: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Which pairs have about the same colours. Shapes: (m,) each."""
+    def colours_alike(self, one: Int64Array, other: Int64Array) -> Float32Array:
+        """How alike the colours of pairs are, in [0, 1]. Shapes: (m,) each."""
         ours, theirs = (self.colours[rows].astype(np.float32) for rows in (one, other))
         norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-        return np.asarray(np.einsum("mc,mc->m", ours, theirs) >= _COLOURS * norms)
+        return np.asarray(np.einsum("mc,mc->m", ours, theirs) / np.maximum(norms, 1))
 
 
 class _Finder:
@@ -199,10 +199,12 @@ class _Finder:
 
     def _compare_few(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> None:
         options, items = self._options, self._items
-        both = np.flatnonzero(items.signed[one] & items.signed[other] & items.share_colours(one, other))
+        colours = items.colours_alike(one, other)
+        both = np.flatnonzero(items.signed[one] & items.signed[other] & (colours >= _COLOURS))
         agreed = agreements(items.hashes, one[both], other[both])
         likeness = np.full(len(one), -1, dtype=np.float32)
-        likeness[both] = (1 - _COSINE_SHARE) * agreed + _COSINE_SHARE * scores[both]
+        seen = _COSINE_SHARE * scores[both] + _COLOUR_SHARE * colours[both]
+        likeness[both] = (1 - _COSINE_SHARE - _COLOUR_SHARE) * agreed + seen
         near = likeness >= options.min_likeness
         for at in np.flatnonzero(near).tolist():
             self._link(int(one[at]), int(other[at]), Link(Level.NEAR, float(likeness[at])))

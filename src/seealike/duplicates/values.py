@@ -8,7 +8,7 @@ from enum import StrEnum
 from seealike.errors import check_between, known_member
 from seealike.types import Item
 
-LEAST_LIKENESS = 0.85  # of near duplicates; docs/benchmarks.md has what was measured
+LEAST_LIKENESS = 0.87  # of near duplicates; docs/benchmarks.md has what was measured
 LEAST_SCORE = 0.9  # of pictures of one product, where no column says which product they show
 
 
@@ -75,9 +75,9 @@ class Link:
 
     Args:
         level: the strictest that holds.
-        likeness: of the same bytes 1; of near duplicates, how well one agrees with a window of the other, and
-            their cosine similarity, weighted 5 to 1; else the cosine similarity, or 0 where only their group
-            says that they show one product.
+        likeness: of the same bytes 1; of near duplicates, how well one agrees with a window of the other,
+            their cosine similarity, and how alike their colours are, weighted 80, 12 and 8; else the cosine
+            similarity, or 0 where only their group says that they show one product.
     """
 
     level: Level

@@ -13,7 +13,6 @@ const groups = data.groups.map((group) => ({
   decided: group.decided,
 }));
 let undone = [];
-let unsaved = false;
 let remembers = true;
 
 // -- memory: choices outlive the page where the browser lets them; saving as a file always works
@@ -40,11 +39,14 @@ function recall() {
       const kept = new Set(known[group.name]);
       group.kept = new Set(group.members.flatMap((one, place) => (kept.has(one.id) ? [place] : [])));
       group.decided = true;
-      unsaved = true;
     }
   } catch {
     remembers = false;
   }
+}
+
+function warn(event) {
+  event.preventDefault();
 }
 
 // -- choices
@@ -56,8 +58,8 @@ function change(numbers, how) {
 }
 
 function changed(numbers) {
-  unsaved = true;
   remember();
+  if (!remembers) window.addEventListener("beforeunload", warn);
   numbers.forEach(show);
   tell();
 }
@@ -122,7 +124,7 @@ function say(text, warn) {
 function focus(number, place) {
   const row = choices[Math.max(0, Math.min(choices.length - 1, number))];
   const choice = row[Math.max(0, Math.min(row.length - 1, place))];
-  choice.closest(".card").scrollIntoView({ block: "nearest" });
+  choice.closest(".card").scrollIntoView({ block: "nearest", behavior: "instant" });
   choice.focus({ preventScroll: true });
 }
 
@@ -158,7 +160,7 @@ function save() {
   link.download = "decisions.json";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  unsaved = false;
+  window.removeEventListener("beforeunload", warn);
   say("Saved as decisions.json, in the folder of your downloads.");
 }
 
@@ -209,8 +211,6 @@ function firstInSight() {
   const bar = byId("bar").getBoundingClientRect().bottom;
   return Math.max(0, sections.findIndex((section) => section.getBoundingClientRect().bottom > bar + 40));
 }
-
-window.addEventListener("beforeunload", (event) => { if (unsaved && !remembers) event.preventDefault(); });
 
 recall();
 groups.forEach((_, number) => show(number));

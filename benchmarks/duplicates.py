@@ -1,0 +1,233 @@
+"""Which copies of photos are found as duplicates, by what was done to them, beside imagehash's pHash.
+
+For every change, copies of a sample of photos are put beside all photos. What is found is pairs of a copy and
+a photo: of seealike those in one group, of pHash those whose hashes differ in at most so many bits: the most
+that leave it the precision that seealike has on the same copies, or none where no number does.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+
+import seealike
+from benchmarks import large, synthetic
+from benchmarks.report import Row
+from seealike.demo import run_demo
+from seealike.duplicates import DuplicateOptions, DuplicateReport, find_duplicates
+from seealike.store import StoreWriter
+from seealike.types import Signature
+
+TITLE = "Duplicates"
+SAMPLE = 300
+SEED = 9  # not the one that the weights and the threshold were fitted with
+Bits = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+
+def _cut(picture: Image.Image, rng: random.Random, share: float) -> Image.Image:
+    width, height = (round(side * (1 - share)) for side in picture.size)
+    left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
+    return picture.crop((left, top, left + width, top + height))
+
+
+def _marked(picture: Image.Image, rng: random.Random) -> Image.Image:
+    sheet = Image.new("RGBA", picture.size, (0, 0, 0, 0))
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=picture.width // 7)
+    for height in (0.2, 0.5, 0.8):
+        place = (picture.width * rng.uniform(0, 0.3), picture.height * height)
+        pen.text(place, "example.com", font=font, fill=(255, 255, 255, 140))
+    return Image.alpha_composite(picture.convert("RGBA"), sheet).convert("RGB")
+
+
+def _tinted(picture: Image.Image, rng: random.Random) -> Image.Image:
+    hue, saturation, value = picture.convert("HSV").split()
+    turned = hue.point([(level + rng.choice((-12, 12))) % 256 for level in range(256)])
+    tinted = Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+    return ImageEnhance.Brightness(tinted).enhance(rng.uniform(0.8, 1.25))
+
+
+def _warmer(picture: Image.Image, rng: random.Random) -> Image.Image:
+    more = rng.uniform(1.1, 1.25)
+    factors = np.array([more, 1.0, 1 / more])
+    return Image.fromarray(np.clip(np.asarray(picture) * factors, 0, 255).astype(np.uint8))
+
+
+def _framed(picture: Image.Image, rng: random.Random, share: float) -> Image.Image:
+    return ImageOps.expand(picture, round(picture.width * share), rng.choice(("white", "black", "#888")))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    what: str
+    apply: Callable[[Image.Image, random.Random], Image.Image]
+    quality: int = 90
+
+
+CHANGES = (
+    Change("a third of the size", lambda p, _: p.resize((p.width // 3, p.height // 3))),
+    Change("saved as JPEG of quality 20", lambda p, _: p, 20),
+    *(
+        Change(f"cut by {share} % of each side", partial(_cut, share=share / 100))
+        for share in (5, 10, 15, 20)
+    ),
+    Change("a watermark across", _marked),
+    Change("hue and brightness shifted", _tinted),
+    Change("warmer", _warmer),
+    Change("flipped left to right", lambda p, _: ImageOps.mirror(p)),
+    *(Change(f"framed by {share} % of the width", partial(_framed, share=share / 100)) for share in (5, 10)),
+    Change("squeezed to a square", lambda p, _: p.resize((p.width, p.width))),
+    Change("flipped top to bottom", lambda p, _: ImageOps.flip(p)),
+    Change("turned by 25 degrees", lambda p, _: p.rotate(25, expand=True)),
+)
+
+
+def rows(data: Path, work: Path) -> list[Row]:
+    photos = sorted((data / "clothing" / "images").glob("*.jpg"))
+    chosen = random.Random(SEED).sample(range(len(photos)), SAMPLE)
+    target = work / "duplicates.catalog"
+    shutil.rmtree(target, ignore_errors=True)
+    hashed = _hashed(photos)
+    found: list[Row] = []
+    with seealike.create(target) as catalog:
+        catalog.index(photos[0].parent)
+        alone = find_duplicates(catalog)
+        told = f"{_pairs(alone)} pairs, all of different things, {alone.took_s:.1f} s"
+        found.append(Row(f"{len(photos):,} different photos of clothes", told, "0"))
+        for change in CHANGES:
+            copies = work / "duplicates"
+            _make(copies, photos, chosen, change)
+            catalog.index(copies, options=seealike.IndexOptions(prefix="copy/"))
+            found.append(_row(change, catalog, copies, photos, chosen, hashed))
+            catalog.forget(copies)
+    return [*found, _drawn(work), *_large(data, work)]
+
+
+def _make(folder: Path, photos: list[Path], chosen: list[int], change: Change) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    rng = random.Random(SEED)
+    for row in chosen:
+        with Image.open(photos[row]) as picture:
+            made = change.apply(picture.convert("RGB"), rng)
+        made.save(folder / f"{row:05}.jpg", quality=change.quality)
+
+
+def _row(
+    change: Change,
+    catalog: seealike.Catalog,
+    copies: Path,
+    photos: list[Path],
+    chosen: list[int],
+    hashed: Bits | None,
+) -> Row:
+    number = {photo.name: row for row, photo in enumerate(photos)}
+    pairs = set()
+    for group in find_duplicates(catalog).groups:
+        ids = [member.item.id for member in group.members]
+        own = [number[item_id] for item_id in ids if not item_id.startswith("copy/")]
+        pairs |= {(int(item_id[5:10]), row) for item_id in ids if item_id.startswith("copy/") for row in own}
+    right = sum(copy == row for copy, row in pairs)
+    precision = right / len(pairs) if pairs else 1.0
+    told = f"recall {right / len(chosen):.3f}, precision {precision:.3f}"
+    return Row(change.what, told, "", _phash(copies, chosen, hashed, precision))
+
+
+def _phash(copies: Path, chosen: list[int], hashed: Bits | None, precision: float) -> str:
+    """pHash's recall at about this precision, and how many bits may differ for it."""
+    if hashed is None:
+        return "imagehash is not installed"
+    ours = _hashed([copies / f"{row:05}.jpg" for row in chosen])
+    assert ours is not None
+    differing = (ours[:, None] != hashed[None]).sum(axis=2)
+    own = differing[np.arange(len(chosen)), chosen]
+    best = 0
+    for most in range(33):
+        taken = int((differing <= most).sum())
+        if taken and (own <= most).sum() / taken >= precision:
+            best = most
+    return f"pHash: recall {(own <= best).mean():.3f} at {best} of 64 bits"
+
+
+def _hashed(paths: list[Path]) -> Bits | None:
+    if importlib.util.find_spec("imagehash") is None:
+        return None
+    import imagehash  # type: ignore[import-not-found,unused-ignore]
+
+    return np.stack([imagehash.phash(Image.open(path)).hash.ravel() for path in paths])
+
+
+def _drawn(work: Path) -> Row:
+    """The drawn shop: its supplier's pictures are copies; other products of a kind have the same shape."""
+    shop = work / "duplicates-shop"
+    run_demo(str(shop))
+    with seealike.open(shop / ".seealike") as catalog:
+        groups_of = {item.id: item.group for item in catalog.items()}
+        report = find_duplicates(catalog)
+    copies = same = other = 0
+    for group in report.groups:
+        for member in group.members:
+            if member.item.id == group.centre:
+                continue
+            both = {groups_of[member.item.id], groups_of[group.centre]}
+            copies, same, other = copies + (None in both), same + (len(both) == 1), other + (len(both) == 2)
+            other -= None in both and len(both) == 2
+    told = f"{copies} of 12 copies; {same} pairs of one product, {other} of different ones"
+    return Row(f"{len(groups_of)} drawn pictures, copies of 12 among them", told)
+
+
+def _pairs(report: DuplicateReport) -> int:
+    return sum(len(group.members) - 1 for group in report.groups)
+
+
+def _large(data: Path, work: Path) -> list[Row]:
+    """The largest catalogue: its vectors are mixed, its signatures those of photos, a little noisy."""
+    vectors = synthetic.make(data, work)
+    path, _ = large.catalog_of(vectors, work)
+    copy = work / "duplicates-large.catalog"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(path, copy)
+    _sign(copy, work)
+    with seealike.open(copy) as catalog:
+        started = time.perf_counter()
+        count = sum(1 for _ in catalog.recommend_all(10))
+        lists_s = time.perf_counter() - started
+        report = find_duplicates(catalog, DuplicateOptions())
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    shutil.rmtree(copy)
+    ratio = f"{report.took_s / lists_s:.2f} x the lists of all {count:,}, {lists_s:.0f} s"
+    found = f"{len(report.groups):,} groups; peak memory {peak:,.0f} MB, with the lists'"
+    return [Row(f"{report.items:,} items", f"{report.took_s:.0f} s", "2 x the lists", f"{ratio}; {found}")]
+
+
+def _sign(path: Path, work: Path) -> None:
+    rng = np.random.default_rng(SEED)
+    with seealike.open(work / "duplicates.catalog") as photos:
+        known = [signature for _, signature in photos.signatures() if signature is not None]
+    levels = np.stack([np.frombuffer(one.hash, np.int8) for one in known]).astype(np.int16)
+    writer = StoreWriter(str(path / "catalog.sqlite"))
+    keys = range(1, synthetic.COUNT + 1)
+    for start in range(0, len(keys), 8192):
+        part = keys[start : start + 8192]
+        which = rng.integers(len(known), size=len(part))
+        noisy = np.clip(levels[which] + rng.normal(0, 6, (len(part), levels.shape[1])), -127, 127).astype(
+            np.int8
+        )
+
+        def sign(change: object, part: range = part, which: object = which, noisy: object = noisy) -> None:
+            for key, row, hash_ in zip(part, which, noisy, strict=True):  # type: ignore[call-overload]
+                change.sign(key, Signature(known[row].colour, hash_.tobytes()))  # type: ignore[attr-defined]
+
+        writer.rewrite(sign)
+    writer.close()

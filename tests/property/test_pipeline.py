@@ -54,6 +54,11 @@ class Entry:
         """In its metadata."""
         return ("red", "blue", None)[self.number % 3]
 
+    @property
+    def sold(self) -> int | None:
+        """In its metadata."""
+        return None if self.number % 5 == 0 else abs(self.number) // 2 * 100
+
 
 WHERE: dict[str | None, Callable[[Entry], bool]] = {
     None: lambda _: True,
@@ -80,6 +85,47 @@ def may_be_shown(entry: Entry, liked: Sequence[Entry], options: SearchOptions) -
     same = not options.same or entry.colour in colours
     other = not options.other or bool(colours and entry.colour and entry.colour not in colours)
     return WHERE[options.where](entry) and same and other
+
+
+# -- what counts beside similarity ---------------------------------------------------------------------
+
+
+def added(entries: Sequence[Entry], options: SearchOptions) -> dict[str, float]:
+    """What is added to the similarity of each item."""
+    sums = dict.fromkeys((entry.id for entry in entries), 0.0)
+    if options.hub_correction:
+        for item_id, penalty in penalties(entries).items():
+            sums[item_id] -= penalty
+    for column, weight in options.boost:
+        assert column == "sold"
+        known = sorted({entry.sold for entry in entries if entry.sold is not None})
+        for entry in entries:
+            place = 1.0 if len(known) == 1 else None
+            if entry.sold is not None:
+                place = known.index(entry.sold) / (len(known) - 1) if len(known) > 1 else 1.0
+                sums[entry.id] += place * weight
+            else:
+                sums[entry.id] += min(0.0, weight)
+    for place, entry in enumerate(entries):
+        sums[entry.id] += options.recent * (place / (len(entries) - 1) if len(entries) > 1 else 1.0)
+    return sums
+
+
+def penalties(entries: Sequence[Entry]) -> dict[str, float]:
+    """Half the mean similarity to all others that are not equal, and a quarter of that to the nearest 16."""
+    found = {}
+    for entry in entries:
+        own = unit(vector(entry.number))
+        similar = [
+            float(own @ unit(vector(other.number)))
+            for other in entries
+            if vector(other.number).tobytes() != vector(entry.number).tobytes()
+        ]
+        nearest = sorted(similar)[-16:]
+        mean = sum(similar) / len(similar) if similar else 0.0
+        found[entry.id] = round(0.5 * mean + 0.25 * (sum(nearest) / len(nearest) if nearest else 0.0), 6)
+    least = sorted(found.values())[(len(found) - 1) // 4]
+    return {item_id: max(number, least) for item_id, number in found.items()}
 
 
 class CancelledError(Exception):
@@ -146,6 +192,7 @@ def rankings(
         if entry.id == example.id or (example.product is not None and entry.group == example.product)
     ]
     found = []
+    beside = added(list(by_id.values()), options)
     for query in query_vectors(examples, by_id, options.combine):
         row = np.asarray(query, dtype=np.float32)  # queries are kept in single precision
         ranking = [
@@ -161,7 +208,7 @@ def rankings(
                 for pair in ranking
                 if likely(options.at_least, cosine(row, vector(by_id[pair[0]].number))) >= 0.5
             ]
-        found.append(sorted(ranking, key=lambda pair: (-pair[1], pair[0])))
+        found.append(sorted(ranking, key=lambda pair: (-round(pair[1] + beside[pair[0]], 6), pair[0])))
     return found
 
 
@@ -218,7 +265,9 @@ def derived(items: Sequence[Entry], examples: Examples, k: int, options: SearchO
             break
         else:
             near[item_id] = 0
-    chosen = diverse(list(near), scores, by_id, options, k) if options.diversity else list(near)[:k]
+    beside = added(items, options)
+    order = {item_id: round(score + beside[item_id], 6) for item_id, score in scores.items()}
+    chosen = diverse(list(near), order, by_id, options, k) if options.diversity else list(near)[:k]
     return [Answer(one, scores[one], others(by_id, one, options), near[one]) for one in chosen]
 
 
@@ -267,7 +316,7 @@ def found(
 
 
 def as_item(entry: Entry) -> NewItem:
-    said = json.dumps({"colour": entry.colour})
+    said = json.dumps({"colour": entry.colour, "sold": entry.sold})
     return replace(new_item(entry.id, entry.number), group=entry.group, metadata_json=said)
 
 
@@ -293,6 +342,9 @@ OPTIONS = st.builds(
     where=st.none() | st.sampled_from([*WHERE]),
     same=st.sampled_from([(), (), ("colour",)]),
     other=st.sampled_from([(), (), ("colour",)]),
+    hub_correction=st.booleans(),
+    boost=st.sampled_from([(), (), (("sold", 0.3),), (("sold", -0.1),), (("sold", 1.0), ("sold", 0.2))]),
+    recent=st.sampled_from([0.0, 0.0, 0.1, -0.5]),
 ).map(lambda o: replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN else o)
 WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5])
 
@@ -400,6 +452,8 @@ def test_neither_the_order_of_items_nor_that_of_queries_nor_how_they_are_batched
     items: list[Entry], k: int, options: SearchOptions, random: np.random.Generator
 ) -> None:
     wanted = [Examples((Example(entry.id),)) for entry in items]
+    whole = found(items, wanted, k, options)
+    options = replace(options, recent=0.0)
     whole = found(items, wanted, k, options)
     shuffled = list(items)
     random.shuffle(shuffled)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from seealike.errors import SeealikeError
 from seealike.files import read_own_file
-from seealike.recommend import KeptLists, SearchOptions
+from seealike.recommend import Hubness, KeptLists, SearchOptions
 from seealike.store import FileSystem, SqliteStore
 
 SUFFIX = ".kept"
@@ -104,9 +104,7 @@ class ListKeeper:
     def read(self, depth: int, options: SearchOptions) -> KeptLists | None:
         """See ``Keeper.read``."""
         found = self._arrays.read(self._stamp(depth, options))
-        with contextlib.suppress(TypeError):
-            return None if found is None else KeptLists(**found)
-        return None
+        return None if found is None else KeptLists(**found)
 
     def write(self, lists: KeptLists, options: SearchOptions) -> None:
         """See ``Keeper.write``."""
@@ -116,3 +114,23 @@ class ListKeeper:
     def _stamp(self, depth: int, options: SearchOptions) -> Stamp:
         said = {name: str(getattr(options, name)) for name in ("exact", "metric", "pictures", "group_by")}
         return {"format": 1, "catalog": self._catalog, "depth": depth, **said}
+
+
+class KeptHubness:
+    """Keeps who is everybody's neighbour in a catalogue's directory."""
+
+    def __init__(self, store: SqliteStore, files: FileSystem) -> None:
+        """Nothing is read yet."""
+        self._stamp: Stamp = {"format": 1, "catalog": store.catalog_id}
+        self._arrays = DerivedArrays(store.directory, "hubs", files)
+
+    def read(self) -> Hubness | None:
+        """See ``HubnessKeeper``."""
+        found = self._arrays.read(self._stamp)
+        return None if found is None else Hubness(**found)
+
+    def write(self, hubness: Hubness) -> None:
+        """See ``HubnessKeeper``."""
+        self._arrays.write(
+            self._stamp, {field.name: getattr(hubness, field.name) for field in fields(Hubness)}
+        )

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NamedTuple
 
 from seealike.catalog import ann
+from seealike.catalog.derived import KeptHubness
 from seealike.catalog.encoder.at_hand import EncoderAtHand, described
 from seealike.catalog.encoder.embedder import LocalEmbedder, decoder_of_few
 from seealike.catalog.encoder.texts import TextQueries
@@ -45,7 +46,11 @@ def reading_of(store: SqliteStore) -> Reading:
     """A reading of a database, with its approximate index where there is one that can be used."""
     dimension, directory = store.identity.dimension, store.directory
     searcher = Searcher(
-        store, dimension, lambda record: ann.load(directory, record), lambda: absolute_paths(store)
+        store,
+        dimension,
+        lambda record: ann.load(directory, record),
+        lambda: absolute_paths(store),
+        KeptHubness(store, FileSystem()),
     )
     return Reading(store, searcher)
 

@@ -2,6 +2,7 @@
 
 from seealike.recommend.answers import ItemRow, hits
 from seealike.recommend.columns import Columns
+from seealike.recommend.hubness import Hubness
 from seealike.recommend.kept import KeptLists
 from seealike.recommend.lists import (
     SimilarList,
@@ -29,6 +30,7 @@ __all__ = [
     "Example",
     "Examples",
     "Hub",
+    "Hubness",
     "ItemRow",
     "KeptLists",
     "ListsReport",

@@ -197,7 +197,8 @@ def _as_hits(results: Sequence[Result], rows: Mapping[int, ItemRow], absolute: P
 
 
 def _is_sorted_by_score(query: Query) -> bool:
-    return not query.options.diversity and query.options.combine is Combine.AVERAGE
+    options = query.options
+    return not (options.diversity or options.weighs) and options.combine is Combine.AVERAGE
 
 
 def _are_in_order(found: Sequence[Hit]) -> bool:

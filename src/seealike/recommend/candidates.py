@@ -17,6 +17,7 @@ from seealike.recommend.ranking import NOTHING, Ranked, Scores
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
+from seealike.recommend.weighing import weights_of
 from seealike.types import Int64Array
 
 RANKED_AT_ONCE = 1024
@@ -74,12 +75,14 @@ def candidates_of(
         StaleViewError: items of the view are gone by now.
     """
     asked = depth + max((len(target.excluded) for target in targets), default=0)
+    weights = weights_of(view, searcher, options)
     found: list[Candidates] = []
     for target, (similar, count) in zip(
         targets, _ranked(view, searcher, targets, asked, options, reader), strict=True
     ):
         whole, each = asked >= count, []
-        for vector, mix, ranked in zip(target.vectors, target.mixes, similar, strict=True):
+        mixes = target.mixes if weights is None else [mix.beside(weights) for mix in target.mixes]
+        for vector, mix, ranked in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
                 candidates = Candidates(*ranked, ranked[1], whole=whole)
             else:

@@ -29,7 +29,10 @@ class Component(Protocol):
         """Whether it says how similar an item is, and so is part of the score that people see."""
 
     def best(self, k: int) -> Ranked:
-        """The ``k`` items with the greatest numbers, or all, and these numbers, greatest first."""
+        """The ``k`` items with the greatest numbers, or all, and these numbers, greatest first.
+
+        Or no item, and the greatest number: where so many have it that naming ``k`` of them tells nothing.
+        """
 
     def values(self, keys: Int64Array) -> Scores:
         """The numbers of some items. Shapes: as ``keys``."""
@@ -41,6 +44,10 @@ class Mix:
 
     similarity: float = 1.0
     components: tuple[Component, ...] = ()
+
+    def beside(self, component: Component) -> Mix:
+        """The same with one more component, the last."""
+        return Mix(self.similarity, (*self.components, component))
 
 
 PLAIN = Mix()
@@ -63,6 +70,8 @@ class PerItem:
     def best(self, k: int) -> Ranked:
         """See ``Component``."""
         places = self.descending[:k]
+        if 0 < k <= len(places) and self.numbers[places[0]] == self.numbers[places[-1]]:
+            return self.keys[:0], self.numbers[places[:1]]
         return self.keys[places], self.numbers[places]
 
     def values(self, keys: Int64Array) -> Scores:

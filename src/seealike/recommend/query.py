@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -19,6 +19,7 @@ DISLIKE_WEIGHT = 0.5
 NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
 LEAST_NORM = 1e-6
 LEAST_WEIGHT, MOST_WEIGHT = 0.001, 1000.0
+MOST_BOOST = 1.0  # as much as from unlike to equal
 
 
 class Combine(StrEnum):
@@ -49,6 +50,10 @@ class SearchOptions:
         where: a condition that hits keep, such as ``category = 'shoes' and price < 100``.
         same: columns in which hits say the same as an item that is liked.
         other: columns in which hits say something else than all items that are liked.
+        hub_correction: what is similar to everything is not to be in every list.
+        boost: columns of numbers or dates that count beside similarity, and how much at most: a mapping, or
+            pairs. Below 0, small numbers are better. See ``seealike.recommend.weighing.standings``.
+        recent: the same for the order in which items came into the catalogue, the newest first.
     """
 
     min_score: float | None = None
@@ -63,6 +68,9 @@ class SearchOptions:
     where: str | None = None
     same: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
+    hub_correction: bool = False
+    boost: tuple[tuple[str, float], ...] = ()
+    recent: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what would silently find nothing, or something else."""
@@ -75,6 +83,8 @@ class SearchOptions:
         if self.min_score is not None:
             check_number(self.min_score, "min_score")
         check_between(self.diversity, "diversity", 0, 1)
+        object.__setattr__(self, "boost", _boosts(self.boost))
+        check_between(self.recent, "recent", -MOST_BOOST, MOST_BOOST)
         if self.dedup is not None:
             check_between(self.dedup, "dedup", -1, 1)
         if self.at_least is not None:
@@ -83,9 +93,28 @@ class SearchOptions:
                 raise UsageError("whatever there is, is at least unrelated; name similar or more")
 
     @property
+    def weighs(self) -> bool:
+        """Whether anything counts beside similarity that is the same whatever is asked for."""
+        return self.hub_correction or bool(self.boost) or self.recent != 0
+
+    @property
     def narrows(self) -> bool:
         """Whether not every item may be a hit, whatever its score."""
         return self.where is not None or bool(self.same or self.other)
+
+
+def _boosts(given: object) -> tuple[tuple[str, float], ...]:
+    """Columns and weights, from a mapping or from pairs."""
+    pairs = tuple(given.items()) if isinstance(given, Mapping) else given
+    if not isinstance(pairs, Sequence) or isinstance(pairs, str):
+        raise UsageError(f"boost is a mapping of columns to weights, not {given!r}")
+    found: list[tuple[str, float]] = []
+    for pair in pairs:
+        if not (isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[0], str)):
+            raise UsageError(f"a boost is a column and its weight, not {pair!r}")
+        check_between(pair[1], f"the boost of {pair[0]!r}", -MOST_BOOST, MOST_BOOST)
+        found.append((pair[0], float(pair[1])))
+    return tuple(found)
 
 
 def _columns(names: object, field: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
 from seealike.recommend.columns import GROUP, Columns, Facts
+from seealike.recommend.hubness import Hubness, HubnessKeeper, hubness_of
+from seealike.recommend.mixing import PerItem
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined
@@ -52,6 +54,7 @@ class Searcher:
         dimension: int,
         open_ann: Callable[[str], tuple[Proposer, RowReader | None] | None],
         path_of: Callable[[], Callable[[DescribedRow], str | None]] = lambda: lambda _: None,
+        hubness_keeper: HubnessKeeper | None = None,
     ) -> None:
         """Nothing is read yet.
 
@@ -61,6 +64,7 @@ class Searcher:
             open_ann: gives the approximate index from its record, and who reads stored vectors quicker than
                 the store, where there is one; or ``None`` where that record is of no use.
             path_of: gives what knows the absolute path of an item.
+            hubness_keeper: keeps what took time to measure.
         """
         self._store = store
         self._dimension = dimension
@@ -73,12 +77,15 @@ class Searcher:
         self._columns: tuple[int, Columns] | None = None
         self._columns_in_use: weakref.WeakValueDictionary[int, Columns] = weakref.WeakValueDictionary()
         self._products: Products | None = None
+        self._hubness_keeper = hubness_keeper
+        self._weighing = threading.Lock()
+        self._weights: tuple[View, Hashable, PerItem] | None = None
         self._closed = False
 
     def close(self) -> None:
         """Let go of the view. Its memory and its file are free when those who are using it have ended."""
         self._closed = True
-        self._view = self._columns = self._products = None
+        self._view = self._columns = self._products = self._weights = None
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -269,6 +276,22 @@ class Searcher:
         """
         vectors = self.vectors(view, keys, reader)
         return converted(exact_scores(unit_rows(query[np.newaxis]), vectors)[0], metric)
+
+    def hubness(self, view: View) -> Hubness:
+        """How much every item of ``view`` is everybody's neighbour; takes time where nothing is kept.
+
+        Raises:
+            StaleViewError, DamagedCatalogError: see ``rank``.
+        """
+        by_id = view.keys[np.argsort(view.living.ranks)]
+        return hubness_of(view.keys, by_id, partial(self.vectors, view), self._hubness_keeper)
+
+    def per_item(self, view: View, what: Hashable, make: Callable[[], PerItem]) -> PerItem:
+        """A number for every item of ``view``, made once for all questions that want the same."""
+        with self._weighing:
+            if self._weights is None or self._weights[0] is not view or self._weights[1] != what:
+                self._weights = view, what, make()
+            return self._weights[2]
 
     # -- ranking -----------------------------------------------------------------------------------
 

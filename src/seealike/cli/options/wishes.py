@@ -11,7 +11,7 @@ from seealike.types import Relation
 # Each is called as the field of ``SearchOptions`` is that it sets.
 _OF = (
     *("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup", "at_least"),
-    *("where", "same", "other"),
+    *("where", "same", "other", "hub_correction", "boost", "recent"),
 )
 
 
@@ -73,6 +73,25 @@ def search_options(function: Function) -> Function:
             metavar="COLUMN",
             help="Only what says something else there than the liked items. May be repeated.",
         ),
+        click.option(
+            "--hub-correction",
+            is_flag=True,
+            help="What is similar to everything is not to be in every list.",
+        ),
+        click.option(
+            "--boost",
+            multiple=True,
+            metavar="COLUMN:WEIGHT",
+            callback=_boosts,
+            help="What also counts, such as `sold:0.1`, of numbers or dates. May be repeated.",
+        ),
+        click.option(
+            "--recent",
+            type=FiniteFloat(min=-1.0, max=1.0),
+            default=0.0,
+            metavar="WEIGHT",
+            help="How much it counts to have come into the catalogue lately.",
+        ),
         metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
         click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
         click.argument("options", cls=Gathered, of=_OF, into=lambda: SearchOptions),
@@ -81,6 +100,19 @@ def search_options(function: Function) -> Function:
 
 def _nearly_equal(ctx: click.Context, parameter: click.Parameter, value: bool) -> float | None:  # noqa: ARG001
     return NEARLY_EQUAL if value else None
+
+
+def _boosts(
+    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> tuple[tuple[str, float], ...]:
+    found = []
+    for one in given:
+        column, colon, weight = one.rpartition(":")
+        if not colon or not column:
+            raise click.BadParameter(f"{one!r} has no weight; say it as {one or 'sold'}:0.1", ctx, parameter)
+        number = FiniteFloat(min=-1.0, max=1.0).convert(weight, parameter, ctx)
+        found.append((column, number))
+    return tuple(found)
 
 
 def _joined(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:  # noqa: ARG001

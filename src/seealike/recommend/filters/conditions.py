@@ -266,20 +266,20 @@ def _check_kind(column: Column, named: Named, literal: Literal) -> None:
 def _text_test(how: Operator, value: str) -> Callable[[MetadataValue], bool]:
     """How a text is compared with ``value``: as dates where both are some, else letter by letter."""
     test = _FUNCTIONS[how]
-    if _DAY.fullmatch(value) and _moment(value):
-        return lambda said: bool(test(str(said)[:10] if _moment(str(said)) else said, value))
-    wanted = _moment(value)
+    if _DAY.fullmatch(value) and moment(value):
+        return lambda said: bool(test(str(said)[:10] if moment(str(said)) else said, value))
+    wanted = moment(value)
     if wanted is None:
         return lambda said: bool(test(said, value))
 
     def compared(said: MetadataValue) -> bool:
-        found = _moment(str(said))
+        found = moment(str(said))
         return bool(test(said, value) if found is None else test(found, wanted))
 
     return compared
 
 
-def _moment(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
     """A day or a moment that is written as ISO 8601 says; one without a zone is in UTC."""
     if not _MOMENT.fullmatch(text):
         return None

@@ -1,0 +1,248 @@
+"""What counts beside similarity: hubness, columns that are boosted, what is new."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.counting import CountingStore, D, commit, made_store, new_item, searcher_of, vector
+from tests.seeds import SEED
+
+from seealike.catalog.derived import KeptHubness
+from seealike.errors import UnknownNameError, UsageError
+from seealike.recommend import (
+    Example,
+    Examples,
+    Query,
+    ReportedLists,
+    Searcher,
+    SearchOptions,
+    hits,
+    hubness,
+    similar_lists,
+)
+from seealike.recommend.hubness import Hubness, numbers_of
+from seealike.recommend.weighing import standings
+from seealike.store import FileSystem, NewItem, SqliteStore
+from seealike.testing import FakeEncoder
+from seealike.types import Float16Array, Hit, Int64Array, MetadataValue, unwatched
+
+
+def item(item_id: str, number: int, **said: MetadataValue) -> NewItem:
+    return replace(new_item(item_id, number), metadata_json=json.dumps(said))
+
+
+def similar(store: CountingStore, item_id: str, k: int, options: SearchOptions) -> list[Hit]:
+    query = Query([Examples((Example(item_id),))], k, options)
+    return hits(store, searcher_of(store), query, lambda: lambda _: None)[0]
+
+
+# -- hubness -------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_from_an_item_is_what_the_documentation_says() -> None:
+    rng = np.random.default_rng(SEED)
+    vectors = rng.standard_normal((60, 24)).astype(np.float16)
+    vectors[5] = vectors[6]
+    numbers = numbers_of(np.arange(60), vectors[:40], lambda keys: vectors[keys])
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    for key, number in enumerate(numbers.tolist()):
+        same = {key, {5: 6, 6: 5}.get(key, key)}
+        others = sorted(float(unit[key] @ unit[other]) for other in range(40) if other not in same)
+        assert number == pytest.approx(np.mean(others) / 2 + np.mean(others[-16:]) / 4, abs=2e-6)
+    assert numbers[5] == numbers[6]
+
+
+def test_the_least_is_taken_from_a_quarter_of_the_items_alike() -> None:
+    measured = Hubness(
+        np.arange(8), np.array([0.1, 0.9, 0.2, 0.8, 0.7, 0.3, 0.4, 0.5]), np.empty((0, 2), np.float16)
+    )
+    assert measured.penalties().tolist() == [0.2, 0.9, 0.2, 0.8, 0.7, 0.3, 0.4, 0.5]
+
+
+def test_scores_that_are_shown_are_similarities_whatever_counts_beside_them(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [item(f"{number:02}", number, sold=number % 7) for number in range(1, 60)])
+    plain = {hit.id: hit.score for hit in similar(store, "07", 60, SearchOptions())}
+    orders = []
+    for options in (
+        SearchOptions(hub_correction=True),
+        SearchOptions(boost={"sold": 0.4}),  # type: ignore[arg-type]  # a mapping will do
+        SearchOptions(recent=0.3),
+    ):
+        found = similar(store, "07", 60, options)
+        assert {hit.id: hit.score for hit in found} == plain
+        orders.append([hit.id for hit in found])
+        assert orders[-1] != [*plain]
+    assert len(set(map(tuple, orders))) == 3
+    store.close()
+
+
+def test_fewer_items_are_in_many_lists_and_fewer_in_none(tmp_path: Path) -> None:
+    """Of many dimensions are hubs made: vectors without any structure but a common direction."""
+    encoder = FakeEncoder(dimension=48)
+    SqliteStore.create(str(tmp_path / "catalog"), encoder.identity, FileSystem()).close()
+    store = SqliteStore(str(tmp_path / "catalog"))
+    rows = np.random.default_rng(SEED).standard_normal((500, 48)) + 0.7
+    items = [
+        replace(new_item(f"{number:03}", 1), vector=row.astype(np.float16).tobytes())
+        for number, row in enumerate(rows)
+    ]
+    commit(store, items)
+    plain, corrected = (
+        ReportedLists(
+            similar_lists(store, Searcher(store, 48, lambda _: None), 10, options, unwatched), store
+        )
+        for options in (SearchOptions(), SearchOptions(hub_correction=True))
+    )
+    assert len(list(plain)) == len(list(corrected)) == 500
+    before, after = plain.report(), corrected.report()
+    assert before.skewness > 1
+    assert after.skewness < before.skewness / 2
+    assert after.recommended > before.recommended
+    store.close()
+
+
+class _Kept:
+    def __init__(self) -> None:
+        self.kept: Hubness | None = None
+        self.writes = 0
+
+    def read(self) -> Hubness | None:
+        return self.kept
+
+    def write(self, measured: Hubness) -> None:
+        self.kept, self.writes = measured, self.writes + 1
+
+
+def test_what_was_measured_is_kept_until_a_fifth_of_the_items_are_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hubness, "KEPT_FROM", 50)
+    monkeypatch.setattr(hubness, "REFERENCES", 20)
+    asked: list[int] = []
+
+    def vectors_of(keys: Int64Array) -> Float16Array:
+        asked.extend(keys.tolist())
+        return np.stack([vector(int(key)) for key in keys]) if len(keys) else np.empty((0, D), np.float16)
+
+    def known(keys: Int64Array) -> Hubness:
+        asked.clear()
+        return hubness.hubness_of(keys, keys[::-1], vectors_of, keeper)
+
+    keeper = _Kept()
+    first = known(np.arange(1, 101))
+    assert keeper.writes == 1
+    assert known(np.arange(1, 101)).penalties().tolist() == first.penalties().tolist()
+    assert (keeper.writes, asked) == (1, [])
+    later = known(np.arange(4, 106))
+    assert asked == [101, 102, 103, 104, 105]
+    assert np.array_equal(later.numbers[:97], first.numbers[3:])
+    assert np.array_equal(later.references, first.references)
+    expected = numbers_of(np.arange(101, 106), first.references, vectors_of)
+    assert np.array_equal(later.numbers[97:], expected)
+    assert np.array_equal(
+        known(np.arange(20, 130)).numbers,
+        Hubness.measured(np.arange(20, 130), np.arange(20, 130)[::-1], vectors_of).numbers,
+    )
+    assert known(np.arange(1, 40)).numbers.shape == (39,)
+    assert keeper.writes == 3  # few items are measured each time
+
+
+def test_a_catalogue_keeps_what_was_measured_and_does_without_where_it_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hubness, "KEPT_FROM", 50)
+    store = made_store(tmp_path / "catalog")
+    commit(store, [new_item(f"{number:03}", number) for number in range(1, 100)])
+
+    def measured() -> list[float]:
+        searcher = Searcher(store, D, lambda _: None, hubness_keeper=KeptHubness(store, FileSystem()))
+        found: list[float] = searcher.hubness(searcher.view()).penalties().tolist()
+        return found
+
+    first = measured()
+    (file,) = (tmp_path / "catalog").glob("hubs-*")
+    store.rows = 0
+    assert measured() == first
+    content = bytearray(file.read_bytes())
+    content[-40] ^= 1
+    file.write_bytes(content)
+    assert measured() == first
+    (again,) = (tmp_path / "catalog").glob("hubs-*")
+    assert again.name == file.name
+    assert again.read_bytes() != bytes(content)
+    store.close()
+
+
+# -- columns -------------------------------------------------------------------------------------------
+
+
+def standing(tmp_path: Path, values: list[MetadataValue], name: str = "said") -> list[float | None]:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [item(f"{place:02}", place + 1, said=value) for place, value in enumerate(values)])
+    searcher = searcher_of(store)
+    found = standings(searcher.columns(searcher.view()), name).tolist()
+    store.close()
+    return [None if np.isnan(number) else number for number in found]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1_000_000, 3, None, 3], [0.0, 1.0, 0.5, None, 0.5]),
+        ([True, False, None, True], [1.0, 0.0, None, 1.0]),
+        ([7, None, 7.0], [1.0, None, 1.0]),
+        (["2026-11-28", "2024-01-01", None, "2025-06-01T10:00:00+02:00"], [1.0, 0.0, None, 0.5]),
+        ([None, None], [None, None]),
+    ],
+)
+def test_standings_are_places_among_different_values(
+    tmp_path: Path, values: list[MetadataValue], expected: list[float | None]
+) -> None:
+    assert standing(tmp_path, values) == expected
+
+
+def test_what_is_no_number_and_no_date_cannot_be_boosted(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'blue', which is neither a number nor a date such as 2026-11-28"):
+        standing(tmp_path, ["2026-11-28", "blue"])
+
+
+def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="said"):
+        standing(tmp_path, [1, 2], "sold")
+
+
+def test_where_small_numbers_are_better_no_number_is_not_the_best(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "catalog")
+    same = [item("a", 5, price=10), item("b", 5), item("c", 5, price=30), item("d", 5, price=20)]
+    commit(store, [*same, item("query", 5)])
+    cheap = similar(store, "query", 4, SearchOptions(boost=(("price", -0.2),)))
+    assert [hit.id for hit in cheap] == ["a", "d", "b", "c"]
+    dear = similar(store, "query", 4, SearchOptions(boost=(("price", 0.2),)))
+    assert [hit.id for hit in dear] == ["c", "d", "a", "b"]
+    new = similar(store, "query", 4, SearchOptions(recent=0.1))
+    assert [hit.id for hit in new] == ["d", "c", "b", "a"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"boost": "sold"},
+        {"boost": [("sold",)]},
+        {"boost": [(3, 0.1)]},
+        {"boost": {"sold": 2.0}},
+        {"boost": {"sold": float("nan")}},
+        {"boost": {"sold": "much"}},
+        {"recent": -1.5},
+        {"recent": "new"},
+    ],
+)
+def test_weights_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError) as caught:
+        SearchOptions(**wrong)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -369,6 +370,23 @@ def test_labels_that_are_ignored_neither_ask_nor_answer(shop: seealike.Catalog) 
     assert report.calibration is not None
     kinds = [item.metadata["kind"] for item in shop.items()]
     assert report.calibration.curves[-1].questions == 48 - kinds.count("kind 2") < 48
+
+
+def test_what_the_encoder_learnt_from_neither_asks_nor_answers(
+    shop: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = frozenset(item.id for item in shop.items() if item.id < "2")
+    module = sys.modules["seealike.calibration.calibrate"]
+    monkeypatch.setattr(module, "seen_ids", lambda *_: seen)
+    report = calibrate(shop, options())
+    assert report.calibration is not None
+    assert report.seen == len(seen) > 0
+    groups = report.calibration.curves[-1]
+    assert groups.questions == 48 - len(seen)
+    everybody = frozenset(item.id for item in shop.items())
+    monkeypatch.setattr(module, "seen_ids", lambda *_: everybody)
+    with pytest.raises(UsageError, match="the encoder learnt from all 48 pictures"):
+        calibrate(shop, options())
 
 
 # -- where it is kept ----------------------------------------------------------------------------

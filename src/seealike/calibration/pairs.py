@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 26
 _GONE = -2.0  # less than any cosine
 _DECIMALS = 6  # as searches give scores
-_COMPARED = 512  # right items, and wrong ones, for an AUC
+_DRAWN = 2048  # of the right items, and of all, for an AUC
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,14 +91,14 @@ def asked(
     """
     turn = np.random.default_rng(1).permutation(len(questions.queries)) / max(1, len(questions.queries))
     with_it, without = turn * (1 - present) < present, turn * present < 1 - present
-    some = np.random.default_rng(0).permutation(len(questions.items))
+    some = np.random.default_rng(0).permutation(len(questions.items))[:_DRAWN]
     scores, right, asking, answering = ([np.empty(0, kind)] for kind in (float, bool, np.int64, np.int64))
     aucs, auc_parts = [], []
     for query, cosines in _scores(questions, progress):
         truths = questions.labels == questions.sought[query]
         if not (truths & (cosines > _GONE)).any():
             continue
-        auc = _auc(cosines[some], truths[some])
+        auc = _auc(cosines, truths, some)
         if auc is not None:
             aucs.append(auc)
             auc_parts.append(questions.asking[query])
@@ -132,18 +132,18 @@ def _scores(questions: Questions, progress: ProgressCallback) -> Iterator[tuple[
         progress(Progress("compare", min(start + rows, q), q))
 
 
-def _auc(scores: Float32Array, right: Truths) -> float | None:
-    """How often a right one is ahead of a wrong one, of the first of each; ``None``: one of the two lacks."""
-    there = scores > _GONE
-    good, bad = (scores[there & kind][:_COMPARED] for kind in (right, ~right))
+def _auc(scores: Float32Array, right: Truths, some: Int64Array) -> float | None:
+    """How often a right one is ahead of a wrong one, of ``some``; ``None``: none of these is wrong."""
+    ours = np.flatnonzero(right)
+    good, bad = scores[ours[:: 1 + len(ours) // _DRAWN]], scores[some[~right[some]]]
+    good, bad = good[good > _GONE], np.sort(bad[bad > _GONE])
     if not len(good) or not len(bad):
         return None
-    bad = np.sort(bad)
     behind = np.searchsorted(bad, good, "left") + np.searchsorted(bad, good, "right")
     return float(behind.mean() / (2 * len(bad)))
 
 
 def _nearest(scores: Float32Array, k: int) -> Int64Array:
     """The places of the ``k`` highest scores that are there."""
-    near = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
+    near = np.argpartition(scores, len(scores) - k)[-k:] if len(scores) > k else np.arange(len(scores))
     return np.asarray(near[scores[near] > _GONE], np.int64)

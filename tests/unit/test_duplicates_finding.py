@@ -369,6 +369,14 @@ def test_a_decision_chooses_instead_of_the_rule_and_the_last_one_counts(choices:
     assert [member.item.id for member in group.dropped] == ["b/large.jpg"]
 
 
+def test_a_decision_that_keeps_nothing_counts_for_nothing(choices: Path) -> None:
+    with catalogue_of(choices) as catalog:
+        everything = contents(catalog, "a/small.png", "b/large.jpg", "c/poor.jpg")
+        nothing = Decisions([Decision(frozenset(), everything)])
+        (group,) = find_duplicates(catalog, DuplicateOptions(min_likeness=0.7), decisions=nothing).groups
+    assert (group.decided, len(group.kept)) == (False, 1)
+
+
 def test_a_file_of_decisions_is_read_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "decisions.json"
     one = {"keep": [{"id": "a", "sha256": "00ff"}], "drop": [{"id": "b", "sha256": None}]}

@@ -166,6 +166,33 @@ def test_links_and_second_names_of_the_kept_file_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "photos").iterdir())) == 2
 
 
+def test_an_original_that_changes_while_others_are_moved_keeps_its_copy(
+    twice: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = twice
+    groups, real = found(catalog), os.link
+
+    def changing(source: str, target: str, **more: bool) -> None:
+        real(source, target, **more)
+        (folder / "photos" / "a" / "plain.jpg").write_bytes(b"changed")
+
+    monkeypatch.setattr(os, "link", changing)
+    last = sorted(groups, key=lambda group: "plain" in group.centre)
+    report = move_duplicates(catalog, last, str(folder / "out"))
+    assert [os.path.basename(left.path) for left in report.left] == ["plain.jpg"]
+    assert (folder / "photos" / "b" / "plain.jpg").exists()
+
+
+def test_a_folder_beside_a_table_is_fine(tmp_path: Path) -> None:
+    for path in write_pictures(tmp_path / "photos", range(1)):
+        shutil.copy(path, tmp_path / "photos" / "again.jpg")
+    (tmp_path / "items.csv").write_text("path\nphotos/000.jpg\nphotos/again.jpg\n")
+    with seealike.create(tmp_path / "test.catalog", encoder=FakeEncoder()) as catalog:
+        catalog.index(tmp_path / "items.csv")
+        report = move_duplicates(catalog, found(catalog), str(tmp_path / "out"))
+    assert [target for _, target in report.moved] == [str(tmp_path / "out" / "photos" / "again.jpg")]
+
+
 class FailingDisk(FileSystem):
     """Refuses the list, or new folders."""
 

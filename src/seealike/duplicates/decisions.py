@@ -52,12 +52,13 @@ class Decisions:
         return bool(about) and {one, other} <= self._all[max(about)].kept
 
     def kept_of(self, contents: Iterable[Content]) -> frozenset[Content] | None:
-        """Which of a group are kept, where one decision is about all of it and leaves something to do."""
+        """Which of a group are kept, where one decision is about all of it and keeps some of it."""
         wanted = list(contents)
         if not all(content in self._of for content in wanted):
             return None
         about = set.intersection(*(set(self._of[content]) for content in wanted))
-        return None if not about else self._all[max(about)].kept & frozenset(wanted)
+        kept = self._all[max(about)].kept & frozenset(wanted) if about else frozenset()
+        return kept or None
 
 
 def read_decisions(path: str) -> Decisions:

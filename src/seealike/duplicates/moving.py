@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LIST_NAME = "seealike-moved-{}.jsonl"
 _PART = 1 << 20
+_CHANGED_KEPT = "no kept picture of its group is as it was indexed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,12 @@ class MoveReport:
 
 @dataclass(frozen=True, slots=True)
 class _Move:
+    """``kept`` is the file that stays for it, and what it looked like when it was last read."""
+
     source: str
     target: str
     sha256: bytes
+    kept: tuple[str, tuple[int, ...]] = ("", ())
 
 
 def move_duplicates(
@@ -88,7 +92,7 @@ def move_duplicates(
     undo = _write_list(disk, place, planned)
     moved = []
     for done, move in enumerate(planned, start=1):
-        why = _moved(move, disk)
+        why = _CHANGED_KEPT if _look(move.kept[0]) != move.kept[1] else _moved(move, disk)
         if why:
             left.append(Left(move.source, why))
         else:
@@ -127,6 +131,8 @@ def _check_folder(catalog: Catalog, place: str) -> None:
         raise UsageError(f"{place} is no folder; choose another name")
     real = os.path.realpath(place)
     for source in catalog.sources():
+        if os.path.isfile(source.place):  # a table names its pictures: others in its folder are none of it
+            continue
         root = os.path.realpath(source.place if os.path.isdir(source.place) else source.root)
         if root and (real == root or real.startswith(os.path.join(root, ""))):
             raise UsageError(
@@ -145,19 +151,21 @@ def _planned(
     gone, targets = 0, set[str]()
     for done, group in enumerate(groups, start=1):
         kept = next((member for member in group.kept if _is_as_indexed(member)), None)
+        place_kept = "" if kept is None else kept.item.path or ""
+        seen = (place_kept, _look(place_kept))
         for member in group.dropped:
             path = member.item.path
             if path is None or not os.path.lexists(path):
                 gone += path is not None
                 continue
             target = os.path.join(place, name_of(path))
-            why = "no kept picture of its group is as it was indexed" if kept is None else ""
+            why = _CHANGED_KEPT if kept is None else ""
             why = why or _obstacle(member, kept, device) or _occupied(path, target, targets)
             if why or member.sha256 is None:
                 left.append(Left(path, why))
             else:
                 targets.add(os.path.normcase(target))
-                planned.append(_Move(path, target, member.sha256))
+                planned.append(_Move(path, target, member.sha256, seen))
         progress(Progress("check", done, len(groups)))
     return planned, left, gone
 
@@ -212,6 +220,15 @@ def _is_as_indexed(member: Member) -> bool:
     return (
         member.item.path is not None and member.sha256 is not None and _holds(member.item.path, member.sha256)
     )
+
+
+def _look(path: str) -> tuple[int, ...]:
+    """What changes when a file is written anew."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _holds(path: str, sha256: bytes) -> bool:

@@ -151,7 +151,7 @@ def command(
         raise click.UsageError("--dry-run goes with --move-to DIR")
     if undo is not None:
         report = move_back(undo)
-        say_moved(report)
+        say_moved(report, quiet=quiet)
         return EXIT_LEFT if report.left else 0
     decisions = Decisions() if decided is None else read_decisions(decided)
     with opened_catalog(catalog, page, script, limits=limits) as opened:
@@ -173,5 +173,5 @@ def command(
             return 0
         with progress_printer(quiet) as progress:
             report = move_duplicates(opened, chosen, folder, dry_run=dry_run, progress=progress)
-    say_moved(report)
+    say_moved(report, quiet=quiet)
     return EXIT_LEFT if report.left else 0

@@ -55,17 +55,19 @@ def say_found(report: DuplicateReport) -> None:
         echo(f"{lack} yet, and no near duplicates were looked for; `seealike index` makes it", err=True)
 
 
-def say_moved(report: MoveReport) -> None:
-    """Say what was moved, what stays and why, and how to go on."""
+def say_moved(report: MoveReport, *, quiet: bool) -> None:
+    """Say what was moved, what stays and why, and how to go on; where ``quiet``, only what stays."""
+    for one in report.left[:_MOST_LEFT]:
+        echo(f"left {one.path}: {one.why}", err=True)
+    if len(report.left) > _MOST_LEFT:
+        echo(f"and {len(report.left) - _MOST_LEFT:,} more", err=True)
+    if quiet:
+        return
     verb = "would be moved" if report.dry_run else "moved"
     echo(
         f"{counted(len(report.moved), 'picture')} {verb}, {len(report.left):,} left, {report.gone:,} gone",
         err=True,
     )
-    for one in report.left[:_MOST_LEFT]:
-        echo(f"left {one.path}: {one.why}", err=True)
-    if len(report.left) > _MOST_LEFT:
-        echo(f"and {len(report.left) - _MOST_LEFT:,} more", err=True)
     if report.undo:
         echo(f"`seealike duplicates --undo {printable(report.undo)}` moves them back", err=True)
     if report.moved and not report.dry_run:

@@ -550,6 +550,9 @@ def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> Non
     told = seealike.SearchOptions(pictures=True, at_least="same-product")  # type: ignore[arg-type]
     for one in scaled.recommend_all(5, options=told):
         assert list(one.similar_ids) == scaled.similar(one.id, 5, options=told).ids
+    assert list(scaled.updated_lists(5, options=told)) == list(scaled.recommend_all(5, options=told))
+    with pytest.raises(UsageError, match="--at-least is for what one picture is to another"):
+        scaled.recommend_all(options=replace(told, pictures=False), by_product=True)
 
 
 def test_a_score_that_is_wanted_as_well_counts_where_it_is_higher(scaled: seealike.Catalog) -> None:

@@ -157,7 +157,8 @@ class Asker:
         if by_product and options.pictures:
             raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
-        options = with_least_score(options, scale_of(store), ())
+        asking = [Examples((Example(product=""),))] if by_product else []
+        options = with_least_score(options, scale_of(store), asking)
         made = product_lists if by_product else similar_lists
         return made(store, searcher, k, options, progress or unwatched)
 

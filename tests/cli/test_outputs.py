@@ -31,6 +31,7 @@ ARGUMENTS = {
     ("recommend", "--gallery"): ["--like", "one/000.jpg"],
     ("eval", "--page"): ["--label", "folder"],
     ("compare", "--page"): ["efficientnet-lite0?size=64&resize=64", "--label", "folder", "--time", "off"],
+    ("calibrate", "--page"): ["--sample", "12"],
     ("map", "--output"): ["--no-pictures"],
     ("map", "--csv"): [],
     ("map", "--png"): [],

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 from tests.pictures import photograph
 
 import seealike
+from seealike import SearchOptions
 from seealike.duplicates import (
     Decision,
     Decisions,
@@ -203,6 +204,18 @@ def test_pictures_of_one_product_are_a_group_at_that_level_alone(tmp_path: Path)
     assert {member.link.level for member in report.groups[0].members} == {Level.EXACT, Level.PRODUCT}
     assert all(len(group.members) > 1 for group in everything.groups)
     assert set().union(*map(ids_of, everything.groups)) == set("012345")
+
+
+def test_a_picture_without_a_group_joins_no_two_products(tmp_path: Path) -> None:
+    rows = ["id,path,group"]
+    for number in range(4):
+        save(photograph(number, SIZE), tmp_path / "photos" / f"{number}.jpg")
+        rows.append(f"{number},photos/{number}.jpg,{'' if number == 0 else f'product {number}'}")
+    (tmp_path / "items.csv").write_text("\n".join(rows))
+    with catalogue_of(tmp_path, tmp_path / "items.csv") as catalog:
+        closest = catalog.similar("0", 1, options=SearchOptions(pictures=True)).ids[0]
+        report = find_duplicates(catalog, DuplicateOptions(Level.PRODUCT, min_score=-1))
+    assert partition(report) == {frozenset({"0", closest})}
 
 
 # -- stars -------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from seealike.catalog import SearchOptions
 from seealike.duplicates.decisions import Decisions
 from seealike.duplicates.keeping import Facts, described
 from seealike.duplicates.registration import Int8Array, agreements
-from seealike.duplicates.stars import Links, linked, stars
+from seealike.duplicates.stars import Links, linked, stars, strength
 from seealike.duplicates.values import DuplicateOptions, DuplicateReport, Level, Link
 from seealike.errors import UnknownItemError
 from seealike.signatures import COLOUR_BYTES, HASH_BYTES
@@ -277,7 +277,7 @@ class _Finder:
             yield ids[centre], {ids[row]: Facts(link, digests[row]) for row, link in sorted(links.items())}
 
     def _complete(self, centre: int, is_free: Callable[[int], bool]) -> None:
-        """Find what a new centre may have more of than it has links to."""
+        """Find what a new centre may have more of than it has links to; of products, one is enough."""
         links = self._links[centre]
         if sum(link.level is Level.NEAR for link in links.values()) >= _MANY:
             self._deepen(centre, is_free)
@@ -285,6 +285,20 @@ class _Finder:
         for mate in self._mates.get(group, ()) if group is not None else ():
             if mate != centre and is_free(mate):
                 self._link(centre, mate, Link(Level.PRODUCT, 0.0))
+        if group is None:
+            self._links[centre] = self._of_one_product(links)
+
+    def _of_one_product(self, links: Mapping[int, Link]) -> dict[int, Link]:
+        """Links of an item without a group, without those to other products than that of the strongest."""
+        groups = self._items.groups
+        grouped = [row for row in sorted(links) if groups[row] is not None]
+        closest = max(grouped, key=lambda row: strength(links[row]), default=None)
+        own = None if closest is None else groups[closest]
+        return {
+            row: link
+            for row, link in links.items()
+            if link.level is not Level.PRODUCT or groups[row] in (None, own)
+        }
 
     def _with_copies(self, centre: int, links: Mapping[int, Link]) -> tuple[int, dict[int, Link]]:
         """A group with all files of the same bytes, but those that were kept beside the centre on purpose."""

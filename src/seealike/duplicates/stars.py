@@ -15,16 +15,15 @@ Links = dict[int, dict[int, Link]]
 _STRICTNESS = {level: place for place, level in enumerate(Level)}
 
 
-def stronger(one: Link, other: Link | None) -> bool:
-    """Whether a link says more than another."""
-    if other is None:
-        return True
-    return (-_STRICTNESS[one.level], one.likeness) > (-_STRICTNESS[other.level], other.likeness)
+def strength(link: Link) -> tuple[int, float]:
+    """What is greater for a link that says more."""
+    return -_STRICTNESS[link.level], link.likeness
 
 
 def linked(links: Links, one: int, other: int, link: Link) -> None:
     """Note a link, unless there is a stronger one."""
-    if stronger(link, links.setdefault(one, {}).get(other)):
+    known = links.setdefault(one, {}).get(other)
+    if known is None or strength(link) > strength(known):
         links[one][other] = links.setdefault(other, {})[one] = link
 
 

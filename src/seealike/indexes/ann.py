@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _WORTH_A_THREAD = 32
 _SELECTED_KEPT = 8
+_FEW_SHARE = 0.05  # of all keys: fewer are looked up one by one
 
 
 class FaissProposer:
@@ -73,13 +74,15 @@ class FaissProposer:
             everything = self._expanded(np.arange(self.record.distinct))
             return [_only(everything, allowed)] * len(queries)
         effort = self._effort(max(k, 1))
+        vectors, lists = self.record.distinct, self.record.lists
+        if allowed is not None and effort_among(len(allowed), effort, vectors, lists).way is Way.ALL:
+            return [self._those(allowed)] * len(queries)
         selected = None if allowed is None else self._selected(engine, allowed)
-        most = NEARLY_ALL * self.record.distinct
         among = None
-        if selected is not None and selected.count < most:
-            among = effort_among(selected.count, effort, self.record.distinct, self.record.lists)
-            if among.way is Way.ALL:
-                return [_only(self._expanded(np.flatnonzero(selected.member)), allowed)] * len(queries)
+        if allowed is not None and selected is not None and selected.count < NEARLY_ALL * vectors:
+            among = effort_among(selected.count, effort, vectors, lists)
+            if among.way is Way.ALL:  # they are twins
+                return [self._those(allowed)] * len(queries)
 
         def proposal_for(query: Float32Array) -> Proposal:
             reduced = self._reduction.apply_one(query)
@@ -90,6 +93,20 @@ class FaissProposer:
             return _only(self._expanded(labels), allowed)
 
         return self._proposed(queries, proposal_for)
+
+    def _those(self, allowed: Int64Array) -> Proposal:
+        """All allowed keys that are here."""
+        return _only(self._expanded(self._labels_of(allowed)), allowed)
+
+    def _labels_of(self, allowed: Int64Array) -> Int64Array:
+        """The vectors of which a key is allowed, ascending."""
+        keys, labels = self._by_key
+        if len(allowed) < _FEW_SHARE * len(keys):
+            places = np.minimum(np.searchsorted(keys, allowed), len(keys) - 1)
+            places = places[keys[places] == allowed]
+        else:
+            places = np.flatnonzero(np.isin(keys, allowed, assume_unique=True))
+        return np.unique(labels[places]) if self._has_twins else places
 
     def _proposed(
         self, queries: Float32Array, proposal_for: Callable[[Float32Array], Proposal]
@@ -137,12 +154,8 @@ class FaissProposer:
         for known, selected in self._known_selected:
             if known is allowed:
                 return selected
-        keys, labels = self._by_key
-        here = member = np.isin(keys, allowed, assume_unique=True)
-        if self._has_twins:
-            member = np.zeros(self.record.distinct, dtype=bool)
-            member[labels[here]] = True
-        selected = None if here.all() else engine.selected(member)
+        labels = self._labels_of(allowed)
+        selected = None if len(labels) == self.record.distinct else engine.selected(labels)
         self._known_selected = (*self._known_selected[1 - _SELECTED_KEPT :], (allowed, selected))
         return selected
 

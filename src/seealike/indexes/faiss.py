@@ -20,12 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from seealike.indexes.snapshot import ByteArray
     from seealike.types import Float16Array, Float32Array, Int64Array
-
-    Mask = npt.NDArray[np.bool_]
 
 THREADS = min(16, os.cpu_count() or 1)
 # With more threads than processors, OpenMP lets waiting ones sleep soon. Otherwise they spin, and on a busy
@@ -39,16 +35,17 @@ _PARAMETERS_KEPT = 64
 class Selected:
     """Some of an engine's vectors, as FAISS wants to be told. Never changes, so threads may share it.
 
-    Shapes: member is (n,), for every label whether it is selected; in_lists is (lists,), how many each
-    inverted list holds of them.
+    Shapes: in_lists is (lists,), how many of them each inverted list holds.
     """
 
-    def __init__(self, member: Mask, in_lists: Int64Array) -> None:
+    def __init__(self, labels: Int64Array, vectors: int, in_lists: Int64Array) -> None:
         """Use ``FaissEngine.selected`` instead."""
         import faiss
 
         untyped: Any = faiss
-        self.member, self.count, self.in_lists = member, int(member.sum()), in_lists
+        self.count, self.in_lists = len(labels), in_lists
+        member = np.zeros(vectors, dtype=bool)
+        member[labels] = True
         self._bits = np.packbits(member, bitorder="little")
         self.selector: object = untyped.IDSelectorBitmap(self._bits)
 
@@ -133,10 +130,10 @@ class FaissEngine:
         distances, labels = self._index.search(queries, fetched, params=parameters)
         return labels, distances
 
-    def selected(self, member: Mask) -> Selected:
-        """Some of the vectors. Shapes: member is (n,), for every label whether it is selected."""
-        lists = self._inverted.nlist
-        return Selected(member, np.bincount(self._list_of[member], minlength=lists))
+    def selected(self, labels: Int64Array) -> Selected:
+        """Those of the vectors that have these labels, which ascend."""
+        in_lists = np.bincount(self._list_of[labels], minlength=self._inverted.nlist)
+        return Selected(labels, self._index.ntotal, in_lists)
 
     def compare_selected(
         self, query: Float32Array, fetched: int, selected: Selected

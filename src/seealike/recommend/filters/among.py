@@ -62,16 +62,21 @@ class Among:
         Raises:
             UsageError: the condition does not fit the columns.
         """
-        return columns.remembered(self, lambda: columns.keys[self._mask(columns)])
+        return columns.remembered(self, lambda: columns.keys[self._places(columns)])
 
-    def _mask(self, columns: Columns) -> Mask:
-        masks = [parse(self.where).mask(columns)] if self.where else []
-        for name, codes in self.same:
-            masks.append(_has_one_of(columns.codes(name), codes))
+    def _places(self, columns: Columns) -> Int64Array:
+        """Where they are: with ``same``, only items with these values are looked at."""
+        places: Int64Array = np.arange(len(columns))
+        for name, codes in self.same[:1]:
+            places = columns.column(name).places_of(codes)
+        for name, codes in self.same[1:]:
+            places = places[_has_one_of(columns.codes(name)[places], codes)]
+        if self.where:
+            places = places[parse(self.where).mask(columns)[places]]
         for name, codes in self.other:
-            own = columns.codes(name)
-            masks.append((own >= 0) & ~_has_one_of(own, codes) if codes else np.zeros(len(own), dtype=bool))
-        return np.asarray(np.logical_and.reduce(masks))
+            own = columns.codes(name)[places]
+            places = places[(own >= 0) & ~_has_one_of(own, codes)] if codes else places[:0]
+        return places
 
 
 def _has_one_of(own: Int64Array, codes: frozenset[int]) -> Mask:

@@ -378,7 +378,8 @@ class Hit:
 
     ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
     left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
-    knows; ``probability``: of that or something stronger.
+    knows; ``probability``: of that or something stronger. ``colour``: what its colours have in the score,
+    ``None`` where they do not count.
     """
 
     id: str
@@ -390,6 +391,7 @@ class Hit:
     near: int = 0
     relation: Relation | None = None
     probability: float | None = None
+    colour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

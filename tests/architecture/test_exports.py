@@ -109,6 +109,7 @@ METHODS = [
     "skipped",
     "sources",
     "thumbnail",
+    "unsigned",
     "updated_lists",
     "vectors",
     "verify",

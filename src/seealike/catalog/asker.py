@@ -12,7 +12,7 @@ import numpy as np
 
 from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
-from seealike.catalog.encoder.embedder import encoded_images
+from seealike.catalog.encoder.embedder import embedded_images, encoded_images
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
@@ -252,13 +252,17 @@ class Asker:
         everything = [example for one in wanted for example in (*one.like, *one.dislike)]
         pictures = [example for example in everything if example.image is not None]
         words = [example for example in everything if example.text is not None]
-        vectors = iter(self.encode([example.image for example in pictures if example.image is not None]))
+        images = [example.image for example in pictures if example.image is not None]
+        embedded = iter(embedded_images(self._session.embedder, images))
         texts = [example.text for example in words if example.text is not None]
         text_vectors = iter(self._session.texts.encode(texts) if texts else ())
 
         def encoded(example: Example) -> Example:
             if example.image is not None:
-                return replace(example, image=None, vector=next(vectors))
+                seen = next(embedded)
+                vector, signature = encoded_unit(seen.vector[np.newaxis])[0], seen.signature
+                colour = signature.colour if signature is not None else None
+                return replace(example, image=None, vector=vector, colour=colour)
             return example if example.text is None else replace(example, text=None, vector=next(text_vectors))
 
         return [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]

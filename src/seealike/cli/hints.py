@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
-from seealike.catalog import Catalog
+from seealike.catalog import Catalog, SearchOptions
+from seealike.cli.printing.text import echo
 from seealike.errors import CatalogError, PictureError, UnknownItemError
 from seealike.types import SkipReason
 from seealike.wording import counted
@@ -66,3 +67,10 @@ def check_not_empty(catalog: Catalog) -> None:
     skipped = catalog.info().skipped
     why = f" ({counted(skipped, 'file')} skipped; `seealike ls --skipped` lists them)" if skipped else ""
     raise CatalogError(catalog.path, f"{catalog.path} is empty{why}; `seealike index SOURCE` adds pictures")
+
+
+def check_colours(catalog: Catalog, options: SearchOptions) -> None:
+    """Say how many pictures' colours are not known, where colours count."""
+    if options.color and catalog.unsigned:
+        unknown = counted(catalog.unsigned, "item has", "items have")
+        echo(f"{unknown} no colour signature yet; `seealike index` makes them", err=True)

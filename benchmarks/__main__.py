@@ -19,7 +19,6 @@ NAMES = (
     "duplicates",
     "wishes",
     "calibration",
-    "colour",
     "indexing",
     "memory",
     "idle",

@@ -266,6 +266,24 @@ class Crop:
         """Whether it is shares, not pixels."""
         return isinstance(self.left, float)
 
+    def of_area(self, area: Area) -> Area:
+        """An area of this part, of shares, as one of the whole picture."""
+        left, top, width, height = area
+        return (
+            self.left + left * self.width,
+            self.top + top * self.height,
+            width * self.width,
+            height * self.height,
+        )
+
+    def as_shares(self, width_px: int, height_px: int) -> Crop:
+        """The same part in shares of a picture of this size, of which it is a part."""
+        if self.is_share:
+            return self
+        return Crop(
+            self.left / width_px, self.top / height_px, self.width / width_px, self.height / height_px
+        )
+
     def within(self, width_px: int, height_px: int) -> tuple[int, int, int, int] | None:
         """Left, top, right and bottom in pixels of a picture of this size, None where it reaches beyond.
 
@@ -372,14 +390,49 @@ class Item:
     height_px: int
 
 
+Area: TypeAlias = tuple[float, float, float, float]
+"""Left, top, width and height as shares of an upright picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """What each place of a picture adds to a score: ``shares``, row by row, of a grid over ``area``."""
+
+    area: Area
+    shares: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPair:
+    """A region of the query's picture, one of the hit's that answers to it, and what they add."""
+
+    query: Area
+    hit: Area
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a hit has its score: the shares of ``hit``, or of ``query``, add up to it with ``rest``.
+
+    ``pairs``: the regions that answer to each other most. ``rest``: what is no likeness of places, such as
+    colour. ``problem``: why it cannot be said; then there is nothing else.
+    """
+
+    hit: Heat | None = None
+    query: Heat | None = None
+    pairs: tuple[RegionPair, ...] = ()
+    rest: float = 0.0
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One result of a search. ``score``: see :class:`Metric`; higher is closer.
 
     ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
     left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
-    knows; ``probability``: of that or something stronger. ``colour``: what its colours have in the score,
-    ``None`` where they do not count.
+    knows; ``probability``: of that or something stronger. ``explanation``: why, where that was asked for.
     """
 
     id: str
@@ -391,7 +444,7 @@ class Hit:
     near: int = 0
     relation: Relation | None = None
     probability: float | None = None
-    colour: float | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)

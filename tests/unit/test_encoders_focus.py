@@ -12,8 +12,8 @@ from tests.pictures import photograph, write_pictures
 
 import seealike
 from seealike.cli.main import run
-from seealike.encoders import EncoderMode, box_of, identity_of, load_encoder, picture_in, record_for
-from seealike.encoders.focus import MOST_SHARE, Box
+from seealike.encoders import EncoderMode, identity_of, load_encoder, record_for, shown_in
+from seealike.encoders.focus import MOST_SHARE, Box, picture_in
 from seealike.encoders.spec import parse_spec
 from seealike.errors import EncoderError, UsageError
 from seealike.images import prepare
@@ -36,20 +36,15 @@ def maps_with(thing: Box, *, side: int = 14, d: int = 20, seed: int = 0) -> Floa
 @pytest.mark.parametrize("seed", range(8))
 def test_a_thing_is_found_wherever_it_is(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    left, top = (int(number) for number in rng.integers(1, 8, 2))
-    thing = Box(left, top, left + int(rng.integers(2, 6)), top + int(rng.integers(2, 6)))
-    found = box_of(maps_with(thing, seed=seed), Box(0, 0, 448, 448), 448)
-    # One place more on each side, each of 32 px.
-    assert found == tuple(32 * edge for edge in (left - 1, top - 1, thing.right + 1, thing.bottom + 1))
+    left, top, width, height = (int(number) for number in rng.integers([1, 1, 2, 2], [8, 8, 6, 6]))
+    found = shown_in(maps_with(Box(left, top, left + width, top + height), seed=seed))
+    # Half a place more on each side.
+    expected = ((left - 0.5) / 14, (top - 0.5) / 14, (width + 1) / 14, (height + 1) / 14)
+    assert found == pytest.approx(expected)
 
 
-def test_a_thing_in_a_padded_picture_is_sought_and_cut_within_the_picture() -> None:
-    square = np.full((448, 448, 3), 127, np.uint8)
-    square[64:384] = np.asarray(photograph(2, (448, 320)))
-    picture = picture_in(square, GREY)
-    assert picture == (0, 64, 448, 384)
-    found = box_of(maps_with(Box(10, 3, 13, 6)), picture, 448)
-    assert found == (9 * 32, 64, 448, 7 * 32)
+def test_what_is_found_ends_with_the_picture() -> None:
+    assert shown_in(maps_with(Box(11, 5, 14, 8))) == pytest.approx((10.5 / 14, 4.5 / 14, 3.5 / 14, 4 / 14))
 
 
 @pytest.mark.parametrize(
@@ -63,8 +58,14 @@ def test_a_thing_in_a_padded_picture_is_sought_and_cut_within_the_picture() -> N
     ids=["all alike", "nothing", "one place", "filled"],
 )
 def test_where_there_is_nothing_to_focus_on_the_whole_picture_counts(maps: Float32Array) -> None:
-    assert box_of(maps, Box(0, 0, 448, 448), 448) is None
-    assert picture_in(np.full((448, 448, 3), 127, np.uint8), GREY) == (0, 0, 448, 448)
+    assert shown_in(maps) is None
+
+
+def test_a_picture_is_found_in_its_padded_square() -> None:
+    square = np.full((448, 448, 3), 127, np.uint8)
+    assert picture_in(square, GREY) == (0, 0, 448, 448)
+    square[64:384] = np.asarray(photograph(2, (448, 320)))
+    assert picture_in(square, GREY) == (0, 64, 448, 384)
 
 
 def scene_with(thing: PixelArray, at: tuple[int, int]) -> PixelArray:

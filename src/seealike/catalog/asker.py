@@ -12,10 +12,11 @@ import numpy as np
 
 from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
-from seealike.catalog.encoder.embedder import embedded_images, encoded_images
+from seealike.catalog.encoder.embedder import encoded_images, parted
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
+from seealike.catalog.looking import check_no_look, explained, looked_at
 from seealike.catalog.session import Session, scale_of
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
@@ -154,6 +155,7 @@ class Asker:
         ``by_product``: the most similar products of every product, in the order of their names.
         """
         check_count(k, "k")
+        check_no_look(options)
         if by_product and options.pictures:
             raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
@@ -175,6 +177,7 @@ class Asker:
         where every vector is compared; with an approximate index a few neighbours may be others.
         """
         check_count(k, "k")
+        check_no_look(options)
         store, searcher = self._session.reading()
         options = with_least_score(options, scale_of(store), ())
         keeper = ListKeeper(store, self._session.files)
@@ -213,7 +216,7 @@ class Asker:
         Raises:
             PictureError: one of them cannot be used.
         """
-        return encoded_images(self._session.embedder, listed(images, "pictures"))
+        return encoded_images(self._session.embedder, listed(images, "pictures"))[0]
 
     def embed(self, pictures: Iterable[Picture]) -> Generator[Embedded | SameFile | Refused, None, None]:
         """What becomes of any number of pictures, as for ``index``; see ``seealike.protocols.Embedder``."""
@@ -238,34 +241,51 @@ class Asker:
         check_count(k, "k")
         store, searcher = self._session.reading()
         scale = scale_of(store)
-        query = Query(self._encoded(wanted), k, with_least_score(options, scale, wanted))
+        wanted = [looked_at(one, options, self._session.places, self._path_of) for one in wanted]
+        encoded, sizes = self._encoded(wanted, whole=options.focus and self._session.places.is_focused)
+        query = Query(encoded, k, with_least_score(options, scale, wanted))
         found = hits(store, searcher, query, lambda: absolute_paths(store))
-        about = asked_with(wanted, options)
+        about = asked_with(wanted, options, sizes)
+        if options.explain:
+            pairs = zip(wanted, found, strict=True)
+            found = [explained(one, self._session.places, self._path_of, listed) for one, listed in pairs]
         thumbnail = _weakly(self)
         return [
             Hits(with_relations(one, scale, examples, options), asked, thumbnail)
             for one, examples, asked in zip(found, wanted, about, strict=True)
         ]
 
-    def _encoded(self, wanted: Sequence[Examples]) -> list[Examples]:
-        """Pictures and words as vectors: each kind of all the lists at once."""
+    def _path_of(self, item_id: str) -> str:
+        store = self._session.store
+        path = absolute_paths(store)(store.known_item(item_id))
+        if path is None:
+            raise UsageError(f"the item {item_id} has no file that could be looked at")
+        return path
+
+    def _encoded(
+        self, wanted: Sequence[Examples], *, whole: bool
+    ) -> tuple[list[Examples], list[tuple[int, int]]]:
+        """Pictures and words as vectors, each kind of all the lists at once; and the sizes of the pictures.
+
+        ``whole``: the encoder itself looks at a part of them.
+        """
         everything = [example for one in wanted for example in (*one.like, *one.dislike)]
         pictures = [example for example in everything if example.image is not None]
         words = [example for example in everything if example.text is not None]
         images = [example.image for example in pictures if example.image is not None]
-        embedded = iter(embedded_images(self._session.embedder, images))
+        given: list[ImageInput] = [parted(image)[0] for image in images] if whole else images
+        rows, sizes = encoded_images(self._session.embedder, given)
+        vectors = iter(rows)
         texts = [example.text for example in words if example.text is not None]
         text_vectors = iter(self._session.texts.encode(texts) if texts else ())
 
         def encoded(example: Example) -> Example:
             if example.image is not None:
-                seen = next(embedded)
-                vector, signature = encoded_unit(seen.vector[np.newaxis])[0], seen.signature
-                colour = signature.colour if signature is not None else None
-                return replace(example, image=None, vector=vector, colour=colour)
+                return replace(example, image=None, vector=next(vectors))
             return example if example.text is None else replace(example, text=None, vector=next(text_vectors))
 
-        return [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
+        lists = [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
+        return lists, sizes
 
 
 def _weakly(catalog: Asker) -> Thumbnail:

@@ -12,7 +12,7 @@ from seealike.errors import PictureError, UsageError
 from seealike.gallery import Describer, Thumbnails, picture_strip
 from seealike.images import DecodeError, small_copy
 from seealike.recommend import Example, Examples, SearchOptions
-from seealike.types import Cropped, Hit, ImageInput, SkipReason
+from seealike.types import Area, Cropped, Hit, ImageInput, SkipReason
 
 SHOWN = 50  # pictures in a notebook's cell
 THUMBNAIL_PX = 160
@@ -33,6 +33,7 @@ class AskedWith:
     Callers keep answers, so ``image`` is no more than it takes to show it: a path as it is, a small JPEG of
     an array or a PIL image, and bytes of up to a megabyte. A larger one, and whatever is no path where more
     than eight pictures were asked with at once, is ``None``: the question is shown without its picture.
+    ``seen`` is the part of it that counted, None where that was all.
     """
 
     id: str | None = None
@@ -40,6 +41,7 @@ class AskedWith:
     words: str | None = None
     image: str | bytes | None = None
     weight: float = 1.0
+    seen: Area | None = None
 
     @property
     def is_picture(self) -> bool:
@@ -149,8 +151,14 @@ class Hits(list[Hit]):
         return picture_strip(shown, self.asked.options.metric, left_out=len(self) - len(shown))
 
 
-def asked_with(wanted: Sequence[Examples], options: SearchOptions) -> list[Asked]:
-    """What is kept of the questions that were asked at once. Nothing is, of a vector."""
+def asked_with(
+    wanted: Sequence[Examples], options: SearchOptions, sizes: Iterable[tuple[int, int]]
+) -> list[Asked]:
+    """What is kept of the questions that were asked at once. Nothing is, of a vector.
+
+    ``sizes`` are the width and height of each picture, in order.
+    """
+    size_of = iter(sizes)
     images = sum(example.image is not None for one in wanted for example in (*one.like, *one.dislike))
 
     def shown(examples: Iterable[Example]) -> tuple[AskedWith, ...]:
@@ -161,12 +169,20 @@ def asked_with(wanted: Sequence[Examples], options: SearchOptions) -> list[Asked
                 example.text,
                 None if example.image is None else _kept(example.image, few=images <= MOST_COPIED),
                 example.weight,
+                None if example.image is None else _seen(example.image, *next(size_of)),
             )
             for example in examples
             if example.vector is None
         )
 
     return [Asked(shown(one.like), shown(one.dislike), options) for one in wanted]
+
+
+def _seen(image: ImageInput, width_px: int, height_px: int) -> Area | None:
+    if not isinstance(image, Cropped):
+        return None
+    crop = image.crop.as_shares(width_px, height_px)
+    return crop.left, crop.top, crop.width, crop.height
 
 
 def _kept(image: ImageInput, *, few: bool) -> str | bytes | None:

@@ -23,6 +23,11 @@ from seealike.recommend import SearchOptions
 from seealike.types import Hit, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
+_EXPLAINED = (
+    "Bright is what makes two pictures alike, dark what adds little; the small picture is the query's part "
+    "in it. The framed regions answer to each other most."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ResultsLook:
@@ -139,19 +144,23 @@ class _Question:
         if one.weight != 1.0:
             label = f"{label} \N{MULTIPLICATION SIGN}{one.weight:g}".strip()
         if one.id is not None:
-            return describe.item(self.items[one.id], label=label)
+            return replace(describe.item(self.items[one.id], label=label), seen=one.seen)
         words = one.words if one.product is None else f"product {one.product}"
         if words is not None:
             return GalleryPicture(words, words=words, label=label)
         name = one.image if isinstance(one.image, str) else "the given picture"
-        return describe.file(name, one.image, label=label)
+        return replace(describe.file(name, one.image, label=label), seen=one.seen)
 
 
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
-    groups = question.groups
+    groups, asked = question.groups, question.shown(describe)
+    shown = (describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits))
     return GallerySection(
-        question.shown(describe),
-        tuple(describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits)),
+        asked,
+        tuple(
+            describe.because(hit, one, next(iter(asked), None)) for hit, one in zip(hits, shown, strict=True)
+        ),
+        note=_EXPLAINED if hits.asked.options.explain and hits else "",
         empty=_empty(hits.asked.options),
     )
 

@@ -14,6 +14,7 @@ from seealike.catalog import ann
 from seealike.catalog.derived import KeptHubness
 from seealike.catalog.encoder.at_hand import EncoderAtHand, described
 from seealike.catalog.encoder.embedder import LocalEmbedder, decoder_of_few
+from seealike.catalog.encoder.places import Places
 from seealike.catalog.encoder.texts import TextQueries
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.encoders import EncoderSpec
@@ -223,6 +224,7 @@ class Session:
         self.decoder = decoder_of_few(self.encoder, self.encoder.limits)
         self.embedder = self.given_embedder or LocalEmbedder(self.encoder, decoder=self.decoder)
         self.texts = TextQueries(self.encoder)
+        self.places = Places(self.encoder, self.decoder)
         self._turn = Turn(self.path)
 
     def _after_fork(self) -> None:
@@ -236,6 +238,7 @@ class Session:
         self.embedder.close()
         self.decoder.close()
         self.texts.close()
+        self.places.close()
         self.current.close()
 
     def reading(self) -> Reading:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
-from seealike.catalog import Catalog, SearchOptions
-from seealike.cli.printing.text import echo
+from seealike.catalog import Catalog, Hits
+from seealike.cli.printing.text import echo, one_line
 from seealike.errors import CatalogError, PictureError, UnknownItemError
-from seealike.types import SkipReason
+from seealike.types import Area, SkipReason
 from seealike.wording import counted
 
 _SUGGESTED = 3
@@ -56,6 +56,25 @@ def check_files(catalog: Catalog, names: Sequence[str], option: str) -> None:
             raise PictureError(name, SkipReason.UNREADABLE, detail)
 
 
+def say_what_was_seen(names: Sequence[str], answers: Sequence[Hits], *, quiet: bool) -> None:
+    """Say which part of each query's picture ``--focus`` looked at."""
+    for name, hits in zip(names, answers, strict=True):
+        if hits.asked.options.focus and not quiet:
+            seen = seen_of(hits)
+            crop = "" if seen is None else ",".join(f"{share:.3f}" for share in seen)
+            said = (
+                f"looked at --crop {crop}"
+                if crop
+                else "nothing stands out from its ground; looked at the whole"
+            )
+            echo(f"{one_line(name)}: {said}", err=True)
+
+
+def seen_of(hits: Hits) -> Area | None:
+    """The part of a query's picture that counted, None where that was all."""
+    return next((one.seen for one in hits.asked.like), None)
+
+
 def check_not_empty(catalog: Catalog) -> None:
     """Refuse to look for anything in a catalogue that has no items.
 
@@ -67,10 +86,3 @@ def check_not_empty(catalog: Catalog) -> None:
     skipped = catalog.info().skipped
     why = f" ({counted(skipped, 'file')} skipped; `seealike ls --skipped` lists them)" if skipped else ""
     raise CatalogError(catalog.path, f"{catalog.path} is empty{why}; `seealike index SOURCE` adds pictures")
-
-
-def check_colours(catalog: Catalog, options: SearchOptions) -> None:
-    """Say how many pictures' colours are not known, where colours count."""
-    if options.color and catalog.unsigned:
-        unknown = counted(catalog.unsigned, "item has", "items have")
-        echo(f"{unknown} no colour signature yet; `seealike index` makes them", err=True)

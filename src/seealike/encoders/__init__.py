@@ -23,7 +23,7 @@ from seealike.encoders.card import (
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
-from seealike.encoders.focus import FocusedEncoder, box_of, focused_record, picture_in
+from seealike.encoders.focus import FocusedEncoder, focused_record, shown_in
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
@@ -46,7 +46,6 @@ __all__ = [
     "EncoderSpec",
     "InputForm",
     "Precision",
-    "box_of",
     "card_path",
     "identity_of",
     "known_encoders",
@@ -57,11 +56,11 @@ __all__ = [
     "marks_from_text",
     "marks_to_text",
     "parse_spec",
-    "picture_in",
     "plugin_names",
     "read_card",
     "record_for",
     "record_of",
+    "shown_in",
     "tensors_of",
     "trial_pictures",
     "vectors_of",

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from seealike.encoders.cache import BlobCache
-    from seealike.types import Float32Array, PixelArray
+    from seealike.types import Area, Float32Array, PixelArray
 
-MOST_SHARE = 0.25  # what takes more of a picture is seen well enough in the whole
-MARGIN = 1.0  # places round what is found
+MOST_SHARE = 0.2  # what takes more of a picture is seen well enough in the whole
+MARGIN = 0.5  # places round what is found
+_STANDS_OUT = 0.25  # standard deviations above the mean of all places
 _STEPS = 30  # of the power iteration: the map is small, and only its sign and shape matter
 _LEAST = 1e-6
 
@@ -45,32 +46,24 @@ def picture_in(square: PixelArray, mean: tuple[float, float, float]) -> Box:
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
-def box_of(maps: Float32Array, picture: Box, side_px: int) -> Box | None:
-    """The part of a square that shows what the picture is of; None where that is all of it, or nothing is.
+def shown_in(maps: Float32Array) -> Area | None:
+    """The part of a picture that shows what it is of; None where that is all of it, or nothing is.
 
     Args:
-        maps: what each place of the square adds; (h, w, d).
-        picture: where the picture lies in it.
-        side_px: of the square.
+        maps: what each place of the picture adds, which was made a square for that; (h, w, d).
 
     Source: the places' first principal component parts the thing from its ground, as in Wei et al. 2019,
-        "Deep Descriptor Transforming", there of many pictures at once; here the border is taken for ground.
+        "Deep Descriptor Transforming", there of many pictures at once. Most of the border is ground.
     """
-    cell = side_px / maps.shape[0]
-    left, top, right, bottom = (round(edge / cell) for edge in picture)
-    inside = maps[top : max(bottom, top + 1), left : max(right, left + 1)]
-    parted = _principal(inside)
+    parted = _principal(maps)
     if parted is None:
         return None
-    x0, y0, x1, y1 = _densest(parted)
-    if (x1 - x0) * (y1 - y0) > MOST_SHARE * parted.size:
+    left, top, right, bottom = _densest(parted)
+    if (right - left) * (bottom - top) > MOST_SHARE * parted.size:
         return None
-    edges = [(left + x0 - MARGIN), (top + y0 - MARGIN), (left + x1 + MARGIN), (top + y1 + MARGIN)]
-    found = [round(edge * cell) for edge in edges]
-    return Box(
-        *map(max, found[:2], picture[:2]),
-        *map(min, found[2:], picture[2:]),
-    )
+    h, w = parted.shape
+    x, y = max(0.0, left - MARGIN) / w, max(0.0, top - MARGIN) / h
+    return x, y, min(w, right + MARGIN) / w - x, min(h, bottom + MARGIN) / h - y
 
 
 def _principal(places: Float32Array) -> Float32Array | None:
@@ -87,14 +80,15 @@ def _principal(places: Float32Array) -> Float32Array | None:
         part = gram @ (part / length)
     grid = np.asarray(part / max(float(np.linalg.norm(part)), _LEAST), dtype=np.float32).reshape(h, w)
     border = np.concatenate([grid[0], grid[-1], grid[1:-1, 0], grid[1:-1, -1]])
-    return -grid if border.mean() > grid.mean() else grid
+    return -grid if np.median(border) > grid.mean() else grid
 
 
 def _densest(parted: Float32Array) -> tuple[int, int, int, int]:
-    """The rectangle of places with the largest sum over their mean: left, top, right, bottom."""
+    """The rectangle whose places stand out most together: left, top, right, bottom."""
     h, w = parted.shape
     sums = np.zeros((h + 1, w + 1))
-    sums[1:, 1:] = (parted - parted.mean()).cumsum(axis=0).cumsum(axis=1)
+    least = parted.mean() + _STANDS_OUT * parted.std()
+    sums[1:, 1:] = (parted - least).cumsum(axis=0).cumsum(axis=1)
     (tops, bottoms), (lefts, rights) = np.triu_indices(h + 1, 1), np.triu_indices(w + 1, 1)
     rows = sums[bottoms] - sums[tops]
     values = rows[:, rights] - rows[:, lefts]
@@ -129,13 +123,34 @@ class FocusedEncoder(SlotEncoder[CompiledRequests]):
         super().__init__(record.identity, slots[0].batch_size, slots, self._encoded)
 
     def _encoded(self, slot: CompiledRequests, pixels: PixelArray) -> Float32Array:
-        side = self.preprocessing.crop_px
-        maps = computed(slot.places, pixels, slot.batch_size)
-        squares = np.empty((len(pixels), self._inner.crop_px, self._inner.crop_px, 3), np.uint8)
-        for row, (square, places) in enumerate(zip(pixels, maps, strict=True)):
-            picture = picture_in(square, self._mean)
-            squares[row] = _cut_out(square, box_of(places, picture, side) or picture, self._inner)
-        return checked_unit_rows(computed(slot.vectors, squares, slot.batch_size))
+        pictures = [picture_in(square, self._mean) for square in pixels]
+        views = [_squashed(square, picture) for square, picture in zip(pixels, pictures, strict=True)]
+        maps = computed(slot.places, np.stack(views), slot.batch_size)
+        parts = [_part(picture, shown_in(places)) for picture, places in zip(pictures, maps, strict=True)]
+        squares = [_cut_out(square, part, self._inner) for square, part in zip(pixels, parts, strict=True)]
+        return checked_unit_rows(computed(slot.vectors, np.stack(squares), slot.batch_size))
+
+
+def _squashed(square: PixelArray, picture: Box) -> PixelArray:
+    """The picture that lies in a padded square, made as large as that: small things are found better so."""
+    from PIL import Image
+
+    if (picture.right - picture.left, picture.bottom - picture.top) == square.shape[1::-1]:
+        return square
+    side = square.shape[0]
+    view = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC, box=picture)
+    return np.asarray(view)
+
+
+def _part(picture: Box, shown: Area | None) -> Box:
+    """A part of the picture that lies in a square, in pixels of the square."""
+    if shown is None:
+        return picture
+    width, height = picture.right - picture.left, picture.bottom - picture.top
+    left, top = picture.left + round(shown[0] * width), picture.top + round(shown[1] * height)
+    right = min(picture.right, max(left + 1, round(picture.left + (shown[0] + shown[2]) * width)))
+    bottom = min(picture.bottom, max(top + 1, round(picture.top + (shown[1] + shown[3]) * height)))
+    return Box(left, top, right, bottom)
 
 
 def _cut_out(square: PixelArray, box: Box, preprocessing: Preprocessing) -> PixelArray:

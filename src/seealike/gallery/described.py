@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from urllib.parse import quote
 
 from seealike.gallery.page import GalleryPicture
@@ -57,6 +58,19 @@ class Describer:
             columns=_columns(item.metadata, column),
             link=self._link(item.path),
         )
+
+    def because(self, hit: Hit, shown: GalleryPicture, query: GalleryPicture | None) -> GalleryPicture:
+        """A hit as it is ``shown``, with why it is one: what its places, and those of ``query``, add."""
+        why = hit.explanation
+        if why is None:
+            return shown
+        pictured = shown.thumbnail is not None and query is not None and why.query is not None
+        best = why.pairs[:1]
+        inset = None
+        if pictured and query is not None:
+            inset = replace(query, heat=why.query, seen=None, label="", regions=tuple(p.query for p in best))
+        regions = tuple(pair.hit for pair in best)
+        return replace(shown, heat=why.hit, regions=regions, because=inset, problem=why.problem)
 
     def file(self, name: str, picture: str | bytes | None, *, label: str = "") -> GalleryPicture:
         """A file, or encoded bytes, under its name."""

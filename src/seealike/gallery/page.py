@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from seealike.types import Metric, Skipped
+from seealike.types import Area, Heat, Metric, Skipped
 
 
 class PageKind(StrEnum):
@@ -49,6 +49,11 @@ class GalleryPicture:
         columns: a quieter third line.
         link: the address of its file, as seen from the page.
         disliked: whether it is a query that answers are to be unlike.
+        seen: the part of it that was asked with; the rest is veiled.
+        heat: what each of its places adds to a score.
+        regions: parts of it that are framed.
+        because: the query's picture with what its places add to this score.
+        problem: why that cannot be said.
     """
 
     id: str
@@ -62,6 +67,11 @@ class GalleryPicture:
     columns: str = ""
     link: str = ""
     disliked: bool = False
+    seen: Area | None = None
+    heat: Heat | None = None
+    regions: tuple[Area, ...] = ()
+    because: GalleryPicture | None = None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from seealike.gallery.album import Album, media_type
+from seealike.gallery.overlay import overlay
 from seealike.gallery.page import GalleryPicture, Mark
 from seealike.gallery.text import escaped, shortened, visible
 from seealike.types import Metric
@@ -42,6 +43,13 @@ def figure(picture: GalleryPicture, metric: Metric, album: Album, *, rank: int |
         lines.append(f'<span class="detail columns" title="{columns}">{columns}</span>')
     if picture.score is not None:
         lines.append(score_bar(picture.score, metric))
+    if picture.problem:
+        lines.insert(-1, f'<span class="detail">not explained: {escaped(picture.problem)}</span>')
+    if picture.because is not None:
+        inset = _frame(
+            picture.because, album, None, spoken=f"why: what {picture.because.caption} has in common"
+        )
+        lines.insert(0, f'<div class="because"><div class="frame">{inset}</div></div>')
     frame = _frame(picture, album, rank)
     return f'<figure><div class="frame">{frame}</div><figcaption>{"".join(lines)}</figcaption></figure>'
 
@@ -79,10 +87,11 @@ def score_text(score: float | None) -> str:
     return "no score" if score is None or not math.isfinite(score) else f"{round(score, 3) + 0.0:.3f}"
 
 
-def _frame(picture: GalleryPicture, album: Album, rank: int | None) -> str:
+def _frame(picture: GalleryPicture, album: Album, rank: int | None, *, spoken: str = "") -> str:
     """The picture, or what stands for it, with what is written on it."""
     kind = album.name_of(picture.thumbnail)
-    spoken = escaped(f"{'Query' if rank is None else f'Result {rank}'}: {picture.caption or picture.id}")
+    who = "Query" if rank is None else f"Result {rank}"
+    spoken = escaped(spoken or f"{who}: {picture.caption or picture.id}")
     if picture.words:
         shown = f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
     elif kind is None:
@@ -94,7 +103,8 @@ def _frame(picture: GalleryPicture, album: Album, rank: int | None) -> str:
     label = f'<span class="label">{escaped(picture.label)}</span>' if picture.label else ""
     mark = f'<span class="mark" title="{picture.mark}">{_MARKS[picture.mark]}</span>' if picture.mark else ""
     classes = " ".join(filter(None, ("picture", kind, picture.mark, "disliked" * picture.disliked)))
-    return f'<div class="{classes}">{shown}{label}{mark}</div>'
+    drawn = overlay(picture.heat, picture.seen, picture.regions) if kind is not None else ""
+    return f'<div class="{classes}">{drawn}{shown}{label}{mark}</div>'
 
 
 def picture_strip(pictures: Sequence[GalleryPicture], metric: Metric, *, left_out: int = 0) -> str:

@@ -7,6 +7,7 @@ from seealike.images.decode import DecodedPixels, decode, prepare
 from seealike.images.limits import DecodeError, DecodeLimits
 from seealike.images.pool.batch import DecodedBatch, DecodedPicture, DecodeTask
 from seealike.images.pool.decode_pool import DecodePool
+from seealike.images.resample import seen_area
 from seealike.images.thumbnail import small_copy
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "DecodedPixels",
     "decode",
     "prepare",
+    "seen_area",
     "small_copy",
 ]

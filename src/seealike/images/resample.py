@@ -21,7 +21,7 @@ from seealike.types import Fit
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from seealike.types import Float32Array, PixelArray, Preprocessing
+    from seealike.types import Area, Float32Array, PixelArray, Preprocessing
 
     Float64Array = npt.NDArray[np.float64]
     Int64Array = npt.NDArray[np.int64]
@@ -96,6 +96,15 @@ def frame_of(width_px: int, height_px: int, preprocessing: Preprocessing) -> Fra
     across, left = _centred(width_px, height_px, preprocessing)
     down, top = _centred(height_px, width_px, preprocessing)
     return Frame(across, down, left, top)
+
+
+def seen_area(width_px: int, height_px: int, preprocessing: Preprocessing) -> Area:
+    """What of a picture of this size the square shows; more than all of it where the square is padded."""
+    frame = frame_of(width_px, height_px, preprocessing)
+    sides = ((frame.across, frame.left), (frame.down, frame.top))
+    starts = [(axis.start - before * axis.step) / axis.length for axis, before in sides]
+    lengths = [preprocessing.crop_px * axis.step / axis.length for axis, _ in sides]
+    return starts[0], starts[1], lengths[0], lengths[1]
 
 
 def _centred(length: int, other: int, preprocessing: Preprocessing) -> tuple[Axis, int]:

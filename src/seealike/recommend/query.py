@@ -13,8 +13,7 @@ import numpy.typing as npt
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
 from seealike.recommend.filters.parsing import parse
-from seealike.signatures import palette_signature
-from seealike.types import Float32Array, ImageInput, Metric, Relation
+from seealike.types import Crop, Float32Array, ImageInput, Metric, Relation
 
 DISLIKE_WEIGHT = 0.5
 NEARLY_EQUAL = 0.95  # docs/how-to/scores.md has what was measured
@@ -55,9 +54,9 @@ class SearchOptions:
         boost: columns of numbers or dates that count beside similarity, and how much at most: a mapping, or
             pairs. Below 0, small numbers are better. See ``seealike.recommend.weighing.standings``.
         recent: the same for the order in which items came into the catalogue, the newest first.
-        color: how much the colours of an item count, of 1; its likeness counts the rest.
-        palette: colours wanted in place of the examples' own, such as ``#c0392b`` or ``navy:2,white``. Then
-            ``color`` is 0.5 where it is not given; without any example, only colours count.
+        crop: the part of the query's picture that counts.
+        focus: look at what the query's picture shows, not at the whole.
+        explain: say of each hit why it has its score.
     """
 
     min_score: float | None = None
@@ -75,8 +74,9 @@ class SearchOptions:
     hub_correction: bool = False
     boost: tuple[tuple[str, float], ...] = ()
     recent: float = 0.0
-    color: float = 0.0
-    palette: str | None = None
+    crop: Crop | None = None
+    focus: bool = False
+    explain: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would silently find nothing, or something else."""
@@ -88,6 +88,10 @@ class SearchOptions:
             check_condition(self.where)
         if self.min_score is not None:
             check_number(self.min_score, "min_score")
+        if self.crop is not None and self.focus:
+            raise UsageError("a crop says already what to look at: leave out focus")
+        if self.explain and self.metric is not Metric.COSINE:
+            raise UsageError("what is explained is the cosine: leave out the metric")
         check_between(self.diversity, "diversity", 0, 1)
         object.__setattr__(self, "boost", _boosts(self.boost))
         check_between(self.recent, "recent", -MOST_BOOST, MOST_BOOST)
@@ -97,10 +101,6 @@ class SearchOptions:
             object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
             if self.at_least is Relation.UNRELATED:
                 raise UsageError("whatever there is, is at least unrelated; name similar or more")
-        check_between(self.color, "color", 0, 1)
-        if self.palette is not None:
-            palette_signature(self.palette)
-            object.__setattr__(self, "color", self.color or 0.5)
 
     @property
     def weighs(self) -> bool:
@@ -150,6 +150,8 @@ def check_condition(text: object) -> None:
 class Example:
     """One thing that hits are to be like, or unlike: an item, a product, a picture, words, or a vector.
 
+    An item may come with a picture, or a vector, which then counts in the place of its own.
+
     Args:
         id: of an item of the catalogue.
         product: as ``SearchOptions.group_by`` says; all its pictures together are one example.
@@ -157,7 +159,6 @@ class Example:
         text: words, if the catalogue's encoder reads them.
         vector: as the catalogue's encoder gives it; (d,).
         weight: how much it counts beside the others.
-        colour: the colour signature of what the vector is of, where that is a picture.
     """
 
     id: str | None = None
@@ -166,20 +167,15 @@ class Example:
     text: str | None = None
     vector: Float32Array | None = None
     weight: float = 1.0
-    colour: bytes | None = None
 
     _KINDS: ClassVar[tuple[str, ...]] = ("id", "product", "image", "text", "vector")
 
     def __post_init__(self) -> None:
         """Refuse what says nothing, or several things."""
-        if sum(getattr(self, kind) is not None for kind in self._KINDS) != 1:
+        said = [kind for kind in self._KINDS if getattr(self, kind) is not None]
+        if len(said) != 1 and said not in (["id", "image"], ["id", "vector"]):
             raise UsageError(f"an example has exactly one of {', '.join(self._KINDS)}")
         check_between(self.weight, "a weight", LEAST_WEIGHT, MOST_WEIGHT)
-
-    @property
-    def is_colourless(self) -> bool:
-        """Whether nobody can know its colours."""
-        return self.colour is None and (self.text is not None or self.vector is not None)
 
 
 @dataclass(frozen=True, slots=True)

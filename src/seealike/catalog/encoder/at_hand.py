@@ -25,12 +25,12 @@ from seealike.errors import (
     SeealikeError,
 )
 from seealike.images import DecodeLimits
-from seealike.protocols import Encoder, TextEncoder
+from seealike.protocols import Encoder, MapEncoder, TextEncoder
 from seealike.store import FileSystem, SqliteStore
 from seealike.types import EncoderIdentity, Float32Array, SkipReason
 from seealike.vectors import have_directions, unit_rows
 
-Loaded = TypeVar("Loaded", bound=Encoder | TextEncoder)
+Loaded = TypeVar("Loaded", bound=Encoder | MapEncoder | TextEncoder)
 
 
 class EncoderAtHand:

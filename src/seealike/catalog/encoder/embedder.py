@@ -290,28 +290,29 @@ def default_workers() -> int:
     return min(usable, MOST_WORKERS)
 
 
-def encoded_images(embedder: Embedder, images: Sequence[ImageInput]) -> Float32Array:
-    """The vectors of ``embedded_images``. Result is (n, d), unit norm."""
-    vectors = [picture.vector for picture in embedded_images(embedder, images)]
-    return encoded_unit(np.array(vectors, np.float32).reshape(len(vectors), embedder.identity.dimension))
+def encoded_images(
+    embedder: Embedder, images: Sequence[ImageInput]
+) -> tuple[Float32Array, list[tuple[int, int]]]:
+    """Embed pictures that somebody waits for, all of which are needed.
 
-
-def embedded_images(embedder: Embedder, images: Sequence[ImageInput]) -> list[Embedded]:
-    """Embed pictures that somebody waits for, all of which are needed; in their order.
+    Returns:
+        Vectors, (n, d), of unit norm; and the width and height of each picture, whole and upright.
 
     Raises:
         PictureError: one of them cannot be used.
         UsageError: one of them is no picture at all, or the embedder is closed.
     """
-    found: dict[int, Embedded] = {}
+    vectors = np.empty((len(images), embedder.identity.dimension), np.float32)
+    sizes = [(0, 0)] * len(images)
     pictures = (Picture(row, image) for row, image in enumerate(images))
     with closing(embedder.embed(pictures, urgent=True)) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, Refused):
                 raise PictureError(name_of(images[outcome.token]), outcome.reason, outcome.detail)
             assert isinstance(outcome, Embedded)
-            found[outcome.token] = outcome
-    return [found[row] for row in range(len(images))]
+            vectors[outcome.token] = outcome.vector
+            sizes[outcome.token] = outcome.width_px, outcome.height_px
+    return encoded_unit(vectors), sizes
 
 
 def parted(image: ImageInput) -> tuple[WholeImage, Crop | None]:

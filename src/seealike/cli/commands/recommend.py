@@ -15,7 +15,7 @@ from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, Updat
 from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.examples import read_examples
-from seealike.cli.hints import check_colours, check_not_empty
+from seealike.cli.hints import check_not_empty, say_what_was_seen, seen_of
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option
 from seealike.cli.options.decoding import limit_option
@@ -137,7 +137,6 @@ def command(
     outputs = (written, page.output if page else None, report if report and report.path else None)
     with opened_catalog(catalog, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
-        check_colours(opened, options)
         if everybody:
             what = _Lists(k, options, by_product, update is not None)
             _lists(opened, what, written, list_format, page, report, quiet=quiet)
@@ -149,7 +148,12 @@ def command(
         took_s = time.perf_counter() - started
         if page:
             write_page(page, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
-        write_results([QueryResult(examples.label, tuple(hits))], OutputFormat(form or "table"), sys.stdout)
+        say_what_was_seen([examples.label], [hits], quiet=quiet)
+        write_results(
+            [QueryResult(examples.label, tuple(hits), seen_of(hits))],
+            OutputFormat(form or "table"),
+            sys.stdout,
+        )
 
 
 class _Lists(NamedTuple):

@@ -6,12 +6,13 @@ import click
 
 from seealike.catalog import NEARLY_EQUAL, SearchOptions
 from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
-from seealike.types import Relation
+from seealike.types import Crop, Relation
 
 # Each is called as the field of ``SearchOptions`` is that it sets.
 _OF = (
     *("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup", "at_least"),
-    *("where", "same", "other", "hub_correction", "boost", "recent", "color", "palette"),
+    *("where", "same", "other", "hub_correction", "boost", "recent"),
+    *("crop", "focus", "explain"),
 )
 
 
@@ -93,17 +94,13 @@ def search_options(function: Function) -> Function:
             help="How much it counts to have come into the catalogue lately.",
         ),
         click.option(
-            "--color",
-            type=FiniteFloat(min=0.0, max=1.0),
-            default=0.0,
-            metavar="C",
-            help="0 to 1: how much colours count. 0.5 is half.  [default: 0; with --palette 0.5]",
+            "--crop",
+            metavar="X,Y,W,H",
+            callback=_crop,
+            help="Look at this part of the picture: pixels, or with decimal points shares of it.",
         ),
-        click.option(
-            "--palette",
-            metavar="COLOURS",
-            help="Colours to find, in place of the picture's own: '#c0392b', 'navy:2,white'.",
-        ),
+        click.option("--focus", is_flag=True, help="Look at what the picture shows, not at the whole."),
+        click.option("--explain", is_flag=True, help="Say why: which regions answer to which."),
         metric_option("cosine: similarity, up to 1. euclidean: minus the distance, up to 0."),
         click.option("--exact", is_flag=True, help="Compare with every picture, however many there are."),
         click.argument("options", cls=Gathered, of=_OF, into=lambda: SearchOptions),
@@ -130,3 +127,10 @@ def _boosts(
 def _joined(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:  # noqa: ARG001
     """Several conditions as one that keeps them all."""
     return " and ".join(f"({one})" for one in given) if len(given) > 1 else next(iter(given), None)
+
+
+def _crop(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Crop | None:
+    try:
+        return None if value is None else Crop.parse(value)
+    except ValueError as exc:
+        raise click.BadParameter(f"{exc}, not {value}", ctx, parameter) from None

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
-from seealike.cli.printing.rows import json_text, row_lines, write_lines
+from seealike.cli.printing.rows import json_text, plain, row_lines, write_lines
 from seealike.cli.printing.tables import table_lines
 from seealike.cli.printing.text import encodable, one_line
 from seealike.sources.ids import printable
 
 if TYPE_CHECKING:
-    from seealike.types import Hit, Item, Metadata, MetadataValue
+    from seealike.types import Area, Hit, Item, Metadata, MetadataValue
 
 
 class OutputFormat(StrEnum):
@@ -32,10 +32,14 @@ class OutputFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What was found for one query; ``query`` is what people call it, such as a file's name."""
+    """What was found for one query; ``query`` is what people call it, such as a file's name.
+
+    ``seen`` is the part of its picture that counted, where that was not all.
+    """
 
     query: str
     hits: tuple[Hit, ...]
+    seen: Area | None = None
 
 
 def write_results(
@@ -125,6 +129,7 @@ def _json(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     answers = [
         {
             "query": printable(result.query),
+            **({"seen": plain(result.seen)} if result.seen else {}),
             "hits": [_fields(rank, hit) for rank, hit in enumerate(result.hits, 1)],
         }
         for result in results
@@ -150,6 +155,7 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
         "others": hit.others,
         "near": hit.near,
         **dict(zip(("relation", "probability"), _relation(hit), strict=True)),
+        **({"explanation": plain(hit.explanation)} if hit.explanation else {}),
     }
 
 

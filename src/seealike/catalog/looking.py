@@ -1,0 +1,184 @@
+"""Which part of a picture is asked with, and why two are alike: what each place of either adds to the score.
+
+A vector that is a mean over places makes the cosine a sum over pairs of places, so the share of every region
+is exact, and no gradient is needed. Array letters: h, w places of one picture, d features.
+
+Source: Stylianou, Souvenir and Pless 2019, "Visualizing Deep Similarity Networks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from seealike.catalog.encoder.places import Places, SeenPlaces
+from seealike.errors import PictureError, UsageError
+from seealike.recommend import Example, Examples, SearchOptions
+from seealike.types import (
+    Area,
+    Crop,
+    Cropped,
+    Explanation,
+    Float32Array,
+    Heat,
+    Hit,
+    ImageInput,
+    RegionPair,
+)
+
+PAIRS = 3
+_SAME = 0.02  # how far what is computed anew may be from the stored score: halves and bfloat16 round
+_CHANGED = "its file is another one than when it was indexed"
+Look = Callable[[ImageInput], SeenPlaces]
+
+
+def check_no_look(options: SearchOptions) -> None:
+    """Refuse wishes about a picture where there is none to look at.
+
+    Raises:
+        UsageError: there is such a wish.
+    """
+    for name in ("crop", "focus", "explain"):
+        if getattr(options, name):
+            raise UsageError(f"{name} goes with a question, not with the lists of all items")
+
+
+def looked_at(
+    one: Examples, options: SearchOptions, places: Places, path_of: Callable[[str], str]
+) -> Examples:
+    """Examples of which a part is looked at, as ``options`` say: a crop, or what the picture shows.
+
+    An item is then looked at in its own file, of which ``path_of`` knows the path.
+
+    Raises:
+        UsageError: there is not one picture that a crop is of.
+        PictureError, EncoderError: it cannot be looked at.
+    """
+    if options.crop is None and not options.focus:
+        return one
+    pictures = [example for example in one.like if example.image is not None or example.id is not None]
+    if options.crop is not None and len(pictures) != 1:
+        raise UsageError("a crop goes with one picture; from Python, Cropped(image, crop) is one of several")
+    return replace(one, like=tuple(_part(example, options.crop, places, path_of) for example in one.like))
+
+
+def _part(example: Example, crop: Crop | None, places: Places, path_of: Callable[[str], str]) -> Example:
+    image = example.image
+    if image is None and example.id is not None and example.vector is None:
+        image = path_of(example.id)
+    if image is None or isinstance(image, Cropped):
+        return example
+    crop = crop or places.shown(image)
+    return example if crop is None else replace(example, image=Cropped(image, crop))
+
+
+def explained(
+    one: Examples, places: Places, path_of: Callable[[str], str], hits: Sequence[Hit], weight: float = 1.0
+) -> list[Hit]:
+    """Hits with the reasons for their scores; ``weight`` is how much the cosine counts in them.
+
+    A hit whose file is gone says so.
+
+    Raises:
+        UsageError: they are not the answer to one picture.
+        PictureError, EncoderError: it cannot be looked at.
+    """
+    if len(one.like) != 1 or one.dislike or (one.like[0].image is None and one.like[0].id is None):
+        raise UsageError(
+            "what can be explained is why hits are like one picture or item: ask with that alone"
+        )
+    if not hits:
+        return []
+    example = one.like[0]
+    query = places.of(path_of(str(example.id)) if example.image is None else example.image)
+    return [replace(hit, explanation=_explanation(hit, query, places.of, weight)) for hit in hits]
+
+
+def _explanation(hit: Hit, query: SeenPlaces, look: Look, weight: float) -> Explanation:
+    if hit.path is None:
+        return Explanation(problem="it has no file that could be looked at again")
+    try:
+        found = look(hit.path)
+    except PictureError as exc:
+        return Explanation(problem=f"{exc.reason.value}: {exc.detail}")
+    return explanation(query, found, hit.score, weight)
+
+
+def explanation(query: SeenPlaces, found: SeenPlaces, score: float, weight: float = 1.0) -> Explanation:
+    """How the score of two pictures is made up of their places.
+
+    Args:
+        query: the places of the one.
+        found: those of the other.
+        score: ``weight`` times their cosine, and something else where that is not 1.
+        weight: of the cosine in it.
+    """
+    pairs = shares(query.maps, found.maps) * weight
+    total = float(pairs.sum())
+    if weight == 1.0:
+        if abs(total - score) > _SAME:
+            return Explanation(problem=_CHANGED)
+        if abs(total) > _SAME:
+            pairs *= score / total  # rounding, spread evenly
+    return Explanation(
+        hit=_heat(found, pairs.sum(axis=0)),
+        query=_heat(query, pairs.sum(axis=1)),
+        pairs=_closest(query, found, pairs),
+        rest=score - float(pairs.sum()),
+    )
+
+
+def shares(query: Float32Array, found: Float32Array) -> npt.NDArray[np.float64]:
+    """What each pair of places adds to the cosine of two pictures; (h, w, d) to (hw, h'w')."""
+    one, other = (maps.reshape(-1, maps.shape[2]).astype(np.float64) for maps in (query, found))
+    lengths = [float(np.linalg.norm(places.mean(axis=0))) for places in (one, other)]
+    scale = len(one) * len(other) * lengths[0] * lengths[1]
+    added = one @ other.T / scale if scale > 0 else np.zeros((len(one), len(other)))
+    return np.asarray(added)
+
+
+def _heat(seen: SeenPlaces, added: npt.NDArray[np.float64]) -> Heat:
+    grid = added.reshape(seen.maps.shape[:2])
+    return Heat(seen.area, tuple(tuple(map(float, row)) for row in grid))
+
+
+def _closest(query: SeenPlaces, found: SeenPlaces, pairs: npt.NDArray[np.float64]) -> tuple[RegionPair, ...]:
+    """The pairs of blocks of 2 x 2 places that add most, none of which shares a place with one before."""
+    blocks = [_blocks(seen.maps.shape[:2]) for seen in (query, found)]
+    sums = np.array([[pairs[np.ix_(one, other)].sum() for other in blocks[1]] for one in blocks[0]])
+    taken: tuple[set[int], set[int]] = (set(), set())
+    chosen: list[RegionPair] = []
+    for flat in np.argsort(-sums, axis=None, kind="stable"):
+        at = divmod(int(flat), len(blocks[1]))
+        places = [set(blocks[side][at[side]]) for side in (0, 1)]
+        if len(chosen) == PAIRS or sums[at] <= 0:
+            break
+        if any(taken[side] & places[side] for side in (0, 1)):
+            continue
+        for side in (0, 1):
+            taken[side].update(places[side])
+        one, other = _area_of(query, blocks[0][at[0]]), _area_of(found, blocks[1][at[1]])
+        chosen.append(RegionPair(one, other, float(sums[at])))
+    return tuple(chosen)
+
+
+def _blocks(grid: tuple[int, ...]) -> list[list[int]]:
+    """The places of every block of 2 x 2, or of as many as there are, by their numbers."""
+    h, w = grid
+    return [
+        [row * w + column for row in range(top, min(top + 2, h)) for column in range(left, min(left + 2, w))]
+        for top in range(max(1, h - 1))
+        for left in range(max(1, w - 1))
+    ]
+
+
+def _area_of(seen: SeenPlaces, block: Sequence[int]) -> Area:
+    h, w = seen.maps.shape[:2]
+    rows, columns = [place // w for place in block], [place % w for place in block]
+    left, top, width, height = seen.area
+    cell = width / w, height / h
+    across, down = max(columns) - min(columns) + 1, max(rows) - min(rows) + 1
+    return left + min(columns) * cell[0], top + min(rows) * cell[1], across * cell[0], down * cell[1]

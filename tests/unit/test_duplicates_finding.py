@@ -26,7 +26,7 @@ from seealike.duplicates import (
     find_duplicates,
     read_decisions,
 )
-from seealike.duplicates.registration import agreements
+from seealike.duplicates.registration import agreement, agreements, frequencies
 from seealike.duplicates.stars import Links, linked, stars
 from seealike.duplicates.values import Link
 from seealike.errors import UnknownNameError, UsageError
@@ -119,6 +119,11 @@ def test_a_copy_agrees_with_its_original_and_no_other_picture_does(change: str) 
     assert own.min() > 0.85
     assert np.where(np.eye(6, dtype=bool), -1, found).max() < 0.6
     assert np.allclose(agreements(hashes, other, one), found.ravel(), atol=0.02)  # whichever is asked first
+
+
+def test_pairs_none_of_which_agree_are_told_so() -> None:
+    pictures = frequencies(np.stack([hash_of(photograph(number, SIZE)) for number in range(8)]))
+    assert agreement(pictures[:4], pictures[4:], np.zeros(4, dtype=np.int64)).max() < 0
 
 
 def test_a_plain_picture_agrees_with_nothing() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.catalog import SearchOptions
+from seealike.catalog import SearchOptions, default_workers
 from seealike.duplicates.decisions import Decisions
 from seealike.duplicates.keeping import Facts, described
 from seealike.duplicates.registration import Int8Array, agreements
@@ -108,7 +109,17 @@ class _Items:
                 signed[row] = True
         return cls(ids, digests, np.array(first, dtype=np.int64), groups, hashes, colours, signed, row_of)
 
-    def colours_alike(self, one: Int64Array, other: Int64Array) -> Float32Array:
+    def likeness(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> Float32Array:
+        """How alike pairs with these scores are; -1 where they cannot be compared. Shapes: (m,)."""
+        colours = self._colours_alike(one, other)
+        both = np.flatnonzero(self.signed[one] & self.signed[other] & (colours >= _COLOURS))
+        agreed = agreements(self.hashes, one[both], other[both])
+        likeness = np.full(len(one), -1, dtype=np.float32)
+        seen = _COSINE_SHARE * scores[both] + _COLOUR_SHARE * colours[both]
+        likeness[both] = (1 - _COSINE_SHARE - _COLOUR_SHARE) * agreed + seen
+        return likeness
+
+    def _colours_alike(self, one: Int64Array, other: Int64Array) -> Float32Array:
         """How alike the colours of pairs are, in [0, 1]. Shapes: (m,) each."""
         ours, theirs = (self.colours[rows].astype(np.float32) for rows in (one, other))
         norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
@@ -191,20 +202,21 @@ class _Finder:
             return
         numbers, place = np.unique(one * len(self._items.ids) + other, return_index=True)
         one, other, scores = one[place], other[place], scores[place]
-        for start in range(0, len(numbers), _PAIRS_AT_ONCE):
-            few = slice(start, start + _PAIRS_AT_ONCE)
-            self._compare_few(one[few], other[few], scores[few])
-            if told:
-                self._progress(Progress("compare", min(start + _PAIRS_AT_ONCE, len(numbers)), len(numbers)))
+        parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(numbers), _PAIRS_AT_ONCE)]
+        pool = ThreadPoolExecutor(default_workers())  # numpy lets go of the interpreter while it computes
+        try:
+            compared = pool.map(lambda few: self._items.likeness(one[few], other[few], scores[few]), parts)
+            for few, likeness in zip(parts, compared, strict=True):
+                self._link_few(one[few], other[few], scores[few], likeness)
+                if told:
+                    self._progress(Progress("compare", min(few.stop, len(numbers)), len(numbers)))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _compare_few(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> None:
+    def _link_few(
+        self, one: Int64Array, other: Int64Array, scores: Float32Array, likeness: Float32Array
+    ) -> None:
         options, items = self._options, self._items
-        colours = items.colours_alike(one, other)
-        both = np.flatnonzero(items.signed[one] & items.signed[other] & (colours >= _COLOURS))
-        agreed = agreements(items.hashes, one[both], other[both])
-        likeness = np.full(len(one), -1, dtype=np.float32)
-        seen = _COSINE_SHARE * scores[both] + _COLOUR_SHARE * colours[both]
-        likeness[both] = (1 - _COSINE_SHARE - _COLOUR_SHARE) * agreed + seen
         near = likeness >= options.min_likeness
         for at in np.flatnonzero(near).tolist():
             self._link(int(one[at]), int(other[at]), Link(Level.NEAR, float(likeness[at])))

@@ -130,6 +130,8 @@ def _agreement(part: Float32Array, whole: Float32Array, window: Float32Array) ->
     window, correlation = _refined(part[low], whole[low], window, _SKETCH_STEPS)
     result = correlation - 1
     hopeful = np.flatnonzero(correlation > _HOPELESS)
+    if not len(hopeful):
+        return result
     part, whole = part[hopeful], whole[hopeful]
     window, correlation = _refined(part, whole, window[hopeful], _STEPS)
     ours = _samples(part, np.broadcast_to(windows()[0], window.shape), _SHOWN)

@@ -16,6 +16,7 @@ from seealike.catalog import (
     AnnInfo,
     Catalog,
     CatalogInfo,
+    Catalogs,
     Finding,
     Hits,
     IndexOptions,
@@ -27,6 +28,7 @@ from seealike.catalog import (
     VerifyReport,
     create,
     open,
+    open_several,
     reindex,
 )
 from seealike.errors import SeealikeError
@@ -65,6 +67,7 @@ __all__ = [
     "Calibration",
     "Catalog",
     "CatalogInfo",
+    "Catalogs",
     "Combine",
     "Crop",
     "Cropped",
@@ -101,5 +104,6 @@ __all__ = [
     "__version__",
     "create",
     "open",
+    "open_several",
     "reindex",
 ]

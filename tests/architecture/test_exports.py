@@ -13,6 +13,7 @@ PUBLIC = [
     "Calibration",
     "Catalog",
     "CatalogInfo",
+    "Catalogs",
     "Combine",
     "Crop",
     "Cropped",
@@ -49,6 +50,7 @@ PUBLIC = [
     "__version__",
     "create",
     "open",
+    "open_several",
     "reindex",
 ]
 ERRORS = [

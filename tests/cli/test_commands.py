@@ -102,6 +102,31 @@ def test_the_lists_of_all_items_equal_single_searches(
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_several_catalogues_answer_together_and_hits_say_which(
+    typed: Call, indexed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "more").mkdir()
+    for number in range(3):
+        picture(40 + number).save(tmp_path / "more" / f"{number}.png")
+    assert typed("index", tmp_path / "more", "--quiet").code == 0
+    both = ("-C", indexed, "-C", tmp_path / "more")
+    page = tmp_path / "page.html"
+    found = typed(
+        "search", tmp_path / "more" / "1.png", *both, "-k", "20", "--format", "json", "--gallery", page
+    )
+    hits = found.json()["results"][0]["hits"]
+    assert len(hits) == 15
+    assert hits[0]["id"] == "1.png"
+    assert {hit["catalog"] for hit in hits} == {str(indexed / ".seealike"), str(tmp_path / "more/.seealike")}
+    assert "more/.seealike" in page.read_text()
+    assert "catalog" in typed("search", "--id", "1.png", *both).out.splitlines()[0]
+    lines = typed("recommend", "--like", "1.png", *both, "--format", "csv").out.splitlines()
+    assert lines[0] == "query,rank,id,score,path,catalog"
+    assert typed("recommend", "--all", *both).code == 2
+    assert typed("search", "--id", "1.png", *both, "--diversity", "0.5").code == 2
+    assert typed("search", "--id", "nothing", *both).code == 1
+
+
 def test_a_report_tells_of_the_lists_that_were_written(typed: Call, indexed: Path, tmp_path: Path) -> None:
     output, report = tmp_path / "similar.csv", tmp_path / "report.json"
     shown = typed("recommend", "--all", "-k", "2", "-o", output, "--report", report, "-C", indexed)

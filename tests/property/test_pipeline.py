@@ -146,7 +146,7 @@ def cosine(one: Vector, other: Vector) -> float:
 
 def scored(one: Vector, other: Vector, metric: Metric) -> float:
     value = cosine(one, other)
-    return value if metric is Metric.COSINE else round(-((2.0 - 2.0 * value) ** 0.5), 6)
+    return value if metric is Metric.COSINE else round(-((2.0 - 2.0 * float(np.float32(value))) ** 0.5), 6)
 
 
 def example_vector(example: Example, items: Mapping[str, Entry]) -> Vector:

@@ -14,6 +14,7 @@ from seealike.catalog.options import (
     VerifyReport,
 )
 from seealike.catalog.results import ResultsLook, write_results_page
+from seealike.catalog.several import Catalogs, open_several
 from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, reindex
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
@@ -44,6 +45,7 @@ __all__ = [
     "Calibration",
     "Catalog",
     "CatalogInfo",
+    "Catalogs",
     "Combine",
     "Curve",
     "EncoderPlace",
@@ -67,6 +69,7 @@ __all__ = [
     "is_catalog",
     "model_files",
     "open",
+    "open_several",
     "reindex",
     "temporary",
     "verify",

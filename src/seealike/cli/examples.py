@@ -6,14 +6,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from seealike.catalog import Catalog, Example
+from seealike.catalog import Catalog, Catalogs, Example
 from seealike.cli.hints import check_files, file_hint
 from seealike.cli.options.examples import TypedExamples
 
 _WEIGHTED = re.compile(r"(?P<name>.+):(?P<weight>\d*\.?\d+)", re.DOTALL)
 
 
-def read_examples(typed: TypedExamples, catalog: Catalog) -> tuple[list[Example], list[Example]]:
+def read_examples(typed: TypedExamples, catalog: Catalog | Catalogs) -> tuple[list[Example], list[Example]]:
     """What is liked, and what is not.
 
     A weight is what follows the last colon, unless there is an item or a file of the whole name.
@@ -29,14 +29,14 @@ def read_examples(typed: TypedExamples, catalog: Catalog) -> tuple[list[Example]
     )
 
 
-def _items(ids: tuple[str, ...], catalog: Catalog) -> Iterator[Example]:
+def _items(ids: tuple[str, ...], catalog: Catalog | Catalogs) -> Iterator[Example]:
     for typed in ids:
         name, weight = _weighted(typed, catalog.__contains__)
         yield Example(catalog.item(name).id, weight=weight)
 
 
 def _others(
-    files: tuple[str, ...], words: tuple[str, ...], products: tuple[str, ...], catalog: Catalog
+    files: tuple[str, ...], words: tuple[str, ...], products: tuple[str, ...], catalog: Catalog | Catalogs
 ) -> Iterator[Example]:
     named = [_weighted(typed, os.path.lexists) for typed in files]
     check_files(catalog, [name for name, _ in named], "--like")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
-from seealike.catalog import Catalog, Hits
+from seealike.catalog import Catalog, Catalogs, Hits
 from seealike.cli.printing.text import echo, one_line
 from seealike.errors import CatalogError, PictureError, UnknownItemError
 from seealike.types import Area, SkipReason
@@ -17,7 +17,7 @@ _SUGGESTED = 3
 
 
 @contextmanager
-def file_hint(catalog: Catalog, remedy: str) -> Iterator[None]:
+def file_hint(catalog: Catalog | Catalogs, remedy: str) -> Iterator[None]:
     """Add a remedy to the error about an id that is unknown, but a file's name: the id of the file's item.
 
     Raises:
@@ -44,7 +44,7 @@ def _is_of(path: str | None, name: str) -> bool:
     )
 
 
-def check_files(catalog: Catalog, names: Sequence[str], option: str) -> None:
+def check_files(catalog: Catalog | Catalogs, names: Sequence[str], option: str) -> None:
     """Refuse names of files that are not there, but ids of items; ``option`` is what takes those.
 
     Raises:
@@ -75,7 +75,7 @@ def seen_of(hits: Hits) -> Area | None:
     return next((one.seen for one in hits.asked.like), None)
 
 
-def check_not_empty(catalog: Catalog) -> None:
+def check_not_empty(catalog: Catalog | Catalogs) -> None:
     """Refuse to look for anything in a catalogue that has no items.
 
     Raises:

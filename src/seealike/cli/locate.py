@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 
 import seealike
-from seealike.catalog import Catalog, is_catalog
+from seealike.catalog import Catalog, Catalogs, is_catalog
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
@@ -80,6 +80,32 @@ def opened_catalog(
         output.check(path)
     with seealike.open(path, encoder=encoder, limits=limits) as opened:
         yield opened
+
+
+@contextmanager
+def opened_catalogs(
+    catalogs: tuple[str, ...],
+    *outputs: OutputFile | None,
+    encoder: str | None = None,
+    limits: DecodeLimits = DecodeLimits(),
+) -> Iterator[Catalog | Catalogs]:
+    """The catalogue that a command means, or several that are to answer together.
+
+    Raises:
+        EncoderMismatchError: two of them have different encoders.
+        UsageError: an output must not be written.
+        NoCatalogError, DamagedCatalogError and others: see ``seealike.open``.
+    """
+    if len(catalogs) < 2:
+        with opened_catalog(*(catalogs or (None,)), *outputs, encoder=encoder, limits=limits) as opened:
+            yield opened
+        return
+    paths = [existing_catalog(one) for one in catalogs]
+    for output in filter(None, outputs):
+        for path in paths:
+            output.check(path)
+    with seealike.open_several(paths, encoder=encoder, limits=limits) as several:
+        yield several
 
 
 def _told(place: str) -> str:

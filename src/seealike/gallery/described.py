@@ -112,6 +112,7 @@ def _detail(item: Item | Hit, called: str) -> str:
     if isinstance(item, Hit):
         said += [f"1 of {item.others + 1} pictures"] if item.others else []
         said += [f"1 of {item.near + 1} nearly equal"] if item.near else []
+        said += [item.catalog] if item.catalog else []
     return " · ".join(said)
 
 

@@ -16,8 +16,8 @@ from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.examples import read_examples
 from seealike.cli.hints import check_not_empty, say_what_was_seen, seen_of
-from seealike.cli.locate import opened_catalog
-from seealike.cli.options.basic import GatheringCommand, catalog_option, quiet_option
+from seealike.cli.locate import opened_catalogs
+from seealike.cli.options.basic import GatheringCommand, catalogs_option, quiet_option
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
 from seealike.cli.options.examples import TypedExamples, examples_options
@@ -72,7 +72,7 @@ GALLERY_LISTS = 1000
     kind=LISTS_REPORT,
     text="With --all: say who is in no list and who in too many, and how varied they are.",
 )
-@catalog_option
+@catalogs_option
 @place_option
 @search_options
 @click.option(
@@ -100,7 +100,7 @@ def command(
     output: OutputFile | None,
     update: OutputFile | None,
     report: OutputFile | None,
-    catalog: str | None,
+    catalogs: tuple[str, ...],
     encoder: str | None,
     k: int,
     options: SearchOptions,
@@ -130,14 +130,16 @@ def command(
         (output or update or report or by_product) and not everybody
     ):
         raise click.UsageError("--not goes with --like; -o, --update, --report and --by product with --all")
+    if everybody and len(catalogs) > 1:
+        raise click.UsageError("--all makes the lists of one catalogue; name one with -C")
     if output and update:
         raise click.UsageError("--update FILE writes the file; leave out -o")
     written = update or output
     list_format = format_of(written, form) if everybody else ListFormat.CSV
     outputs = (written, page.output if page else None, report if report and report.path else None)
-    with opened_catalog(catalog, *outputs, encoder=encoder, limits=limits) as opened:
+    with opened_catalogs(catalogs, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
-        if everybody:
+        if isinstance(opened, Catalog) and everybody:
             what = _Lists(k, options, by_product, update is not None)
             _lists(opened, what, written, list_format, page, report, quiet=quiet)
             return

@@ -9,10 +9,10 @@ import click
 
 from seealike.catalog import Example, ResultsLook, SearchOptions
 from seealike.cli.hints import check_files, check_not_empty, file_hint, say_what_was_seen, seen_of
-from seealike.cli.locate import opened_catalog
+from seealike.cli.locate import opened_catalogs
 from seealike.cli.options.basic import (
     GatheringCommand,
-    catalog_option,
+    catalogs_option,
     check_null,
     quiet_option,
     results_format_option,
@@ -40,7 +40,7 @@ _STANDARD_INPUT = "-"
     multiple=True,
     help="Find what these words describe, if the encoder reads text. May be repeated.",
 )
-@catalog_option
+@catalogs_option
 @place_option
 @search_options
 @results_format_option("How to print the results.")
@@ -53,7 +53,7 @@ def command(
     by_id: bool,
     by_product: bool,
     texts: tuple[str, ...],
-    catalog: str | None,
+    catalogs: tuple[str, ...],
     encoder: str | None,
     k: int,
     options: SearchOptions,
@@ -77,6 +77,7 @@ def command(
     seealike search street.jpg --crop 0.5,0.2,0.3,0.6
     seealike search street.jpg --focus --explain --gallery why.html
     seealike search --text "red summer dress" --text "leather boots"
+    seealike search photo.jpg -C summer.catalog -C winter.catalog
     seealike search *.jpg --format paths --null | xargs -0 ls
     """
     if not files and not texts:
@@ -89,7 +90,7 @@ def command(
     if not (by_id or by_product) and files.count(_STANDARD_INPUT) > 1:
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
-    with opened_catalog(catalog, page.output if page else None, encoder=encoder, limits=limits) as opened:
+    with opened_catalogs(catalogs, page.output if page else None, encoder=encoder, limits=limits) as opened:
         if by_id:
             with file_hint(opened, "it is a file: leave out --id"):
                 answers = opened.similar_batch(files, k, options=options)

@@ -79,6 +79,20 @@ def catalog_option(function: Function) -> Function:
     )(function)
 
 
+def catalogs_option(function: Function) -> Function:
+    """``--catalog DIR``, which may be repeated; see ``opened_catalogs``."""
+    return click.option(
+        "--catalog",
+        "-C",
+        "catalogs",
+        multiple=True,
+        metavar="DIR",
+        default=lambda: list(filter(None, [os.environ.get("SEEALIKE_CATALOG")])),
+        help="The catalogue, or the folder of .seealike; several are asked together  "
+        "[default: SEEALIKE_CATALOG, or found nearby]",
+    )(function)
+
+
 def quiet_option(function: Function) -> Function:
     """``--quiet``."""
     return click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")(function)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from seealike.catalog import Catalog, Hits, ResultsLook, write_results_page
+from seealike.catalog import Catalog, Catalogs, Hits, ResultsLook, write_results_page
 from seealike.catalog.output_kinds import RESULTS_PAGE, OutputKind
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.options.basic import Function, Gathered, together
@@ -127,7 +127,7 @@ def _asked_gallery(gallery: OutputFile | None, caption: str | None, no_links: bo
 
 
 def write_page(
-    gallery: Gallery, catalog: Catalog, answers: Sequence[Hits], look: ResultsLook, *, quiet: bool
+    gallery: Gallery, catalog: Catalog | Catalogs, answers: Sequence[Hits], look: ResultsLook, *, quiet: bool
 ) -> None:
     """Write the page, whole or not at all, and say so; raises as ``write_results_page`` does."""
     look = replace(look, caption=gallery.caption, links=gallery.links)

@@ -96,6 +96,8 @@ def hit_lines(hits: Sequence[Hit], stream: TextIO) -> Iterator[str]:
         *_relations(hits),
         ["id", *(hit.id for hit in hits)],
     ]
+    if any(hit.catalog for hit in hits):
+        columns.append(["catalog", *(hit.catalog or "" for hit in hits)])
     if any(hit.others or hit.near for hit in hits):
         columns.append(["more", *(_more(hit) for hit in hits)])
     if any(hit.group for hit in hits):
@@ -155,6 +157,7 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
         "others": hit.others,
         "near": hit.near,
         **dict(zip(("relation", "probability"), _relation(hit), strict=True)),
+        **({} if hit.catalog is None else {"catalog": printable(hit.catalog)}),
         **({"explanation": plain(hit.explanation)} if hit.explanation else {}),
     }
 
@@ -173,9 +176,14 @@ def _rounded(score: float) -> float:
 
 def _csv(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     said = any(hit.relation is not None for result in results for hit in result.hits)
-    columns = ("query", "rank", "id", "score", "path", *("relation", "probability")[: 2 * said])
+    several = any(hit.catalog is not None for result in results for hit in result.hits)
+    more = (*("relation", "probability")[: 2 * said], *("catalog",)[:several])
+    columns = ("query", "rank", "id", "score", "path", *more)
     rows = (
-        (*(result.query, rank, hit.id, _rounded(hit.score), hit.path or ""), *_relation(hit)[: 2 * said])
+        (
+            *(result.query, rank, hit.id, _rounded(hit.score), hit.path or ""),
+            *(*_relation(hit)[: 2 * said], *(hit.catalog,)[:several]),
+        )
         for result in results
         for rank, hit in enumerate(result.hits, 1)
     )

@@ -159,8 +159,8 @@ class Asker:
         if by_product and options.pictures:
             raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
-        asking = [Examples((Example(product=""),))] if by_product else []
-        options = with_least_score(options, scale_of(store), asking)
+        asking = Examples((Example(product="") if by_product else Example(""),))
+        options = with_least_score(options, scale_of(store), [asking])
         made = product_lists if by_product else similar_lists
         return made(store, searcher, k, options, progress or unwatched)
 
@@ -179,7 +179,7 @@ class Asker:
         check_count(k, "k")
         check_no_look(options)
         store, searcher = self._session.reading()
-        options = with_least_score(options, scale_of(store), ())
+        options = with_least_score(options, scale_of(store), [Examples((Example(""),))])
         keeper = ListKeeper(store, self._session.files)
         return updated_lists(store, searcher, keeper, Wanted(k, options, progress or unwatched))
 

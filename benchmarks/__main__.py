@@ -19,6 +19,7 @@ NAMES = (
     "duplicates",
     "wishes",
     "calibration",
+    "colour",
     "indexing",
     "memory",
     "idle",

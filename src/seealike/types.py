@@ -432,8 +432,9 @@ class Hit:
 
     ``others``: how many further items show the same product. ``near``: how many nearly equal ones were
     left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
-    knows; ``probability``: of that or something stronger. ``catalog``: the directory of its catalogue, where
-    several were asked at once. ``explanation``: why, where that was asked for.
+    knows; ``probability``: of that or something stronger. ``colour``: what its colours have in the score,
+    ``None`` where they do not count. ``catalog``: the directory of its catalogue, where several were asked
+    at once. ``explanation``: why, where that was asked for.
     """
 
     id: str
@@ -445,6 +446,7 @@ class Hit:
     near: int = 0
     relation: Relation | None = None
     probability: float | None = None
+    colour: float | None = None
     catalog: str | None = None
     explanation: Explanation | None = None
 

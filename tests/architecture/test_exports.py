@@ -114,6 +114,7 @@ METHODS = [
     "skipped",
     "sources",
     "thumbnail",
+    "unsigned",
     "updated_lists",
     "vectors",
     "verify",

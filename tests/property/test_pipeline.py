@@ -36,8 +36,9 @@ from seealike.recommend import (
     with_least_score,
     with_relations,
 )
+from seealike.signatures import COLOUR_BYTES, palette_signature
 from seealike.store import NewItem
-from seealike.types import Hit, Metric, Relation
+from seealike.types import Hit, Metric, Relation, Signature
 
 POOL, LEAST_POOL = 10, 100
 Vector = npt.NDArray[np.floating]
@@ -132,6 +133,97 @@ class CancelledError(Exception):
     """The examples leave nothing to go by."""
 
 
+class ColourlessError(Exception):
+    """Nothing that is liked has colours."""
+
+
+def colour_of(number: int) -> Vector | None:
+    """The colours of the item whose vector has this number; every fourth has none."""
+    if number % 4 == 0:
+        return None
+    row = np.random.default_rng(1000 + max(number, 1)).integers(0, 60, COLOUR_BYTES)
+    row[abs(number) % 7 :: 7] += 100
+    return row.astype(np.float64)
+
+
+def likeness_of_colours(one: Vector, other: Vector) -> float:
+    return float(one @ other) / (math.sqrt(one @ one) * math.sqrt(other @ other))
+
+
+def example_colours(example: Example, items: Mapping[str, Entry]) -> list[Vector]:
+    if example.colour is not None:
+        return [np.frombuffer(example.colour, np.uint8).astype(np.float64)]
+    if example.id is not None:
+        found = [colour_of(items[example.id].number)]
+    else:
+        found = [colour_of(entry.number) for entry in items.values() if entry.group == example.product]
+    return [row for row in found if row is not None] if example.vector is None else []
+
+
+def mean_colour(rows: Sequence[tuple[Vector | None, float]]) -> Vector:
+    known = [(row / math.sqrt(row @ row), weight) for row, weight in rows if row is not None]
+    total = sum(weight for _, weight in known)
+    return sum((row * (weight / total) for row, weight in known), np.zeros(COLOUR_BYTES))
+
+
+Weighed = list[tuple[Vector | None, float]]
+
+
+def blend(
+    liked: list[tuple[Vector | None, float]], disliked: list[tuple[Vector | None, float]]
+) -> Vector | None:
+    if len(liked) == 1 and not disliked:
+        return liked[0][0]
+    wanted = mean_colour(liked) - 0.5 * mean_colour(disliked)
+    norm = float(np.linalg.norm(wanted))
+    return np.rint(wanted * 2040 / norm) if norm > 1e-6 else None
+
+
+def query_colours(
+    examples: Examples, items: Mapping[str, Entry], options: SearchOptions
+) -> list[Vector | None]:
+    each = options.combine is Combine.EACH and len(examples.like) > 1
+    if options.palette is not None:
+        row = np.frombuffer(palette_signature(options.palette), np.uint8).astype(np.float64)
+        return [row] * (len(examples.like) if each else 1)
+    if all(example.vector is not None and example.colour is None for example in examples.like):
+        raise ColourlessError
+
+    def weighed(some: Sequence[Example]) -> Weighed:
+        rows = [(example_colours(example, items), example.weight) for example in some]
+        return [
+            (blend([(row, 1.0) for row in found], []) if found else None, weight) for found, weight in rows
+        ]
+
+    liked, disliked = weighed(examples.like), weighed(examples.dislike)
+    return [blend([(row, 1.0)], disliked) for row, _ in liked] if each else [blend(liked, disliked)]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float]:
+    return (float(np.mean(values)), float(np.std(values))) if values else (0.0, 0.0)
+
+
+def colour_parts(entries: Sequence[Entry], wanted: Vector | None, options: SearchOptions) -> dict[str, float]:
+    """What colours add to each item's score."""
+    known = [(entry, row) for entry in entries if (row := colour_of(entry.number)) is not None]
+    pairs = list(itertools.combinations(known, 2))
+    typical, width = spread([likeness_of_colours(a, b) for (_, a), (_, b) in pairs])
+    scores = [scored(vector(a.number), vector(b.number), options.metric) for (a, _), (b, _) in pairs]
+    mean, deviation = spread(scores)
+    slope = min(deviation / width, 2.0) if deviation and width else 1.0
+    parts = {}
+    for entry in entries:
+        row = colour_of(entry.number)
+        known_likeness = (
+            likeness_of_colours(wanted, row) if wanted is not None and row is not None else typical
+        )
+        value = round(known_likeness, 6)
+        parts[entry.id] = (
+            value if options.color == 1 else options.color * (slope * value + mean - slope * typical)
+        )
+    return parts
+
+
 def unit(row: Vector) -> Vector:
     wide = np.asarray(row, dtype=np.float64)
     if np.linalg.norm(wide) < 1e-6:
@@ -193,10 +285,13 @@ def rankings(
     ]
     found = []
     beside = added(list(by_id.values()), options)
-    for query in query_vectors(examples, by_id, options.combine):
+    queries = query_vectors(examples, by_id, options.combine)
+    colours = query_colours(examples, by_id, options) if options.color else [None] * len(queries)
+    for query, wanted in zip(queries, colours, strict=True):
         row = np.asarray(query, dtype=np.float32)  # queries are kept in single precision
+        parts = colour_parts(list(by_id.values()), wanted, options) if options.color else {}
         ranking = [
-            (entry.id, scored(row, vector(entry.number), options.metric))
+            (entry.id, mixed(row, entry, parts, options))
             for entry in by_id.values()
             if entry.id not in gone and entry.group not in own and may_be_shown(entry, liked, options)
         ]
@@ -219,6 +314,11 @@ def likely(relation: Relation, score: float) -> float:
     stronger = [*curves][: [*curves].index(relation) + 1]
     logits = [c + a * math.log(u) - b * math.log(1 - u) for a, b, c in map(curves.__getitem__, stronger)]
     return max(1 / (1 + math.exp(-logit)) for logit in logits)
+
+
+def mixed(row: Vector, entry: Entry, parts: Mapping[str, float], options: SearchOptions) -> float:
+    alone = scored(row, vector(entry.number), options.metric)
+    return round((1 - options.color) * alone + parts[entry.id], 6) if parts else alone
 
 
 def taking_turns(
@@ -317,7 +417,13 @@ def found(
 
 def as_item(entry: Entry) -> NewItem:
     said = json.dumps({"colour": entry.colour, "sold": entry.sold})
-    return replace(new_item(entry.id, entry.number), group=entry.group, metadata_json=said)
+    row = colour_of(entry.number)
+    return replace(
+        new_item(entry.id, entry.number),
+        group=entry.group,
+        metadata_json=said,
+        signature=None if row is None else Signature(row.astype(np.uint8).tobytes(), b""),
+    )
 
 
 def as_answers(answers: Sequence[Hit]) -> list[Answer]:
@@ -330,6 +436,13 @@ ENTRIES = st.lists(
     min_size=1,
     max_size=30,
 ).map(lambda rows: [Entry(f"{place:02}", number, group) for place, (number, group) in enumerate(rows)])
+
+
+def roundly(options: SearchOptions) -> SearchOptions:
+    """With a share of colour by which no score ends in exactly half of its last decimal."""
+    return replace(options, color=0.31415926) if options.color == 0.5 else options
+
+
 OPTIONS = st.builds(
     SearchOptions,
     min_score=st.none() | st.sampled_from([-0.5, 0.0, 0.3]),
@@ -345,7 +458,9 @@ OPTIONS = st.builds(
     hub_correction=st.booleans(),
     boost=st.sampled_from([(), (), (("sold", 0.3),), (("sold", -0.1),), (("sold", 1.0), ("sold", 0.2))]),
     recent=st.sampled_from([0.0, 0.0, 0.1, -0.5]),
-).map(lambda o: replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN else o)
+    color=st.sampled_from([0.0, 0.0, 0.31415926, 0.7182818, 1.0]),
+    palette=st.sampled_from([None, None, None, "#c0392b", "navy:2,white"]),
+).map(lambda o: roundly(replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN or o.color else o))
 WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5])
 
 
@@ -359,6 +474,7 @@ def wishes(draw: st.DrawFn) -> tuple[list[Entry], Examples]:
             Example,
             vector=st.integers(20, 25).map(lambda number: vector(number).astype(np.float32)),
             weight=WEIGHTS,
+            colour=st.none() | st.just(palette_signature("green:2,black")),
         ),
     ]
     if groups:
@@ -388,8 +504,13 @@ def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
     except CancelledError:
         with pytest.raises(UsageError, match="cancel"):
             found(items, [examples], k, options)
+    except ColourlessError:
+        with pytest.raises(UsageError, match="have no colours"):
+            found(items, [examples], k, options)
     else:
-        assert as_answers(found(items, [examples], k, options)[0]) == expected
+        answers = as_answers(found(items, [examples], k, options)[0])
+        assert [one._replace(score=0.0) for one in answers] == [one._replace(score=0.0) for one in expected]
+        assert [one.score for one in answers] == pytest.approx([one.score for one in expected], abs=1.1e-6)
 
 
 def curve(relation: Relation, low: float, high: float, intercept: float) -> Curve:
@@ -415,7 +536,7 @@ def test_at_least_a_relation_goes_with_every_other_wish_and_hits_say_what_they_a
     items: list[Entry], k: int, options: SearchOptions, relation: Relation
 ) -> None:
     wanted = [Examples((Example(entry.id),)) for entry in items]
-    told = replace(options, at_least=relation)
+    told = replace(options, at_least=relation, color=0.0, palette=None)
     answers = found(items, wanted, k, with_least_score(told, SCALE, wanted))
     for entry, examples, answer in zip(items, wanted, answers, strict=True):
         assert as_answers(answer) == derived(items, examples, k, told)

@@ -12,7 +12,7 @@ import numpy as np
 
 from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
-from seealike.catalog.encoder.embedder import encoded_images, parted
+from seealike.catalog.encoder.embedder import embedded_images, encoded_images, parted
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
@@ -216,7 +216,7 @@ class Asker:
         Raises:
             PictureError: one of them cannot be used.
         """
-        return encoded_images(self._session.embedder, listed(images, "pictures"))[0]
+        return encoded_images(self._session.embedder, listed(images, "pictures"))
 
     def embed(self, pictures: Iterable[Picture]) -> Generator[Embedded | SameFile | Refused, None, None]:
         """What becomes of any number of pictures, as for ``index``; see ``seealike.protocols.Embedder``."""
@@ -274,18 +274,21 @@ class Asker:
         words = [example for example in everything if example.text is not None]
         images = [example.image for example in pictures if example.image is not None]
         given: list[ImageInput] = [parted(image)[0] for image in images] if whole else images
-        rows, sizes = encoded_images(self._session.embedder, given)
-        vectors = iter(rows)
+        pictured = embedded_images(self._session.embedder, given)
+        embedded = iter(pictured)
         texts = [example.text for example in words if example.text is not None]
         text_vectors = iter(self._session.texts.encode(texts) if texts else ())
 
         def encoded(example: Example) -> Example:
             if example.image is not None:
-                return replace(example, image=None, vector=next(vectors))
+                seen = next(embedded)
+                vector, signature = encoded_unit(seen.vector[np.newaxis])[0], seen.signature
+                colour = signature.colour if signature is not None else None
+                return replace(example, image=None, vector=vector, colour=colour)
             return example if example.text is None else replace(example, text=None, vector=next(text_vectors))
 
         lists = [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
-        return lists, sizes
+        return lists, [(seen.width_px, seen.height_px) for seen in pictured]
 
 
 def _weakly(catalog: Asker) -> Thumbnail:

@@ -79,6 +79,12 @@ class Reader:
         """Every item's id, in id order, and the SHA-256 of its file; None where its picture was no file's."""
         return ((item.id, item.sha256) for item in self._session.store.items())
 
+    @property
+    def unsigned(self) -> int:
+        """How many items have no signature; see ``signatures``."""
+        state = self._session.store.state()
+        return state.count - state.signed
+
     def signatures(self) -> Iterator[tuple[str, Signature | None]]:
         """Every item's id, in id order, and its colours and coarse shape; see ``seealike.signatures``.
 

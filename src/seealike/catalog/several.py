@@ -82,6 +82,11 @@ class Catalogs:
         """The directory of the first one."""
         return self.catalogs[0].path
 
+    @property
+    def unsigned(self) -> int:
+        """How many items have no signature."""
+        return sum(one.unsigned for one in self.catalogs)
+
     def item(self, item_id: str) -> Item:
         """The item with this id.
 

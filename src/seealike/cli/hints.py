@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
-from seealike.catalog import Catalog, Catalogs, Hits
+from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions
 from seealike.cli.printing.text import echo, one_line
 from seealike.errors import CatalogError, PictureError, UnknownItemError
 from seealike.types import Area, SkipReason
@@ -86,3 +86,10 @@ def check_not_empty(catalog: Catalog | Catalogs) -> None:
     skipped = catalog.info().skipped
     why = f" ({counted(skipped, 'file')} skipped; `seealike ls --skipped` lists them)" if skipped else ""
     raise CatalogError(catalog.path, f"{catalog.path} is empty{why}; `seealike index SOURCE` adds pictures")
+
+
+def check_colours(catalog: Catalog | Catalogs, options: SearchOptions) -> None:
+    """Say how many pictures' colours are not known, where colours count."""
+    if options.color and catalog.unsigned:
+        unknown = counted(catalog.unsigned, "item has", "items have")
+        echo(f"{unknown} no colour signature yet; `seealike index` makes them", err=True)

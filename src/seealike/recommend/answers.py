@@ -104,12 +104,16 @@ def _hits_at(
 
 
 class Result(NamedTuple):
-    """One hit of a list. ``others`` show the same product; ``near`` ones were left out for it."""
+    """One hit of a list. ``others`` show the same product; ``near`` ones were left out for it.
+
+    ``colour`` is what its colours have in the score; ``None`` where they do not count.
+    """
 
     key: int
     score: float
     others: int
     near: int
+    colour: float | None = None
 
 
 def answer(
@@ -185,13 +189,16 @@ def _worth_showing(
 def _results(found: Candidates, products: Products | None) -> list[Result]:
     others = [0] * len(found) if products is None else products.others(found.keys).tolist()
     near = found.near.tolist() if len(found.near) else [0] * len(found)
-    return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near))
+    colour = found.colour.tolist() if len(found.colour) else [None] * len(found)
+    return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour))
 
 
 def _as_hits(results: Sequence[Result], rows: Mapping[int, ItemRow], absolute: PathOf) -> list[Hit]:
     found = ((rows[one.key], one) for one in results)
     return [
-        Hit(row.id, one.score, absolute(row), row.group, row.metadata, one.others, one.near)
+        Hit(
+            row.id, one.score, absolute(row), row.group, row.metadata, one.others, one.near, colour=one.colour
+        )
         for row, one in found
     ]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seealike.recommend.filters import Among
-from seealike.recommend.mixing import PLAIN, mixed
+from seealike.recommend.mixing import PLAIN, Mix, mixed
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores
@@ -32,6 +32,7 @@ class Candidates:
         scores: what people are shown: how similar each is.
         order: what they are sorted by; with several examples that take turns, within one example's.
         near: how many nearly equal items stand behind each.
+        colour: what colours have in each score; empty where they do not count.
         whole: there are no others.
     """
 
@@ -39,6 +40,7 @@ class Candidates:
     scores: Scores
     order: Scores
     near: Int64Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    colour: Scores = field(default_factory=lambda: np.empty(0))
     whole: bool = False
 
     def __len__(self) -> int:
@@ -48,7 +50,10 @@ class Candidates:
     def at(self, places: Int64Array | npt.NDArray[np.bool_] | slice) -> Candidates:
         """Some of them, in the order of ``places``."""
         near = self.near[places] if len(self.near) else self.near
-        return Candidates(self.keys[places], self.scores[places], self.order[places], near, self.whole)
+        colour = self.colour[places] if len(self.colour) else self.colour
+        return Candidates(
+            self.keys[places], self.scores[places], self.order[places], near, colour, self.whole
+        )
 
 
 def candidates_of(
@@ -82,14 +87,15 @@ def candidates_of(
     ):
         whole, each = asked >= count, []
         mixes = target.mixes if weights is None else [mix.beside(weights) for mix in target.mixes]
-        for vector, mix, ranked in zip(target.vectors, mixes, similar, strict=True):
+        allowed = None if target.among is None else target.among.keys(searcher.columns(view))
+        for vector, mix, alike in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
-                candidates = Candidates(*ranked, ranked[1], whole=whole)
+                candidates = Candidates(*alike, alike[1], whole=whole)
             else:
                 similarity_of = partial(searcher.scores, view, vector, metric=options.metric, reader=reader)
+                ranked = alike if mix.similarity else _by_component(mix, asked, allowed)
                 candidates = _sorted(mixed(ranked, mix, asked, similarity_of, whole=whole), view, whole=whole)
-                if target.among is not None:  # what is mixed in knows no conditions
-                    allowed = target.among.keys(searcher.columns(view))
+                if allowed is not None:  # what is mixed in knows no conditions
                     candidates = candidates.at(np.isin(candidates.keys, allowed))
             each.append(_eligible(candidates, target, options, products))
         found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
@@ -110,7 +116,8 @@ def _ranked(
     """
     asked: dict[Among | None, dict[bytes, Ranked]] = {}
     for target in targets:
-        asked.setdefault(target.among, {}).update((row.tobytes(), NOTHING) for row in target.vectors)
+        compared = (row for row, mix in zip(target.vectors, target.mixes, strict=True) if mix.similarity)
+        asked.setdefault(target.among, {}).update((row.tobytes(), NOTHING) for row in compared)
     counts: dict[Among | None, int] = {}
     for among, ranked in asked.items():
         allowed = None if among is None else among.keys(searcher.columns(view))
@@ -122,15 +129,25 @@ def _ranked(
             best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed)
         asked[among] = dict(zip(ranked, best, strict=True))
     return [
-        ([asked[target.among][row.tobytes()] for row in target.vectors], counts[target.among])
+        ([asked[target.among].get(row.tobytes(), NOTHING) for row in target.vectors], counts[target.among])
         for target in targets
     ]
 
 
-def _sorted(found: tuple[Int64Array, Scores, Scores], view: View, *, whole: bool) -> Candidates:
-    keys, scores, order = found
+def _by_component(mix: Mix, k: int, allowed: Int64Array | None) -> Ranked:
+    """Where similarity has no part in it, the best of what has."""
+    component = mix.components[0]
+    if allowed is None:
+        keys, _ = component.best(k)
+    else:
+        keys = allowed[np.argsort(-component.values(allowed), kind="stable")[:k]]
+    return keys, np.zeros(len(keys))
+
+
+def _sorted(found: tuple[Int64Array, Scores, Scores, Scores], view: View, *, whole: bool) -> Candidates:
+    keys, scores, order, shares = found
     places = np.lexsort((view.ranks_of(keys), -order))
-    return Candidates(keys[places], scores[places], order[places], whole=whole)
+    return Candidates(keys, scores, order, colour=shares, whole=whole).at(places)
 
 
 def _eligible(
@@ -168,5 +185,8 @@ def interleaved(each: Sequence[Candidates], weights: Sequence[float]) -> Candida
         np.array([key for _, key in turns], dtype=np.int64),
         np.array([each[number].scores[row] for (_, number, row), _ in turns], dtype=np.float64),
         np.array([each[number].order[row] for (_, number, row), _ in turns], dtype=np.float64),
+        colour=np.array([each[number].colour[row] for (_, number, row), _ in turns])
+        if any(len(found.colour) for found in each)
+        else np.empty(0),
         whole=all(found.whole for found in each),
     )

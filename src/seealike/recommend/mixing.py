@@ -82,8 +82,10 @@ class PerItem:
 
 def mixed(
     similar: Ranked, mix: Mix, depth: int, similarity_of: Valued, *, whole: bool
-) -> tuple[Int64Array, Scores, Scores]:
-    """Items, their scores, and what they are sorted by, in no order: all that belong before any other.
+) -> tuple[Int64Array, Scores, Scores, Scores]:
+    """Items, their scores, what they are sorted by, and what components have in their scores; in no order.
+
+    They are all that belong before any other.
 
     Args:
         similar: the most similar items, most similar first.
@@ -98,17 +100,17 @@ def mixed(
         others, values = component.best(depth)
         keys = np.union1d(keys, others)
         most += values[-1] if len(values) else 0.0
-    scores = mix.similarity * _known_or_asked(keys, similar, similarity_of)
-    added = np.zeros(len(keys))
+    alone = mix.similarity * _known_or_asked(keys, similar, similarity_of)
+    shares, added = np.zeros(len(keys)), np.zeros(len(keys))
     for component in mix.components:
         if component.is_similarity:
-            scores += component.values(keys)
+            shares += component.values(keys)
         else:
             added += component.values(keys)
-    scores = np.round(scores, DECIMALS) + 0.0
+    scores = np.round(alone + shares, DECIMALS) + 0.0
     order = np.round(scores + added, DECIMALS) + 0.0
     sure = np.full(len(keys), True) if whole else order > most + 10.0**-DECIMALS
-    return keys[sure], scores[sure], order[sure]
+    return keys[sure], scores[sure], order[sure], np.round(shares[sure], DECIMALS)
 
 
 def _known_or_asked(keys: Int64Array, similar: Ranked, similarity_of: Valued) -> Scores:

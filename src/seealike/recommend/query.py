@@ -13,6 +13,7 @@ import numpy.typing as npt
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
 from seealike.recommend.filters.parsing import parse
+from seealike.signatures import palette_signature
 from seealike.types import Crop, Float32Array, ImageInput, Metric, Relation
 
 DISLIKE_WEIGHT = 0.5
@@ -54,6 +55,9 @@ class SearchOptions:
         boost: columns of numbers or dates that count beside similarity, and how much at most: a mapping, or
             pairs. Below 0, small numbers are better. See ``seealike.recommend.weighing.standings``.
         recent: the same for the order in which items came into the catalogue, the newest first.
+        color: how much the colours of an item count, of 1; its likeness counts the rest.
+        palette: colours wanted in place of the examples' own, such as ``#c0392b`` or ``navy:2,white``. Then
+            ``color`` is 0.5 where it is not given; without any example, only colours count.
         crop: the part of the query's picture that counts.
         focus: look at what the query's picture shows, not at the whole.
         explain: say of each hit why it has its score.
@@ -74,6 +78,8 @@ class SearchOptions:
     hub_correction: bool = False
     boost: tuple[tuple[str, float], ...] = ()
     recent: float = 0.0
+    color: float = 0.0
+    palette: str | None = None
     crop: Crop | None = None
     focus: bool = False
     explain: bool = False
@@ -101,6 +107,10 @@ class SearchOptions:
             object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
             if self.at_least is Relation.UNRELATED:
                 raise UsageError("whatever there is, is at least unrelated; name similar or more")
+        check_between(self.color, "color", 0, 1)
+        if self.palette is not None:
+            palette_signature(self.palette)
+            object.__setattr__(self, "color", self.color or 0.5)
 
     @property
     def weighs(self) -> bool:
@@ -159,6 +169,7 @@ class Example:
         text: words, if the catalogue's encoder reads them.
         vector: as the catalogue's encoder gives it; (d,).
         weight: how much it counts beside the others.
+        colour: the colour signature of what the vector is of, where that is a picture.
     """
 
     id: str | None = None
@@ -167,6 +178,7 @@ class Example:
     text: str | None = None
     vector: Float32Array | None = None
     weight: float = 1.0
+    colour: bytes | None = None
 
     _KINDS: ClassVar[tuple[str, ...]] = ("id", "product", "image", "text", "vector")
 
@@ -176,6 +188,11 @@ class Example:
         if len(said) != 1 and said not in (["id", "image"], ["id", "vector"]):
             raise UsageError(f"an example has exactly one of {', '.join(self._KINDS)}")
         check_between(self.weight, "a weight", LEAST_WEIGHT, MOST_WEIGHT)
+
+    @property
+    def is_colourless(self) -> bool:
+        """Whether nobody can know its colours."""
+        return self.colour is None and (self.text is not None or self.vector is not None)
 
 
 @dataclass(frozen=True, slots=True)

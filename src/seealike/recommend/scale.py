@@ -200,10 +200,11 @@ class Calibration:
 def is_scaled(one: Examples, options: SearchOptions) -> bool:
     """Whether the scores of a list are what scales are learnt from: cosines of one picture with another.
 
-    They are none where words ask, or where several examples, or dislikes, are made one direction. Pictures
-    that take turns are each asked with alone.
+    They are none where colours count, or words ask, or where several examples, or dislikes, are made one
+    direction. Pictures that take turns are each asked with alone.
     """
     alone = len(one.like) == 1 or (len(one.like) > 1 and options.combine is Combine.EACH)
+    alone = alone and not options.color
     return alone and not one.dislike and all(like.text is None and like.product is None for like in one.like)
 
 
@@ -231,8 +232,8 @@ def with_least_score(
         )
     if not all(is_scaled(one, options) for one in wanted):
         raise UsageError(
-            "--at-least is for what one picture is to another: not for words, products, dislikes, or several "
-            "examples taken together"
+            "--at-least is for what one picture is to another: not for words, products, dislikes, several "
+            "examples taken together, or colours"
         )
     least = scale.least_score(relation)
     score = _NEVER if least is None else float(converted(np.array([least], np.float32), options.metric)[0])

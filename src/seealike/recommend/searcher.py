@@ -18,6 +18,7 @@ import numpy as np
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
+from seealike.recommend.colour import Colours
 from seealike.recommend.columns import GROUP, Columns, Facts
 from seealike.recommend.hubness import Hubness, HubnessKeeper, hubness_of
 from seealike.recommend.mixing import PerItem
@@ -76,6 +77,8 @@ class Searcher:
         self._reading_columns = threading.Lock()
         self._columns: tuple[int, Columns] | None = None
         self._columns_in_use: weakref.WeakValueDictionary[int, Columns] = weakref.WeakValueDictionary()
+        self._reading_colours = threading.Lock()
+        self._colours: tuple[int, Colours] | None = None
         self._products: Products | None = None
         self._hubness_keeper = hubness_keeper
         self._weighing = threading.Lock()
@@ -85,7 +88,7 @@ class Searcher:
     def close(self) -> None:
         """Let go of the view. Its memory and its file are free when those who are using it have ended."""
         self._closed = True
-        self._view = self._columns = self._products = self._weights = None
+        self._view = self._columns = self._products = self._weights = self._colours = None
 
     # -- views -------------------------------------------------------------------------------------
 
@@ -248,6 +251,28 @@ class Searcher:
         if state.generation != view.generation:
             raise StaleViewError
         return Products.of_pairs(column, view.keys, pairs)
+
+    def colours(self, view: View) -> Colours:
+        """The colours of the view's items; read at the first call, later only of those that are new.
+
+        Raises:
+            StaleViewError: that generation cannot be read any more.
+            DamagedCatalogError: a signature is not what was written, or missing.
+        """
+        with self._reading_colours:
+            generation, held = self._colours or (-1, None)
+            if held is not None and generation == view.generation:
+                return held
+            if self._store.state().rewritten > min(generation, view.generation):
+                held = None
+            found = Colours.of(view.keys, lambda key: self._store.signature_blocks(after_key=key), held)
+            state = self._store.state()
+            removed = found.unknown and state.generation != view.generation
+            if removed or state.rewritten > view.generation:
+                raise StaleViewError
+            if view.generation > generation and not self._closed:
+                self._colours = view.generation, found
+            return found
 
     def vectors(self, view: View, keys: Int64Array, reader: VectorReader | None = None) -> Float16Array:
         """The stored vectors of living keys, in their order; ``reader`` as for ``rank``. Shapes: (m, d).

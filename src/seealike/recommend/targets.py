@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from seealike.recommend.colour import colours_wanted
 from seealike.recommend.columns import Columns
 from seealike.recommend.filters import Among
 from seealike.recommend.mixing import PLAIN, Mix
 from seealike.recommend.products import Products
-from seealike.recommend.query import Combine, Example, Examples, Query, taste
+from seealike.recommend.query import Combine, Example, Examples, Query, SearchOptions, taste
 from seealike.recommend.searcher import Searcher, StaleViewError
 from seealike.recommend.view import NamedVectors, View
+from seealike.signatures import colour_levels
 from seealike.types import Float32Array, Int64Array
 
 
@@ -52,36 +55,65 @@ def targets_of(
         UsageError: a list has no example of what is liked, or its examples cancel each other.
     """
     named = _Named.looked_up(view, items, searcher, query.examples, products)
+    shares = _colour_shares(view, searcher, named, query)
     columns = searcher.columns(view) if query.options.narrows else None
-    return [_target(one, named, query, products, columns) for one in query.examples]
+    return [_target(one, named, query, products, columns, shares(one)) for one in query.examples]
 
 
 def _target(
-    one: Examples, named: _Named, query: Query, products: Products | None, columns: Columns | None
+    one: Examples,
+    named: _Named,
+    query: Query,
+    products: Products | None,
+    columns: Columns | None,
+    mixes: tuple[Mix, ...] | None,
 ) -> Target:
     keys = [key for example in (*one.like, *one.dislike) for key in named.keys_of(example)]
     own: frozenset[int] = frozenset()
     if products is not None and not query.options.pictures:
         own = products.of_items(keys)
-    vectors, weights = _compared(one, named, query.options.combine)
+    vectors, weights = _compared(one, named, query.options)
     among = None
     if columns is not None:
         liked = [key for example in one.like for key in named.keys_of(example)]
         among = Among.of(query.options, columns, np.array(liked, dtype=np.int64))
-    return Target(vectors, weights, (PLAIN,) * len(vectors), frozenset(keys), own, among)
+    return Target(vectors, weights, mixes or (PLAIN,) * len(vectors), frozenset(keys), own, among)
 
 
-def _compared(one: Examples, named: _Named, combine: Combine) -> tuple[Float32Array, tuple[float, ...]]:
+def _colour_shares(
+    view: View, searcher: Searcher, named: _Named, query: Query
+) -> Callable[[Examples], tuple[Mix, ...] | None]:
+    """What gives the share of colours for each of a list's vectors; ``None`` where they do not count."""
+    if not query.options.color:
+        return lambda _: None
+    colours = searcher.colours(view)
+    vectors_of = partial(searcher.vectors, view)
+
+    def levels_of(example: Example) -> Float32Array:
+        given = example.colour
+        return colours.levels_of(named.keys_of(example)) if given is None else colour_levels([given])
+
+    def shares(one: Examples) -> tuple[Mix, ...]:
+        options = query.options if one.like or one.dislike else replace(query.options, color=1.0)
+        wanted = colours_wanted(one, options, levels_of)
+        return tuple(Mix(1 - options.color, (colours.share(row, options, vectors_of),)) for row in wanted)
+
+    return shares
+
+
+def _compared(one: Examples, named: _Named, options: SearchOptions) -> tuple[Float32Array, tuple[float, ...]]:
     """The vectors, and how much each counts.
 
     A single example is taken as it is stored: so a pair has the same score whichever of the two is asked for.
     """
+    if options.palette is not None and not one.like and not one.dislike:
+        return np.zeros((1, named.dimension), np.float32), (1.0,)
     if len(one.like) == 1 and not one.dislike:
         return named.stored(one.like[0])[np.newaxis], (1.0,)
     liked, disliked = named.rows(one.like), named.rows(one.dislike)
     weights = [example.weight for example in one.like]
     disliked_weights = [example.weight for example in one.dislike]
-    if combine is Combine.EACH and len(liked) > 1:
+    if options.combine is Combine.EACH and len(liked) > 1:
         each = [taste(row[np.newaxis], [1.0], disliked, disliked_weights) for row in liked]
         return np.stack(each), tuple(weights)
     return taste(liked, weights, disliked, disliked_weights)[np.newaxis], (1.0,)
@@ -91,7 +123,7 @@ class _Named:
     """The items that a query names, by id or by product, with their vectors."""
 
     def __init__(self, dimension: int, keys: Mapping[str, int], of_product: Mapping[str, Int64Array]) -> None:
-        self._dimension, self._key_of, self._of_product = dimension, keys, of_product
+        self.dimension, self._key_of, self._of_product = dimension, keys, of_product
         self._found = np.empty(0, dtype=np.int64)
         self._vectors = np.empty((0, dimension), dtype=np.float32)
 
@@ -137,4 +169,4 @@ class _Named:
     def rows(self, examples: Sequence[Example]) -> Float32Array:
         """The vectors of examples. Shapes: (m, d)."""
         rows = [self.stored(example)[np.newaxis] for example in examples]
-        return np.concatenate([np.empty((0, self._dimension), np.float32), *rows])
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *rows])

@@ -11,7 +11,7 @@ import numpy as np
 from seealike.errors import DamagedCatalogError
 from seealike.indexes import ExactIndex
 from seealike.protocols import Proposer
-from seealike.types import Float16Array, Int64Array, Metadata
+from seealike.types import Float16Array, Int64Array, Metadata, Signature
 
 
 class StoreState(Protocol):
@@ -130,6 +130,9 @@ class VectorStore(VectorReader, Protocol):
 
     def items_after(self, key: int) -> Iterator[DescribedRow]:
         """Every item with a greater key, ascending."""
+
+    def signature_blocks(self, *, after_key: int = 0) -> Iterator[tuple[Int64Array, list[Signature]]]:
+        """Every signature whose key is greater, ascending, in blocks; items may have none."""
 
     def groups(self) -> tuple[StoreState, Sequence[tuple[int, str]]]:
         """The state, and the key and the group of every item that has one, of the same generation."""

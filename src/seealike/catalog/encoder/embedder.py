@@ -290,29 +290,28 @@ def default_workers() -> int:
     return min(usable, MOST_WORKERS)
 
 
-def encoded_images(
-    embedder: Embedder, images: Sequence[ImageInput]
-) -> tuple[Float32Array, list[tuple[int, int]]]:
-    """Embed pictures that somebody waits for, all of which are needed.
+def encoded_images(embedder: Embedder, images: Sequence[ImageInput]) -> Float32Array:
+    """The vectors of ``embedded_images``. Result is (n, d), unit norm."""
+    vectors = [picture.vector for picture in embedded_images(embedder, images)]
+    return encoded_unit(np.array(vectors, np.float32).reshape(len(vectors), embedder.identity.dimension))
 
-    Returns:
-        Vectors, (n, d), of unit norm; and the width and height of each picture, whole and upright.
+
+def embedded_images(embedder: Embedder, images: Sequence[ImageInput]) -> list[Embedded]:
+    """Embed pictures that somebody waits for, all of which are needed; in their order.
 
     Raises:
         PictureError: one of them cannot be used.
         UsageError: one of them is no picture at all, or the embedder is closed.
     """
-    vectors = np.empty((len(images), embedder.identity.dimension), np.float32)
-    sizes = [(0, 0)] * len(images)
+    found: dict[int, Embedded] = {}
     pictures = (Picture(row, image) for row, image in enumerate(images))
     with closing(embedder.embed(pictures, urgent=True)) as outcomes:
         for outcome in outcomes:
             if isinstance(outcome, Refused):
                 raise PictureError(name_of(images[outcome.token]), outcome.reason, outcome.detail)
             assert isinstance(outcome, Embedded)
-            vectors[outcome.token] = outcome.vector
-            sizes[outcome.token] = outcome.width_px, outcome.height_px
-    return encoded_unit(vectors), sizes
+            found[outcome.token] = outcome
+    return [found[row] for row in range(len(images))]
 
 
 def parted(image: ImageInput) -> tuple[WholeImage, Crop | None]:

@@ -15,7 +15,7 @@ from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, Updat
 from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs import OutputFile
 from seealike.cli.examples import read_examples
-from seealike.cli.hints import check_not_empty, say_what_was_seen, seen_of
+from seealike.cli.hints import check_colours, check_not_empty, say_what_was_seen, seen_of
 from seealike.cli.locate import opened_catalogs
 from seealike.cli.options.basic import GatheringCommand, catalogs_option, quiet_option
 from seealike.cli.options.decoding import limit_option
@@ -139,6 +139,7 @@ def command(
     outputs = (written, page.output if page else None, report if report and report.path else None)
     with opened_catalogs(catalogs, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
+        check_colours(opened, options)
         if isinstance(opened, Catalog) and everybody:
             what = _Lists(k, options, by_product, update is not None)
             _lists(opened, what, written, list_format, page, report, quiet=quiet)

@@ -8,7 +8,14 @@ import time
 import click
 
 from seealike.catalog import Example, ResultsLook, SearchOptions
-from seealike.cli.hints import check_files, check_not_empty, file_hint, say_what_was_seen, seen_of
+from seealike.cli.hints import (
+    check_colours,
+    check_files,
+    check_not_empty,
+    file_hint,
+    say_what_was_seen,
+    seen_of,
+)
 from seealike.cli.locate import opened_catalogs
 from seealike.cli.options.basic import (
     GatheringCommand,
@@ -78,10 +85,11 @@ def command(
     seealike search street.jpg --focus --explain --gallery why.html
     seealike search --text "red summer dress" --text "leather boots"
     seealike search photo.jpg -C summer.catalog -C winter.catalog
+    seealike search dress.jpg --palette '#c0392b'
     seealike search *.jpg --format paths --null | xargs -0 ls
     """
-    if not files and not texts:
-        raise click.UsageError("say what to look for: FILE..., --id ID... or --text WORDS")
+    if not files and not texts and options.palette is None:
+        raise click.UsageError("say what to look for: FILE..., --id ID..., --text WORDS or --palette COLOURS")
     if (by_id or by_product) and not files:
         raise click.UsageError("--id goes with the ids of items, as arguments, --product with products")
     if by_id and by_product:
@@ -91,6 +99,7 @@ def command(
         raise click.UsageError("standard input (-) can be read once")
     started = time.perf_counter()
     with opened_catalogs(catalogs, page.output if page else None, encoder=encoder, limits=limits) as opened:
+        check_colours(opened, options)
         if by_id:
             with file_hint(opened, "it is a file: leave out --id"):
                 answers = opened.similar_batch(files, k, options=options)
@@ -100,17 +109,19 @@ def command(
             check_files(opened, files, "--id")
             images = [_picture(name, limits.file_bytes) for name in files]
             answers = opened.search_batch(images, k, options=options) if images else []
-        if texts:
-            answers += opened.search_text(texts, k, options=options)
+        answers += opened.search_text(texts, k, options=options) if texts else []
+        if not files and not texts:
+            answers = [opened.recommend(k=k, options=options)]
         check_not_empty(opened)
-        names = files + texts
+        names = files + texts or (options.palette or "",)
         results = [
             QueryResult(name, tuple(hits), seen_of(hits)) for name, hits in zip(names, answers, strict=True)
         ]
         took_s = time.perf_counter() - started
         say_what_was_seen(names, answers, quiet=quiet)
         if page:
-            title = "What else looks like this?" if files else "What looks like these words?"
+            kind = "words" if texts else "colours"
+            title = "What else looks like this?" if files else f"What looks like these {kind}?"
             note = "Words and pictures score low together: only the order tells." if texts else ""
             look = ResultsLook(title, took_s=took_s, note=note)
             write_page(page, opened, answers, look, quiet=quiet)

@@ -11,7 +11,7 @@ from seealike.types import Crop, Relation
 # Each is called as the field of ``SearchOptions`` is that it sets.
 _OF = (
     *("min_score", "exact", "metric", "pictures", "group_by", "diversity", "dedup", "at_least"),
-    *("where", "same", "other", "hub_correction", "boost", "recent"),
+    *("where", "same", "other", "hub_correction", "boost", "recent", "color", "palette"),
     *("crop", "focus", "explain"),
 )
 
@@ -92,6 +92,18 @@ def search_options(function: Function) -> Function:
             default=0.0,
             metavar="WEIGHT",
             help="How much it counts to have come into the catalogue lately.",
+        ),
+        click.option(
+            "--color",
+            type=FiniteFloat(min=0.0, max=1.0),
+            default=0.0,
+            metavar="C",
+            help="0 to 1: how much colours count. 0.5 is half.  [default: 0; with --palette 0.5]",
+        ),
+        click.option(
+            "--palette",
+            metavar="COLOURS",
+            help="Colours to find, in place of the picture's own: '#c0392b', 'navy:2,white'.",
         ),
         click.option(
             "--crop",

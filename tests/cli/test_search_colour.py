@@ -1,0 +1,97 @@
+"""Colours at the command line: found by a palette, mixed in, and said where they are not known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+from tests.unit.test_catalog_signatures import make_fourth_format
+
+import seealike
+from seealike.cli.main import run
+from seealike.testing import FakeEncoder
+
+COLOURS = {"red": (192, 57, 43), "blue": (41, 98, 180), "green": (60, 140, 60)}
+KINDS = ("disc", "square")
+
+
+def draw(kind: str, colour: str) -> Image.Image:
+    image = Image.new("RGB", (120, 120), (250, 250, 250))
+    shape = ImageDraw.Draw(image)
+    (shape.ellipse if kind == "disc" else shape.rectangle)((30, 30, 90, 90), fill=COLOURS[colour])
+    return image
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for kind in KINDS:
+        for colour in COLOURS:
+            draw(kind, colour).save(folder / f"{kind}-{colour}.png")
+    assert run(["index", str(folder), "--catalog", str(tmp_path / "c"), "--quiet"]) == 0
+    return tmp_path / "c"
+
+
+def found(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[str], str]:
+    capsys.readouterr()
+    assert run(["search", *arguments, "--format", "json", "--exact"]) == 0
+    out, err = capsys.readouterr()
+    (query,) = json.loads(out)["results"]
+    return [hit["id"] for hit in query["hits"]], err
+
+
+def test_a_palette_alone_finds_things_of_that_colour(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for colour, rgb in COLOURS.items():
+        ids, _ = found(capsys, "-C", str(catalog), "--palette", "#" + bytes(rgb).hex(), "-k", "2")
+        assert set(ids) == {f"disc-{colour}.png", f"square-{colour}.png"}
+
+
+def test_a_picture_and_a_palette_find_the_same_thing_in_that_colour(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("--id", "disc-red.png", "--palette", "#2962b4", "--color", "0.8")
+    ids, _ = found(capsys, "-C", str(catalog), *asked, "-k", "1")
+    assert ids == ["disc-blue.png"]
+
+
+def test_at_one_only_colour_counts(catalog: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ids, _ = found(capsys, "-C", str(catalog), "--id", "disc-red.png", "--color", "1", "-k", "1")
+    assert ids == ["square-red.png"]
+
+
+def test_items_without_colours_are_said_once_and_made_by_index(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_fourth_format(catalog)
+    _, err = found(capsys, "-C", str(catalog), "--palette", "red")
+    assert err == "6 items have no colour signature yet; `seealike index` makes them\n"
+    ids, err = found(capsys, "-C", str(catalog), "--id", "disc-red.png", "-k", "1")
+    assert (len(ids), err) == (1, "")  # nobody asked for colours
+    assert run(["index", "-C", str(catalog)]) == 0
+    assert "made 6 signatures" in capsys.readouterr().out
+    ids, err = found(capsys, "-C", str(catalog), "--palette", "#c0392b", "-k", "2")
+    assert (set(ids), err) == ({"disc-red.png", "square-red.png"}, "")
+    with seealike.open(catalog) as opened:
+        assert opened.unsigned == 0
+
+
+def test_words_and_vectors_have_no_colours(tmp_path: Path) -> None:
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        catalog.add("a", draw("disc", "red"))
+        with pytest.raises(seealike.SeealikeError, match="have no colours; say which with --palette"):
+            catalog.search_vectors(catalog.vectors()[1], options=seealike.SearchOptions(color=0.5))
+        (hits,) = catalog.search_vectors(catalog.vectors()[1], options=seealike.SearchOptions(palette="red"))
+        assert [hit.id for hit in hits] == ["a"]
+
+
+@pytest.mark.parametrize("palette", ["reddish", "#12", "red:-1"])
+def test_what_is_no_palette_is_wrong_usage(
+    catalog: Path, capsys: pytest.CaptureFixture[str], palette: str
+) -> None:
+    assert run(["search", "-C", str(catalog), "--palette", palette]) == 2
+    assert "palette" in capsys.readouterr().err

@@ -122,18 +122,19 @@ def slow_colour(lines: PixelArray) -> list[int]:
 
 def slow_hash(lines: PixelArray) -> npt.NDArray[np.float64]:
     """The frequencies of green, each as the module's docstring says."""
-    green = lines[:, :, 1].astype(float)
-    height, width = green.shape
+    height, width = lines.shape[:2]
+    columns = np.arange(0, width, max(1, width // 192))
+    green = lines[:, columns, 1].astype(float)
     found = np.zeros((24, 24))
     for down, across in list(product(range(24), repeat=2))[1:]:
         vertical = np.cos(np.pi * down * (np.arange(height) + 0.5) / height) / height
-        horizontal = np.cos(np.pi * across * (np.arange(width) + 0.5) / width) / width
+        horizontal = np.cos(np.pi * across * (columns + 0.5) / width) / len(columns)
         found[down, across] = vertical @ green @ horizontal
     levels: npt.NDArray[np.float64] = np.sign(found) * np.sqrt(np.abs(found) / np.abs(found).max())
     return 127 * levels
 
 
-@pytest.mark.parametrize(("number", "size"), [(1, (50, 30)), (2, (37, 41)), (3, (8, 90))])
+@pytest.mark.parametrize(("number", "size"), [(1, (50, 30)), (2, (37, 41)), (3, (8, 90)), (4, (500, 20))])
 def test_a_signature_is_what_a_plain_derivation_gives(number: int, size: tuple[int, int]) -> None:
     lines = np.asarray(photograph(number, size))
     found = signature_of(lines)

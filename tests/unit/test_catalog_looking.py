@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,9 +69,11 @@ def test_the_parts_add_up_to_the_score_and_lie_where_the_thing_is() -> None:
     assert left + width >= 5 / 7 - 1e-9
     assert top <= 0.1 + 0.8 * 5 / 7
     assert top + height >= 0.1 + 0.8 * 6 / 7 - 1e-9
-    half = explanation(SeenPlaces(query, why.query.area), SeenPlaces(found, why.hit.area), 0.9, weight=0.5)
+    half = explanation(
+        SeenPlaces(query, why.query.area), SeenPlaces(found, why.hit.area), 0.5 * score + 0.3, 0.5, 0.3
+    )
     assert abs(total(half.hit) - 0.5 * score) < 1e-6
-    assert abs(half.rest - (0.9 - 0.5 * score)) < 1e-6
+    assert abs(half.rest - 0.3) < 1e-6
     other = explanation(SeenPlaces(query, why.query.area), SeenPlaces(found, why.hit.area), score + 0.3)
     assert other == Explanation(problem="its file is another one than when it was indexed")
 
@@ -101,6 +104,20 @@ def test_every_hit_says_why_and_its_parts_add_up_to_its_score(
             assert abs(why.rest) < 1e-3
     assert [hit.id for hit in answers[0]] == catalog.similar("003.png", 5).ids
     assert catalog.similar("003.png", 5)[0].explanation is None
+    catalog.close()
+
+
+@pytest.mark.parametrize("color", [0.3, 1.0])
+def test_colours_have_their_share_of_the_score(catalog: seealike.Catalog, color: float) -> None:
+    hits = catalog.similar("003.png", 5, options=replace(WHY, color=color))
+    assert hits.ids == catalog.similar("003.png", 5, options=seealike.SearchOptions(color=color)).ids
+    for hit in hits:
+        why = hit.explanation
+        assert why is not None
+        assert hit.colour is not None
+        assert not why.problem
+        assert abs(why.rest - hit.colour) < 1e-3
+        assert abs(total(why.hit) + why.rest - hit.score) < 1e-3
     catalog.close()
 
 

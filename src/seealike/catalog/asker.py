@@ -248,7 +248,8 @@ class Asker:
         about = asked_with(wanted, options, sizes)
         if options.explain:
             pairs = zip(wanted, found, strict=True)
-            found = [explained(one, self._session.places, self._path_of, listed) for one, listed in pairs]
+            places, path_of, weight = self._session.places, self._path_of, 1.0 - options.color
+            found = [explained(one, places, path_of, listed, weight) for one, listed in pairs]
         thumbnail = _weakly(self)
         return [
             Hits(with_relations(one, scale, examples, options), asked, thumbnail)

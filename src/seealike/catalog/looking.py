@@ -104,25 +104,27 @@ def _explanation(hit: Hit, query: SeenPlaces, look: Look, weight: float) -> Expl
         found = look(hit.path)
     except PictureError as exc:
         return Explanation(problem=f"{exc.reason.value}: {exc.detail}")
-    return explanation(query, found, hit.score, weight)
+    return explanation(query, found, hit.score, weight, hit.colour or 0.0)
 
 
-def explanation(query: SeenPlaces, found: SeenPlaces, score: float, weight: float = 1.0) -> Explanation:
+def explanation(
+    query: SeenPlaces, found: SeenPlaces, score: float, weight: float = 1.0, colour: float = 0.0
+) -> Explanation:
     """How the score of two pictures is made up of their places.
 
     Args:
         query: the places of the one.
         found: those of the other.
-        score: ``weight`` times their cosine, and something else where that is not 1.
-        weight: of the cosine in it.
+        score: ``weight`` times their cosine, and ``colour``.
+        weight: how much the cosine counts.
+        colour: what their colours have in the score.
     """
     pairs = shares(query.maps, found.maps) * weight
-    total = float(pairs.sum())
-    if weight == 1.0:
-        if abs(total - score) > _SAME:
-            return Explanation(problem=_CHANGED)
-        if abs(total) > _SAME:
-            pairs *= score / total  # rounding, spread evenly
+    total, likeness = float(pairs.sum()), score - colour
+    if abs(total - likeness) > _SAME:
+        return Explanation(problem=_CHANGED)
+    if abs(total) > _SAME:
+        pairs *= likeness / total  # rounding, spread evenly
     return Explanation(
         hit=_heat(found, pairs.sum(axis=0)),
         query=_heat(query, pairs.sum(axis=1)),

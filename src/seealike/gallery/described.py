@@ -70,6 +70,9 @@ class Describer:
         if pictured and query is not None:
             inset = replace(query, heat=why.query, seen=None, label="", regions=tuple(p.query for p in best))
         regions = tuple(pair.hit for pair in best)
+        if round(why.rest, 3):
+            said = f"places {hit.score - why.rest:.3f} + colours {why.rest:.3f}"
+            shown = replace(shown, detail=" · ".join(filter(None, (shown.detail, said))))
         return replace(shown, heat=why.hit, regions=regions, because=inset, problem=why.problem)
 
     def file(self, name: str, picture: str | bytes | None, *, label: str = "") -> GalleryPicture:

@@ -468,6 +468,11 @@ def test_results_are_among_what_matches(typed: Call, shop: Path) -> None:
         ),
         (("--where", "price <"), "cannot read the condition 'price <' at its end: a value is expected"),
         (("--same", "colour"), "unknown column 'colour'"),
+        (
+            ("--where", "price > 1000", "--where", "price > 1) or (price < 30"),
+            "cannot read the condition 'price > 1) or (price < 30' at character 10",
+        ),
+        (("--where", "price < " + "9" * 5000), "the number at character 9 has 5,000 digits"),
     ],
 )
 def test_a_condition_that_does_not_fit_is_a_usage_error_in_one_line(

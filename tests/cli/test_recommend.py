@@ -13,7 +13,9 @@ from tests.pictures import write_pictures
 
 import seealike
 from seealike import Combine, Example, SearchOptions
+from seealike.cli.examples import read_examples
 from seealike.cli.main import run
+from seealike.cli.options.examples import TypedExamples
 
 COUNT = 14
 
@@ -68,6 +70,32 @@ def test_an_id_and_a_file_that_end_in_a_number_are_taken_whole(
     missing = typed("recommend", "--like", "tkae:2", "-C", shop)
     assert (missing.code, missing.out) == (1, "")
     assert "no item has the id 'tkae'; did you mean take:2?" in missing.err
+
+
+def test_a_product_that_ends_in_a_number_is_taken_whole(typed: Call, tmp_path: Path) -> None:
+    write_pictures(tmp_path, range(5))
+    groups = ["S12:2", "S12", "S12", "S13", "S14"]
+    rows = [f"p{i},{i:03}.jpg,{group},m{group}" for i, group in enumerate(groups)]
+    (tmp_path / "table.csv").write_text("\n".join(["id,path,group,model", *rows]))
+    assert run(["index", str(tmp_path / "table.csv"), "--quiet"]) == 0
+    asked = "recommend", "-C", tmp_path, "--format", "json", "--like-product"
+    with seealike.open(tmp_path / ".seealike") as catalog:
+        whole, part = (catalog.recommend([Example(product=name)]).ids for name in ("S12:2", "S12"))
+    assert "p0" not in whole
+    assert "p0" in part
+    assert ids(typed(*asked, "S12:2").out) == whole
+    assert ids(typed(*asked, "S12:3").out) == part
+    assert "p0" not in ids(typed(*asked, "mS12:2", "--group-by", "model").out)
+    assert "p0" not in ids(typed(*asked, "S13", "--not-product", "S12:2").out)
+
+
+def test_words_that_end_in_two_numbers_are_taken_whole(shop: Path) -> None:
+    words = ("sofa 16:9", "red:2", "size 16 :0.5", "16:9:2")
+    with seealike.open(shop / ".seealike") as catalog:
+        liked, _ = read_examples(TypedExamples((), (), (), (), words, (), (), ()), catalog, "group")
+    assert [(one.text, one.weight) for one in liked] == [
+        *(("sofa 16:9", 1.0), ("red", 2.0), ("size 16 ", 0.5), ("16:9:2", 1.0))
+    ]
 
 
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e9"])
@@ -125,6 +153,24 @@ def test_lists_of_products_name_products_and_json_is_one_object(
     assert [row["similar_id"] for row in rows if row["id"] == "sku-0"] == lists["sku-0"]
     both = typed("recommend", "--all", "--by", "product", "--pictures", "-C", shop)
     assert (both.code, both.out) == (2, "")
+
+
+@pytest.mark.parametrize("reformatted", [False, True])
+def test_a_list_of_texts_that_seealike_did_not_write_is_not_written_over(
+    typed: Call, shop: Path, tmp_path: Path, reformatted: bool
+) -> None:
+    output = tmp_path / "synonyms.json"
+    asked = "recommend", "--all", "--by", "product", "-C", shop, "-o", output
+    if reformatted:  # such as editors do that strip the ends of lines
+        assert typed(*asked).code == 0
+        mine = output.read_text().rstrip() + "\n"
+    else:
+        mine = '{\n"sneakers": ["trainers"],\n"note": "my own"\n}\n'
+    output.write_text(mine)
+    assert typed(*asked).code == 2
+    assert output.read_text() == mine
+    assert typed(*asked, "--force").code == 0
+    assert "sku-0" in json.loads(output.read_text())
 
 
 def test_hits_say_how_many_pictures_their_product_has(typed: Call, shop: Path) -> None:

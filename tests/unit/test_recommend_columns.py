@@ -61,7 +61,8 @@ def read(store: CountingStore) -> Columns:
 
 
 def values(columns: Columns, name: str) -> list[MetadataValue]:
-    return columns.values_at(name, np.arange(len(columns)))
+    column = columns.column(name)
+    return [None if code < 0 else column.values[code] for code in column.codes.tolist()]
 
 
 def assert_equal_to_the_items(columns: Columns, store: CountingStore) -> None:

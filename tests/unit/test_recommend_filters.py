@@ -137,6 +137,7 @@ def test_a_pattern_of_many_wildcards_takes_no_longer_than_its_text() -> None:
         ("  ", "the condition is empty"),
         ("a" * 10_001, "10,001 characters; 10,000 are the most"),
         ("not " * 2000 + "new", "nested too deeply"),
+        ("price < -" + "1" * 5000, "the number at character 9 has 5,000 digits; write a shorter one"),
     ],
 )
 def test_what_is_no_condition_is_refused_at_its_place(text: str, said: str) -> None:

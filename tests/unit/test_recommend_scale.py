@@ -8,8 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from seealike.recommend import Beta, Bin, Calibration, Curve
-from seealike.types import Relation
+from seealike.recommend import (
+    Beta,
+    Bin,
+    Calibration,
+    Curve,
+    Example,
+    Examples,
+    SearchOptions,
+    with_least_score,
+)
+from seealike.types import Metric, Relation
 
 STEEP, WIDE = Beta(2.0, 6.0, -15.0), Beta(5.0, 1.0, 0.0)
 
@@ -109,6 +118,17 @@ def test_at_least_a_relation_that_was_not_learnt_is_what_is_stronger() -> None:
     assert copies.relations == (Relation.DUPLICATE,)
     assert copies.said_of([0.0, 1.0])[0] is None
     assert WHOLE.relations == tuple(Relation)
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("asked", [None, 0.0, -0.1, -1.9])
+def test_of_two_least_scores_the_stricter_counts(metric: Metric, asked: float | None) -> None:
+    cosine = WIDE.least_score()
+    assert cosine is not None
+    learnt = cosine if metric is Metric.COSINE else -math.sqrt(2 - 2 * cosine)
+    options = SearchOptions(min_score=asked, metric=metric, at_least=Relation.SIMILAR)
+    found = with_least_score(options, WHOLE, [Examples((Example("a"),))]).min_score
+    assert found == pytest.approx(learnt if asked is None else max(learnt, asked), abs=1e-6)
 
 
 def test_a_calibration_reads_what_it_wrote() -> None:

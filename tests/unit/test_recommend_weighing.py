@@ -24,6 +24,7 @@ from seealike.recommend import (
     hubness,
     similar_lists,
 )
+from seealike.recommend.filters import parse
 from seealike.recommend.hubness import Hubness, numbers_of
 from seealike.recommend.weighing import standings
 from seealike.store import FileSystem, NewItem, SqliteStore
@@ -214,6 +215,21 @@ def test_what_is_no_number_and_no_date_cannot_be_boosted(tmp_path: Path) -> None
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="said"):
         standing(tmp_path, [1, 2], "sold")
+
+
+def test_what_was_removed_has_no_say_in_an_open_process(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [item("a", 1, sold=1), item("b", 2, sold="many"), item("c", 3, sold=5)])
+    searcher = searcher_of(store)
+    with pytest.raises(UsageError, match="neither a number nor a date"):
+        standings(searcher.columns(searcher.view()), "sold")
+    commit(store, remove=["b"])
+    columns = searcher.columns(searcher.view())
+    assert standings(columns, "sold").tolist() == [0.0, 1.0]
+    assert columns.column("sold").values == [1, 5]
+    with pytest.raises(UsageError, match="holds numbers, such as 1; 'many' at character 8 is none"):
+        parse("sold = 'many'").mask(columns)
+    store.close()
 
 
 def test_where_small_numbers_are_better_no_number_is_not_the_best(tmp_path: Path) -> None:

@@ -6,27 +6,44 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from seealike.catalog import Catalog, Catalogs, Example
+from seealike.catalog import Catalog, Catalogs, Example, SearchOptions
 from seealike.cli.hints import check_files, file_hint
 from seealike.cli.options.examples import TypedExamples
+from seealike.errors import UnknownProductError
 
 _WEIGHTED = re.compile(r"(?P<name>.+):(?P<weight>\d*\.?\d+)", re.DOTALL)
 
 
-def read_examples(typed: TypedExamples, catalog: Catalog | Catalogs) -> tuple[list[Example], list[Example]]:
+def read_examples(
+    typed: TypedExamples, catalog: Catalog | Catalogs, group_by: str
+) -> tuple[list[Example], list[Example]]:
     """What is liked, and what is not.
 
-    A weight is what follows the last colon, unless there is an item or a file of the whole name.
+    A weight is what follows the last colon, unless there is an item, a file or a product of the whole name,
+    or words end in two numbers, as ``sofa 16:9`` does.
+
+    Args:
+        typed: what was typed.
+        catalog: whose items and products are named.
+        group_by: the column that says which product an item shows.
 
     Raises:
         UnknownItemError, PictureError: there is no such item, or file.
+        UsageError: products are named in several catalogues, or there is no such column.
     """
+
+    def is_product(name: str) -> bool:
+        try:  # what a question with it reads, the question that follows has at hand
+            catalog.recommend([Example(product=name)], k=1, options=SearchOptions(group_by=group_by))
+        except UnknownProductError:
+            return False
+        return True
+
     with file_hint(catalog, "it is a file: say --like-file"):
         items = [list(_items(ids, catalog)) for ids in (typed.like, typed.dislike)]
-    return (
-        [*items[0], *_others(typed.like_file, typed.like_text, typed.like_product, catalog)],
-        [*items[1], *_others(typed.dislike_file, typed.dislike_text, typed.dislike_product, catalog)],
-    )
+    liked = _others(typed.like_file, typed.like_text, typed.like_product, catalog, is_product)
+    disliked = _others(typed.dislike_file, typed.dislike_text, typed.dislike_product, catalog, is_product)
+    return [*items[0], *liked], [*items[1], *disliked]
 
 
 def _items(ids: tuple[str, ...], catalog: Catalog | Catalogs) -> Iterator[Example]:
@@ -36,17 +53,27 @@ def _items(ids: tuple[str, ...], catalog: Catalog | Catalogs) -> Iterator[Exampl
 
 
 def _others(
-    files: tuple[str, ...], words: tuple[str, ...], products: tuple[str, ...], catalog: Catalog | Catalogs
+    files: tuple[str, ...],
+    words: tuple[str, ...],
+    products: tuple[str, ...],
+    catalog: Catalog | Catalogs,
+    is_product: Callable[[str], bool],
 ) -> Iterator[Example]:
     named = [_weighted(typed, os.path.lexists) for typed in files]
     check_files(catalog, [name for name, _ in named], "--like")
     yield from (Example(image=name, weight=weight) for name, weight in named)
-    yield from (Example(text=name, weight=weight) for name, weight in map(_weighted, words))
-    yield from (Example(product=name, weight=weight) for name, weight in map(_weighted, products))
+    weighted = [_weighted(typed, _ends_in_two_numbers) for typed in words]
+    yield from (Example(text=name, weight=weight) for name, weight in weighted)
+    weighted = [_weighted(typed, is_product) for typed in products]
+    yield from (Example(product=name, weight=weight) for name, weight in weighted)
 
 
-def _weighted(typed: str, is_there: Callable[[str], bool] = lambda _: False) -> tuple[str, float]:
+def _ends_in_two_numbers(words: str) -> bool:
+    return words.rpartition(":")[0][-1:].isdecimal()
+
+
+def _weighted(typed: str, is_whole: Callable[[str], bool]) -> tuple[str, float]:
     found = _WEIGHTED.fullmatch(typed)
-    if found is None or is_there(typed):
+    if found is None or is_whole(typed):
         return typed, 1.0
     return found["name"], float(found["weight"])

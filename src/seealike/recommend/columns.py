@@ -59,7 +59,7 @@ Rows = Callable[[int, bool], Iterable[Facts]]  # of the items with greater keys,
 class Column:
     """The different values of a column, and which of them each item has: -1 where it has none.
 
-    Equal numbers are one value, whatever their type; true is not 1. There may be values that no item has.
+    Equal numbers are one value, whatever their type; true is not 1. Every value is one that some item has.
     Shapes: codes is (n,).
     """
 
@@ -102,8 +102,13 @@ class Column:
         return {_identity(value): code for code, value in enumerate(self.values)}
 
     def taken(self, places: Int64Array | Mask) -> Column:
-        """Only some items."""
-        return Column(self.codes[places], self.values)
+        """Only some items, and the values that these have."""
+        codes = self.codes[places]
+        is_used = np.zeros(len(self.values) + 1, dtype=bool)
+        is_used[codes] = True
+        is_used[-1] = False  # of the items that have none
+        new = np.where(is_used, np.cumsum(is_used) - 1, -1)
+        return Column(new[codes], [self.values[code] for code in np.flatnonzero(is_used).tolist()])
 
     @classmethod
     def joined(cls, one: Column, other: Column) -> Column:
@@ -115,11 +120,6 @@ class Column:
             *(v for v, code in zip(other.values, new, strict=False) if code >= len(one.values)),
         ]
         return cls(np.concatenate([one.codes, new[other.codes]]), values)
-
-    def items_values(self, places: Int64Array) -> list[MetadataValue]:
-        """The values of the items at ``places``."""
-        values = self.values
-        return [None if code < 0 else values[code] for code in self.codes[places].tolist()]
 
 
 class Columns:
@@ -167,6 +167,8 @@ class Columns:
     def only(self, keys: Int64Array) -> Columns:
         """Those of ``keys`` that are here."""
         here = np.isin(self.keys, keys, assume_unique=True)
+        if here.all():
+            return self
         return Columns(
             self.keys[here],
             {name: column.taken(here) for name, column in self._coded.items()},
@@ -225,14 +227,6 @@ class Columns:
             if isinstance(value, str):
                 raise UsageError(f"the column {name!r} holds text, such as {value!r}, not numbers")
         return np.array([*map(_as_float, column.values), np.nan])[column.codes]
-
-    def values_at(self, name: str, places: Int64Array) -> list[MetadataValue]:
-        """The values of the items at some places of ``keys``.
-
-        Raises:
-            UnknownNameError: there is no such column.
-        """
-        return self.column(name).items_values(places)
 
     def remembered(self, what: Hashable, make: Callable[[], Array]) -> Array:
         """What is derived from the columns, under a name of its own, made once."""

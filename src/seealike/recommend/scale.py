@@ -211,7 +211,7 @@ def is_scaled(one: Examples, options: SearchOptions) -> bool:
 def with_least_score(
     options: SearchOptions, scale: Calibration | None, wanted: Sequence[Examples]
 ) -> SearchOptions:
-    """``at_least`` as a ``min_score``, in the units of the metric.
+    """``at_least`` as a ``min_score``, in the units of the metric; the stricter of it and one that is given.
 
     Raises:
         UsageError: the scale does not tell what is at least that, or is not for such questions.
@@ -237,7 +237,7 @@ def with_least_score(
         )
     least = scale.least_score(relation)
     score = _NEVER if least is None else float(converted(np.array([least], np.float32), options.metric)[0])
-    return replace(options, min_score=max(score, options.min_score or score))
+    return replace(options, min_score=score if options.min_score is None else max(score, options.min_score))
 
 
 def with_relations(

@@ -145,7 +145,7 @@ def command(
             _lists(opened, what, written, list_format, page, report, quiet=quiet)
             return
         started = time.perf_counter()
-        liked, disliked = read_examples(examples, opened)
+        liked, disliked = read_examples(examples, opened, options.group_by)
         options = replace(options, combine=Combine(combine))
         hits = opened.recommend(liked, disliked, k, options=options)
         took_s = time.perf_counter() - started

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from seealike.catalog import NEARLY_EQUAL, SearchOptions
+from seealike.catalog.labels import check_conditions
 from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
 from seealike.types import Crop, Relation
 
@@ -137,7 +138,13 @@ def _boosts(
 
 
 def _joined(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:  # noqa: ARG001
-    """Several conditions as one that keeps them all."""
+    """Several conditions as one that keeps them all.
+
+    Raises:
+        UsageError: one is none by itself: its parentheses may fit those of the others.
+    """
+    if len(given) > 1:
+        check_conditions(given)
     return " and ".join(f"({one})" for one in given) if len(given) > 1 else next(iter(given), None)
 
 

@@ -11,7 +11,13 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TextIO
 
-from seealike.catalog.output_kinds import LIST_COLUMNS, LISTS_REPORT_MARK, PARQUET_KEY, PARQUET_LISTS
+from seealike.catalog.output_kinds import (
+    LIST_COLUMNS,
+    LISTS_OF_PRODUCTS_MARK,
+    LISTS_REPORT_MARK,
+    PARQUET_KEY,
+    PARQUET_LISTS,
+)
 from seealike.cli.printing.results import hit_lines, write_paths
 from seealike.cli.printing.rows import json_text, plain, row_lines, write_lines
 from seealike.cli.printing.text import echo, one_line
@@ -168,7 +174,7 @@ def _write(
 
 
 def _names_alone(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
-    """The lines of one JSON object with a list of names a line."""
+    """The lines of one JSON object with a list of names a line, and the mark by which it is known again."""
     yield "{"
     before = ""
     for entry in lists:
@@ -179,6 +185,7 @@ def _names_alone(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
     if before:
         yield before
     yield "}"
+    yield LISTS_OF_PRODUCTS_MARK
 
 
 def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:

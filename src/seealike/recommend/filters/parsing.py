@@ -188,7 +188,13 @@ def _said(token: Token) -> str | int | float | bool:
         return _unquoted(token)
     if token.type != "NUMBER":
         return str(token)
-    return int(token) if _WHOLE.fullmatch(token) else float(token)
+    if not _WHOLE.fullmatch(token):
+        return float(token)
+    try:
+        return int(token)
+    except ValueError:  # Python reads no more, as that takes the square of the time
+        place = f"the number at character {(token.start_pos or 0) + 1}"
+        raise UsageError(f"{place} has {len(token.lstrip('+-')):,} digits; write a shorter one") from None
 
 
 def _unquoted(token: Token) -> str:

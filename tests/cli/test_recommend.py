@@ -108,6 +108,20 @@ def test_a_weight_that_makes_no_sense_is_refused(typed: Call, shop: Path, weight
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("model", "'model' has no weight; say it as model:0.1"),
+        (":0.1", "':0.1' has no column; say it as sold:0.1"),
+        ("", "'' has no weight; say it as sold:0.1"),
+    ],
+)
+def test_a_boost_that_lacks_something_is_told_what(typed: Call, shop: Path, given: str, told: str) -> None:
+    done = typed("recommend", "--like", "p00", "--boost", given, "-C", shop)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1].endswith(told)
+
+
 def test_each_example_keeps_its_own_neighbours_where_that_is_asked_for(typed: Call, shop: Path) -> None:
     done = typed(
         "recommend", "--like", "p00", "--like", "p12:2", "--combine", "each", "-C", shop, "--format", "json"

@@ -24,7 +24,7 @@ from seealike.recommend import (
     similar_lists,
     updated_lists,
 )
-from seealike.store import FileSystem, NewItem, StoreWriter
+from seealike.store import FileSystem, NewItem, StoredItem, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.store.writer import Change
 from seealike.types import Metric, unwatched
@@ -46,10 +46,18 @@ def updated(store: CountingStore, k: int, options: SearchOptions) -> UpdatedList
 
 
 def regroup(store: CountingStore, ids: Sequence[str], groups: Sequence[str | None]) -> None:
+    rewrite(
+        store,
+        [replace(store.known_item(item_id), group=group) for item_id, group in zip(ids, groups, strict=True)],
+    )
+
+
+def rename(store: CountingStore, names: dict[str, str]) -> None:
+    rewrite(store, [replace(store.known_item(old), id=new) for old, new in names.items()])
+
+
+def rewrite(store: CountingStore, items: Sequence[StoredItem]) -> None:
     writer = StoreWriter(store.database_path)
-    items = [
-        replace(store.known_item(item_id), group=group) for item_id, group in zip(ids, groups, strict=True)
-    ]
 
     def apply(change: Change) -> None:
         for one in items:
@@ -87,6 +95,13 @@ class Shop:
         moved = draw.sample(sorted(self.alive), draw.randrange(min(most, len(self.alive))))
         regroup(self.store, moved, [self.group() for _ in moved])
 
+    def rename(self, most: int) -> None:
+        free = sorted(set(self.ids) - self.alive)
+        old = self.draw.sample(sorted(self.alive), min(most, len(free), len(self.alive)))
+        names = dict(zip(old, self.draw.sample(free, len(old)), strict=True))
+        rename(self.store, names)
+        self.alive = (self.alive - {*names}) | {*names.values()}
+
 
 @pytest.mark.parametrize("products", [0, 4, 60])
 @pytest.mark.parametrize(
@@ -117,6 +132,7 @@ def test_updated_lists_are_those_of_a_run_from_nothing(
             before = made
         kept += len(shop.alive) - found.remade
         shop.change(most=(2, 2, 8, 40)[turn % 4])
+        shop.rename((0, 3, 1)[turn % 3])
     assert kept > 0
     shop.store.close()
 
@@ -128,6 +144,24 @@ def test_nothing_is_made_anew_where_nothing_changed(tmp_path: Path) -> None:
     store.rows = 0
     found = updated(store, 5, PLAIN)
     assert (found.remade, list(found)) == (0, made_anew(store, 5, PLAIN))
+    store.close()
+
+
+def test_lists_of_equal_pictures_follow_their_names(tmp_path: Path) -> None:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [item(f"c{number}", 7) for number in range(8)] + [item("m", 8), item("n", 9)])
+    list(updated(store, 3, PLAIN))
+    rename(store, {"c0": "z0", "c7": "a7", "n": "n2"})
+    found = updated(store, 3, PLAIN)
+    shown = list(found)
+    assert shown == made_anew(store, 3, PLAIN)
+    assert {entry.similar_ids[0] for entry in shown if entry.scores[0] == 1.0} == {"a7", "c1"}
+    assert found.changed == 10
+    assert (again := updated(store, 3, PLAIN)).changed == again.remade == 0
+    rename(store, {"m": "m2"})
+    one = updated(store, 3, PLAIN)
+    with_it = [entry.id for entry in one if "m2" in (entry.id, *entry.similar_ids)]
+    assert one.changed == len(with_it) < 10
     store.close()
 
 

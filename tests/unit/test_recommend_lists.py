@@ -27,7 +27,7 @@ from seealike.recommend import (
     searcher,
     similar_lists,
 )
-from seealike.store import FileSystem, StoreWriter
+from seealike.store import FileSystem, NewItem, StoreWriter
 from seealike.types import Float16Array, Float32Array, Hit, Int64Array, Proposal, unwatched
 
 DISTINCT = 1100  # enough for an approximate index that leaves something out
@@ -322,4 +322,61 @@ def test_lists_compare_with_their_item_as_it_was_when_they_began(
     assert len(ranker.columns(ranker.view())) == 39
     answers |= {one.id: list(one.similar_ids) for one in found}
     assert answers == wanted
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        SearchOptions(),
+        SearchOptions(group_by="colour"),
+        SearchOptions(pictures=True, boost=(("stock", 0.1),), hub_correction=True),
+        SearchOptions(recent=0.1),
+    ],
+    ids=["groups", "column", "weights", "recent"],
+)
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_lists_go_on_while_somebody_writes_and_another_searches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions, in_memory: bool
+) -> None:
+    monkeypatch.setattr(lists, "BLOCK", 4)
+    if not in_memory:
+        monkeypatch.setattr(searcher, "IN_MEMORY_BYTES", 0)
+    store = made_store(tmp_path / "catalog")
+
+    def sold(number: int) -> NewItem:
+        said = json.dumps({"colour": number % 9, "stock": number % 5})
+        return replace(new_item(f"{number:02}", number), group=f"{number // 2}", metadata_json=said)
+
+    commit(store, [sold(number) for number in range(1, 40)])
+    expected = list(similar_lists(store, searcher_of(store), 3, options, unwatched))
+    ranker = searcher_of(store)
+    entries = similar_lists(store, ranker, 3, options, unwatched)
+    found = [next(entries)]
+    for number in range(50, 53):
+        commit(store, [sold(number)])
+        for asked in (options, SearchOptions(group_by="stock"), SearchOptions(recent=0.2)):
+            hits(store, ranker, Query([Examples((Example("07"),))], 3, asked), lambda: lambda _: None)
+        found.append(next(entries))
+    found += entries
+    assert found == expected
+    store.close()
+
+
+def test_lists_are_of_a_newer_generation_where_products_changed_before_the_first_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = made_store(tmp_path / "catalog")
+    commit(store, [replace(new_item(f"{number:02}", number), group=f"{number // 2}") for number in range(20)])
+    groups, late = store.groups, [new_item("new", 77)]
+
+    def after_a_change() -> object:
+        if late:
+            commit(store, [late.pop()])
+        return groups()
+
+    monkeypatch.setattr(store, "groups", after_a_change)
+    found = list(all_lists(store, searcher_of(store), 3))
+    assert found == list(all_lists(store, searcher_of(store), 3))
+    assert "new" in [entry.id for entry in found]
     store.close()

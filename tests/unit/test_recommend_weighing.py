@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,9 +59,7 @@ def test_what_is_taken_from_an_item_is_what_the_documentation_says() -> None:
 
 
 def test_the_least_is_taken_from_a_quarter_of_the_items_alike() -> None:
-    measured = Hubness(
-        np.arange(8), np.array([0.1, 0.9, 0.2, 0.8, 0.7, 0.3, 0.4, 0.5]), np.empty((0, 2), np.float16)
-    )
+    measured = Hubness(np.arange(8), np.arange(8), np.array([0.1, 0.9, 0.2, 0.8, 0.7, 0.3, 0.4, 0.5]))
     assert measured.penalties().tolist() == [0.2, 0.9, 0.2, 0.8, 0.7, 0.3, 0.4, 0.5]
 
 
@@ -119,38 +118,74 @@ class _Kept:
         self.kept, self.writes = measured, self.writes + 1
 
 
-def test_what_was_measured_is_kept_until_a_fifth_of_the_items_are_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class _Vectors:
+    """Vectors by key, and which keys were asked for."""
+
+    def __init__(self, numbers: dict[int, int]) -> None:
+        self.numbers = numbers
+        self.asked: list[int] = []
+
+    def __call__(self, keys: Int64Array) -> Float16Array:
+        self.asked += keys.tolist()
+        found = [vector(self.numbers[key]) for key in keys.tolist()]
+        return np.stack(found) if found else np.empty((0, D), np.float16)
+
+
+@pytest.fixture
+def _few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hubness, "KEPT_FROM", 50)
     monkeypatch.setattr(hubness, "REFERENCES", 20)
-    asked: list[int] = []
 
-    def vectors_of(keys: Int64Array) -> Float16Array:
-        asked.extend(keys.tolist())
-        return np.stack([vector(int(key)) for key in keys]) if len(keys) else np.empty((0, D), np.float16)
 
-    def known(keys: Int64Array) -> Hubness:
-        asked.clear()
-        return hubness.hubness_of(keys, keys[::-1], vectors_of, keeper)
+@pytest.mark.usefixtures("_few_are_kept")
+def test_what_is_kept_changes_no_number_however_the_items_came_and_went() -> None:
+    draw = random.Random(SEED)
+    vectors_of, keeper = _Vectors({}), _Kept()
+    alive: set[int] = set()
+    quick = 0
+    for turn in range(40):
+        for _ in range(draw.choice([1, 1, 30]) if turn else 150):
+            key = len(vectors_of.numbers) + 1
+            vectors_of.numbers[key] = draw.choice([key, 3, 4])
+            alive.add(key)
+        alive -= set(draw.sample(sorted(alive), draw.choice([0, 1, 10])))
+        keys = np.array(sorted(alive))
+        vectors_of.asked.clear()
+        found = hubness.hubness_of(keys, vectors_of, keeper)
+        quick += len(vectors_of.asked) < 2 * len(keys)
+        assert found.numbers.tolist() == hubness.hubness_of(keys, vectors_of, None).numbers.tolist()
+    assert 0 < quick < 40
 
-    keeper = _Kept()
-    first = known(np.arange(1, 101))
+
+@pytest.mark.usefixtures("_few_are_kept")
+def test_nothing_is_measured_again_where_no_item_came_or_went() -> None:
+    vectors_of, keeper = _Vectors({key: key for key in range(1, 1001)}), _Kept()
+    keys = np.arange(1, 1001)
+    first = hubness.hubness_of(keys, vectors_of, keeper)
+    vectors_of.asked.clear()
+    assert hubness.hubness_of(keys, vectors_of, keeper).numbers.tolist() == first.numbers.tolist()
     assert keeper.writes == 1
-    assert known(np.arange(1, 101)).penalties().tolist() == first.penalties().tolist()
-    assert (keeper.writes, asked) == (1, [])
-    later = known(np.arange(4, 106))
-    assert asked == [101, 102, 103, 104, 105]
-    assert np.array_equal(later.numbers[:97], first.numbers[3:])
-    assert np.array_equal(later.references, first.references)
-    expected = numbers_of(np.arange(101, 106), first.references, vectors_of)
-    assert np.array_equal(later.numbers[97:], expected)
-    assert np.array_equal(
-        known(np.arange(20, 130)).numbers,
-        Hubness.measured(np.arange(20, 130), np.arange(20, 130)[::-1], vectors_of).numbers,
-    )
-    assert known(np.arange(1, 40)).numbers.shape == (39,)
-    assert keeper.writes == 3  # few items are measured each time
+    assert len(vectors_of.asked) < 250  # a look at the newest items, and the sample
+    hubness.hubness_of(keys[:40], vectors_of, keeper)
+    assert keeper.writes == 1  # few items are measured each time
+
+
+@pytest.mark.usefixtures("_few_are_kept")
+def test_the_sample_is_the_same_under_whatever_keys_the_vectors_are() -> None:
+    numbers = list(range(1, 301))
+    first = hubness.hubness_of(np.arange(300), _Vectors(dict(enumerate(numbers))), None)
+    again = hubness.hubness_of(np.arange(300), _Vectors(dict(enumerate(numbers[::-1]))), None)
+    assert again.numbers.tolist() == first.numbers.tolist()[::-1]
+
+
+@pytest.mark.usefixtures("_few_are_kept")
+def test_keys_that_were_given_twice_are_measured_again() -> None:
+    keeper, keys = _Kept(), np.arange(1, 101)
+    hubness.hubness_of(keys, _Vectors({key: key for key in range(1, 101)}), keeper)
+    other = _Vectors({key: key if key < 90 else 5000 + key for key in range(1, 101)})
+    found = hubness.hubness_of(keys, other, keeper)
+    assert found.numbers.tolist() == hubness.hubness_of(keys, other, None).numbers.tolist()
+    assert keeper.writes == 2
 
 
 def test_a_catalogue_keeps_what_was_measured_and_does_without_where_it_is_damaged(

@@ -113,7 +113,7 @@ class ListKeeper:
 
     def _stamp(self, depth: int, options: SearchOptions) -> Stamp:
         said = {name: str(getattr(options, name)) for name in ("exact", "metric", "pictures", "group_by")}
-        return {"format": 1, "catalog": self._catalog, "depth": depth, **said}
+        return {"format": 2, "catalog": self._catalog, "depth": depth, **said}
 
 
 class KeptHubness:
@@ -121,7 +121,7 @@ class KeptHubness:
 
     def __init__(self, store: SqliteStore, files: FileSystem) -> None:
         """Nothing is read yet."""
-        self._stamp: Stamp = {"format": 1, "catalog": store.catalog_id}
+        self._stamp: Stamp = {"format": 2, "catalog": store.catalog_id}
         self._arrays = DerivedArrays(store.directory, "hubs", files)
 
     def read(self) -> Hubness | None:

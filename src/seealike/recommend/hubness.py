@@ -3,8 +3,9 @@
 Among vectors of many dimensions some items, the hubs, are close to very many others because they lie close
 to the middle of all or of their kind; others are in nobody's list. So from the similarity of an item is taken
 half its mean similarity to all items, and a quarter of that to those nearest to it. Both means are over a
-sample of the catalogue, so that the numbers of items do not hang on each other. What is like nothing at all
-is not favoured for it: of the quarter of the items from which least is taken, as much is taken from each.
+sample of the different vectors in the catalogue, always the same one, so that the numbers of items do not
+hang on each other, nor on how the catalogue became what it is. What is like nothing at all is not favoured
+for it: of the quarter of the items from which least is taken, as much is taken from each.
 
 Source: the mean over all is centring, Suzuki, Hara, Shimbo, Saerens and Fukumizu, "Centering similarity
 measures to reduce hubs" (EMNLP 2013); that over the nearest is half of cross-domain similarity local scaling,
@@ -14,6 +15,7 @@ half is the same for all items and does not change their order.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -29,12 +31,12 @@ if TYPE_CHECKING:
     VectorsOf = Callable[[Int64Array], Float16Array]
     Rows = npt.NDArray[np.float64]
 
-REFERENCES = 1024  # items in the sample
+REFERENCES = 1024  # vectors in the sample
 NEAREST = 16  # of them are the nearest
 TO_ALL, TO_NEAREST = 0.5, 0.25
 LEAST_OFTEN = 0.25  # the share of the items from which equally much is taken
 KEPT_FROM = 10_000  # items; below, measuring takes no time
-STALE_SHARE = 0.2  # of the items: when so many came or went, all are measured anew
+_LOOKED_AT = 200  # items, of the newest: a key that was given twice is among the greatest
 _EQUAL = 1.0 - 1e-12
 _ROWS_AT_ONCE = 2048
 
@@ -43,29 +45,39 @@ _ROWS_AT_ONCE = 2048
 class Hubness:
     """What is taken from every item of one generation, before the least is made equal.
 
-    Shapes: keys, ascending, and numbers are (n,); references, the vectors of the sample, is (m, d).
+    Shapes: keys, ascending, marks, which are those of ``marks_of``, and numbers are (n,).
     """
 
     keys: Int64Array
+    marks: Int64Array
     numbers: Scores
-    references: Float16Array
 
     @classmethod
-    def measured(cls, keys: Int64Array, by_id: Int64Array, vectors_of: VectorsOf) -> Hubness:
-        """With a sample of the items there are. ``by_id``: the same keys in the order of their ids."""
-        references = vectors_of(np.sort(by_id[_spread(len(by_id), REFERENCES)]))
-        return cls(keys, numbers_of(keys, references, vectors_of), references)
+    def measured(cls, keys: Int64Array, vectors_of: VectorsOf, kept: Hubness | None = None) -> Hubness:
+        """Of all items; of those in ``kept`` only where the sample is another by now."""
+        if kept is None or not kept.is_of(keys, vectors_of):
+            kept = cls(keys[:0], keys[:0], np.empty(0))
+        old = np.isin(keys, kept.keys, assume_unique=True)
+        places = np.searchsorted(kept.keys, keys[old])
+        marks = np.empty(len(keys), dtype=np.int64)
+        marks[old], marks[~old] = kept.marks[places], marks_of(keys[~old], vectors_of)
+        sample = _sample(marks)
+        if np.array_equal(marks[sample], kept.marks[_sample(kept.marks)]):
+            numbers = np.empty(len(keys))
+            numbers[old] = kept.numbers[places]
+        else:
+            old[:], numbers = False, np.empty(len(keys))
+        numbers[~old] = numbers_of(keys[~old], vectors_of(keys[sample]), vectors_of)
+        return cls(keys, marks, numbers)
 
-    def brought_up_to(self, keys: Int64Array, vectors_of: VectorsOf) -> Hubness | None:
-        """The same for the items there are now; ``None`` where too many of them are others."""
-        old = np.isin(keys, self.keys, assume_unique=True)
-        others = len(keys) - int(old.sum()) + len(self.keys) - int(old.sum())
-        if others > STALE_SHARE * len(keys):
-            return None
-        numbers = np.empty(len(keys))
-        numbers[old] = self.numbers[np.searchsorted(self.keys, keys[old])]
-        numbers[~old] = numbers_of(keys[~old], self.references, vectors_of)
-        return Hubness(keys, numbers, self.references)
+    def is_of(self, keys: Int64Array, vectors_of: VectorsOf) -> bool:
+        """Whether items with the same keys are the same ones: some are looked at.
+
+        A catalogue that was put back to what it once was gives keys a second time, and to other items.
+        """
+        looked_at = np.intersect1d(keys, self.keys, assume_unique=True)[-_LOOKED_AT:]
+        known = self.marks[np.searchsorted(self.keys, looked_at)]
+        return np.array_equal(marks_of(looked_at, vectors_of), known)
 
     def penalties(self) -> Scores:
         """What is taken from the similarity of each item. Shapes: (n,)."""
@@ -84,18 +96,24 @@ class HubnessKeeper(Protocol):
         """Keep it in the place of what was kept."""
 
 
-def hubness_of(
-    keys: Int64Array, by_id: Int64Array, vectors_of: VectorsOf, keeper: HubnessKeeper | None
-) -> Hubness:
-    """The hubness of some items, from what is kept as far as that goes; arguments as of ``measured``."""
+def hubness_of(keys: Int64Array, vectors_of: VectorsOf, keeper: HubnessKeeper | None) -> Hubness:
+    """The hubness of some items, from what is kept as far as that goes."""
     if keeper is None or len(keys) < KEPT_FROM:
-        return Hubness.measured(keys, by_id, vectors_of)
+        return Hubness.measured(keys, vectors_of)
     kept = keeper.read()
-    known = None if kept is None else kept.brought_up_to(keys, vectors_of)
-    found = known or Hubness.measured(keys, by_id, vectors_of)
-    if known is None or kept is None or not np.array_equal(kept.keys, keys):
+    found = Hubness.measured(keys, vectors_of, kept)
+    if kept is None or not (np.array_equal(kept.keys, keys) and np.array_equal(kept.marks, found.marks)):
         keeper.write(found)
     return found
+
+
+def marks_of(keys: Int64Array, vectors_of: VectorsOf) -> Int64Array:
+    """Numbers that tell vectors apart, and by which a sample is drawn: digests of them. Shapes: as keys."""
+    marks: list[int] = []
+    for start in range(0, len(keys), _ROWS_AT_ONCE):
+        rows = vectors_of(keys[start : start + _ROWS_AT_ONCE])
+        marks += (int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=7).digest()) for row in rows)
+    return np.array(marks, dtype=np.int64)
 
 
 def numbers_of(keys: Int64Array, references: Float16Array, vectors_of: VectorsOf) -> Scores:
@@ -125,10 +143,7 @@ def _unit(vectors: Float16Array) -> Rows:
     return np.asarray(rows / np.where(norms == 0.0, 1.0, norms))
 
 
-def _spread(n: int, most: int) -> Int64Array:
-    """``most`` of ``n`` places, one of every stretch of them and within it by chance, always the same."""
-    if n <= most:
-        return np.arange(n)
-    starts = np.linspace(0, n, most + 1)
-    within = np.random.default_rng(0).random(most) * np.diff(starts)
-    return np.minimum(starts[:-1] + within, n - 1).astype(np.int64)
+def _sample(marks: Int64Array) -> Int64Array:
+    """The places of those with the least marks, of several with the same one the first."""
+    _, places = np.unique(marks, return_index=True)
+    return places[:REFERENCES]

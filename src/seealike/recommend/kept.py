@@ -7,7 +7,8 @@ to be made anew, and those that change mostly from what is known: a few items mo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,11 +40,12 @@ class KeptLists:
     """The lists of one generation, by keys; every item has one.
 
     Whatever is not in a list scores less than its bound; or as much, and comes later in id order. Units:
-    scores and bounds are millionths. Shapes: owners, ascending, products and bounds are (n,), similar and
-    scores (n, m).
+    scores and bounds are millionths. Shapes: owners, ascending, names, products and bounds are (n,), similar
+    and scores (n, m).
 
     Args:
         owners: whose lists they are.
+        names: a number for the id each owner has, see ``fingerprints``.
         products: a number for the product each owner shows, 0 for none.
         similar: keys, best first; 0 where there are fewer.
         scores: theirs.
@@ -51,17 +53,18 @@ class KeptLists:
     """
 
     owners: Int64Array
+    names: Int64Array
     products: Int64Array
     similar: Int64Array
     scores: Int32Array
     bounds: Int32Array
 
     @classmethod
-    def empty(cls, owners: Int64Array, products: Int64Array, depth: int) -> KeptLists:
-        """Lists that are still to be filled."""
-        n = len(owners)
+    def empty(cls, now: Now, depth: int) -> KeptLists:
+        """Lists of all items that are still to be filled."""
+        n = len(now.keys)
         similar, scores = np.zeros((n, depth), np.int64), np.zeros((n, depth), np.int32)
-        return cls(owners, products, similar, scores, np.full(n, WHOLE))
+        return cls(now.keys, now.names, now.products, similar, scores, np.full(n, WHOLE))
 
     @property
     def depth(self) -> int:
@@ -75,11 +78,14 @@ class KeptLists:
         self.bounds[row] = self.scores[row, -1] if len(keys) == self.depth else WHOLE
 
     def as_in(self, before: KeptLists, k: int) -> int:
-        """How many lists begin with the same ``k`` as they did before, with the same scores."""
+        """How many lists begin with the same ``k`` as they did before, with the same names and scores."""
         rows = before.rows_of(self.owners)
         here = rows >= 0
-        rows = rows[here]
-        same = (self.similar[here, :k] == before.similar[rows, :k]).all(axis=1)
+        here[here] = self.names[here] == before.names[rows[here]]
+        named_otherwise = self.owners[~here]
+        rows, similar = rows[here], self.similar[here, :k]
+        same = (similar == before.similar[rows, :k]).all(axis=1)
+        same &= ~np.isin(similar, named_otherwise).any(axis=1)
         return int((same & (self.scores[here, :k] == before.scores[rows, :k]).all(axis=1)).sum())
 
     def rows_of(self, keys: Int64Array) -> Int64Array:
@@ -93,10 +99,11 @@ class KeptLists:
 class Now(NamedTuple):
     """The items as they are now.
 
-    Shapes: keys, ascending, and products, a number for each as in ``KeptLists``, are (n,).
+    Shapes: keys, ascending, and names and products, numbers for each as in ``KeptLists``, are (n,).
     """
 
     keys: Int64Array
+    names: Int64Array
     products: Int64Array
     ranks_of: Callable[[Int64Array], Int64Array]
     vectors_of: VectorsOf
@@ -114,6 +121,12 @@ class _Pairs(NamedTuple):
         return _Pairs(self.rows[places], self.keys[places], self.scores[places])
 
 
+def fingerprints(ids: Iterable[str]) -> Int64Array:
+    """A number for every id, by which it is known again. Shapes: (n,)."""
+    digests = (hashlib.blake2b(one.encode(errors="surrogatepass"), digest_size=7).digest() for one in ids)
+    return np.array([int.from_bytes(digest) for digest in digests], dtype=np.int64)
+
+
 def are_of(kept: KeptLists, now: Now) -> bool:
     """Whether lists are of this very catalogue: some scores are computed again.
 
@@ -129,7 +142,7 @@ def are_of(kept: KeptLists, now: Now) -> bool:
 def brought_up_to_date(kept: KeptLists, now: Now, k: int) -> tuple[KeptLists, Int64Array]:
     """The lists of all items there are now, and the rows of those that must be asked for.
 
-    Whose own vector or product is new, and where of what is known fewer than ``k`` are left.
+    Whose own vector, name or product is new, and where of what is known fewer than ``k`` are left.
     """
     lists, carried, lost = _carried(kept, now)
     coming = [_entering(lists, carried, now), *_members(kept, lists, carried, lost, now)]
@@ -148,8 +161,10 @@ def _carried(kept: KeptLists, now: Now) -> tuple[KeptLists, Mask, _Pairs]:
     """The lists of those who are as before, without items that are not; who that is, and what they lost."""
     before = kept.rows_of(now.keys)
     same = before >= 0
-    same[same] = kept.products[before[same]] == now.products[same]
-    lists = KeptLists.empty(now.keys, now.products, kept.depth)
+    old = before[same]
+    # Among those with the names they had, the order of the names is what it was.
+    same[same] = (kept.products[old] == now.products[same]) & (kept.names[old] == now.names[same])
+    lists = KeptLists.empty(now, kept.depth)
     old = before[same]
     lists.similar[same], lists.scores[same] = kept.similar[old], kept.scores[old]
     lists.bounds[same] = kept.bounds[old]

@@ -13,11 +13,21 @@ import numpy as np
 from seealike.errors import UsageError
 from seealike.indexes import ExactIndex
 from seealike.recommend.answers import Result, answer
-from seealike.recommend.kept import NOTHING, SPARE, KeptLists, Now, are_of, brought_up_to_date, scores_of
+from seealike.recommend.kept import (
+    NOTHING,
+    SPARE,
+    KeptLists,
+    Now,
+    are_of,
+    brought_up_to_date,
+    fingerprints,
+    scores_of,
+)
 from seealike.recommend.products import NO_PRODUCT
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
+from seealike.recommend.weighing import weights_of
 from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 BLOCK = 1024
@@ -77,7 +87,7 @@ def similar_lists(
             memory are gone.
         DamagedCatalogError: items have no vector.
     """
-    view, gathered = _newest(store, searcher)
+    view, gathered = _newest(store, searcher, options)
     keys = view.keys[np.argsort(view.living.ranks)].tolist()
     wanted = [(gathered.ids[key], Example(gathered.ids[key])) for key in keys]
     yield from _listed(
@@ -96,7 +106,7 @@ def product_lists(
         UsageError: an item has the name of a product for an id, and is of none.
         StaleViewError, DamagedCatalogError: see ``similar_lists``.
     """
-    view, gathered = _newest(store, searcher)
+    view, gathered = _newest(store, searcher, options)
     products = searcher.products(view, options.group_by)
     names = list(products.code_of)
 
@@ -121,14 +131,17 @@ def _name(wanted: tuple[str, Example]) -> str:
     return wanted[0]
 
 
-def _newest(store: ListStore, searcher: Searcher) -> tuple[View, _Gathered]:
+def _newest(store: ListStore, searcher: Searcher, options: SearchOptions) -> tuple[View, _Gathered]:
     gathering, after = _Gathering(store), -1
     for _ in range(ATTEMPTS):
         view = searcher.view(after=after)
         gathered, after = gathering.complete(view), view.generation
-        if gathered is not None:
+        if gathered is None:
+            gathering.check(view)
+            continue
+        with contextlib.suppress(StaleViewError):
+            gathered.hold(view, searcher, options)
             return view, gathered
-        gathering.check(view)
     raise StaleViewError
 
 
@@ -153,14 +166,12 @@ def _answered(
 ) -> Iterator[list[Result]]:
     """The list of every one of ``examples``."""
     options = wanted.options
-    held = searcher.columns(view) if options.narrows else None  # kept, whatever generation others ask for
     block = COMPARED_BLOCK if options.same or options.other else BLOCK
     for start in range(0, len(examples), block):
         part = examples[start : start + block]
         query = Query([Examples((example,)) for example in part], wanted.k, options)
         yield from answer(view, gathered, searcher, query, gathered.in_memory)
         wanted.progress(Progress("lists", start + len(part), len(examples)))
-    del held
 
 
 # -- bringing lists up to date -----------------------------------------------------------------------------
@@ -231,6 +242,7 @@ def _updated(
     view: View, gathered: _Gathered, searcher: Searcher, kept: KeptLists | None, wanted: Wanted
 ) -> tuple[KeptLists, int]:
     options, depth = wanted.options, wanted.k + SPARE
+    gathered.hold(view, searcher, options)
     products = np.zeros(len(view), dtype=np.int64)
     if not options.pictures:
         products = searcher.products(view, options.group_by).fingerprints()
@@ -239,11 +251,12 @@ def _updated(
         distinct, places = np.unique(keys, return_inverse=True)
         return searcher.vectors(view, distinct, gathered.in_memory)[places]
 
-    now = Now(view.keys, products, view.ranks_of, vectors_of, options.metric)
+    names = fingerprints(gathered.ids[key] for key in view.keys.tolist())
+    now = Now(view.keys, names, products, view.ranks_of, vectors_of, options.metric)
     if kept is not None and are_of(kept, now):
         lists, rows = brought_up_to_date(kept, now, wanted.k)
     else:
-        lists, rows = KeptLists.empty(view.keys, products, depth), np.arange(len(view))
+        lists, rows = KeptLists.empty(now, depth), np.arange(len(view))
     examples = [Example(gathered.ids[key]) for key in view.keys[rows].tolist()]
     answers = _answered(view, gathered, searcher, examples, wanted._replace(k=depth))
     for row, found in zip(rows.tolist(), answers, strict=True):
@@ -270,10 +283,24 @@ class _Gathered:
         self.ids, self.in_memory = ids, in_memory
         self._keys = {item_id: key for key, item_id in ids.items()}
         self.vectors_of = (store if in_memory is None else in_memory).vectors_of
+        self._held: tuple[object, ...] = ()
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
         """The key of each id."""
         return [self._keys[item_id] for item_id in ids]
+
+    def hold(self, view: View, searcher: Searcher, options: SearchOptions) -> None:
+        """Keep what lists with ``options`` ask the searcher for: meanwhile others want newer generations.
+
+        Raises:
+            StaleViewError: that generation cannot be read any more.
+        """
+        self._held = (
+            searcher.columns(view) if options.narrows else None,
+            None if options.pictures else searcher.products(view, options.group_by),
+            searcher.colours(view) if options.color else None,
+            weights_of(view, searcher, options),
+        )
 
 
 class _Gathering:

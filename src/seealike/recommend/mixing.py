@@ -53,7 +53,7 @@ class Mix:
 PLAIN = Mix()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class PerItem:
     """A component that is the same whatever is asked for. Shapes: keys, ascending, and numbers are (n,)."""
 

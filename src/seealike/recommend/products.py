@@ -17,7 +17,7 @@ NO_PRODUCT = -1
 _LOOKED_THROUGH = 10_000  # names, for one that was meant
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Products:
     """The product of every item of one generation, as a number: its code.
 

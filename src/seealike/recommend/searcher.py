@@ -79,10 +79,15 @@ class Searcher:
         self._columns_in_use: weakref.WeakValueDictionary[int, Columns] = weakref.WeakValueDictionary()
         self._reading_colours = threading.Lock()
         self._colours: tuple[int, Colours] | None = None
+        self._colours_in_use: weakref.WeakValueDictionary[int, Colours] = weakref.WeakValueDictionary()
         self._products: Products | None = None
+        self._products_in_use: weakref.WeakValueDictionary[tuple[int, str], Products] = (
+            weakref.WeakValueDictionary()
+        )
         self._hubness_keeper = hubness_keeper
         self._weighing = threading.Lock()
-        self._weights: tuple[View, Hashable, PerItem] | None = None
+        self._weights: PerItem | None = None
+        self._weights_in_use: weakref.WeakValueDictionary[Hashable, PerItem] = weakref.WeakValueDictionary()
         self._closed = False
 
     def close(self) -> None:
@@ -235,12 +240,15 @@ class Searcher:
     def products(self, view: View, column: str) -> Products:
         """Which items of ``view`` show the same product, as ``column`` says.
 
+        Of an older view this is there as long as somebody has it.
+
         Raises:
             StaleViewError: that generation cannot be read any more.
         """
-        known = self._products
-        if known is None or known.column != column or known.keys is not view.keys:
-            known = self._products = self._products_of(view, column)
+        known = self._products_in_use.get((view.generation, column))
+        if known is None:
+            known = self._products_of(view, column)
+            self._products_in_use[view.generation, column] = self._products = known
         return known
 
     def _products_of(self, view: View, column: str) -> Products:
@@ -255,14 +263,16 @@ class Searcher:
     def colours(self, view: View) -> Colours:
         """The colours of the view's items; read at the first call, later only of those that are new.
 
+        Of an older view they are there as long as somebody has them.
+
         Raises:
             StaleViewError: that generation cannot be read any more.
             DamagedCatalogError: a signature is not what was written, or missing.
         """
         with self._reading_colours:
+            if (known := self._colours_in_use.get(view.generation)) is not None:
+                return known
             generation, held = self._colours or (-1, None)
-            if held is not None and generation == view.generation:
-                return held
             if self._store.state().rewritten > min(generation, view.generation):
                 held = None
             found = Colours.of(view.keys, lambda key: self._store.signature_blocks(after_key=key), held)
@@ -270,6 +280,7 @@ class Searcher:
             removed = found.unknown and state.generation != view.generation
             if removed or state.rewritten > view.generation:
                 raise StaleViewError
+            self._colours_in_use[view.generation] = found
             if view.generation > generation and not self._closed:
                 self._colours = view.generation, found
             return found
@@ -308,15 +319,19 @@ class Searcher:
         Raises:
             StaleViewError, DamagedCatalogError: see ``rank``.
         """
-        by_id = view.keys[np.argsort(view.living.ranks)]
-        return hubness_of(view.keys, by_id, partial(self.vectors, view), self._hubness_keeper)
+        return hubness_of(view.keys, partial(self.vectors, view), self._hubness_keeper)
 
     def per_item(self, view: View, what: Hashable, make: Callable[[], PerItem]) -> PerItem:
-        """A number for every item of ``view``, made once for all questions that want the same."""
+        """A number for every item of ``view``, made once for all questions that want the same.
+
+        Of an older view it is there as long as somebody has it.
+        """
         with self._weighing:
-            if self._weights is None or self._weights[0] is not view or self._weights[1] != what:
-                self._weights = view, what, make()
-            return self._weights[2]
+            known = self._weights_in_use.get((view.generation, what))
+            if known is None:
+                known = make()
+                self._weights_in_use[view.generation, what] = self._weights = known
+            return known
 
     # -- ranking -----------------------------------------------------------------------------------
 

@@ -130,8 +130,10 @@ def _boosts(
     found = []
     for one in given:
         column, colon, weight = one.rpartition(":")
-        if not colon or not column:
-            raise click.BadParameter(f"{one!r} has no weight; say it as {one or 'sold'}:0.1", ctx, parameter)
+        if not column:
+            lacks = "column" if colon else "weight"
+            example = "sold:0.1" if colon or not one else f"{one}:0.1"
+            raise click.BadParameter(f"{one!r} has no {lacks}; say it as {example}", ctx, parameter)
         number = FiniteFloat(min=-1.0, max=1.0).convert(weight, parameter, ctx)
         found.append((column, number))
     return tuple(found)

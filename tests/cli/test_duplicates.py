@@ -111,6 +111,8 @@ def test_only_what_was_decided_is_acted_on(made: Path, typed: Call, tmp_path: Pa
         ("--min-likeness", "nan"),
         ("--keep", "best"),
         ("--move-to", "."),
+        ("--move-to", ""),
+        ("--keep", "folder", "--folder", "nope"),
     ],
 )
 def test_wrong_usage_is_refused(
@@ -119,6 +121,7 @@ def test_wrong_usage_is_refused(
     monkeypatch.chdir(made / "photos")
     said = typed("duplicates", *options)
     assert (said.code, said.out) == (2, "")
+    assert "Traceback" not in said.err
 
 
 def test_files_that_stayed_are_named_and_the_exit_code_says_so(
@@ -130,3 +133,13 @@ def test_files_that_stayed_are_named_and_the_exit_code_says_so(
     moved = typed("duplicates", "-C", photos, "--move-to", tmp_path / "out")
     assert moved.code == 1
     assert "0 again.jpg: it has changed since it was indexed" in moved.err
+
+
+def test_a_folder_without_a_name_is_refused_before_anything_is_looked_for(
+    made: Path, typed: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = typed("duplicates", "-C", made / "photos", "--move-to", "")
+    assert said.code == 2
+    assert "--move-to needs the name of a folder" in said.err
+    assert list(tmp_path.iterdir()) == []

@@ -145,6 +145,14 @@ def test_every_kind_of_copy_is_found_and_nothing_else(copies: Path) -> None:
         assert (group.weakest.link.likeness, links[group.centre].likeness) == (weakest, 1)
 
 
+def test_the_surest_groups_come_first(copies: Path) -> None:
+    with opened(copies) as catalog:
+        report = find_duplicates(catalog, DuplicateOptions(min_likeness=0.75))
+    weakest = [min(member.link.likeness for member in group.members) for group in report.groups]
+    assert weakest == sorted(weakest, reverse=True)
+    assert ids_of(report.groups[0]) == {"2.jpg", "2 again.jpg"}  # the smallest, and the only exact one
+
+
 def test_exact_copies_are_those_of_the_same_bytes(copies: Path) -> None:
     with opened(copies) as catalog:
         report = find_duplicates(catalog, DuplicateOptions(Level.EXACT))
@@ -321,6 +329,25 @@ def test_rules_choose_in_their_order(
     assert why in group.kept[0].why
     assert len(group.dropped) == 2
     assert not group.decided
+
+
+def test_folders_are_compared_whatever_links_lead_there(choices: Path) -> None:
+    (choices / "link").symlink_to(choices / "photos" / "c", target_is_directory=True)
+    with catalogue_of(choices) as catalog:
+        options = DuplicateOptions(
+            keep=(KeepRule.FOLDER,), folders=(str(choices / "link"),), min_likeness=0.7
+        )
+        (group,) = find_duplicates(catalog, options).groups
+    assert [member.item.id for member in group.kept] == ["c/poor.jpg"]
+
+
+@pytest.mark.parametrize(("folder", "said"), [("photos/nope", "there is no"), ("empty", "no picture of")])
+def test_a_folder_that_decides_nothing_is_refused(choices: Path, folder: str, said: str) -> None:
+    (choices / "empty").mkdir()
+    with catalogue_of(choices) as catalog:
+        options = DuplicateOptions(folders=(str(choices / "photos" / "a"), str(choices / folder)))
+        with pytest.raises(UsageError, match=f"^{said}"):
+            find_duplicates(catalog, options)
 
 
 def test_a_file_that_is_gone_is_not_the_one_to_keep(choices: Path) -> None:

@@ -273,7 +273,7 @@ def test_an_interruption_loses_nothing_and_the_list_moves_back_what_moved(
     assert contents(folder) == before
 
 
-def test_where_a_file_cannot_have_two_names_it_is_renamed(
+def test_where_a_file_cannot_have_two_names_it_is_copied_and_then_removed(
     twice: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: str, **__: bool) -> None:
@@ -285,6 +285,193 @@ def test_where_a_file_cannot_have_two_names_it_is_renamed(
     report = move_duplicates(catalog, found(catalog), str(folder / "out"))
     assert (len(report.moved), report.left) == (len(before) / 2, ())
     assert sorted(contents(folder).values()) == sorted(before.values())
+
+
+# -- links that lead back ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[tuple[Path, seealike.Catalog]]:
+    """A table beside its pictures: photos/000.jpg, and a copy photos/shirts/again.jpg."""
+    (path,) = write_pictures(tmp_path / "photos", range(1))
+    (tmp_path / "photos" / "shirts").mkdir()
+    shutil.copy(path, tmp_path / "photos" / "shirts" / "again.jpg")
+    (tmp_path / "photos" / "items.csv").write_text("path\n000.jpg\nshirts/again.jpg\n")
+    with seealike.create(tmp_path / "test.catalog", encoder=FakeEncoder()) as catalog:
+        catalog.index(tmp_path / "photos" / "items.csv")
+        yield tmp_path, catalog
+
+
+def linked_folder(path: Path, target: Path) -> Path:
+    """A folder with a link ``shirts`` that leads elsewhere."""
+    path.mkdir()
+    (path / "shirts").symlink_to(target, target_is_directory=True)
+    return path
+
+
+def test_a_folder_where_pictures_are_already_is_refused_and_loses_none(
+    table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    (folder / "again").symlink_to(folder / "photos", target_is_directory=True)
+    before = contents(folder / "photos")
+    monkeypatch.chdir(folder / "photos")
+    for place in (".", "", str(folder / "photos"), "../photos", str(folder / "again")):
+        with pytest.raises(UsageError):
+            move_duplicates(catalog, found(catalog), place)
+    assert contents(folder / "photos") == before
+
+
+@pytest.mark.parametrize("leads_to", ["photos/shirts", "elsewhere", "photos"])
+def test_a_link_below_the_folder_is_refused_wherever_it_leads(
+    leads_to: str, table: tuple[Path, seealike.Catalog]
+) -> None:
+    folder, catalog = table
+    (folder / "elsewhere").mkdir()
+    place = linked_folder(folder / "out", folder / leads_to)
+    before = contents(folder)
+    for dry_run in (True, False):
+        with pytest.raises(UsageError):
+            move_duplicates(catalog, found(catalog), str(place), dry_run=dry_run)
+    assert contents(folder) == before
+
+
+def test_a_link_that_appears_while_files_are_moved_loses_nothing(
+    table: tuple[Path, seealike.Catalog],
+) -> None:
+    folder, catalog = table
+
+    class LinkingDisk(FileSystem):
+        def write(self, path: str, data: bytes, *, follow: bool = True, durable: bool = True) -> None:
+            super().write(path, data, follow=follow, durable=durable)
+            (folder / "out" / "shirts").symlink_to(folder / "photos" / "shirts", target_is_directory=True)
+
+    before = contents(folder / "photos")
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"), files=LinkingDisk())
+    assert (report.moved, len(report.left)) == ((), 1)
+    assert contents(folder / "photos") == before
+
+
+@pytest.mark.parametrize("names", [1, 2])
+def test_a_link_that_leads_back_is_no_move_that_was_cut_off_when_it_is_undone(
+    names: int, table: tuple[Path, seealike.Catalog]
+) -> None:
+    folder, catalog = table
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"))
+    assert report.undo is not None
+    (folder / "photos" / "shirts").rmdir()
+    (folder / "photos" / "shirts").symlink_to(folder / "out" / "shirts", target_is_directory=True)
+    if names == 2:
+        os.link(folder / "out" / "shirts" / "again.jpg", folder / "second name.jpg")
+    back = move_back(report.undo)
+    assert (back.moved, len(back.left)) == ((), 1)
+    assert (folder / "out" / "shirts" / "again.jpg").exists()
+
+
+# -- file systems without second names ---------------------------------------------------------------
+
+
+def no_links(*_: str, **__: bool) -> None:
+    """What exFAT and some network disks say."""
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+class EditingDisk(FileSystem):
+    """Appends to a file once the list is written."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def write(self, path: str, data: bytes, *, follow: bool = True, durable: bool = True) -> None:
+        super().write(path, data, follow=follow, durable=durable)
+        self._file.write_bytes(b"edited")
+
+
+@pytest.mark.parametrize("edited", ["photos/shirts/again.jpg", "photos/000.jpg"])
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_edited_after_the_check_stays(
+    links: bool, edited: str, table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    disk = EditingDisk(folder / edited)
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"), files=disk)
+    assert (report.moved, len(report.left)) == ((), 1)
+    assert (folder / edited).read_bytes() == b"edited"
+    assert [path.suffix for path in (folder / "out").rglob("*.*")] == [".jsonl"]
+
+
+def test_an_edit_while_a_file_is_copied_is_not_lost(
+    table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    real = shutil.copystat
+
+    def editing(source: str, target: str) -> None:
+        real(source, target)
+        Path(source).write_bytes(b"edited")
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(shutil, "copystat", editing)
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"))
+    assert report.moved == ()
+    assert (folder / "photos" / "shirts" / "again.jpg").read_bytes() == b"edited"
+
+
+def test_without_second_names_a_file_that_appears_meanwhile_is_not_overwritten(
+    table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    mine = folder / "out" / "shirts" / "again.jpg"
+
+    def appearing(*_: str, **__: bool) -> None:
+        mine.write_bytes(b"mine")
+        no_links()
+
+    before = contents(folder / "photos")
+    monkeypatch.setattr(os, "link", appearing)
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"))
+    assert [left.why for left in report.left] == [f"there is a {mine} already"]
+    assert mine.read_bytes() == b"mine"
+    assert contents(folder / "photos") == before
+
+
+def test_an_interrupted_copy_leaves_no_part_of_a_file(
+    table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    before = contents(folder / "photos")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", no_links)
+        patched.setattr(shutil, "copyfileobj", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            move_duplicates(catalog, found(catalog), str(folder / "out"))
+    assert contents(folder / "photos") == before
+    assert len(move_duplicates(catalog, found(catalog), str(folder / "out")).moved) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_an_edited_file_is_not_moved_back_and_is_named(
+    links: bool, table: tuple[Path, seealike.Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, catalog = table
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    report = move_duplicates(catalog, found(catalog), str(folder / "out"))
+    assert report.undo is not None
+    moved = folder / "out" / "shirts" / "again.jpg"
+    moved.write_bytes(b"edited")
+    back = move_back(report.undo)
+    assert [(left.path, left.why) for left in back.left] == [
+        (str(moved), "it has changed since it was moved")
+    ]
+    assert moved.read_bytes() == b"edited"
+    assert not (folder / "photos" / "shirts" / "again.jpg").exists()
 
 
 def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -347,3 +534,29 @@ def test_the_script_leaves_what_has_changed_or_would_be_overwritten(
     for name in ("plain.jpg", "it's.jpg", "-rf.jpg", "sp ace * ?.jpg"):
         assert (folder / "photos" / "b" / name).exists()
     assert (folder / "out" / "b" / "sp ace * ?.jpg").read_bytes() == b"mine"
+
+
+@needs_shell
+@pytest.mark.parametrize("leads_to", ["photos/shirts", "elsewhere"])
+def test_the_script_follows_no_link_in_the_folder(
+    leads_to: str, table: tuple[Path, seealike.Catalog]
+) -> None:
+    folder, catalog = table
+    (folder / "elsewhere").mkdir()
+    linked_folder(folder / "out", folder / leads_to)
+    before = contents(folder)
+    done = run_script(catalog, folder, "out/")
+    (folder / "move.sh").unlink()
+    assert (done.returncode, b"0 moved, 1 left" in done.stdout) == (1, True)
+    assert contents(folder) == before
+
+
+@needs_shell
+@pytest.mark.parametrize("place", ["photos", "./photos/", ""])
+def test_the_script_loses_nothing_in_the_folder_of_its_pictures(
+    place: str, table: tuple[Path, seealike.Catalog]
+) -> None:
+    folder, catalog = table
+    before = contents(folder / "photos")
+    run_script(catalog, folder, place)
+    assert contents(folder / "photos") == before

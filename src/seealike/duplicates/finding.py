@@ -12,7 +12,7 @@ import numpy as np
 
 from seealike.catalog import SearchOptions, default_workers
 from seealike.duplicates.decisions import Decisions
-from seealike.duplicates.keeping import Facts, described
+from seealike.duplicates.keeping import Facts, described, with_real_folders
 from seealike.duplicates.registration import Int8Array, agreements
 from seealike.duplicates.stars import Links, linked, stars, strength
 from seealike.duplicates.values import DuplicateOptions, DuplicateReport, Level, Link
@@ -54,9 +54,11 @@ def find_duplicates(
         progress: called as the work goes on.
 
     Raises:
+        UsageError: no picture lies in a folder of the options.
         CatalogBusyError: the catalogue changes faster than it can be read.
     """
     started, report = time.perf_counter(), progress or unwatched
+    options = with_real_folders(catalog, options)
     items = _Items.of(catalog, options.level)
     finder = _Finder(catalog, items, options, decisions, report)
     if options.level is not Level.EXACT:
@@ -276,7 +278,7 @@ class _Finder:
     # -- groups ------------------------------------------------------------------------------------
 
     def groups(self) -> Iterator[tuple[str, Mapping[str, Facts]]]:
-        """Centres, and the members with their links, each group's in id order; the largest groups first."""
+        """Centres, and the members with their links, each group's in id order; the surest groups first."""
         found = []
         inside: set[int] = set()
         for centre, members in stars(self._links, self._complete):
@@ -284,7 +286,7 @@ class _Finder:
             found.append((centre, {centre: Link(Level.EXACT, 1.0), **members}))
         found += [(row, {row: Link(Level.EXACT, 1.0)}) for row in self._copies if row not in inside]
         grown = [one for one in (self._with_copies(*group) for group in found) if len(one[1]) > 1]
-        for centre, links in sorted(grown, key=lambda group: (-len(group[1]), group[0])):
+        for centre, links in sorted(grown, key=_certainty, reverse=True):
             ids, digests = self._items.ids, self._items.digests
             yield ids[centre], {ids[row]: Facts(link, digests[row]) for row, link in sorted(links.items())}
 
@@ -322,3 +324,9 @@ class _Finder:
                 else:
                     members[copy] = link
         return centre, members
+
+
+def _certainty(group: tuple[int, Mapping[int, Link]]) -> tuple[tuple[int, float], int, int]:
+    """What is greater for a group that is surer, then larger, then earlier."""
+    centre, links = group
+    return min(map(strength, links.values())), len(links), -centre

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from seealike.duplicates.decisions import Content, Decisions
 from seealike.duplicates.values import DuplicateGroup, DuplicateOptions, KeepRule, Level, Link, Member
-from seealike.errors import UnknownItemError
+from seealike.errors import UnknownItemError, UsageError
 from seealike.images.limits import DecodeError
 from seealike.images.sniff import sniff
 from seealike.types import Item, Progress, ProgressCallback
@@ -116,7 +116,8 @@ def _rules(options: DuplicateOptions) -> list[Callable[[_Candidate], _Value]]:
         return FORMATS.index(one.format) if one.format in FORMATS else len(FORMATS), one.format or "no format"
 
     def folder(one: _Candidate) -> _Value:
-        places = [place for place, path in enumerate(options.folders) if _is_below(one.item.path, path)]
+        inside = "" if one.item.path is None else os.path.realpath(os.path.dirname(one.item.path))
+        places = [place for place, path in enumerate(options.folders) if _is_below(inside, path)]
         place = places[0] if places else len(options.folders)
         return place, f"folder {options.folders[place]}" if places else "in no folder that was named"
 
@@ -133,8 +134,28 @@ def _rules(options: DuplicateOptions) -> list[Callable[[_Candidate], _Value]]:
     return [looks[rule] for rule in options.keep]
 
 
-def _is_below(path: str | None, folder: str) -> bool:
-    return path is not None and path.startswith(os.path.join(folder, ""))
+def with_real_folders(catalog: Catalog, options: DuplicateOptions) -> DuplicateOptions:
+    """The options with their folders as they are compared: whatever links lead there.
+
+    Raises:
+        UsageError: no picture lies in one of them.
+    """
+    if not options.folders or KeepRule.FOLDER not in options.keep:
+        return options
+    used = {os.path.dirname(item.path) for item in catalog.items() if item.path is not None}
+    places = set(map(os.path.realpath, used))
+    real = tuple(map(os.path.realpath, options.folders))
+    for named, folder in zip(options.folders, real, strict=True):
+        if not os.path.isdir(folder):
+            raise UsageError(f"there is no folder {named}, which was named as one to keep pictures of")
+        if not any(_is_below(place, folder) for place in places):
+            raise UsageError(f"no picture of the catalogue lies in {named}; name a folder that has some")
+    return replace(options, folders=real)
+
+
+def _is_below(inside: str, folder: str) -> bool:
+    """Whether a folder is another or lies in it; both are real."""
+    return os.path.join(inside, "").startswith(os.path.join(folder, ""))
 
 
 def _preference(one: _Candidate, options: DuplicateOptions) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 What is about to be moved is written to a list on the disk before the first file moves: whatever interrupts
 the work, the list says where everything is. A file moves only while it and a kept one still hold the bytes
-that they held when they were indexed.
+that they held when they were indexed, and a name goes only when another name in another folder has them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from seealike.catalog.outputs import check_outside
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 LIST_NAME = "seealike-moved-{}.jsonl"
 _PART = 1 << 20
+_CHANGED = "it has changed since it was indexed; run `seealike index`"
 _CHANGED_KEPT = "no kept picture of its group is as it was indexed"
 
 
@@ -78,9 +81,11 @@ def move_duplicates(
     """Move what is not kept of the groups into a folder, each at its place relative to its source.
 
     Raises:
-        UsageError: the folder lies in a source or a catalogue, or is none.
+        UsageError: the folder lies in a source or a catalogue, leads to its pictures, or is none.
         StorageError: the list of what is moved cannot be written; nothing has been moved.
     """
+    if not folder:
+        raise UsageError("the folder to move to has no name; for the current one write .")
     place = os.path.abspath(folder)
     _check_folder(catalog, place)
     planned, left, gone = _planned(catalog, groups, place, progress)
@@ -92,7 +97,7 @@ def move_duplicates(
     undo = _write_list(disk, place, planned)
     moved = []
     for done, move in enumerate(planned, start=1):
-        why = _CHANGED_KEPT if _look(move.kept[0]) != move.kept[1] else _moved(move, disk)
+        why = _leading_elsewhere(place, move.target) or _moved(move, disk)
         if why:
             left.append(Left(move.source, why))
         else:
@@ -102,7 +107,7 @@ def move_duplicates(
 
 
 def move_back(undo: str, *, files: FileSystem | None = None) -> MoveReport:
-    """Move the files of a list back to where they were.
+    """Move the files of a list back to where they were, but those that have changed since.
 
     Raises:
         UsageError: it is no list of moved files.
@@ -145,7 +150,7 @@ def _planned(
     catalog: Catalog, groups: Sequence[DuplicateGroup], place: str, progress: ProgressCallback
 ) -> tuple[list[_Move], list[Left], int]:
     """The moves that can be made, what stays, and how many files are there no more."""
-    name_of, device = names_in_folder(catalog), _device(place)
+    name_of, device, pictures = names_in_folder(catalog), _device(place), _real_places(catalog)
     planned: list[_Move] = []
     left: list[Left] = []
     gone, targets = 0, set[str]()
@@ -159,6 +164,7 @@ def _planned(
                 gone += path is not None
                 continue
             target = os.path.join(place, name_of(path))
+            _check_target(place, target, pictures)
             why = _CHANGED_KEPT if kept is None else ""
             why = why or _obstacle(member, kept, device) or _occupied(path, target, targets)
             if why or member.sha256 is None:
@@ -170,6 +176,33 @@ def _planned(
     return planned, left, gone
 
 
+def _real_places(catalog: Catalog) -> set[str]:
+    """Where the pictures of a catalogue lie, whatever links lead there."""
+    real_folder = lru_cache(maxsize=None)(os.path.realpath)
+    return {
+        os.path.normcase(os.path.join(real_folder(os.path.dirname(item.path)), os.path.basename(item.path)))
+        for item in catalog.items()
+        if item.path is not None
+    }
+
+
+def _check_target(place: str, target: str, pictures: set[str]) -> None:
+    real = os.path.join(os.path.realpath(os.path.dirname(target)), os.path.basename(target))
+    if os.path.normcase(real) in pictures:
+        raise UsageError(f"{place} is no other place: {target} is a picture of the catalogue; choose another")
+    if why := _leading_elsewhere(place, target):
+        raise UsageError(f"{why}; choose a folder without links in it")
+
+
+def _leading_elsewhere(place: str, target: str) -> str:
+    """Which folder of a target leads out of the place; empty where none does."""
+    folder = os.path.dirname(target)
+    inside = os.path.normpath(os.path.join(os.path.realpath(place), os.path.relpath(folder, place)))
+    if os.path.normcase(os.path.realpath(folder)) == os.path.normcase(inside):
+        return ""
+    return f"{folder} is a link, or below one, and leads elsewhere"
+
+
 def names_in_folder(catalog: Catalog) -> Callable[[str], str]:
     """What gives a file's name in the folder that it is moved to: its path in its source.
 
@@ -178,6 +211,7 @@ def names_in_folder(catalog: Catalog) -> Callable[[str], str]:
     roots = sorted({source.root for source in catalog.sources() if source.root}, key=len, reverse=True)
 
     def name_of(path: str) -> str:
+        path = os.path.normpath(path)
         for root in roots:
             if path.startswith(os.path.join(root, "")):
                 inside = os.path.relpath(path, root)
@@ -200,12 +234,12 @@ def _obstacle(member: Member, kept: Member | None, device: int) -> str:
         return "it is the kept file itself, under another name"
     if status.st_dev != device:
         return "it lies on another disk than the folder; choose a folder on the same disk"
-    return "" if _is_as_indexed(member) else "it has changed since it was indexed; run `seealike index`"
+    return "" if _is_as_indexed(member) else _CHANGED
 
 
 def _occupied(path: str, target: str, targets: set[str]) -> str:
     """Why a name in the folder cannot be had: empty where it is free, or a move was cut off half-way."""
-    free = not os.path.lexists(target) or os.path.samefile(path, target)
+    free = not os.path.lexists(target) or _was_cut_off(path, target)
     return "" if free and os.path.normcase(target) not in targets else f"there is a {target} already"
 
 
@@ -251,33 +285,64 @@ def _moved(move: _Move, disk: FileSystem) -> str:
 
     The new name is made before the old one goes, and only if nobody has it.
     """
+    folder = os.path.dirname(move.target)
     try:
-        disk.make_directory(os.path.dirname(move.target))
-        if not (os.path.lexists(move.target) and os.path.samefile(move.source, move.target)):
-            os.link(move.source, move.target, follow_symlinks=False)
+        disk.make_directory(folder)
+        if not _was_cut_off(move.source, move.target):
+            _add_name(move.source, move.target)
     except FileExistsError:
         return f"there is a {move.target} already"
-    except (OSError, StorageError, NotImplementedError) as exc:
-        if os.path.lexists(move.target) or not os.path.isdir(os.path.dirname(move.target)):
-            return _said(exc)
-        return _renamed(move)  # file systems without second names
+    except (OSError, StorageError) as exc:
+        return _said(exc)
     try:
-        if not _holds(move.target, move.sha256):
+        if why := _changed(move):
             os.unlink(move.target)
-            return "it has changed since it was indexed; run `seealike index`"
-        disk.sync_directory(os.path.dirname(move.target))
+            return why
+        disk.sync_directory(folder)
         os.unlink(move.source)
     except OSError as exc:
         return _said(exc)
     return ""
 
 
-def _renamed(move: _Move) -> str:
+def _was_cut_off(source: str, target: str) -> bool:
+    """Whether a file has both names, in two folders: an earlier run came no further.
+
+    A link that leads back makes two paths to one name; without it, nothing of the file would be left.
+    """
     try:
-        os.rename(move.source, move.target)
-    except OSError as exc:
-        return _said(exc)
-    return ""
+        one, other = os.lstat(source), os.lstat(target)
+        apart = not os.path.samefile(os.path.dirname(source), os.path.dirname(target))
+    except OSError:
+        return False
+    return apart and stat.S_ISREG(other.st_mode) and os.path.samestat(one, other) and other.st_nlink > 1
+
+
+def _add_name(source: str, target: str) -> None:
+    """Give a file a second name, or make a copy where the file system has none. Never over what is there."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except (OSError, NotImplementedError):
+        with open(source, "rb") as file, open(target, "xb") as copy:
+            try:
+                shutil.copyfileobj(file, copy, _PART)
+                copy.flush()
+                os.fsync(copy.fileno())
+                shutil.copystat(source, target)
+            except BaseException:
+                os.unlink(target)
+                raise
+
+
+def _changed(move: _Move) -> str:
+    """What has changed too much for the old name to go: its file, or the one that is kept for it."""
+    kept, look = move.kept
+    names = [move.target] if os.path.samefile(move.source, move.target) else [move.source, move.target]
+    if any(os.path.islink(name) or not _holds(name, move.sha256) for name in names):
+        return _CHANGED if kept else "it has changed since it was moved"
+    return _CHANGED_KEPT if kept and _look(kept) != look else ""
 
 
 def _said(exc: Exception) -> str:

@@ -28,6 +28,15 @@ digest() {{
     {{ if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }} <"$1" | cut -c 1-64
 }}
 
+leads_elsewhere() {{ # whether a folder between $into and a file in it is a link
+    part=${{1%/*}}
+    while [ "$part" != "$into" ]; do
+        [ ! -h "$part" ] || return 0
+        part=${{part%/*}}
+    done
+    return 1
+}}
+
 move() {{ # the kept file, its digest, the other file, its digest, its name in the folder
     if [ ! -f "$1" ] || [ "$(digest "$1")" != "$2" ]; then
         printf 'left, the kept file has changed or is gone: %s\n' "$3" >&2
@@ -40,6 +49,8 @@ move() {{ # the kept file, its digest, the other file, its digest, its name in t
         return
     elif target=$into/$5 && {{ [ -e "$target" ] || [ -h "$target" ]; }}; then
         printf 'left, there is a file of that name already: %s\n' "$3" >&2
+    elif leads_elsewhere "$target"; then
+        printf 'left, a link in the folder leads elsewhere: %s\n' "$3" >&2
     elif mkdir -p -- "${{target%/*}}" && mv -n -- "$3" "$target" && [ ! -e "$3" ]; then
         moved=$((moved + 1))
         return

@@ -51,7 +51,7 @@ class DuplicateOptions:
         min_likeness: of near duplicates; see ``Link``.
         min_score: of pictures of one product that have no group: their cosine similarity.
         keep: rules in order of preference; where all are equal, the first id is kept.
-        folders: for ``KeepRule.FOLDER``: absolute, the best first.
+        folders: for ``KeepRule.FOLDER``: absolute, the best first; each has pictures.
     """
 
     level: Level = Level.NEAR
@@ -143,7 +143,7 @@ class DuplicateReport:
     """What was found.
 
     Args:
-        groups: those with the most members first.
+        groups: the surest first: those whose weakest link is the strongest.
         items: how many items were compared.
         unsigned: how many of them have no signature yet, and so no near duplicates; ``index`` makes it.
         settled: how many pairs were left out because both were kept on purpose.

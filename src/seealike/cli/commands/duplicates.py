@@ -149,6 +149,8 @@ def command(
     check_null(form, null=null)
     if dry_run and folder is None:
         raise click.UsageError("--dry-run goes with --move-to DIR")
+    if folder == "":
+        raise click.UsageError("--move-to needs the name of a folder; for the current one write .")
     if undo is not None:
         report = move_back(undo)
         say_moved(report, quiet=quiet)

@@ -18,6 +18,7 @@ NAMES = (
     "copies",
     "duplicates",
     "wishes",
+    "lists",
     "calibration",
     "colour",
     "indexing",

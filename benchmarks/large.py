@@ -37,7 +37,7 @@ def catalog_of(vectors: Float16Array, work: Path) -> tuple[Path, float]:
         store, writer = SqliteStore(str(path)), StoreWriter(str(path / "catalog.sqlite"))
         for start in range(0, len(vectors), _ROWS_AT_ONCE):
             part = np.array(vectors[start : start + _ROWS_AT_ONCE])
-            writer.add([_item(start + row, vector.tobytes()) for row, vector in enumerate(part)])
+            writer.add([item_of(start + row, vector.tobytes()) for row, vector in enumerate(part)])
         started = time.perf_counter()
         ann.refresh(store, FileSystem(), lambda: nullcontext(writer), lambda _: None)
         note.write_text(json.dumps(time.perf_counter() - started))
@@ -59,7 +59,7 @@ def share_of(row: int) -> float:
     return round(row * 0.6180339887498949 % 1.0, 6)
 
 
-def _item(row: int, vector: bytes) -> NewItem:
+def item_of(row: int, vector: bytes) -> NewItem:
     return NewItem(
         id=f"{row:06}",
         path=None,

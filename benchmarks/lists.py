@@ -1,0 +1,204 @@
+"""Lists of all items: what the report says of them, what the wishes change, what an update saves.
+
+python -m benchmarks lists                  all rows
+python -m benchmarks.lists large CATALOG    those of a large catalogue alone, which is changed by it
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+import seealike
+from benchmarks import large, synthetic
+from benchmarks.report import Row
+from seealike import IndexOptions, SearchOptions, SimilarList
+from seealike.demo import run_demo
+from seealike.recommend.hubness import Hubness
+from seealike.store import SqliteStore, StoreWriter
+from seealike.store.writer import Change
+from seealike.types import Float32Array
+
+TITLE = "Lists one can trust"
+K = 10
+NO_CLASS = {"Not sure", "Skip", "Other"}
+CHANGED = 0.01
+Words = npt.NDArray[np.str_]
+Mask = npt.NDArray[np.bool_]
+
+
+def rows(data: Path, work: Path) -> list[Row]:
+    clothing = work / "lists-clothing.catalog"
+    if not clothing.exists():
+        with seealike.create(clothing) as catalog:
+            options = IndexOptions(root=str(data / "clothing"))
+            catalog.index(data / "clothing" / "catalogue.csv", options=options)
+    shop = work / "lists-shop"
+    if not shop.exists():
+        run_demo(str(shop))
+    found = []
+    with seealike.open(clothing) as catalog:
+        kinds = {item.id: str(item.metadata["label"]) for item in catalog.items()}
+        found += _wishes("clothes", catalog, kinds)
+    with seealike.open(shop / ".seealike") as catalog:
+        kinds = {item.id: str(item.path).split("/")[-2] for item in catalog.items()}
+        found += _wishes("drawn shop", catalog, kinds)
+    path, _ = large.catalog_of(synthetic.make(data, work), work)
+    return [*found, *large_rows(str(path))]
+
+
+def _wishes(name: str, catalog: seealike.Catalog, kinds: dict[str, str]) -> list[Row]:
+    """One row a wish: who is in how many lists, whether neighbours are of the same kind, and the cost."""
+    wishes = {
+        "as they are": SearchOptions(pictures=True),
+        "--hub-correction": SearchOptions(pictures=True, hub_correction=True),
+        "--recent 0.02": SearchOptions(pictures=True, recent=0.02),
+        "--recent 0.1": SearchOptions(pictures=True, recent=0.1),
+        "--recent 0.5": SearchOptions(pictures=True, recent=0.5),
+    }
+    ids, vectors = catalog.vectors()
+    known = np.array([kinds[item_id] not in NO_CLASS for item_id in ids])
+    labels = np.array([kinds[item_id] for item_id in ids])
+    found, plain_s = [], 0.0
+    for wish, options in wishes.items():
+        started = time.perf_counter()
+        lists = catalog.reported(catalog.recommend_all(K, options=options))
+        right = [
+            kinds[other] == kinds[entry.id]
+            for entry in lists
+            if kinds[entry.id] not in NO_CLASS
+            for other in entry.similar_ids
+            if kinds[other] not in NO_CLASS
+        ]
+        took_s = time.perf_counter() - started
+        plain_s = plain_s or took_s
+        report = lists.report()
+        note = f"time x {took_s / plain_s:.2f}"
+        if not options.recent:
+            note = f"mAP@R {_map_at_r(vectors, labels, known, hubs=options.hub_correction):.4f}; {note}"
+        told = (
+            f"skewness {report.skewness:.2f}, in no list {report.items - report.recommended:,} "
+            f"of {report.items:,}, hubs {report.hubs}, most lists of one {report.top[0].lists}"
+        )
+        found.append(Row(f"{name}, {wish}", told, "", f"right kind {np.mean(right):.3f}; {note}"))
+    return found
+
+
+def _map_at_r(vectors: Float32Array, labels: Words, known: Mask, *, hubs: bool) -> float:
+    """By the textbook, leave-one-out, among the items that have a class."""
+    keys = np.arange(len(vectors))
+    order = vectors @ vectors.T
+    if hubs:
+        order -= Hubness.measured(keys, lambda some: vectors[some].astype(np.float16)).penalties()
+    np.fill_diagonal(order, -np.inf)
+    order[:, ~known] = -np.inf
+    values = []
+    for row in np.flatnonzero(known):
+        relevant = int((labels[known] == labels[row]).sum()) - 1
+        if relevant:
+            best = np.argsort(-order[row], kind="stable")[:relevant]
+            right = labels[best] == labels[row]
+            values.append((right * np.cumsum(right) / np.arange(1, relevant + 1)).sum() / relevant)
+    return float(np.mean(values))
+
+
+def large_rows(path: str) -> list[Row]:
+    """A large catalogue: what the report costs, and an update after a hundredth of the items changed."""
+    with seealike.open(path) as catalog:
+        catalog.updated_lists(K)
+        count = len(catalog)
+    gone, new = _change(path, count)
+    made, update_s, said = _timed_update(path)
+    with seealike.open(path) as catalog:
+        started = time.perf_counter()
+        lists = catalog.reported(catalog.recommend_all(K))
+        whole = {entry.id: entry for entry in lists}
+        whole_s = time.perf_counter() - started
+        started = time.perf_counter()
+        report = lists.report()
+        report_s = time.perf_counter() - started
+        hubs_s, first_s, plain_s = _hub_seconds(catalog)
+    same = np.mean([set(whole[key].similar_ids) == set(entry.similar_ids) for key, entry in made.items()])
+    entries = sum(len(set(whole[key].similar_ids) & set(entry.similar_ids)) for key, entry in made.items())
+    shared = entries / sum(len(entry.similar_ids) for entry in made.values())
+    return [
+        Row(
+            f"update of {count:,} lists, {gone:,} items gone, {new:,} new",
+            f"{update_s:.1f} s, x {update_s / whole_s:.3f} of a run from nothing ({whole_s:.0f} s)",
+            "<= 0.1",
+            f"{said}; lists with the same items as from nothing {same:.4f}, entries {shared:.5f}",
+        ),
+        Row("report on them", f"{report_s:.1f} s at the end", "", f"skewness {report.skewness:.2f}"),
+        Row(
+            f"one search of {count:,}, --hub-correction",
+            f"{hubs_s * 1000:.2f} ms, x {hubs_s / plain_s:.2f}",
+            "",
+            f"measuring all items once takes {first_s:.1f} s, and is kept",
+        ),
+    ]
+
+
+def _timed_update(path: str) -> tuple[dict[str, SimilarList], float, str]:
+    started = time.perf_counter()
+    with seealike.open(path) as catalog:
+        lists = catalog.updated_lists(K)
+        made = {entry.id: entry for entry in lists}
+    took_s = time.perf_counter() - started
+    return made, took_s, f"{lists.changed:,} lists changed, {lists.remade:,} of them searched"
+
+
+def _change(path: str, count: int) -> tuple[int, int]:
+    """A third of the changed items goes, a third is new, and of a third the picture is another."""
+    rng = np.random.default_rng(7)
+    third = round(CHANGED * count / 3)
+    with seealike.open(path) as catalog:
+        ids = rng.permutation([item.id for item in catalog.items()])[: 3 * third].tolist()
+        _, vectors = catalog.vectors(ids)
+    noise = 1 + synthetic.NOISE * rng.standard_normal(vectors.shape, dtype=np.float32)
+    changed = (vectors * noise).astype(np.float16)
+    new = [
+        large.item_of(count * 10 + row if row >= third else int(ids[row]), changed[row].tobytes())
+        for row in range(2 * third)
+    ]
+
+    def apply(change: Change) -> None:
+        change.remove_ids([*ids[:third], *ids[2 * third :]])
+        change.insert(new)
+
+    store = SqliteStore(path)
+    writer = StoreWriter(store.database_path)
+    writer.rewrite(apply)
+    writer.close()
+    store.close()
+    return 2 * third, 2 * third
+
+
+def _hub_seconds(catalog: seealike.Catalog) -> tuple[float, float, float]:
+    """Of one search with the correction, of the first one, and of one without."""
+    _, vectors = catalog.vectors([item.id for item, _ in zip(catalog.items(), range(300), strict=False)])
+    seconds = []
+    started = time.perf_counter()
+    catalog.search_vectors(vectors[0], K, options=SearchOptions(hub_correction=True))
+    first_s = time.perf_counter() - started
+    for hub_correction in (True, False):
+        options = SearchOptions(hub_correction=hub_correction)
+        times = []
+        for row in vectors:
+            started = time.perf_counter()
+            catalog.search_vectors(row, K, options=options)
+            times.append(time.perf_counter() - started)
+        seconds.append(float(np.median(times)))
+    return seconds[0], first_s, seconds[1]
+
+
+def main() -> None:
+    for row in large_rows(sys.argv[2]):
+        print(f"| {row.what} | {row.value} | {row.goal} | {row.note} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -350,6 +350,8 @@ def derived(items: Sequence[Entry], examples: Examples, k: int, options: SearchO
     by_id = {entry.id: entry for entry in items}
     ranked = rankings(by_id, examples, options)
     weights = [example.weight for example in examples.like] if len(ranked) > 1 else [1.0]
+    if not options.pictures:
+        ranked = [one_a_product(ranking, by_id) for ranking in ranked]
     sequence = taking_turns(ranked, weights)
     if not options.pictures:
         sequence = one_a_product(sequence, by_id)
@@ -367,6 +369,8 @@ def derived(items: Sequence[Entry], examples: Examples, k: int, options: SearchO
             near[item_id] = 0
     beside = added(items, options)
     order = {item_id: round(score + beside[item_id], 6) for item_id, score in scores.items()}
+    if len(ranked) > 1:  # what comes earlier is more relevant
+        order = dict(zip(near, sorted((order[item_id] for item_id in near), reverse=True), strict=True))
     chosen = diverse(list(near), order, by_id, options, k) if options.diversity else list(near)[:k]
     return [Answer(one, scores[one], others(by_id, one, options), near[one]) for one in chosen]
 

@@ -59,3 +59,20 @@ def test_some_are_sure_long_before_everything_has_been_looked_at(tmp_path: Path)
     (found,) = candidates_of(view, searcher, [target(query, mix)], 60, SearchOptions(), None, None)
     assert 5 <= len(found) < 120
     store.close()
+
+
+@pytest.mark.parametrize("weight", [-0.5, 0.5])
+def test_a_least_score_leaves_out_no_item_for_what_counts_beside_it(tmp_path: Path, weight: float) -> None:
+    store = made_store(tmp_path)
+    commit(store, [new_item(f"{number:04}", number % 97 + 1) for number in range(ITEMS)])
+    searcher = searcher_of(store)
+    view = searcher.view()
+    query = vector(500).astype(np.float32)
+    similar = searcher.scores(view, query, view.keys)
+    least = float(np.sort(similar)[-30])
+    mix = Mix(1.0, (PerItem.of(view.keys, weight * np.random.default_rng(7).random(ITEMS)),))
+    options = SearchOptions(min_score=least)
+    (found,) = candidates_of(view, searcher, [target(query, mix)], 200, options, None, None)
+    assert found.whole  # nothing below is looked for
+    assert set(found.keys.tolist()) == set(view.keys[similar >= least].tolist()) - {3, 5}
+    store.close()

@@ -9,6 +9,8 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from seealike.errors import CatalogBusyError
 from seealike.recommend.candidates import Candidates, candidates_of
 from seealike.recommend.choosing import diverse, first_of_alike, first_of_each
@@ -20,6 +22,7 @@ from seealike.recommend.view import NamedVectors, VectorReader, VectorStore, Vie
 from seealike.types import Float16Array, Hit, Int64Array, Metadata
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
+NUMBERS_AT_ONCE = 1 << 25  # 256 MiB, for candidates of many lists and colours of many items
 DEEPER = 4  # times as many candidates, where too few were worth showing
 
 
@@ -127,6 +130,17 @@ def answer(
         StaleViewError: that generation cannot be read any more.
         UnknownItemError, UsageError: see ``hits``.
     """
+    at_once = max(1, NUMBERS_AT_ONCE // max(1, len(view))) if query.options.color else len(query.examples)
+    found: list[list[Result]] = []
+    for start in range(0, len(query.examples), at_once):
+        part = replace(query, examples=query.examples[start : start + at_once])
+        found += _answer(view, items, searcher, part, reader)
+    return found
+
+
+def _answer(
+    view: View, items: NamedVectors, searcher: Searcher, query: Query, reader: VectorReader | None
+) -> list[list[Result]]:
     products = _products_of(view, searcher, query)
     targets = targets_of(view, items, searcher, query, products)
     told_apart = None if query.options.pictures or (products and not products.code_of) else products
@@ -134,12 +148,15 @@ def answer(
     found: dict[int, list[Result]] = {}
     depth = _first_depth(query, told_apart)
     while waiting := [row for row in range(len(targets)) if row not in found]:
-        asked = [targets[row] for row in waiting]
-        deep = candidates_of(view, searcher, asked, depth, query.options, told_apart, reader)
-        for row, candidates in zip(waiting, deep, strict=True):
-            left = _worth_showing(candidates, query, told_apart, vectors_of)
-            if left is not None:
-                found[row] = _results(left, told_apart)
+        at_once = max(1, NUMBERS_AT_ONCE // (8 * depth))
+        for start in range(0, len(waiting), at_once):
+            rows = waiting[start : start + at_once]
+            asked = [targets[row] for row in rows]
+            deep = candidates_of(view, searcher, asked, depth, query.options, told_apart, reader)
+            for row, candidates in zip(rows, deep, strict=True):
+                left = _worth_showing(candidates, query, told_apart, vectors_of)
+                if left is not None:
+                    found[row] = _results(left, told_apart)
         depth *= DEEPER
     return [found[row] for row in range(len(targets))]
 
@@ -182,7 +199,9 @@ def _worth_showing(
         return None
     found = found.at(slice(wanted))
     if options.diversity:
-        found = found.at(diverse(found.order, vectors_of(found.keys), options.diversity, query.k))
+        # Turns are kept as they are: what comes earlier is more relevant.
+        relevance = found.order if options.combine is Combine.AVERAGE else np.sort(found.order)[::-1]
+        found = found.at(diverse(relevance, vectors_of(found.keys), options.diversity, query.k))
     return found.at(slice(query.k))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from seealike.recommend.choosing import first_of_each
 from seealike.recommend.filters import Among
 from seealike.recommend.mixing import PLAIN, Mix, mixed
 from seealike.recommend.products import Products
@@ -79,7 +80,8 @@ def candidates_of(
     Raises:
         StaleViewError: items of the view are gone by now.
     """
-    asked = depth + max((len(target.excluded) for target in targets), default=0)
+    asked = depth + min(depth, max((len(target.excluded) for target in targets), default=0))
+    least = -np.inf if options.min_score is None else options.min_score
     weights = weights_of(view, searcher, options)
     found: list[Candidates] = []
     for target, (similar, count) in zip(
@@ -90,14 +92,18 @@ def candidates_of(
         allowed = None if target.among is None else target.among.keys(searcher.columns(view))
         for vector, mix, alike in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
-                candidates = Candidates(*alike, alike[1], whole=whole)
+                ended = whole or bool(len(alike[1]) and alike[1][-1] < least)  # all others are lower still
+                candidates = Candidates(*alike, alike[1], whole=ended)
             else:
                 similarity_of = partial(searcher.scores, view, vector, metric=options.metric, reader=reader)
                 ranked = alike if mix.similarity else _by_component(mix, asked, allowed)
-                candidates = _sorted(mixed(ranked, mix, asked, similarity_of, whole=whole), view, whole=whole)
+                found_so = mixed(ranked, mix, asked, similarity_of, whole=whole, least=least)
+                candidates = _sorted(found_so, view)
                 if allowed is not None:  # what is mixed in knows no conditions
                     candidates = candidates.at(np.isin(candidates.keys, allowed))
             each.append(_eligible(candidates, target, options, products))
+        if len(each) > 1 and products is not None:  # turns are of products
+            each = [one.at(first_of_each(products.of(one.keys))) for one in each]
         found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
     return found
 
@@ -144,8 +150,8 @@ def _by_component(mix: Mix, k: int, allowed: Int64Array | None) -> Ranked:
     return keys, np.zeros(len(keys))
 
 
-def _sorted(found: tuple[Int64Array, Scores, Scores, Scores], view: View, *, whole: bool) -> Candidates:
-    keys, scores, order, shares = found
+def _sorted(found: tuple[Int64Array, Scores, Scores, Scores, bool], view: View) -> Candidates:
+    keys, scores, order, shares, whole = found
     places = np.lexsort((view.ranks_of(keys), -order))
     return Candidates(keys, scores, order, colour=shares, whole=whole).at(places)
 
@@ -159,10 +165,7 @@ def _eligible(
         own = np.fromiter(target.own, np.int64, len(target.own))
         out |= np.isin(products.of(found.keys), own)
     if options.min_score is not None:
-        low = found.scores < options.min_score
-        if low.any() and np.array_equal(found.scores, found.order):
-            found = replace(found, whole=True)  # all others are lower still
-        out |= low
+        out |= found.scores < options.min_score
     return found.at(~out) if out.any() else found
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from seealike.indexes import exact_scores
 from seealike.recommend.products import NO_PRODUCT
-from seealike.types import Float16Array, Int64Array
+from seealike.types import Float16Array, Float32Array, Int64Array
 from seealike.vectors import unit_rows
 
 _DOUBT = 2e-5  # what float32 products of vectors may be wrong by, and more
@@ -34,31 +34,30 @@ def first_of_alike(vectors: Float16Array, least: float, most: int) -> tuple[Int6
         The places, how many of those passed on the way were nearly equal to each (the first such one), and
         whether the walk ended before the items did: else more that are nearly equal may follow.
     """
-    alike = _alike(vectors, least)
-    places: list[int] = []
-    near: list[int] = []
-    ended = False
-    for place in range(len(vectors)):
-        before = np.flatnonzero(alike[place, places]) if places else places
-        if len(before):
-            near[before[0]] += 1
-        elif len(places) == most:
-            ended = True
-            break
-        else:
-            places.append(place)
-            near.append(0)
-    return np.array(places, dtype=np.int64), np.array(near, dtype=np.int64), ended
-
-
-def _alike(vectors: Float16Array, least: float) -> npt.NDArray[np.bool_]:
-    """Which pairs are nearly equal: as ``exact_scores`` says, which is asked in doubt. Shapes: (m, m)."""
     unit, wide = unit_rows(vectors), vectors.astype(np.float32)
-    rough = unit @ unit.T
-    alike = rough >= least
-    for one, other in np.argwhere(np.abs(rough - least) < _DOUBT):
-        alike[one, other] = exact_scores(wide[one : one + 1], vectors[other : other + 1])[0, 0] >= least
-    return np.asarray(alike)
+    stands_for = np.full(len(vectors), -1, dtype=np.int64)
+    places: list[int] = []
+    while len(left := np.flatnonzero(stands_for < 0)) and len(places) < most:
+        place, rest = int(left[0]), left
+        alike = _are_alike(unit[place], wide[place], unit[rest], vectors[rest], least)
+        alike[0] = True
+        stands_for[rest[alike]] = len(places)
+        places.append(place)
+    end = int(left[0]) if len(left) else len(vectors)
+    counts = np.bincount(stands_for[:end], minlength=len(places))
+    return np.array(places, dtype=np.int64), counts - 1, bool(len(left))
+
+
+def _are_alike(
+    unit: Float32Array, wide: Float32Array, units: Float32Array, vectors: Float16Array, least: float
+) -> npt.NDArray[np.bool_]:
+    """Which of some vectors are nearly equal to one: as ``exact_scores`` says, which is asked in doubt."""
+    rough = units @ unit
+    alike = np.asarray(rough >= least)
+    doubtful = np.flatnonzero(np.abs(rough - least) < _DOUBT)
+    if len(doubtful):
+        alike[doubtful] = exact_scores(wide[np.newaxis], vectors[doubtful])[0] >= least
+    return alike
 
 
 def diverse(

@@ -18,6 +18,7 @@ from seealike.indexes.scoring import DECIMALS
 from seealike.recommend.ranking import Ranked, Scores
 from seealike.types import Int64Array
 
+_ROUNDED = 10.0**-DECIMALS
 Valued = Callable[[Int64Array], Scores]
 
 
@@ -81,11 +82,11 @@ class PerItem:
 
 
 def mixed(
-    similar: Ranked, mix: Mix, depth: int, similarity_of: Valued, *, whole: bool
-) -> tuple[Int64Array, Scores, Scores, Scores]:
+    similar: Ranked, mix: Mix, depth: int, similarity_of: Valued, *, whole: bool, least: float
+) -> tuple[Int64Array, Scores, Scores, Scores, bool]:
     """Items, their scores, what they are sorted by, and what components have in their scores; in no order.
 
-    They are all that belong before any other.
+    They are all that belong before any other; the last value says whether there are no others.
 
     Args:
         similar: the most similar items, most similar first.
@@ -93,13 +94,17 @@ def mixed(
         depth: how far down each component is followed.
         similarity_of: the similarity of some items.
         whole: whether ``similar`` has all items there are; then these are given.
+        least: items of a lower score do not count as others.
     """
     keys = similar[0]
-    most = mix.similarity * similar[1][-1] if len(keys) else 0.0
+    most = most_similar = mix.similarity * similar[1][-1] if len(keys) else 0.0
     for component in mix.components if not whole else ():
         others, values = component.best(depth)
         keys = np.union1d(keys, others)
-        most += values[-1] if len(values) else 0.0
+        unseen = values[-1] if len(values) else 0.0
+        most += unseen
+        most_similar += unseen if component.is_similarity else 0.0
+    whole = whole or most_similar < least - _ROUNDED
     alone = mix.similarity * _known_or_asked(keys, similar, similarity_of)
     shares, added = np.zeros(len(keys)), np.zeros(len(keys))
     for component in mix.components:
@@ -109,8 +114,8 @@ def mixed(
             added += component.values(keys)
     scores = np.round(alone + shares, DECIMALS) + 0.0
     order = np.round(scores + added, DECIMALS) + 0.0
-    sure = np.full(len(keys), True) if whole else order > most + 10.0**-DECIMALS
-    return keys[sure], scores[sure], order[sure], np.round(shares[sure], DECIMALS)
+    sure = np.full(len(keys), True) if whole else order > most + _ROUNDED
+    return keys[sure], scores[sure], order[sure], np.round(shares[sure], DECIMALS), whole
 
 
 def _known_or_asked(keys: Int64Array, similar: Ranked, similarity_of: Valued) -> Scores:

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from seealike.errors import UnknownProductError
-from seealike.types import Int64Array
+from seealike.types import Int64Array, MetadataValue
 from seealike.wording import closest
 
 NO_PRODUCT = -1
@@ -48,6 +48,17 @@ class Products:
         return cls(column, keys, codes, {name: code for code, name in enumerate(names)}, keys[order], starts)
 
     @classmethod
+    def of_values(
+        cls, column: str, keys: Int64Array, codes: Int64Array, values: Sequence[MetadataValue]
+    ) -> Products:
+        """From the values of a column, by code. Those that are written alike, such as 1 and "1", are one."""
+        code_of: dict[str, int] = {}
+        merged = [code_of.setdefault(str(value), len(code_of)) for value in values]
+        return cls.of_codes(
+            column, keys, np.array([*merged, NO_PRODUCT], dtype=np.int64)[codes], tuple(code_of)
+        )
+
+    @classmethod
     def of_pairs(cls, column: str, keys: Int64Array, pairs: Iterable[tuple[int, str]]) -> Products:
         """From keys of items that have a product, and its name; those not among ``keys`` are ignored."""
         code_of: dict[str, int] = {}
@@ -66,9 +77,10 @@ class Products:
 
     @property
     def items_each(self) -> float:
-        """How many items a product has on average; 1 where there are no products."""
-        counts = self.counts[self.counts > 0]
-        return float(counts.mean()) if len(counts) else 1.0
+        """How many items a product has on average, one of none being a product of its own."""
+        single = int(self.starts[0])  # the code of no product is below all others
+        products = np.count_nonzero(self.counts) + single
+        return len(self.keys) / products if products else 1.0
 
     def fingerprints(self) -> Int64Array:
         """A number for every item that says which product it shows in every generation; 0 for none."""

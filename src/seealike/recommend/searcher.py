@@ -254,7 +254,7 @@ class Searcher:
     def _products_of(self, view: View, column: str) -> Products:
         if column != GROUP:
             said = self.columns(view).column(column)
-            return Products.of_codes(column, view.keys, said.codes, [str(value) for value in said.values])
+            return Products.of_values(column, view.keys, said.codes, said.values)
         state, pairs = self._store.groups()  # a tenth of the time that all columns take
         if state.generation != view.generation:
             raise StaleViewError

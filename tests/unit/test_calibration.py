@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -553,6 +554,11 @@ def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> Non
     assert list(scaled.updated_lists(5, options=told)) == list(scaled.recommend_all(5, options=told))
     with pytest.raises(UsageError, match="--at-least is for what one picture is to another"):
         scaled.recommend_all(options=replace(told, pictures=False), by_product=True)
+    coloured = replace(told, color=0.3)
+    for ask in (scaled.recommend_all, scaled.updated_lists, partial(scaled.similar, "0-0")):
+        with pytest.raises(UsageError, match="taken together, or colours"):
+            ask(options=coloured)
+    assert not any(hit.relation for hit in scaled.similar("0-0", options=replace(coloured, at_least=None)))
 
 
 def test_a_score_that_is_wanted_as_well_counts_where_it_is_higher(scaled: seealike.Catalog) -> None:

@@ -204,8 +204,8 @@ def is_scaled(one: Examples, options: SearchOptions) -> bool:
     direction. Pictures that take turns are each asked with alone.
     """
     alone = len(one.like) == 1 or (len(one.like) > 1 and options.combine is Combine.EACH)
-    alone = alone and not options.color
-    return alone and not one.dislike and all(like.text is None and like.product is None for like in one.like)
+    pictures = all(like.text is None and like.product is None for like in one.like)
+    return alone and pictures and not one.dislike and not options.color
 
 
 def with_least_score(
@@ -230,7 +230,7 @@ def with_least_score(
             f"nothing has been learnt here of what is {relation.value}, only of {known}; "
             "`seealike calibrate` says what that takes"
         )
-    if not all(is_scaled(one, options) for one in wanted):
+    if options.color or not all(is_scaled(one, options) for one in wanted):
         raise UsageError(
             "--at-least is for what one picture is to another: not for words, products, dislikes, several "
             "examples taken together, or colours"

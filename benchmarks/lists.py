@@ -33,10 +33,10 @@ Mask = npt.NDArray[np.bool_]
 
 def rows(data: Path, work: Path) -> list[Row]:
     clothing = work / "lists-clothing.catalog"
+    table, options = data / "clothing" / "catalogue.csv", IndexOptions(root=str(data / "clothing"))
     if not clothing.exists():
         with seealike.create(clothing) as catalog:
-            options = IndexOptions(root=str(data / "clothing"))
-            catalog.index(data / "clothing" / "catalogue.csv", options=options)
+            catalog.index(table, options=options)
     shop = work / "lists-shop"
     if not shop.exists():
         run_demo(str(shop))
@@ -44,6 +44,13 @@ def rows(data: Path, work: Path) -> list[Row]:
     with seealike.open(clothing) as catalog:
         kinds = {item.id: str(item.metadata["label"]) for item in catalog.items()}
         found += _wishes("clothes", catalog, kinds)
+        found.append(_update("clothes, `--update`, the first time", catalog))
+        found.append(_update("clothes, `--update`, nothing changed", catalog))
+        gone = sorted(kinds)[::50]
+        catalog.remove(gone)
+        found.append(_update(f"clothes, `--update`, {len(gone)} photos gone", catalog))
+        catalog.index(table, options=options)
+        found.append(_update(f"clothes, `--update`, {len(gone)} photos new", catalog))
     with seealike.open(shop / ".seealike") as catalog:
         kinds = {item.id: str(item.path).split("/")[-2] for item in catalog.items()}
         found += _wishes("drawn shop", catalog, kinds)
@@ -86,6 +93,20 @@ def _wishes(name: str, catalog: seealike.Catalog, kinds: dict[str, str]) -> list
         )
         found.append(Row(f"{name}, {wish}", told, "", f"right kind {np.mean(right):.3f}; {note}"))
     return found
+
+
+def _update(what: str, catalog: seealike.Catalog) -> Row:
+    """An update beside a run from nothing, and whether both give the same."""
+    started = time.perf_counter()
+    updated = catalog.updated_lists(K)
+    lists = list(updated)
+    took_s = time.perf_counter() - started
+    started = time.perf_counter()
+    anew = list(catalog.recommend_all(K))
+    anew_s = time.perf_counter() - started
+    same = "the same lists" if lists == anew else "other lists"
+    told = f"{same}; {updated.changed} of {len(lists)} changed, {updated.remade} made anew"
+    return Row(what, told, "the same lists", f"time x {took_s / anew_s:.2f}")
 
 
 def _map_at_r(vectors: Float32Array, labels: Words, known: Mask, *, hubs: bool) -> float:

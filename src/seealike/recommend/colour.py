@@ -26,6 +26,7 @@ from seealike.recommend.ranking import Ranked, Scores, converted
 from seealike.signatures import COLOUR_BYTES, colour_levels, palette_signature
 from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Signature
 
+FOLLOWED = 4096  # of the items whose colours are nearest, sorted once for a query
 SAMPLED = 256  # items whose pairs tell how scores are spread
 _STEEPEST = 2.0  # where the items' colours hardly differ, that is no reason to heed them more
 _SUMMED = 9  # decimals of a sum of many that do not depend on their order
@@ -94,7 +95,7 @@ class Colours:
         """What the colours of every item add to its score. ``vectors_of`` gives the vectors of keys."""
         likeness = self.likeness(wanted)
         if options.color == 1:
-            return ColourShare(self.keys, likeness)
+            return ColourShare.of(self.keys, likeness)
         metric = options.metric
         if metric not in self._scales:
             vectors = vectors_of(self.keys[self._sample])
@@ -102,28 +103,43 @@ class Colours:
             slope = min(deviation / self._deviation, _STEEPEST) if deviation and self._deviation else 1.0
             self._scales[metric] = slope, mean - slope * self._typical
         slope, offset = self._scales[metric]
-        return ColourShare(self.keys, options.color * (slope * likeness + offset))
+        return ColourShare.of(self.keys, options.color * (slope * likeness + offset))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColourShare:
-    """The component of one query. Shapes: keys, ascending, and numbers are (n,)."""
+    """The component of one query. ``best_places`` are of the greatest numbers, greatest first.
+
+    Shapes: keys, ascending, and numbers are (n,).
+    """
 
     keys: Int64Array
     numbers: Scores
+    best_places: Int64Array
     is_similarity: bool = True
+
+    @classmethod
+    def of(cls, keys: Int64Array, numbers: Scores) -> ColourShare:
+        """From the numbers of all items."""
+        return cls(keys, numbers, _greatest(numbers, FOLLOWED))
 
     def best(self, k: int) -> Ranked:
         """See ``Component``."""
-        places = np.arange(len(self.keys))
-        if k < len(places):
-            places = np.argpartition(-self.numbers, k)[:k]
-        places = places[np.argsort(-self.numbers[places], kind="stable")]
+        known = k <= len(self.best_places)
+        places = self.best_places[:k] if known else _greatest(self.numbers, k)
         return self.keys[places], self.numbers[places]
 
     def values(self, keys: Int64Array) -> Scores:
         """See ``Component``."""
         return np.asarray(self.numbers[np.searchsorted(self.keys, keys)])
+
+
+def _greatest(numbers: Scores, k: int) -> Int64Array:
+    """The places of the ``k`` greatest, or of all, greatest first."""
+    places = np.arange(len(numbers))
+    if k < len(places):
+        places = np.argpartition(-numbers, k)[:k]
+    return places[np.argsort(-numbers[places], kind="stable")]
 
 
 def colours_wanted(

@@ -57,7 +57,7 @@ def targets_of(
     named = _Named.looked_up(view, items, searcher, query.examples, products)
     shares = _colour_shares(view, searcher, named, query)
     columns = searcher.columns(view) if query.options.narrows else None
-    return [_target(one, named, query, products, columns, shares(one)) for one in query.examples]
+    return [_target(one, named, query, products, columns, shares) for one in query.examples]
 
 
 def _target(
@@ -66,7 +66,7 @@ def _target(
     query: Query,
     products: Products | None,
     columns: Columns | None,
-    mixes: tuple[Mix, ...] | None,
+    shares: Callable[[Examples], tuple[Mix, ...] | None],
 ) -> Target:
     keys = [key for example in (*one.like, *one.dislike) for key in named.keys_of(example)]
     own: frozenset[int] = frozenset()
@@ -77,6 +77,7 @@ def _target(
     if columns is not None:
         liked = [key for example in one.like for key in named.keys_of(example)]
         among = Among.of(query.options, columns, np.array(liked, dtype=np.int64))
+    mixes = shares(one)
     return Target(vectors, weights, mixes or (PLAIN,) * len(vectors), frozenset(keys), own, among)
 
 

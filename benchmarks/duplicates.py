@@ -176,10 +176,8 @@ def _drawn(work: Path) -> Row:
         report = find_duplicates(catalog)
     copies = same = other = 0
     for group in report.groups:
-        for member in group.members:
-            if member.item.id == group.centre:
-                continue
-            both = {groups_of[member.item.id], groups_of[group.centre]}
+        for member in group.dropped:
+            both = {groups_of[member.item.id], groups_of[group.kept[0].item.id]}
             copies, same, other = copies + (None in both), same + (len(both) == 1), other + (len(both) == 2)
             other -= None in both and len(both) == 2
     told = f"{copies} of 12 copies; {same} pairs of one product, {other} of different ones"

@@ -36,7 +36,10 @@ def test_every_format_says_the_same(made: Path, typed: Call) -> None:
     assert kept == {"0.jpg": True, "best/0 again.jpg": False, "1.jpg": True, "best/1 small.png": False}
     assert {group["weakest"]["id"] for group in groups} <= set(kept)
     rows = csv.DictReader(io.StringIO(typed("duplicates", "-C", made / "photos", "--format", "csv").out))
-    assert {row["id"]: row["keep"] == "keep" for row in rows} == kept
+    listed = list(rows)
+    assert {row["id"]: row["keep"] == "keep" for row in listed} == kept
+    levels = {row["id"]: row["level"] for row in listed}
+    assert levels == {"0.jpg": "", "best/0 again.jpg": "exact", "1.jpg": "", "best/1 small.png": "near"}
     lines = typed("duplicates", "-C", made / "photos", "--format", "jsonl").out.splitlines()
     assert {row["id"]: row["keep"] == "keep" for row in map(json.loads, lines)} == kept
     paths = typed("duplicates", "-C", made / "photos", "--format", "paths", "-0").out
@@ -62,7 +65,12 @@ def test_moved_and_moved_back(made: Path, typed: Call, tmp_path: Path) -> None:
     photos, out = tmp_path / "own" / "photos", tmp_path / "own" / "out"
     before = sorted(path.relative_to(photos) for path in photos.rglob("*.*g"))
     options = ("-C", photos, "--keep", "folder", "--folder", photos / "best", "--move-to", out)
-    assert "2 pictures would be moved" in typed("duplicates", *options, "--dry-run").err
+    planned = typed("duplicates", *options, "--dry-run")
+    assert "2 pictures would be moved" in planned.err
+    wanted = {(str(photos / name), str(out / name)) for name in ("0.jpg", "1.jpg")}
+    assert {tuple(line.split(" -> ")) for line in planned.out.splitlines()} == wanted
+    as_csv = csv.DictReader(io.StringIO(typed("duplicates", *options, "--dry-run", "--format", "csv").out))
+    assert {(row["from"], row["to"]) for row in as_csv} == wanted
     assert not out.exists()
     moved = typed("duplicates", *options)
     assert (moved.code, moved.out) == (0, "")
@@ -71,6 +79,8 @@ def test_moved_and_moved_back(made: Path, typed: Call, tmp_path: Path) -> None:
     again = typed("duplicates", *options)
     assert (again.code, "0 pictures moved, 0 left, 2 gone" in again.err) == (0, True)
     assert typed("duplicates", "--undo", out / "seealike-moved-1.jsonl").code == 0
+    twice = typed("duplicates", "--undo", out / "seealike-moved-1.jsonl")
+    assert "0 pictures moved, 0 left, 0 gone, 2 already back" in twice.err
     assert sorted(path.relative_to(photos) for path in photos.rglob("*.*g")) == before
 
 

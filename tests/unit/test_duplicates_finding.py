@@ -133,7 +133,8 @@ def test_a_plain_picture_agrees_with_nothing() -> None:
 
 def test_every_kind_of_copy_is_found_and_nothing_else(copies: Path) -> None:
     with opened(copies) as catalog:
-        report = find_duplicates(catalog, DuplicateOptions(min_likeness=0.75))  # its encoder sees no likeness
+        options = DuplicateOptions(min_likeness=0.75, keep=(KeepRule.FIRST,))  # its encoder sees no likeness
+        report = find_duplicates(catalog, options)
     wanted = {
         frozenset({f"{number}.jpg", *(f"{name}/{number}.jpg" for name in CHANGES)}) for number in range(2)
     }
@@ -229,6 +230,60 @@ def test_a_picture_without_a_group_joins_no_two_products(tmp_path: Path) -> None
         closest = catalog.similar("0", 1, options=SearchOptions(pictures=True)).ids[0]
         report = find_duplicates(catalog, DuplicateOptions(Level.PRODUCT, min_score=-1))
     assert partition(report) == {frozenset({"0", closest})}
+
+
+def shop(folder: Path, rows: dict[str, tuple[Image.Image, str]]) -> seealike.Catalog:
+    """Of pictures by name, with their group."""
+    lines = ["id,path,group"]
+    for name, (image, group) in rows.items():
+        save(image, folder / "photos" / f"{name}.png")
+        lines.append(f"{name},photos/{name}.png,{group}")
+    (folder / "items.csv").write_text("\n".join(lines))
+    return catalogue_of(folder, folder / "items.csv")
+
+
+@pytest.mark.parametrize("level", [Level.NEAR, Level.PRODUCT])
+def test_pictures_of_two_products_are_duplicates_by_their_bytes_alone(tmp_path: Path, level: Level) -> None:
+    small = photograph(3, SIZE).resize((150, 200))
+    rows = {"a": (photograph(3, SIZE), "shirt"), "b": (small, "blouse"), "c": (small, "skirt")}
+    with shop(tmp_path, rows) as catalog:
+        report = find_duplicates(catalog, DuplicateOptions(level, min_likeness=0.7, min_score=-1))
+    assert partition(report) == {frozenset("bc")}
+    assert report.emptied == ("skirt",)
+
+
+def test_views_of_one_product_are_kept_and_its_same_picture_is_not(tmp_path: Path) -> None:
+    image = photograph(3, SIZE)
+    other = marked(ImageEnhance.Brightness(cut(image, 0.8, 0.2, 0.7)).enhance(1.2))
+    rows = {"a": (other, ""), "b": (other, "shirt"), "c": (image, "shirt"), "d": (image, "shirt")}
+    with shop(tmp_path, rows) as catalog:
+        report = find_duplicates(catalog, DuplicateOptions(min_likeness=0.7))
+    assert partition(report) == {frozenset("acd")}  # not the shirt's other view, whose bytes are those of a
+    assert report.emptied == ()
+
+
+def test_where_rules_are_equal_the_picture_that_nobody_named_goes(tmp_path: Path) -> None:
+    image = photograph(3, SIZE)
+    with shop(tmp_path, {"a": (image, ""), "b": (image, "shirt")}) as catalog:
+        (group,) = find_duplicates(catalog).groups
+        (first,) = find_duplicates(catalog, DuplicateOptions(keep=(KeepRule.FIRST,))).groups
+    assert [member.item.id for member in group.members] == ["b", "a"]
+    assert group.kept[0].why == "with a group or metadata, the other without group and metadata"
+    assert first.kept[0].item.id == "a"
+
+
+def test_what_is_dropped_is_alike_the_kept_one_itself_and_says_how(tmp_path: Path) -> None:
+    """The middle of three cuts is alike both others, which share too little."""
+    wide = photograph(7, (1020, 300))
+    for number, left in enumerate((0, 60, 120)):
+        size = (720, 300) if number else (1440, 600)
+        save(wide.crop((left, 0, left + 720, 300)).resize(size), tmp_path / "photos" / f"{number}.png")
+    with catalogue_of(tmp_path) as catalog:
+        (group,) = find_duplicates(catalog, DuplicateOptions(min_likeness=0.6)).groups
+    assert [(member.item.id, member.kept) for member in group.members] == [("0.png", True), ("1.png", False)]
+    assert group.centre == "0.png"
+    assert group.dropped[0].link.level is Level.NEAR
+    assert group.dropped[0].link.likeness < 1
 
 
 # -- stars -------------------------------------------------------------------------------------------

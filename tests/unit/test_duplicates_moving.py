@@ -93,7 +93,7 @@ def test_whatever_files_are_called_they_move_with_their_folders_and_back(
     assert (len(back.moved), back.left) == (len(groups), ())
     assert contents(folder) == before
     again = move_back(report.undo)
-    assert (again.moved, again.left, again.gone) == ((), (), len(groups))
+    assert (again.moved, again.left, again.gone, again.back) == ((), (), 0, len(groups))
 
 
 def test_a_second_run_moves_nothing_and_index_then_forgets_what_was_moved(

@@ -12,10 +12,10 @@ import numpy as np
 
 from seealike.catalog import SearchOptions, default_workers
 from seealike.duplicates.decisions import Decisions
-from seealike.duplicates.keeping import Facts, described, with_real_folders
+from seealike.duplicates.keeping import described, with_real_folders
 from seealike.duplicates.registration import Int8Array, agreements
 from seealike.duplicates.stars import Links, linked, stars, strength
-from seealike.duplicates.values import DuplicateOptions, DuplicateReport, Level, Link
+from seealike.duplicates.values import DuplicateGroup, DuplicateOptions, DuplicateReport, Level, Link
 from seealike.errors import UnknownItemError
 from seealike.signatures import COLOUR_BYTES, HASH_BYTES
 from seealike.types import Float32Array, Int64Array, PixelArray, Progress, ProgressCallback, unwatched
@@ -31,6 +31,7 @@ _TIMES_DEEPER = 4
 _FEW = 3  # different pictures in a list, below which it is full of the same one
 _MANY = 4  # near duplicates, from which on a centre may have more than its neighbours tell
 _COLOURS = 0.3  # how alike the colours of near duplicates are at least: a shirt in red is none of one in blue
+_SAME_VIEW = 0.97  # how alike pictures of one product are at least: its other views are wanted
 _PAIRS_AT_ONCE = 4096
 _COSINE_SHARE, _COLOUR_SHARE = 0.12, 0.08  # of the likeness; the rest is how well they agree
 _SINGLE = SearchOptions(pictures=True)
@@ -43,7 +44,7 @@ def find_duplicates(
     decisions: Decisions = Decisions(),
     progress: ProgressCallback | None = None,
 ) -> DuplicateReport:
-    """Groups of pictures that are duplicates of their group's centre, and which one of each group to keep.
+    """Groups of pictures that are duplicates of the one of them that is kept.
 
     The same catalogue and options give the same groups. Time and memory grow with the number of items.
 
@@ -63,11 +64,19 @@ def find_duplicates(
     finder = _Finder(catalog, items, options, decisions, report)
     if options.level is not Level.EXACT:
         finder.look()
-    found = [*finder.groups()]
-    groups = described(catalog, found, options, decisions, report)
+    groups = described(catalog, [*finder.groups()], finder.alike, options, decisions, report)
     unsigned = 0 if options.level is Level.EXACT else int((~items.signed).sum())
     took_s = time.perf_counter() - started
-    return DuplicateReport(groups, len(items.ids), unsigned, finder.settled, took_s)
+    return DuplicateReport(
+        groups, len(items.ids), unsigned, finder.settled, took_s, emptied=_emptied(items, groups)
+    )
+
+
+def _emptied(items: _Items, groups: Sequence[DuplicateGroup]) -> tuple[str, ...]:
+    """Groups of the catalogue none of whose pictures would be left."""
+    dropped = {member.item.id for group in groups for member in group.dropped}
+    left = {name for one, name in zip(items.ids, items.groups, strict=True) if one not in dropped}
+    return tuple(sorted({name for name in items.groups if name is not None} - left))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +105,9 @@ class _Items:
             row if digest is None else firsts.setdefault(digest, row) for row, digest in enumerate(digests)
         ]
         groups: list[str | None] = [None] * len(ids)
-        if level is Level.PRODUCT:
-            for item in catalog.items():
-                if item.id in row_of:
-                    groups[row_of[item.id]] = item.group
+        for item in catalog.items():
+            if item.id in row_of:
+                groups[row_of[item.id]] = item.group
         hashes = np.zeros((0 if level is Level.EXACT else len(ids), HASH_BYTES), dtype=np.int8)
         colours = np.zeros((len(hashes), COLOUR_BYTES), dtype=np.uint8)
         signed = np.zeros(len(ids), dtype=bool)
@@ -110,6 +118,11 @@ class _Items:
                 colours[row] = np.frombuffer(signature.colour, dtype=np.uint8)
                 signed[row] = True
         return cls(ids, digests, np.array(first, dtype=np.int64), groups, hashes, colours, signed, row_of)
+
+    def are_apart(self, one: int, other: int) -> bool:
+        """Whether two pictures are said to show different products."""
+        ours, theirs = self.groups[one], self.groups[other]
+        return ours is not None and theirs is not None and ours != theirs
 
     def likeness(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> Float32Array:
         """How alike pairs with these scores are; -1 where they cannot be compared. Shapes: (m,)."""
@@ -173,7 +186,8 @@ class _Finder:
         self._compare(*map(np.concatenate, zip(*blocks, strict=True)), told=True)
         for row in starved:
             self._deepen(row, lambda _: True, while_full=self._is_starved)
-        self._link_products()
+        if self._options.level is Level.PRODUCT:
+            self._link_products()
 
     def _is_starved(self, row: int, similar_ids: Sequence[str]) -> bool:
         """Whether a list has hardly anything but copies of a few files."""
@@ -218,15 +232,24 @@ class _Finder:
     def _link_few(
         self, one: Int64Array, other: Int64Array, scores: Float32Array, likeness: Float32Array
     ) -> None:
-        options, items = self._options, self._items
-        near = likeness >= options.min_likeness
-        for at in np.flatnonzero(near).tolist():
-            self._link(int(one[at]), int(other[at]), Link(Level.NEAR, float(likeness[at])))
-        if options.level is Level.PRODUCT:
-            for at in np.flatnonzero(~near & (scores >= options.min_score)).tolist():
-                row, mate = int(one[at]), int(other[at])
-                if items.groups[row] is None or items.groups[mate] is None:
-                    self._link(row, mate, Link(Level.PRODUCT, float(scores[at])))
+        for row, mate, score, value in zip(
+            one.tolist(), other.tolist(), scores.tolist(), likeness.tolist(), strict=True
+        ):
+            link = self._judged(row, mate, score, value)
+            if link is not None:
+                self._link(row, mate, link)
+
+    def _judged(self, row: int, mate: int, score: float, likeness: float) -> Link | None:
+        """How two different files are duplicates, as of what was measured; ``None`` if they are none."""
+        items, options = self._items, self._options
+        if items.are_apart(row, mate):
+            return None
+        views = items.groups[row] is not None and items.groups[row] == items.groups[mate]
+        if likeness >= max(options.min_likeness, _SAME_VIEW if views else 0):
+            return Link(Level.NEAR, likeness)
+        if options.level is Level.PRODUCT and (views or score >= options.min_score):
+            return Link(Level.PRODUCT, 0.0 if views else score)
+        return None
 
     def _link(self, one: int, other: int, link: Link) -> None:
         pair = (min(one, other), max(one, other))
@@ -277,18 +300,48 @@ class _Finder:
 
     # -- groups ------------------------------------------------------------------------------------
 
-    def groups(self) -> Iterator[tuple[str, Mapping[str, Facts]]]:
-        """Centres, and the members with their links, each group's in id order; the surest groups first."""
-        found = []
-        inside: set[int] = set()
-        for centre, members in stars(self._links, self._complete):
-            inside.update((centre, *members))
-            found.append((centre, {centre: Link(Level.EXACT, 1.0), **members}))
-        found += [(row, {row: Link(Level.EXACT, 1.0)}) for row in self._copies if row not in inside]
-        grown = [one for one in (self._with_copies(*group) for group in found) if len(one[1]) > 1]
-        for centre, links in sorted(grown, key=_certainty, reverse=True):
-            ids, digests = self._items.ids, self._items.digests
-            yield ids[centre], {ids[row]: Facts(link, digests[row]) for row, link in sorted(links.items())}
+    def groups(self) -> Iterator[Mapping[str, bytes | None]]:
+        """Ids of pictures that are alike a centre, and their digests, each group's in id order."""
+        firsts = [{centre, *members} for centre, members in stars(self._links, self._complete)]
+        inside = set().union(*firsts)
+        firsts += [
+            {first} for first, copies in self._copies.items() if first not in inside and len(copies) > 1
+        ]
+        ids, digests = self._items.ids, self._items.digests
+        for group in firsts:
+            rows = sorted(copy for first in group for copy in self._copies[first])
+            yield {ids[row]: digests[row] for row in rows}
+
+    def alike(self, one: str, others: Sequence[str]) -> dict[str, Link]:
+        """Those of a group that are duplicates of one of it, with how they are: nothing lies between."""
+        items, links = self._items, {}
+        row = items.row_of[one]
+        for other in others:
+            mate = items.row_of[other]
+            if self._are_settled(row, mate):
+                self._settled.add((min(row, mate), max(row, mate)))
+            elif (link := self._between(row, mate)) is not None:
+                links[other] = link
+        return links
+
+    def _between(self, row: int, mate: int) -> Link | None:
+        items, options = self._items, self._options
+        one, other = int(items.first[row]), int(items.first[mate])
+        if one == other:
+            return Link(Level.EXACT, 1.0)
+        if options.level is Level.EXACT or items.are_apart(row, mate):
+            return None
+        known = self._links.get(one, {}).get(other)
+        if known is not None:  # of files with the same bytes, each may have a group of its own
+            is_near = known.level is Level.NEAR
+            return self._judged(row, mate, -1.0, known.likeness) if is_near else known
+        try:
+            _, (ours, theirs) = self._catalog.vectors([items.ids[row], items.ids[mate]])
+        except UnknownItemError:  # removed meanwhile
+            return None
+        score = np.array([ours @ theirs], dtype=np.float32)
+        likeness = items.likeness(np.array([one]), np.array([other]), score)
+        return self._judged(row, mate, float(score[0]), float(likeness[0]))
 
     def _complete(self, centre: int, is_free: Callable[[int], bool]) -> None:
         """Find what a new centre may have more of than it has links to; of products, one is enough."""
@@ -313,20 +366,3 @@ class _Finder:
             for row, link in links.items()
             if link.level is not Level.PRODUCT or groups[row] in (None, own)
         }
-
-    def _with_copies(self, centre: int, links: Mapping[int, Link]) -> tuple[int, dict[int, Link]]:
-        """A group with all files of the same bytes, but those that were kept beside the centre on purpose."""
-        members = {}
-        for row, link in links.items():
-            for copy in self._copies[row]:
-                if copy != centre and self._are_settled(centre, copy):
-                    self._settled.add((min(centre, copy), max(centre, copy)))
-                else:
-                    members[copy] = link
-        return centre, members
-
-
-def _certainty(group: tuple[int, Mapping[int, Link]]) -> tuple[tuple[int, float], int, int]:
-    """What is greater for a group that is surer, then larger, then earlier."""
-    centre, links = group
-    return min(map(strength, links.values())), len(links), -centre

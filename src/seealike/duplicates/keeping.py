@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from seealike.duplicates.decisions import Content, Decisions
+from seealike.duplicates.stars import strength
 from seealike.duplicates.values import DuplicateGroup, DuplicateOptions, KeepRule, Level, Link, Member
 from seealike.errors import UnknownItemError, UsageError
 from seealike.images.limits import DecodeError
@@ -24,68 +25,101 @@ _STRICTNESS = list(Level)
 DECIDED = "decided"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What finding tells of a member."""
-
-    link: Link
-    sha256: bytes | None
+Alike: TypeAlias = Callable[[str, Sequence[str]], Mapping[str, Link]]
+_ITSELF = Link(Level.EXACT, 1.0)
+_NOT_ALIKE = Link(Level.PRODUCT, 0.0)
 
 
 def described(
     catalog: Catalog,
-    found: Sequence[tuple[str, Mapping[str, Facts]]],
+    found: Sequence[Mapping[str, bytes | None]],
+    alike: Alike,
     options: DuplicateOptions,
     decisions: Decisions,
     progress: ProgressCallback,
 ) -> tuple[DuplicateGroup, ...]:
-    """Groups with what their files are now, and who is kept; those with nothing to drop are left out."""
-    groups = []
-    for done, (centre, facts) in enumerate(found, start=1):
-        group = _group(catalog, centre, facts, options, decisions)
-        if group is not None:
-            groups.append(group)
+    """Groups round the one to keep, with what their files are now, the surest first.
+
+    Args:
+        catalog: whose pictures.
+        found: ids and digests of pictures that are alike one of them, not necessarily each other.
+        alike: which pictures are duplicates of one, and how.
+        options: with the rules.
+        decisions: that count more than rules.
+        progress: called after each of ``found``.
+    """
+    groups: list[DuplicateGroup] = []
+    for done, digests in enumerate(found, start=1):
+        rest = _ordered(catalog, digests, options)
+        while len(rest) > 1:
+            links = alike(rest[0].item.id, [one.item.id for one in rest[1:]])
+            part = [rest[0], *(one for one in rest if one.item.id in links)]
+            group = _group(part, links, alike, options, decisions)
+            if group is not None:
+                groups.append(group)
+            rest = [one for one in rest[1:] if one.item.id not in links]
         progress(Progress("files", done, len(found)))
-    return tuple(groups)
+    return tuple(sorted(groups, key=_uncertainty))
+
+
+def _uncertainty(group: DuplicateGroup) -> tuple[int, float, int, str]:
+    """What is less for a group that is surer, then larger, then earlier."""
+    weakest = group.weakest.link
+    return _STRICTNESS.index(weakest.level), -weakest.likeness, -len(group.members), group.centre
+
+
+def _ordered(
+    catalog: Catalog, digests: Mapping[str, bytes | None], options: DuplicateOptions
+) -> list[_Candidate]:
+    """Pictures, the one to keep first; without those that were removed meanwhile."""
+    candidates = []
+    for item_id, sha256 in digests.items():
+        try:
+            candidates.append(_candidate(catalog.item(item_id), sha256))
+        except UnknownItemError:
+            continue
+    return sorted(candidates, key=lambda one: _preference(one, options))
 
 
 def _group(
-    catalog: Catalog,
-    centre: str,
-    facts: Mapping[str, Facts],
+    ordered: Sequence[_Candidate],
+    links: Mapping[str, Link],
+    alike: Alike,
     options: DuplicateOptions,
     decisions: Decisions,
 ) -> DuplicateGroup | None:
-    candidates = []
-    for item_id, known in facts.items():
-        try:
-            candidates.append(_candidate(catalog.item(item_id), known))
-        except UnknownItemError:  # removed meanwhile
-            continue
-    if len(candidates) < 2 or centre not in {one.item.id for one in candidates}:
-        return None
-    contents: dict[str, Content] = {one.item.id: (one.item.id, one.facts.sha256) for one in candidates}
+    """The first of some pictures with those that are alike it; ``None`` if there is nothing to drop."""
+    contents: dict[str, Content] = {one.item.id: (one.item.id, one.sha256) for one in ordered}
     kept = decisions.kept_of(contents.values())
-    ordered = sorted(candidates, key=lambda one: _preference(one, options))
     if kept is None:
-        members = [_by_rule(one, ordered, options) for one in ordered]
+        members = [_by_rule(one, ordered, links.get(one.item.id, _ITSELF), options) for one in ordered]
     else:
-        members = [_member(one, contents[one.item.id] in kept, DECIDED) for one in ordered]
+        members = _decided(ordered, {item_id for item_id, _ in kept}, alike)
     if all(member.kept for member in members):
         return None
     members.sort(key=lambda m: (not m.kept, _STRICTNESS.index(m.link.level), -m.link.likeness, m.item.id))
-    return DuplicateGroup(tuple(members), centre, decided=kept is not None)
+    return DuplicateGroup(tuple(members), ordered[0].item.id, decided=kept is not None)
+
+
+def _decided(ordered: Sequence[_Candidate], kept: set[str], alike: Alike) -> list[Member]:
+    members = []
+    for one in ordered:
+        links = {} if one.item.id in kept else alike(one.item.id, sorted(kept))
+        best = max(links.values(), key=strength, default=_NOT_ALIKE)
+        stays = one.item.id in kept
+        members.append(_member(one, _ITSELF if stays else best, stays, DECIDED))
+    return members
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     item: Item
-    facts: Facts
+    sha256: bytes | None
     size_bytes: int | None
     format: str
 
 
-def _candidate(item: Item, facts: Facts) -> _Candidate:
+def _candidate(item: Item, sha256: bytes | None) -> _Candidate:
     size, kind = None, ""
     if item.path is not None:
         try:
@@ -94,7 +128,7 @@ def _candidate(item: Item, facts: Facts) -> _Candidate:
                 kind = str(sniff(file.read(_HEAD_BYTES)).value)
         except (OSError, ValueError, DecodeError):
             pass
-    return _Candidate(item, facts, size, kind)
+    return _Candidate(item, sha256, size, kind)
 
 
 # -- rules -----------------------------------------------------------------------------------------
@@ -121,6 +155,11 @@ def _rules(options: DuplicateOptions) -> list[Callable[[_Candidate], _Value]]:
         place = places[0] if places else len(options.folders)
         return place, f"folder {options.folders[place]}" if places else "in no folder that was named"
 
+    def known(one: _Candidate) -> _Value:
+        """A copy that nobody has named goes, rather than the product."""
+        named = bool(one.item.group or one.item.metadata)
+        return not named, "with a group or metadata" if named else "without group and metadata"
+
     def first(one: _Candidate) -> _Value:
         return 0, one.item.id
 
@@ -131,7 +170,7 @@ def _rules(options: DuplicateOptions) -> list[Callable[[_Candidate], _Value]]:
         KeepRule.FOLDER: folder,
         KeepRule.FIRST: first,
     }
-    return [looks[rule] for rule in options.keep]
+    return [*(looks[rule] for rule in options.keep), *(() if KeepRule.FIRST in options.keep else (known,))]
 
 
 def with_real_folders(catalog: Catalog, options: DuplicateOptions) -> DuplicateOptions:
@@ -160,23 +199,23 @@ def _is_below(inside: str, folder: str) -> bool:
 
 def _preference(one: _Candidate, options: DuplicateOptions) -> tuple[object, ...]:
     """What sorts the one to keep to the front: a file that is there, then the rules, then the id."""
-    ranks: list[object] = [one.size_bytes is None]
-    for rule, look in zip(options.keep, _rules(options), strict=True):
-        ranks.append(one.item.id if rule is KeepRule.FIRST else look(one)[0])
-    return (*ranks, one.item.id)
+    before = options.keep.index(KeepRule.FIRST) if KeepRule.FIRST in options.keep else None
+    return (one.size_bytes is None, *(look(one)[0] for look in _rules(options)[:before]), one.item.id)
 
 
-def _by_rule(one: _Candidate, ordered: Sequence[_Candidate], options: DuplicateOptions) -> Member:
+def _by_rule(one: _Candidate, ordered: Sequence[_Candidate], link: Link, options: DuplicateOptions) -> Member:
     kept = one is ordered[0]
     rival = ordered[1] if kept else ordered[0]
     if (one.size_bytes is None) != (rival.size_bytes is None):
-        return _member(one, kept, "the other file is gone" if kept else "its file is gone")
+        return _member(one, link, kept, "the other file is gone" if kept else "its file is gone")
     for look in _rules(options):
         ours, theirs = look(one), look(rival)
         if ours[0] != theirs[0]:
-            return _member(one, kept, f"{ours[1]}, {'the other' if kept else 'the kept one'} {theirs[1]}")
-    return _member(one, kept, "all equal: the first id" if kept else "all equal: a later id")
+            return _member(
+                one, link, kept, f"{ours[1]}, {'the other' if kept else 'the kept one'} {theirs[1]}"
+            )
+    return _member(one, link, kept, "all equal: the first id" if kept else "all equal: a later id")
 
 
-def _member(one: _Candidate, kept: bool, why: str) -> Member:
-    return Member(one.item, one.facts.link, one.facts.sha256, one.size_bytes, one.format, kept, why)
+def _member(one: _Candidate, link: Link, kept: bool, why: str) -> Member:
+    return Member(one.item, link, one.sha256, one.size_bytes, one.format, kept, why)

@@ -50,6 +50,7 @@ class MoveReport:
         gone: how many files were there no more, moved by an earlier run perhaps.
         undo: the list that moves them back; ``None`` where nothing was moved.
         dry_run: whether nothing was to be moved.
+        back: how many files of a list are back at their place already.
     """
 
     moved: tuple[tuple[str, str], ...]
@@ -57,6 +58,7 @@ class MoveReport:
     gone: int
     undo: str | None = None
     dry_run: bool = False
+    back: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,18 @@ def move_back(undo: str, *, files: FileSystem | None = None) -> MoveReport:
         StorageError: it cannot be read.
     """
     disk = files or FileSystem()
-    moved, left, gone = [], [], 0
+    moved, left, gone, back = [], [], 0, 0
     for move in _read_list(undo):
         if not os.path.lexists(move.target):
-            gone += 1
+            is_back = _holds(move.source, move.sha256)
+            back, gone = back + is_back, gone + (not is_back)
             continue
         why = _moved(_Move(move.target, move.source, move.sha256), disk)
         if why:
             left.append(Left(move.target, why))
         else:
             moved.append((move.target, move.source))
-    return MoveReport(tuple(moved), tuple(left), gone)
+    return MoveReport(tuple(moved), tuple(left), gone, back=back)
 
 
 # -- what is to be moved ---------------------------------------------------------------------------

@@ -208,13 +208,12 @@ def _card(
     )
     size = "file gone" if member.size_bytes is None else _size(member.size_bytes)
     facts = " · ".join(filter(None, (f"{item.width_px} × {item.height_px}", size, member.format)))
-    is_centre = item.id == group.centre
     alike = (
-        "the others are alike this one"
-        if is_centre
+        "the others are compared with this one"
+        if member.kept
         else f"{_WORDS[member.link.level]}, {member.link.likeness:.2f}"
     )
-    weakest = " weakest" if member is group.weakest and not is_centre else ""
+    weakest = " weakest" if member is group.weakest and not member.kept else ""
     pressed = "true" if member.kept else "false"
     return (
         f'<li class="card"><figure><div class="frame"><div class="picture {kind or ""}">{shown}</div></div>'

@@ -71,13 +71,13 @@ class DuplicateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How a picture is alike the centre of its group.
+    """How a picture that is not kept is alike the one that is kept for it.
 
     Args:
         level: the strictest that holds.
         likeness: of the same bytes 1; of near duplicates, how well one agrees with a window of the other,
             their cosine similarity, and how alike their colours are, weighted 80, 12 and 8; else the cosine
-            similarity, or 0 where only their group says that they show one product.
+            similarity, or 0 where only their group, or a person, says that they show one product.
     """
 
     level: Level
@@ -90,7 +90,7 @@ class Member:
 
     Args:
         item: the picture.
-        link: to the centre; of the centre itself, exact.
+        link: to the kept one; to the most alike where a person kept several. Of a kept one, exact.
         sha256: of its file as it was indexed; ``None`` where it was no file's.
         size_bytes: of its file now; ``None`` where that is gone.
         format: what its file is by its first bytes, such as ``JPEG``; empty where nobody knows.
@@ -109,11 +109,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Pictures each of which is alike the centre; not necessarily each other.
+    """Pictures each of which is alike the one that the rules keep; not necessarily each other.
 
     Args:
         members: the kept ones first, then by how alike they are; two at least.
-        centre: the id of the one that all others are alike.
+        centre: the id of the one that all others are alike; it is kept unless a person decided else.
         decided: whether somebody has said which ones are kept; else a rule has.
     """
 
@@ -123,7 +123,7 @@ class DuplicateGroup:
 
     @property
     def weakest(self) -> Member:
-        """The member that is the least alike the centre."""
+        """The member that is the least alike the kept one."""
         strictness = list(Level)
         return min(self.members, key=lambda m: (-strictness.index(m.link.level), m.link.likeness))
 
@@ -148,6 +148,7 @@ class DuplicateReport:
         unsigned: how many of them have no signature yet, and so no near duplicates; ``index`` makes it.
         settled: how many pairs were left out because both were kept on purpose.
         took_s: how long it took.
+        emptied: groups of the catalogue that would lose all their pictures.
     """
 
     groups: tuple[DuplicateGroup, ...]
@@ -155,3 +156,4 @@ class DuplicateReport:
     unsigned: int
     settled: int
     took_s: float
+    emptied: tuple[str, ...] = ()

@@ -22,7 +22,12 @@ from seealike.cli.options.basic import (
 )
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.outputs import force_option, output_option
-from seealike.cli.printing.duplicates import say_found, say_moved, write_duplicates
+from seealike.cli.printing.duplicates import (
+    say_found,
+    say_moved,
+    write_duplicates,
+    write_moves,
+)
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.results import OutputFormat
 from seealike.cli.printing.text import echo
@@ -110,7 +115,7 @@ def _options(
     text="Also write a script that moves those not kept.",
 )
 @click.option("--move-to", "folder", metavar="DIR", help="Move those that are not kept into this folder.")
-@click.option("--dry-run", is_flag=True, help="With --move-to: only say what would be moved.")
+@click.option("--dry-run", is_flag=True, help="With --move-to: only list what would be moved, and where.")
 @click.option(
     "--undo", metavar="FILE.jsonl", help="Move back what a list of moved pictures names; do nothing else."
 )
@@ -147,6 +152,7 @@ def command(
     seealike duplicates --decisions decisions.json --script move.sh
     """
     check_null(form, null=null)
+    end = "\0" if null else "\n"
     if dry_run and folder is None:
         raise click.UsageError("--dry-run goes with --move-to DIR")
     if folder == "":
@@ -166,14 +172,15 @@ def command(
                 write_duplicates_page(opened, page, found, decisions=decisions, progress=progress)
         if script is not None:
             script.write(duplicates_script(opened, chosen, script.path), opened.path)
+        say_found(found, quiet=quiet)
         if not quiet:
-            say_found(found)
             for output in filter(None, (page, script)):
                 echo(f"wrote {output.path}", err=True)
         if folder is None:
-            write_duplicates(found, OutputFormat(form), sys.stdout, "\0" if null else "\n")
+            write_duplicates(found, OutputFormat(form), sys.stdout, end)
             return 0
         with progress_printer(quiet) as progress:
             report = move_duplicates(opened, chosen, folder, dry_run=dry_run, progress=progress)
+    write_moves(report, OutputFormat(form), sys.stdout, end)
     say_moved(report, quiet=quiet)
     return EXIT_LEFT if report.left else 0

@@ -27,6 +27,7 @@ COLUMNS = (
     "why",
 )
 _MOST_LEFT = 20
+_MOST_NAMED = 5
 
 
 def write_duplicates(report: DuplicateReport, form: OutputFormat, stream: TextIO, end: str) -> None:
@@ -43,8 +44,31 @@ def write_duplicates(report: DuplicateReport, form: OutputFormat, stream: TextIO
         write_lines(row_lines(COLUMNS, _rows(report.groups), form, stream), stream)
 
 
-def say_found(report: DuplicateReport) -> None:
-    """Say in a line or two how many there are, and what could not be compared."""
+def write_moves(report: MoveReport, form: OutputFormat, stream: TextIO, end: str) -> None:
+    """Write what would be moved: from where to where; as ``paths`` only from where. Nothing of what was."""
+    if not report.dry_run:
+        return
+    if form is OutputFormat.PATHS:
+        write_paths((source for source, _ in report.moved), stream, end)
+    elif form is OutputFormat.TABLE:
+        write_lines((f"{printable(one)} -> {printable(to)}" for one, to in report.moved), stream)
+    else:
+        rows = ((printable(one), printable(to)) for one, to in report.moved)
+        write_lines(row_lines(("from", "to"), rows, form, stream), stream)
+
+
+def say_found(report: DuplicateReport, *, quiet: bool) -> None:
+    """Say in a line or two how many there are, and what could not be compared.
+
+    Which products would lose all their pictures is said in any case.
+    """
+    if report.emptied:
+        few = ", ".join(map(printable, report.emptied[:_MOST_NAMED]))
+        more = f" and {len(report.emptied) - _MOST_NAMED:,} more" if len(report.emptied) > _MOST_NAMED else ""
+        count = counted(len(report.emptied), "product")
+        echo(f"warning: {count} would lose all pictures: {few}{more}; look before you move", err=True)
+    if quiet:
+        return
     dropped = [member for group in report.groups for member in group.dropped]
     size = sum(member.size_bytes or 0 for member in dropped)
     found = f"{counted(len(report.groups), 'group')} of duplicates among {counted(report.items, 'picture')}"
@@ -64,10 +88,9 @@ def say_moved(report: MoveReport, *, quiet: bool) -> None:
     if quiet:
         return
     verb = "would be moved" if report.dry_run else "moved"
-    echo(
-        f"{counted(len(report.moved), 'picture')} {verb}, {len(report.left):,} left, {report.gone:,} gone",
-        err=True,
-    )
+    back = f", {report.back:,} already back" if report.back else ""
+    said = f"{counted(len(report.moved), 'picture')} {verb}, {len(report.left):,} left, {report.gone:,} gone"
+    echo(said + back, err=True)
     if report.undo:
         echo(f"`seealike duplicates --undo {printable(report.undo)}` moves them back", err=True)
     if report.moved and not report.dry_run:
@@ -85,8 +108,8 @@ def _member(member: Member) -> Mapping[str, Cell]:
     item = member.item
     return {
         "keep": "keep" if member.kept else "drop",
-        "level": member.link.level.value,
-        "likeness": round(member.link.likeness, 6),
+        "level": None if member.kept else member.link.level.value,
+        "likeness": None if member.kept else round(member.link.likeness, 6),
         "width_px": item.width_px,
         "height_px": item.height_px,
         "size_bytes": member.size_bytes,
@@ -119,7 +142,7 @@ def _table(groups: Sequence[DuplicateGroup], stream: TextIO) -> Iterator[str]:
         yield from table_lines(
             [
                 ["", *("keep" if member.kept else "drop" for member in group.members)],
-                ["alike", *(_alike(member, group) for member in group.members)],
+                ["alike", *("" if m.kept else f"{m.link.likeness:.3f}" for m in group.members)],
                 ["pixels", *(f"{m.item.width_px}x{m.item.height_px}" for m in group.members)],
                 ["bytes", *("gone" if m.size_bytes is None else f"{m.size_bytes:,}" for m in group.members)],
                 ["format", *(member.format for member in group.members)],
@@ -129,7 +152,3 @@ def _table(groups: Sequence[DuplicateGroup], stream: TextIO) -> Iterator[str]:
             slice(4, None),
             stream,
         )
-
-
-def _alike(member: Member, group: DuplicateGroup) -> str:
-    return "centre" if member.item.id == group.centre else f"{member.link.likeness:.3f}"

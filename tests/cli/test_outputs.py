@@ -20,12 +20,14 @@ from seealike.catalog.output_kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.cli.options.outputs import OutputParameter
 
-READ = {"--like-file", "--weights"}  # options that name files to read
+READ = {"--like-file", "--not-file", "--weights", "--decisions", "--undo"}  # options that name files to read
 # What makes a command write, beside the option; {shop} is a folder that has been indexed.
 ARGUMENTS = {
     ("index", "--report"): ["{shop}"],
     ("search", "--gallery"): ["--id", "one/000.jpg"],
     ("recommend", "--output"): ["--all", "-k", "2"],
+    ("duplicates", "--page"): [],
+    ("duplicates", "--script"): [],
     ("recommend", "--update"): ["--all", "-k", "2"],
     ("recommend", "--report"): ["--all", "-k", "2"],
     ("recommend", "--gallery"): ["--like", "one/000.jpg"],

@@ -112,7 +112,7 @@ def test_the_page_shows_the_words_where_a_picture_would_be(
     ("arguments", "said"),
     [
         (("--text", "  "), "a text query needs at least one word"),
-        ((), "FILE..., --id ID... or --text WORDS"),
+        ((), "FILE..., --id ID..., --text WORDS or --palette"),
     ],
 )
 def test_a_query_without_words_is_refused(

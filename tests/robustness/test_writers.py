@@ -20,7 +20,7 @@ from tests.robustness.herd import Herd
 from tests.robustness.story import DIMENSION, entry, new_item
 
 import seealike
-from seealike import Catalog, IndexOptions
+from seealike import Catalog, IndexOptions, SearchOptions
 from seealike.catalog import ann
 from seealike.catalog.upkeep import findings
 from seealike.errors import CatalogBusyError
@@ -171,7 +171,7 @@ def version_of(catalog: Catalog) -> int:
     labels = {item.group for item in catalog.items()}
     assert len(labels) == 1
     version = labels_of(ids, vectors)
-    hits = catalog.search_vectors(vectors[:1], len(ids))[0]
+    hits = catalog.search_vectors(vectors[:1], len(ids), options=SearchOptions(pictures=True))[0]
     assert len({hit.group for hit in hits}) == 1
     assert sorted(hit.id for hit in hits) == ids
     return version

@@ -268,7 +268,7 @@ def test_where_rules_are_equal_the_picture_that_nobody_named_goes(tmp_path: Path
         (group,) = find_duplicates(catalog).groups
         (first,) = find_duplicates(catalog, DuplicateOptions(keep=(KeepRule.FIRST,))).groups
     assert [member.item.id for member in group.members] == ["b", "a"]
-    assert group.kept[0].why == "with a group or metadata, the other without group and metadata"
+    assert group.kept[0].why == "with a group, the other without group and metadata"
     assert first.kept[0].item.id == "a"
 
 

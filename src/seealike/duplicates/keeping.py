@@ -157,8 +157,9 @@ def _rules(options: DuplicateOptions) -> list[Callable[[_Candidate], _Value]]:
 
     def known(one: _Candidate) -> _Value:
         """A copy that nobody has named goes, rather than the product."""
-        named = bool(one.item.group or one.item.metadata)
-        return not named, "with a group or metadata" if named else "without group and metadata"
+        if one.item.group is not None:
+            return 0, "with a group"
+        return (1, "with metadata alone") if one.item.metadata else (2, "without group and metadata")
 
     def first(one: _Candidate) -> _Value:
         return 0, one.item.id

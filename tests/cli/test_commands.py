@@ -453,6 +453,13 @@ def test_results_are_among_what_matches(typed: Call, shop: Path) -> None:
     assert ids("--where", "price > 1", "--where", "stock = 7 or stock = 28") == {"p1", "p4"}
     assert ids("--same", "group") == {"p1"}
     assert ids("--other", "group", "--where", "sku != 'SKU 3'") == {"p2", "p4"}
+    page = shop / "none.html"
+    none = typed("search", "--id", "p0", "-C", shop, "--where", "price > 1000", "--gallery", page)
+    assert none.out == "no other item keeps the condition: price > 1000\n"
+    html = page.read_text("utf-8")
+    assert "No other item keeps the condition: price &gt; 1000." in html
+    assert "with price &gt; 1000." in html
+    assert "closest first" not in html
     lists = typed("recommend", "--all", "-C", shop, "--where", "price < 2", "--quiet")
     pairs = {(row["id"], row["similar_id"]) for row in csv.DictReader(lists.out.splitlines())}
     assert {similar_id for _, similar_id in pairs} == {"p0", "p1"}
@@ -472,6 +479,8 @@ def test_results_are_among_what_matches(typed: Call, shop: Path) -> None:
             ("--where", "price > 1000", "--where", "price > 1) or (price < 30"),
             "cannot read the condition 'price > 1) or (price < 30' at character 10",
         ),
+        (("--where", "modified > 2024-13-45"), "there is no such day as 2024-13-45, at character 12"),
+        (("--palette", "red", "--color", "0"), "with color 0 a palette counts for nothing"),
         (("--where", "price < " + "9" * 5000), "the number at character 9 has 5,000 digits"),
     ],
 )
@@ -481,3 +490,14 @@ def test_a_condition_that_does_not_fit_is_a_usage_error_in_one_line(
     found = typed("search", "--id", "p0", "-C", shop, *arguments)
     assert (found.code, found.out, found.err.count("\n")) == (2, "", 1)
     assert said in found.err
+
+
+@pytest.mark.parametrize(
+    "command", ["calibrate", "duplicates", "eval", "index", "info", "ls", "map", "reindex", "rm", "verify"]
+)
+def test_a_command_for_one_catalogue_refuses_a_second(typed: Call, tmp_path: Path, command: str) -> None:
+    arguments = {"index": (tmp_path,), "eval": ("--label", "sku"), "rm": ("p0",)}.get(command, ())
+    done = typed(command, *arguments, "-C", tmp_path / "a", "-C", tmp_path / "b")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1].endswith(f"{command} works on one catalogue; say --catalog once")
+    assert not list(tmp_path.iterdir())

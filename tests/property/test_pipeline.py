@@ -219,7 +219,9 @@ def colour_parts(entries: Sequence[Entry], wanted: Vector | None, options: Searc
         )
         value = round(known_likeness, 6)
         parts[entry.id] = (
-            value if options.color == 1 else options.color * (slope * value + mean - slope * typical)
+            value
+            if options.colour_share == 1
+            else options.colour_share * (slope * value + mean - slope * typical)
         )
     return parts
 
@@ -286,10 +288,10 @@ def rankings(
     found = []
     beside = added(list(by_id.values()), options)
     queries = query_vectors(examples, by_id, options.combine)
-    colours = query_colours(examples, by_id, options) if options.color else [None] * len(queries)
+    colours = query_colours(examples, by_id, options) if options.colour_share else [None] * len(queries)
     for query, wanted in zip(queries, colours, strict=True):
         row = np.asarray(query, dtype=np.float32)  # queries are kept in single precision
-        parts = colour_parts(list(by_id.values()), wanted, options) if options.color else {}
+        parts = colour_parts(list(by_id.values()), wanted, options) if options.colour_share else {}
         ranking = [
             (entry.id, mixed(row, entry, parts, options))
             for entry in by_id.values()
@@ -318,7 +320,7 @@ def likely(relation: Relation, score: float) -> float:
 
 def mixed(row: Vector, entry: Entry, parts: Mapping[str, float], options: SearchOptions) -> float:
     alone = scored(row, vector(entry.number), options.metric)
-    return round((1 - options.color) * alone + parts[entry.id], 6) if parts else alone
+    return round((1 - options.colour_share) * alone + parts[entry.id], 6) if parts else alone
 
 
 def taking_turns(
@@ -444,7 +446,7 @@ ENTRIES = st.lists(
 
 def roundly(options: SearchOptions) -> SearchOptions:
     """With a share of colour by which no score ends in exactly half of its last decimal."""
-    return replace(options, color=0.31415926) if options.color == 0.5 else options
+    return replace(options, color=0.31415926) if options.colour_share == 0.5 else options
 
 
 OPTIONS = st.builds(
@@ -462,9 +464,9 @@ OPTIONS = st.builds(
     hub_correction=st.booleans(),
     boost=st.sampled_from([(), (), (("sold", 0.3),), (("sold", -0.1),), (("sold", 1.0), ("sold", 0.2))]),
     recent=st.sampled_from([0.0, 0.0, 0.1, -0.5]),
-    color=st.sampled_from([0.0, 0.0, 0.31415926, 0.7182818, 1.0]),
+    color=st.sampled_from([None, None, 0.31415926, 0.7182818, 1.0]),
     palette=st.sampled_from([None, None, None, "#c0392b", "navy:2,white"]),
-).map(lambda o: roundly(replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN or o.color else o))
+).map(lambda o: roundly(replace(o, min_score=None) if o.metric is Metric.EUCLIDEAN or o.colour_share else o))
 WEIGHTS = st.sampled_from([1.0, 1.0, 2.0, 0.5])
 
 

@@ -20,7 +20,8 @@ from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.recommend import (
-    NEARLY_EQUAL,
+    LEAST_WEIGHT,
+    MOST_WEIGHT,
     Beta,
     Bin,
     Calibration,
@@ -35,7 +36,8 @@ from seealike.store import is_catalog
 __all__ = [
     "DECODE_BATCH",
     "DEFAULT_ENCODER",
-    "NEARLY_EQUAL",
+    "LEAST_WEIGHT",
+    "MOST_WEIGHT",
     "REINDEX_WAIT_S",
     "AddReport",
     "AnnInfo",

@@ -248,7 +248,7 @@ class Asker:
         about = asked_with(wanted, options, sizes)
         if options.explain:
             pairs = zip(wanted, found, strict=True)
-            places, path_of, weight = self._session.places, self._path_of, 1.0 - options.color
+            places, path_of, weight = self._session.places, self._path_of, 1.0 - options.colour_share
             found = [explained(one, places, path_of, listed, weight) for one, listed in pairs]
         thumbnail = _weakly(self)
         return [

@@ -62,6 +62,15 @@ class Asked:
         """What was kept of the pictures that are liked."""
         return tuple(one.image for one in self.like if one.is_picture)
 
+    @property
+    def unkept(self) -> str:
+        """What to say where there are no hits, if that is because of a condition alone; else nothing."""
+        options = self.options
+        if not options.narrows or options.min_score is not None or options.at_least is not None:
+            return ""
+        named = any(one.id is not None or one.product is not None for one in (*self.like, *self.dislike))
+        return f"no {'other ' * named}item keeps the condition: {options.condition}"
+
 
 class Hits(list[Hit]):
     """Hits, closest first. A list; equal to any list of the same hits. Slices and copies are ``Hits`` too.
@@ -104,7 +113,7 @@ class Hits(list[Hit]):
     def __repr__(self) -> str:
         """A line a hit, as people read them."""
         if not self:
-            return "nothing similar"
+            return self.asked.unkept or "nothing similar"
         width = len(str(len(self)))
         return "\n".join(
             f"{rank:{width}}  {hit.score:6.3f}  {hit.id!r}" for rank, hit in enumerate(self, start=1)

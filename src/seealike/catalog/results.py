@@ -19,7 +19,7 @@ from seealike.gallery import (
     render_gallery,
     shown_with_pictures,
 )
-from seealike.recommend import SearchOptions
+from seealike.recommend import Combine, SearchOptions
 from seealike.types import Hit, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
@@ -100,7 +100,7 @@ def write_results_page(
     info = catalog.info()
     page = GalleryPage(
         title=look.title,
-        subtitle=f"The most alike of {counted(info.items, 'picture')}, closest first.",
+        subtitle=_subtitle(info.items, answers[0].asked.options if answers else SearchOptions()),
         sections=sections,
         items=info.items,
         skipped_by_reason={reason.value: count for reason, count in info.skipped_by_reason.items()},
@@ -161,11 +161,32 @@ def _section(question: _Question, hits: Hits, pictured: int, describe: Describer
             describe.because(hit, one, next(iter(asked), None)) for hit, one in zip(hits, shown, strict=True)
         ),
         note=_EXPLAINED if hits.asked.options.explain and hits else "",
-        empty=_empty(hits.asked.options),
+        empty=_empty(hits.asked),
     )
 
 
-def _empty(options: SearchOptions) -> str:
+def _subtitle(items: int, options: SearchOptions) -> str:
+    """What is on the page: the closest in their order, or what else was asked for."""
+    said = {
+        options.condition: options.narrows,
+        f"diversity {options.diversity:g}": options.diversity > 0,
+        "nearly equal ones once": options.dedup is not None,
+        "less of what is similar to everything": options.hub_correction,
+        " and ".join(f"{column} weighing {weight:g}" for column, weight in options.boost): bool(
+            options.boost
+        ),
+        f"newness weighing {options.recent:g}": options.recent != 0,
+        f"colours counting {options.colour_share:.0%}": options.colour_share > 0,
+        "each example's neighbours in turns": options.combine is Combine.EACH,
+    }
+    asked = ", ".join(words for words, is_asked in said.items() if is_asked)
+    return f"The most alike of {counted(items, 'picture')}, {f'with {asked}' if asked else 'closest first'}."
+
+
+def _empty(asked: Asked) -> str:
+    options = asked.options
+    if asked.unkept:
+        return f"{asked.unkept[0].upper()}{asked.unkept[1:]}."
     if options.at_least is not None:
         return f"Nothing similar: no picture is {options.at_least.words} or more."
     if options.min_score is not None:

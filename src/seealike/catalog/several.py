@@ -269,7 +269,7 @@ def _checked(options: SearchOptions) -> SearchOptions:
         UsageError: there is such a wish.
     """
     for field in fields(SearchOptions):
-        if field.name not in _MERGED and getattr(options, field.name) != field.default:
+        if field.name not in _MERGED and (getattr(options, field.name) or field.default) != field.default:
             raise UsageError(
                 f"{field.name.replace('_', '-')} looks at one catalogue; leave it out, or ask one catalogue"
             )

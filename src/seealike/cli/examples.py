@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from seealike.catalog import Catalog, Catalogs, Example, SearchOptions
+from seealike.catalog import LEAST_WEIGHT, MOST_WEIGHT, Catalog, Catalogs, Example, SearchOptions
 from seealike.cli.hints import check_files, file_hint
 from seealike.cli.options.examples import TypedExamples
-from seealike.errors import UnknownProductError
+from seealike.errors import UnknownProductError, UsageError
 
 _WEIGHTED = re.compile(r"(?P<name>.+):(?P<weight>\d*\.?\d+)", re.DOTALL)
 
@@ -29,7 +29,8 @@ def read_examples(
 
     Raises:
         UnknownItemError, PictureError: there is no such item, or file.
-        UsageError: products are named in several catalogues, or there is no such column.
+        UsageError: products are named in several catalogues, there is no such column, or what follows
+            the name of an item, a file or a product is no weight.
     """
 
     def is_product(name: str) -> bool:
@@ -39,7 +40,7 @@ def read_examples(
             return False
         return True
 
-    with file_hint(catalog, "it is a file: say --like-file"):
+    with file_hint(catalog, "it is a file: say --like-file", "--like-product"):
         items = [list(_items(ids, catalog)) for ids in (typed.like, typed.dislike)]
     liked = _others(typed.like_file, typed.like_text, typed.like_product, catalog, is_product)
     disliked = _others(typed.dislike_file, typed.dislike_text, typed.dislike_product, catalog, is_product)
@@ -62,7 +63,7 @@ def _others(
     named = [_weighted(typed, os.path.lexists) for typed in files]
     check_files(catalog, [name for name, _ in named], "--like")
     yield from (Example(image=name, weight=weight) for name, weight in named)
-    weighted = [_weighted(typed, _ends_in_two_numbers) for typed in words]
+    weighted = [_weighted(typed, _ends_in_two_numbers, is_named=False) for typed in words]
     yield from (Example(text=name, weight=weight) for name, weight in weighted)
     weighted = [_weighted(typed, is_product) for typed in products]
     yield from (Example(product=name, weight=weight) for name, weight in weighted)
@@ -72,8 +73,14 @@ def _ends_in_two_numbers(words: str) -> bool:
     return words.rpartition(":")[0][-1:].isdecimal()
 
 
-def _weighted(typed: str, is_whole: Callable[[str], bool]) -> tuple[str, float]:
-    found = _WEIGHTED.fullmatch(typed)
-    if found is None or is_whole(typed):
+def _weighted(typed: str, is_whole: Callable[[str], bool], *, is_named: bool = True) -> tuple[str, float]:
+    """A name and its weight. ``is_named``: ``is_whole`` says whether there is something of a name."""
+    if is_whole(typed):
         return typed, 1.0
-    return found["name"], float(found["weight"])
+    if found := _WEIGHTED.fullmatch(typed):
+        return found["name"], float(found["weight"])
+    name, colon, weight = typed.rpartition(":")
+    if is_named and colon and is_whole(name):
+        limits = f"from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+        raise UsageError(f"a weight must be a number {limits}, not {weight!r} as in {typed!r}")
+    return typed, 1.0

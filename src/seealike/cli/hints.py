@@ -17,11 +17,12 @@ _SUGGESTED = 3
 
 
 @contextmanager
-def file_hint(catalog: Catalog | Catalogs, remedy: str) -> Iterator[None]:
-    """Add a remedy to the error about an id that is unknown, but a file's name: the id of the file's item.
+def file_hint(catalog: Catalog | Catalogs, remedy: str, product: str) -> Iterator[None]:
+    """Add a remedy to the error about an id that is unknown, but the name of a file, or of a product.
 
     Raises:
-        UnknownItemError: as the block raised it, with ``remedy`` for a file that is there, and the item's id.
+        UnknownItemError: as the block raised it, with ``remedy`` for a file that is there, and the item's
+            id, or with ``product``, the option that takes products.
     """
     try:
         yield
@@ -32,6 +33,8 @@ def file_hint(catalog: Catalog | Catalogs, remedy: str) -> Iterator[None]:
             remedy += f", or name its item: {ids}" if ids else ""
         elif ids and not exc.alike:
             remedy = f"it is the file of the item {ids}"
+        elif any(item.group == exc.item_id for item in catalog.items()):
+            remedy = f"it is a product: say {product} {one_line(exc.item_id)}"
         else:
             raise
         raise UnknownItemError(exc.item_id, remedy=remedy) from None
@@ -90,6 +93,6 @@ def check_not_empty(catalog: Catalog | Catalogs) -> None:
 
 def check_colours(catalog: Catalog | Catalogs, options: SearchOptions) -> None:
     """Say how many pictures' colours are not known, where colours count."""
-    if options.color and catalog.unsigned:
+    if options.colour_share and catalog.unsigned:
         unknown = counted(catalog.unsigned, "item has", "items have")
         echo(f"{unknown} no colour signature yet; `seealike index` makes them", err=True)

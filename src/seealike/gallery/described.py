@@ -51,12 +51,13 @@ class Describer:
         return GalleryPicture(
             item.id,
             name or item.id,
-            _detail(item, item.id if name and name != item.id else ""),
+            item.id if name and name != item.id else "",
             label or _chip(item, groups),
             item.score if isinstance(item, Hit) else None,
             self._thumbnails.of(item.path) if pictured else None,
             columns=_columns(item.metadata, column),
             link=self._link(item.path),
+            stands_for=_stands_for(item),
         )
 
     def because(self, hit: Hit, shown: GalleryPicture, query: GalleryPicture | None) -> GalleryPicture:
@@ -72,7 +73,7 @@ class Describer:
         regions = tuple(pair.hit for pair in best)
         if round(why.rest, 3):
             said = f"places {hit.score - why.rest:.3f} + colours {why.rest:.3f}"
-            shown = replace(shown, detail=" · ".join(filter(None, (shown.detail, said))))
+            shown = replace(shown, stands_for=" · ".join(filter(None, (shown.stands_for, said))))
         return replace(shown, heat=why.hit, regions=regions, because=inset, problem=why.problem)
 
     def file(self, name: str, picture: str | bytes | None, *, label: str = "") -> GalleryPicture:
@@ -109,9 +110,9 @@ def _chip(item: Item | Hit, groups: Collection[str]) -> str:
     return ""
 
 
-def _detail(item: Item | Hit, called: str) -> str:
-    """The id where that is not the name, and what a hit stands for beside itself."""
-    said = [called] if called else []
+def _stands_for(item: Item | Hit) -> str:
+    """What a hit stands for beside itself, and which catalogue it is of."""
+    said: list[str] = []
     if isinstance(item, Hit):
         said += [f"1 of {item.others + 1} pictures"] if item.others else []
         said += [f"1 of {item.near + 1} nearly equal"] if item.near else []

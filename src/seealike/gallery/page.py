@@ -54,6 +54,7 @@ class GalleryPicture:
         regions: parts of it that are framed.
         because: the query's picture with what its places add to this score.
         problem: why that cannot be said.
+        stands_for: a quiet line that is never cut, such as ``1 of 2 nearly equal``.
     """
 
     id: str
@@ -72,6 +73,7 @@ class GalleryPicture:
     regions: tuple[Area, ...] = ()
     because: GalleryPicture | None = None
     problem: str = ""
+    stands_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ def figure(picture: GalleryPicture, metric: Metric, album: Album, *, rank: int |
     lines = [name(picture.caption or picture.id, hint=picture.id)]
     if picture.detail:
         lines.append(f'<span class="detail">{name(picture.detail)}</span>')
+    if picture.stands_for:
+        lines.append(f'<span class="detail"><bdi class="name">{escaped(picture.stands_for)}</bdi></span>')
     if picture.columns:
         columns = escaped(picture.columns)
         lines.append(f'<span class="detail columns" title="{columns}">{columns}</span>')

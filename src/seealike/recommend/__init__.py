@@ -12,7 +12,15 @@ from seealike.recommend.lists import (
     similar_lists,
     updated_lists,
 )
-from seealike.recommend.query import NEARLY_EQUAL, Combine, Example, Examples, Query, SearchOptions
+from seealike.recommend.query import (
+    LEAST_WEIGHT,
+    MOST_WEIGHT,
+    Combine,
+    Example,
+    Examples,
+    Query,
+    SearchOptions,
+)
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
@@ -20,7 +28,8 @@ from seealike.recommend.view import View
 
 __all__ = [
     "ATTEMPTS",
-    "NEARLY_EQUAL",
+    "LEAST_WEIGHT",
+    "MOST_WEIGHT",
     "Beta",
     "Bin",
     "Calibration",

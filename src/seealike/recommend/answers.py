@@ -130,7 +130,9 @@ def answer(
         StaleViewError: that generation cannot be read any more.
         UnknownItemError, UsageError: see ``hits``.
     """
-    at_once = max(1, NUMBERS_AT_ONCE // max(1, len(view)) if query.options.color else len(query.examples))
+    at_once = max(
+        1, NUMBERS_AT_ONCE // max(1, len(view)) if query.options.colour_share else len(query.examples)
+    )
     found: list[list[Result]] = []
     for start in range(0, len(query.examples), at_once):
         part = replace(query, examples=query.examples[start : start + at_once])

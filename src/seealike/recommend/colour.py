@@ -94,7 +94,7 @@ class Colours:
     ) -> ColourShare:
         """What the colours of every item add to its score. ``vectors_of`` gives the vectors of keys."""
         likeness = self.likeness(wanted)
-        if options.color == 1:
+        if options.colour_share == 1:
             return ColourShare.of(self.keys, likeness)
         metric = options.metric
         if metric not in self._scales:
@@ -103,7 +103,7 @@ class Colours:
             slope = min(deviation / self._deviation, _STEEPEST) if deviation and self._deviation else 1.0
             self._scales[metric] = slope, mean - slope * self._typical
         slope, offset = self._scales[metric]
-        return ColourShare.of(self.keys, options.color * (slope * likeness + offset))
+        return ColourShare.of(self.keys, options.colour_share * (slope * likeness + offset))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -298,7 +298,7 @@ class _Gathered:
         self._held = (
             searcher.columns(view) if options.narrows else None,
             None if options.pictures else searcher.products(view, options.group_by),
-            searcher.colours(view) if options.color else None,
+            searcher.colours(view) if options.colour_share else None,
             weights_of(view, searcher, options),
         )
 

@@ -46,7 +46,8 @@ class SearchOptions:
         group_by: the column that says which product an item shows: the group, or one of the metadata.
         diversity: 0 sorts by score alone; towards 1, results are more unlike each other.
         at_least: leave out hits that are less than this to what was asked with, as the calibration says.
-        dedup: of results that are as similar as this to each other, show the first one (a cosine).
+        dedup: of results that are as similar as this to each other, show the first one: a cosine, or true for
+            the one from which two are usually nearly equal.
         combine: how several liked examples become one list.
         where: a condition that hits keep, such as ``category = 'shoes' and price < 100``.
         same: columns in which hits say the same as an item that is liked.
@@ -56,8 +57,9 @@ class SearchOptions:
             pairs. Below 0, small numbers are better. See ``seealike.recommend.weighing.standings``.
         recent: the same for the order in which items came into the catalogue, the newest first.
         color: how much the colours of an item count, of 1; its likeness counts the rest.
-        palette: colours wanted in place of the examples' own, such as ``#c0392b`` or ``navy:2,white``. Then
-            ``color`` is 0.5 where it is not given; without any example, only colours count.
+            Where it is not given: 0, and with a palette 0.5.
+        palette: colours wanted in place of the examples' own, such as ``#c0392b`` or ``navy:2,white``.
+            Without any example, only colours count.
         crop: the part of the query's picture that counts.
         focus: look at what the query's picture shows, not at the whole.
         explain: say of each hit why it has its score.
@@ -69,7 +71,7 @@ class SearchOptions:
     pictures: bool = False
     group_by: str = GROUP
     diversity: float = 0.0
-    dedup: float | None = None
+    dedup: float | bool | None = None
     at_least: Relation | None = None
     combine: Combine = Combine.AVERAGE
     where: str | None = None
@@ -78,7 +80,7 @@ class SearchOptions:
     hub_correction: bool = False
     boost: tuple[tuple[str, float], ...] = ()
     recent: float = 0.0
-    color: float = 0.0
+    color: float | None = None
     palette: str | None = None
     crop: Crop | None = None
     focus: bool = False
@@ -101,16 +103,29 @@ class SearchOptions:
         check_between(self.diversity, "diversity", 0, 1)
         object.__setattr__(self, "boost", _boosts(self.boost))
         check_between(self.recent, "recent", -MOST_BOOST, MOST_BOOST)
+        if isinstance(self.dedup, bool):
+            object.__setattr__(self, "dedup", NEARLY_EQUAL if self.dedup else None)
         if self.dedup is not None:
             check_between(self.dedup, "dedup", -1, 1)
         if self.at_least is not None:
             object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
             if self.at_least is Relation.UNRELATED:
                 raise UsageError("whatever there is, is at least unrelated; name similar or more")
-        check_between(self.color, "color", 0, 1)
+        self._check_colours()
+
+    def _check_colours(self) -> None:
+        check_between(self.colour_share, "color", 0, 1)
         if self.palette is not None:
             palette_signature(self.palette)
-            object.__setattr__(self, "color", self.color or 0.5)
+            if not self.colour_share:
+                raise UsageError("with color 0 a palette counts for nothing: leave out one of the two")
+
+    @property
+    def colour_share(self) -> float:
+        """How much colours count, of 1."""
+        if self.color is not None:
+            return self.color
+        return 0.0 if self.palette is None else 0.5
 
     @property
     def weighs(self) -> bool:
@@ -121,6 +136,12 @@ class SearchOptions:
     def narrows(self) -> bool:
         """Whether not every item may be a hit, whatever its score."""
         return self.where is not None or bool(self.same or self.other)
+
+    @property
+    def condition(self) -> str:
+        """What items keep to be hits, in words."""
+        same = [f"the same {name}" for name in self.same]
+        return ", ".join([*filter(None, [self.where]), *same, *(f"another {name}" for name in self.other)])
 
 
 def _boosts(given: object) -> tuple[tuple[str, float], ...]:

@@ -205,7 +205,7 @@ def is_scaled(one: Examples, options: SearchOptions) -> bool:
     """
     alone = len(one.like) == 1 or (len(one.like) > 1 and options.combine is Combine.EACH)
     pictures = all(like.text is None and like.product is None for like in one.like)
-    return alone and pictures and not one.dislike and not options.color
+    return alone and pictures and not one.dislike and not options.colour_share
 
 
 def with_least_score(
@@ -230,7 +230,7 @@ def with_least_score(
             f"nothing has been learnt here of what is {relation.value}, only of {known}; "
             "`seealike calibrate` says what that takes"
         )
-    if options.color or not all(is_scaled(one, options) for one in wanted):
+    if options.colour_share or not all(is_scaled(one, options) for one in wanted):
         raise UsageError(
             "--at-least is for what one picture is to another: not for words, products, dislikes, several "
             "examples taken together, or colours"

@@ -85,7 +85,7 @@ def _colour_shares(
     view: View, searcher: Searcher, named: _Named, query: Query
 ) -> Callable[[Examples], tuple[Mix, ...] | None]:
     """What gives the share of colours for each of a list's vectors; ``None`` where they do not count."""
-    if not query.options.color:
+    if not query.options.colour_share:
         return lambda _: None
     colours = searcher.colours(view)
     vectors_of = partial(searcher.vectors, view)
@@ -97,7 +97,9 @@ def _colour_shares(
     def shares(one: Examples) -> tuple[Mix, ...]:
         options = query.options if one.like or one.dislike else replace(query.options, color=1.0)
         wanted = colours_wanted(one, options, levels_of)
-        return tuple(Mix(1 - options.color, (colours.share(row, options, vectors_of),)) for row in wanted)
+        return tuple(
+            Mix(1 - options.colour_share, (colours.share(row, options, vectors_of),)) for row in wanted
+        )
 
     return shares
 

@@ -153,7 +153,7 @@ def command(
             write_page(page, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
         say_what_was_seen([examples.label], [hits], quiet=quiet)
         write_results(
-            [QueryResult(examples.label, tuple(hits), seen_of(hits))],
+            [QueryResult(examples.label, tuple(hits), seen_of(hits), hits.asked.unkept)],
             OutputFormat(form or "table"),
             sys.stdout,
         )

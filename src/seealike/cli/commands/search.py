@@ -101,7 +101,7 @@ def command(
     with opened_catalogs(catalogs, page.output if page else None, encoder=encoder, limits=limits) as opened:
         check_colours(opened, options)
         if by_id:
-            with file_hint(opened, "it is a file: leave out --id"):
+            with file_hint(opened, "it is a file: leave out --id", "--product"):
                 answers = opened.similar_batch(files, k, options=options)
         elif by_product:
             answers = [opened.recommend([Example(product=name)], k=k, options=options) for name in files]
@@ -115,7 +115,8 @@ def command(
         check_not_empty(opened)
         names = files + texts or (options.palette or "",)
         results = [
-            QueryResult(name, tuple(hits), seen_of(hits)) for name, hits in zip(names, answers, strict=True)
+            QueryResult(name, tuple(hits), seen_of(hits), hits.asked.unkept)
+            for name, hits in zip(names, answers, strict=True)
         ]
         took_s = time.perf_counter() - started
         say_what_was_seen(names, answers, quiet=quiet)

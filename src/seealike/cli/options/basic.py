@@ -73,10 +73,22 @@ def catalog_option(function: Function) -> Function:
     return click.option(
         "--catalog",
         "-C",
+        multiple=True,  # so that a second one is seen, and refused
+        callback=_single,
         metavar="DIR",
-        default=lambda: os.environ.get("SEEALIKE_CATALOG") or None,
+        default=_usual_catalogs,
         help="The catalogue, or the folder of .seealike  [default: SEEALIKE_CATALOG, or found nearby]",
     )(function)
+
+
+def _single(ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:  # noqa: ARG001
+    if len(given) > 1:
+        raise click.UsageError(f"{ctx.info_name} works on one catalogue; say --catalog once", ctx)
+    return next(iter(given), None)
+
+
+def _usual_catalogs() -> list[str]:
+    return list(filter(None, [os.environ.get("SEEALIKE_CATALOG")]))
 
 
 def catalogs_option(function: Function) -> Function:
@@ -87,7 +99,7 @@ def catalogs_option(function: Function) -> Function:
         "catalogs",
         multiple=True,
         metavar="DIR",
-        default=lambda: list(filter(None, [os.environ.get("SEEALIKE_CATALOG")])),
+        default=_usual_catalogs,
         help="The catalogue, or the folder of .seealike; several are asked together  "
         "[default: SEEALIKE_CATALOG, or found nearby]",
     )(function)

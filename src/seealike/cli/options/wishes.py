@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from seealike.catalog import NEARLY_EQUAL, SearchOptions
+from seealike.catalog import SearchOptions
 from seealike.catalog.labels import check_conditions
 from seealike.cli.options.basic import FiniteFloat, Function, Gathered, metric_option, number_option, together
 from seealike.types import Crop, Relation
@@ -46,9 +46,7 @@ def search_options(function: Function) -> Function:
             metavar="D",
             help="0 to 1: how unlike each other results are to be.",
         ),
-        click.option(
-            "--dedup", is_flag=True, callback=_nearly_equal, help="Of nearly equal results, show the first."
-        ),
+        click.option("--dedup", is_flag=True, help="Of nearly equal results, show the first."),
         click.option(
             "--at-least",
             type=click.Choice(
@@ -97,7 +95,6 @@ def search_options(function: Function) -> Function:
         click.option(
             "--color",
             type=FiniteFloat(min=0.0, max=1.0),
-            default=0.0,
             metavar="C",
             help="0 to 1: how much colours count. 0.5 is half.  [default: 0; with --palette 0.5]",
         ),
@@ -120,10 +117,6 @@ def search_options(function: Function) -> Function:
     )(function)
 
 
-def _nearly_equal(ctx: click.Context, parameter: click.Parameter, value: bool) -> float | None:  # noqa: ARG001
-    return NEARLY_EQUAL if value else None
-
-
 def _boosts(
     ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
 ) -> tuple[tuple[str, float], ...]:
@@ -132,7 +125,8 @@ def _boosts(
         column, colon, weight = one.rpartition(":")
         if not column:
             lacks = "column" if colon else "weight"
-            example = "sold:0.1" if colon or not one else f"{one}:0.1"
+            name, _, said = one.partition("=")  # `price=0.1` is what many try
+            example = "sold:0.1" if colon or not name else f"{name}:{said or 0.1}"
             raise click.BadParameter(f"{one!r} has no {lacks}; say it as {example}", ctx, parameter)
         number = FiniteFloat(min=-1.0, max=1.0).convert(weight, parameter, ctx)
         found.append((column, number))

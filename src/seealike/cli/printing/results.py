@@ -34,12 +34,14 @@ class OutputFormat(StrEnum):
 class QueryResult:
     """What was found for one query; ``query`` is what people call it, such as a file's name.
 
-    ``seen`` is the part of its picture that counted, where that was not all.
+    ``seen`` is the part of its picture that counted, where that was not all; ``unkept`` says which condition
+    nothing keeps, where that is why there are no hits.
     """
 
     query: str
     hits: tuple[Hit, ...]
     seen: Area | None = None
+    unkept: str = ""
 
 
 def write_results(
@@ -76,7 +78,7 @@ def _table(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     for number, result in enumerate(results):
         name = one_line(result.query)
         if not result.hits:
-            yield f"nothing similar to {name}"
+            yield one_line(result.unkept) or f"nothing similar to {name}"
             continue
         if len(results) > 1:
             if number:

@@ -258,6 +258,8 @@ def _check_kind(column: Column, named: Named, literal: Literal) -> None:
     if kinds and kind_of(literal.value) not in kinds:
         said = next(value for value in column.values if value is not None)
         wrong = f"{literal.value!r} at character {literal.at + 1} is none"
+        if literal.at == named.at:  # the column alone is the condition
+            wrong = f"alone it is no condition: compare it, as with = {said!r}"
         raise UsageError(
             f"the column {named.name!r} holds {' and '.join(sorted(kinds))}, such as {said!r}; {wrong}"
         )

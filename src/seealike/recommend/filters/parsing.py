@@ -25,6 +25,7 @@ from seealike.recommend.filters.conditions import (
     Negation,
     Node,
     Operator,
+    moment,
 )
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ def _said(token: Token) -> str | int | float | bool:
         return token.type == "TRUE"
     if token.type in {"TEXT", "QUOTED"}:
         return _unquoted(token)
+    if token.type == "DAY" and moment(token) is None:
+        raise UsageError(f"there is no such day as {token}, at character {(token.start_pos or 0) + 1}")
     if token.type != "NUMBER":
         return str(token)
     if not _WHOLE.fullmatch(token):

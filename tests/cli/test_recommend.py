@@ -98,7 +98,7 @@ def test_words_that_end_in_two_numbers_are_taken_whole(shop: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e9"])
+@pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "1e9", "0,5", "abc"])
 def test_a_weight_that_makes_no_sense_is_refused(typed: Call, shop: Path, weight: str) -> None:
     done = typed("recommend", "--like", f"p00:{weight}", "-C", shop)
     assert (done.code, done.out) in {(1, ""), (2, "")}

@@ -304,3 +304,11 @@ def test_skipped_files_are_listed_with_their_names_and_reasons() -> None:
         "shop/mug.jpg",
     ):
         assert part in text
+
+
+def test_what_a_hit_stands_for_is_never_cut() -> None:
+    called = GalleryPicture(
+        "q", "name", "sneaker-102-front", stands_for="1 of 12 pictures · 1 of 2 nearly equal"
+    )
+    page = render_gallery(GalleryPage("t", sections=(GallerySection((GalleryPicture("a"),), (called,)),)))
+    assert "1 of 12 pictures · 1 of 2 nearly equal" in page

@@ -113,15 +113,12 @@ def added(entries: Sequence[Entry], options: SearchOptions) -> dict[str, float]:
 
 
 def penalties(entries: Sequence[Entry]) -> dict[str, float]:
-    """Half the mean similarity to all others that are not equal, and a quarter of that to the nearest 16."""
+    """Half the mean similarity to all different others, and a quarter of that to the nearest 16."""
     found = {}
+    different = {vector(entry.number).tobytes(): unit(vector(entry.number)) for entry in entries}
     for entry in entries:
-        own = unit(vector(entry.number))
-        similar = [
-            float(own @ unit(vector(other.number)))
-            for other in entries
-            if vector(other.number).tobytes() != vector(entry.number).tobytes()
-        ]
+        row = vector(entry.number)
+        similar = [float(unit(row) @ other) for key, other in different.items() if key != row.tobytes()]
         nearest = sorted(similar)[-16:]
         mean = sum(similar) / len(similar) if similar else 0.0
         found[entry.id] = round(0.5 * mean + 0.25 * (sum(nearest) / len(nearest) if nearest else 0.0), 6)

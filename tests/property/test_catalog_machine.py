@@ -310,7 +310,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def check_answers(self, ids: list[str], vectors: Float32Array) -> None:
         k = 1 + len(ids) // 2
         for exact in (False, True):
-            options = SearchOptions(exact=exact)
+            options = SearchOptions(exact=exact, pictures=True)
             for row, hits in enumerate(self.catalog.similar_batch(ids, k, options=options)):
                 others = [place for place in range(len(ids)) if place != row]
                 self.check_hits(hits, vectors[row], [ids[place] for place in others], vectors[others], k)

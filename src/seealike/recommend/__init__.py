@@ -1,6 +1,6 @@
 """Search and recommendation over a view of the catalogue. Knows vectors and ids, not pixels."""
 
-from seealike.recommend.answers import ItemRow, hits
+from seealike.recommend.answers import hits
 from seealike.recommend.columns import Columns
 from seealike.recommend.hubness import Hubness
 from seealike.recommend.kept import KeptLists
@@ -24,7 +24,7 @@ from seealike.recommend.query import (
 from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
-from seealike.recommend.view import View
+from seealike.recommend.view import ItemRow, View
 
 __all__ = [
     "ATTEMPTS",

@@ -18,36 +18,12 @@ from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Query
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.targets import targets_of
-from seealike.recommend.view import NamedVectors, VectorReader, VectorStore, View
-from seealike.types import Float16Array, Hit, Int64Array, Metadata
+from seealike.recommend.view import ItemRow, NamedVectors, VectorReader, VectorStore, View
+from seealike.types import Float16Array, Hit, Int64Array
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
 NUMBERS_AT_ONCE = 1 << 25  # 256 MiB, for candidates of many lists and colours of many items
 DEEPER = 4  # times as many candidates, where too few were worth showing
-
-
-class ItemRow(Protocol):
-    """What a hit needs to know of an item."""
-
-    @property
-    def id(self) -> str:
-        """The caller's id."""
-
-    @property
-    def path(self) -> bytes | None:
-        """The stored path."""
-
-    @property
-    def source(self) -> int:
-        """The number of the source it belongs to."""
-
-    @property
-    def group(self) -> str | None:
-        """The caller's group."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """The caller's columns."""
 
 
 PathOf = Callable[[ItemRow], str | None]

@@ -7,8 +7,7 @@ to be made anew, and those that change mostly from what is known: a few items mo
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -119,12 +118,6 @@ class _Pairs(NamedTuple):
 
     def at(self, places: Mask) -> _Pairs:
         return _Pairs(self.rows[places], self.keys[places], self.scores[places])
-
-
-def fingerprints(ids: Iterable[str]) -> Int64Array:
-    """A number for every id, by which it is known again. Shapes: (n,)."""
-    digests = (hashlib.blake2b(one.encode(errors="surrogatepass"), digest_size=7).digest() for one in ids)
-    return np.array([int.from_bytes(digest) for digest in digests], dtype=np.int64)
 
 
 def are_of(kept: KeptLists, now: Now) -> bool:

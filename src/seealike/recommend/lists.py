@@ -20,10 +20,9 @@ from seealike.recommend.kept import (
     Now,
     are_of,
     brought_up_to_date,
-    fingerprints,
     scores_of,
 )
-from seealike.recommend.products import NO_PRODUCT
+from seealike.recommend.products import NO_PRODUCT, fingerprints
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View

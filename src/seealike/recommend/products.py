@@ -84,11 +84,7 @@ class Products:
 
     def fingerprints(self) -> Int64Array:
         """A number for every item that says which product it shows in every generation; 0 for none."""
-        numbers = [
-            int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=7).digest()) + 1
-            for name in self.code_of
-        ]
-        return np.array([*numbers, 0], dtype=np.int64)[self.codes]
+        return np.append(fingerprints(self.code_of) + 1, 0)[self.codes]
 
     def of(self, keys: Int64Array) -> Int64Array:
         """The codes of living keys. Shapes: as ``keys``."""
@@ -116,3 +112,9 @@ class Products:
         if code is None or self.starts[code] == self.starts[code + 1]:
             raise UnknownProductError(self.column, name, closest(name, islice(self.code_of, _LOOKED_THROUGH)))
         return self.by_product[self.starts[code] : self.starts[code + 1]]
+
+
+def fingerprints(names: Iterable[str]) -> Int64Array:
+    """A number for every name, by which it is known again. Shapes: (n,)."""
+    digests = (hashlib.blake2b(one.encode(errors="surrogatepass"), digest_size=7).digest() for one in names)
+    return np.array([int.from_bytes(digest) for digest in digests], dtype=np.int64)

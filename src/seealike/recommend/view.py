@@ -42,12 +42,8 @@ class StoreState(Protocol):
         """The record of the ANN snapshot, if there is one."""
 
 
-class DescribedRow(Protocol):
-    """What is read of an item for the columns."""
-
-    @property
-    def key(self) -> int:
-        """Its key."""
+class ItemRow(Protocol):
+    """What a hit needs to know of an item."""
 
     @property
     def id(self) -> str:
@@ -68,6 +64,14 @@ class DescribedRow(Protocol):
     @property
     def metadata(self) -> Metadata:
         """The caller's columns."""
+
+
+class DescribedRow(ItemRow, Protocol):
+    """What is read of an item for the columns."""
+
+    @property
+    def key(self) -> int:
+        """Its key."""
 
     @property
     def width_px(self) -> int:

@@ -18,7 +18,7 @@ from benchmarks import large, synthetic
 from benchmarks.report import Row
 from seealike import IndexOptions, SearchOptions, SimilarList
 from seealike.demo import run_demo
-from seealike.recommend.hubness import Hubness
+from seealike.recommend.mixing.hubness import Hubness
 from seealike.store import SqliteStore, StoreWriter
 from seealike.store.writer import Change
 from seealike.types import Float32Array

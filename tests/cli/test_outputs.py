@@ -16,7 +16,7 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
-from seealike.catalog.output_kinds import KINDS, MAP_PAGE
+from seealike.catalog.outputs.kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.cli.options.outputs import OutputParameter
 

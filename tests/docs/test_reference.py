@@ -16,7 +16,8 @@ from seealike.cli.options import decoding
 from seealike.images import DecodeLimits
 from seealike.images.limits import CPU_PIXELS
 from seealike.indexes import build, effort
-from seealike.recommend import lists, searcher
+from seealike.recommend import searcher
+from seealike.recommend.lists import making
 from seealike.store import writer
 
 LIMITS = DecodeLimits()
@@ -91,7 +92,7 @@ def test_every_error_and_what_it_carries_is_in_the_reference() -> None:
         ),
         ("docs/how-it-works.md", f"{build.DIMENSIONS_TRIED[2]} and all"),
         ("docs/how-it-works.md", f"The target is {effort.TARGET_RECALL} of the true neighbours"),
-        ("docs/how-it-works.md", f"Up to {lists.MATRIX_BYTES / 2**30} GiB of float16 vectors"),
+        ("docs/how-it-works.md", f"Up to {making.MATRIX_BYTES / 2**30} GiB of float16 vectors"),
         ("docs/how-it-works.md", f"above {searcher.IN_MEMORY_BYTES // 2**30} GiB of vectors"),
         ("docs/how-it-works.md", f"the last {writer.MOST_TOMBSTONES:,} deletions are on record"),
         ("docs/decisions/006-approximate-proposes-exact-decides.md", f"Below {ann.THRESHOLD:,} items"),

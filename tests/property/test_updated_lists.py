@@ -20,10 +20,10 @@ from seealike.recommend import (
     SimilarList,
     UpdatedLists,
     Wanted,
-    lists,
     similar_lists,
     updated_lists,
 )
+from seealike.recommend.lists import making
 from seealike.store import FileSystem, NewItem, StoredItem, StoreWriter
 from seealike.store.records import BY_HAND
 from seealike.store.writer import Change
@@ -118,7 +118,7 @@ def test_updated_lists_are_those_of_a_run_from_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, products: int, options: SearchOptions
 ) -> None:
     draw = random.Random(f"{SEED} {products} {options}")
-    monkeypatch.setattr(lists, "SPARE", draw.choice([1, 2, 4]))
+    monkeypatch.setattr(making, "SPARE", draw.choice([1, 2, 4]))
     shop = Shop(tmp_path / "catalog", draw, items=120, products=products)
     kept, before = 0, dict[str, SimilarList]()
     for turn in range(20):

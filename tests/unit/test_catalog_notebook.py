@@ -26,7 +26,7 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import Hit, Hits, NewPicture, ResultsLook, SearchOptions
-from seealike.catalog import exporting
+from seealike.catalog.outputs import exporting
 from seealike.errors import DamagedCatalogError, UnknownItemError, UsageError
 from seealike.store import SqliteStore
 from seealike.testing import FakeEncoder

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from tests.pictures import picture, write_pictures
 
 import seealike
-from seealike.catalog.output_kinds import (
+from seealike.catalog.outputs.kinds import (
     CALIBRATION_PAGE,
     CHECKPOINT,
     COMPARISON_PAGE,
@@ -34,7 +34,7 @@ from seealike.catalog.output_kinds import (
     TRAINING_PAGE,
     OutputKind,
 )
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.places import OutputFile
 from seealike.encoders import record_of
 from seealike.errors import StorageError, UsageError
 from seealike.gallery import GalleryPage, PageKind, render_gallery

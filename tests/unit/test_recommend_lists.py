@@ -23,10 +23,10 @@ from seealike.recommend import (
     SearchOptions,
     SimilarList,
     hits,
-    lists,
     searcher,
     similar_lists,
 )
+from seealike.recommend.lists import making
 from seealike.store import FileSystem, NewItem, StoreWriter
 from seealike.types import Float16Array, Float32Array, Hit, Int64Array, Proposal, unwatched
 
@@ -241,9 +241,9 @@ def test_lists_that_do_not_fit_into_memory_end_with_one_line_where_vectors_are_g
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
-    monkeypatch.setattr(lists, "MATRIX_BYTES", 0)
+    monkeypatch.setattr(making, "MATRIX_BYTES", 0)
     assert len(list(all_lists(store, ranker, 3))) == DISTINCT + 20
-    monkeypatch.setattr(lists, "BLOCK", 100)
+    monkeypatch.setattr(making, "BLOCK", 100)
     entries = all_lists(store, ranker, 3)
     next(entries)
     commit(store, remove=[f"{number:05}" for number in range(DISTINCT)])
@@ -294,7 +294,7 @@ def test_a_query_of_any_length_is_scored_by_its_direction() -> None:
 def test_lists_compare_with_their_item_as_it_was_when_they_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions
 ) -> None:
-    monkeypatch.setattr(lists, "COMPARED_BLOCK", 7)
+    monkeypatch.setattr(making, "COMPARED_BLOCK", 7)
     store, colours = made_store(tmp_path / "catalog"), ("red", "blue", "green", None)
     said = {f"{number:02}": colours[number % 4] for number in range(40)}
     commit(
@@ -339,7 +339,7 @@ def test_lists_compare_with_their_item_as_it_was_when_they_began(
 def test_lists_go_on_while_somebody_writes_and_another_searches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions, in_memory: bool
 ) -> None:
-    monkeypatch.setattr(lists, "BLOCK", 4)
+    monkeypatch.setattr(making, "BLOCK", 4)
     if not in_memory:
         monkeypatch.setattr(searcher, "IN_MEMORY_BYTES", 0)
     store = made_store(tmp_path / "catalog")

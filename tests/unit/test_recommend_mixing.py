@@ -10,7 +10,7 @@ from tests.counting import commit, made_store, new_item, searcher_of, vector
 
 from seealike.recommend import SearchOptions
 from seealike.recommend.candidates import candidates_of
-from seealike.recommend.mixing import Mix, PerItem
+from seealike.recommend.mixing.components import Mix, PerItem
 from seealike.recommend.targets import Target
 from seealike.types import Float32Array
 

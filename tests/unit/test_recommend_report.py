@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tests.counting import D, commit, made_store, new_item, vector
 
-from seealike.recommend import Hub, ReportedLists, SimilarList, report
+from seealike.recommend import Hub, ReportedLists, SimilarList
+from seealike.recommend.lists import report
 from seealike.store import SqliteStore
 from seealike.store.records import BY_HAND, NewItem
 

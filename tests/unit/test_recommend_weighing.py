@@ -22,12 +22,12 @@ from seealike.recommend import (
     Searcher,
     SearchOptions,
     hits,
-    hubness,
     similar_lists,
 )
 from seealike.recommend.filters import parse
-from seealike.recommend.hubness import Hubness, numbers_of
-from seealike.recommend.weighing import standings
+from seealike.recommend.mixing import hubness
+from seealike.recommend.mixing.hubness import Hubness, numbers_of
+from seealike.recommend.mixing.weighing import standings
 from seealike.store import FileSystem, NewItem, SqliteStore
 from seealike.testing import FakeEncoder
 from seealike.types import Float16Array, Hit, Int64Array, MetadataValue, unwatched

@@ -14,8 +14,8 @@ import pytest
 
 import seealike
 from seealike.catalog import Catalog
-from seealike.catalog.output_kinds import ENCODER, ENCODER_PRODUCER
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import ENCODER, ENCODER_PRODUCER
+from seealike.catalog.outputs.places import OutputFile
 from seealike.encoders import (
     EncoderCard,
     EncoderRecord,

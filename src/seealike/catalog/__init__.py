@@ -13,7 +13,7 @@ from seealike.catalog.options import (
     SourceInfo,
     VerifyReport,
 )
-from seealike.catalog.results import ResultsLook, write_results_page
+from seealike.catalog.outputs.results import ResultsLook, write_results_page
 from seealike.catalog.several import Catalogs, open_several
 from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, reindex
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files

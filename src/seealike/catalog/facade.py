@@ -9,13 +9,13 @@ from typing import Self
 
 from seealike.catalog.asker import Asker
 from seealike.catalog.changer import Changer
-from seealike.catalog.exporting import export_vectors
 from seealike.catalog.hits import Hits
 from seealike.catalog.items import listed
-from seealike.catalog.output_kinds import RESULTS_PAGE, VECTORS
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.exporting import export_vectors
+from seealike.catalog.outputs.kinds import RESULTS_PAGE, VECTORS
+from seealike.catalog.outputs.places import OutputFile
+from seealike.catalog.outputs.results import ResultsLook, write_results_page
 from seealike.catalog.reader import Reader
-from seealike.catalog.results import ResultsLook, write_results_page
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
 from seealike.errors import UsageError

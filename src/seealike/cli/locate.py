@@ -11,7 +11,7 @@ import click
 
 import seealike
 from seealike.catalog import Catalog, Catalogs, is_catalog
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
 from seealike.images import DecodeLimits

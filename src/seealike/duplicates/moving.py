@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from seealike.catalog.outputs import check_outside
+from seealike.catalog.outputs.places import check_outside
 from seealike.duplicates.values import DuplicateGroup, Member
 from seealike.errors import StorageError, UsageError
 from seealike.files import FileSystem

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.places import OutputFile
 from seealike.duplicates.decisions import MARK, VERSION, Decisions, as_plain, contents_as_plain
 from seealike.duplicates.values import DuplicateGroup, DuplicateReport, Level, Member
 from seealike.gallery import PageKind, Thumbnails, relative_link

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from seealike.catalog.output_kinds import SCRIPT_MARK
+from seealike.catalog.outputs.kinds import SCRIPT_MARK
 from seealike.duplicates.moving import names_in_folder
 from seealike.duplicates.values import DuplicateGroup
 from seealike.gallery.text import visible

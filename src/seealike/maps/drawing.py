@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.catalog.output_kinds import DRAWING_SOFTWARE
+from seealike.catalog.outputs.kinds import DRAWING_SOFTWARE
 from seealike.errors import MissingExtraError
 from seealike.maps.colours import NONE_LIGHT, palette
 from seealike.maps.kinds import NONE, Kinds, kinds_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 
-from seealike.catalog.output_kinds import MAP_COLUMNS, MAP_LABEL, MAP_SAMPLE
+from seealike.catalog.outputs.kinds import MAP_COLUMNS, MAP_LABEL, MAP_SAMPLE
 from seealike.maps.value import Map
 
 _END = "\r\n"  # not written, but also says what to put in quotes

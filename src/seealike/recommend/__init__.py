@@ -2,9 +2,8 @@
 
 from seealike.recommend.answers import hits
 from seealike.recommend.columns import Columns
-from seealike.recommend.hubness import Hubness
-from seealike.recommend.kept import KeptLists
-from seealike.recommend.lists import (
+from seealike.recommend.lists.kept import KeptLists
+from seealike.recommend.lists.making import (
     SimilarList,
     UpdatedLists,
     Wanted,
@@ -12,6 +11,8 @@ from seealike.recommend.lists import (
     similar_lists,
     updated_lists,
 )
+from seealike.recommend.lists.report import Hub, ListsReport, ReportedLists
+from seealike.recommend.mixing.hubness import Hubness
 from seealike.recommend.query import (
     LEAST_WEIGHT,
     MOST_WEIGHT,
@@ -21,7 +22,6 @@ from seealike.recommend.query import (
     Query,
     SearchOptions,
 )
-from seealike.recommend.report import Hub, ListsReport, ReportedLists
 from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import ItemRow, View

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from seealike.recommend.choosing import first_of_each
 from seealike.recommend.filters import Among
-from seealike.recommend.mixing import PLAIN, Mix, mixed
+from seealike.recommend.mixing.components import PLAIN, Mix, mixed
+from seealike.recommend.mixing.weighing import weights_of
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
-from seealike.recommend.weighing import weights_of
 from seealike.types import Int64Array
 
 RANKED_AT_ONCE = 1024

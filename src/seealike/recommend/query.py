@@ -54,7 +54,7 @@ class SearchOptions:
         other: columns in which hits say something else than all items that are liked.
         hub_correction: what is similar to everything is not to be in every list.
         boost: columns of numbers or dates that count beside similarity, and how much at most: a mapping, or
-            pairs. Below 0, small numbers are better. See ``seealike.recommend.weighing.standings``.
+            pairs. Below 0, small numbers are better. See ``seealike.recommend.mixing.weighing.standings``.
         recent: the same for the order in which items came into the catalogue, the newest first.
         color: how much the colours of an item count, of 1; its likeness counts the rest.
             Where it is not given: 0, and with a palette 0.5.

@@ -18,10 +18,10 @@ import numpy as np
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
-from seealike.recommend.colour import Colours
 from seealike.recommend.columns import GROUP, Columns, Facts
-from seealike.recommend.hubness import Hubness, HubnessKeeper, hubness_of
-from seealike.recommend.mixing import PerItem
+from seealike.recommend.mixing.colour import Colours
+from seealike.recommend.mixing.components import PerItem
+from seealike.recommend.mixing.hubness import Hubness, HubnessKeeper, hubness_of
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
-from seealike.recommend.colour import colours_wanted
 from seealike.recommend.columns import Columns
 from seealike.recommend.filters import Among
-from seealike.recommend.mixing import PLAIN, Mix
+from seealike.recommend.mixing.colour import colours_wanted
+from seealike.recommend.mixing.components import PLAIN, Mix
 from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Example, Examples, Query, SearchOptions, taste
 from seealike.recommend.searcher import Searcher, StaleViewError

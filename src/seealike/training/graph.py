@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.catalog.output_kinds import ENCODER_PRODUCER
+from seealike.catalog.outputs.kinds import ENCODER_PRODUCER
 from seealike.encoders import EncoderRecord, InputForm
 from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
 from seealike.errors import EncoderError

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.catalog.labels import GROUP, numbered
-from seealike.catalog.output_kinds import CHECKPOINT, ENCODER
-from seealike.catalog.outputs import OutputFile, check_outside
+from seealike.catalog.outputs.kinds import CHECKPOINT, ENCODER
+from seealike.catalog.outputs.places import OutputFile, check_outside
 from seealike.errors import EncoderMismatchError, MissingExtraError
 from seealike.evaluation.seen import NOTHING, learnt_marks
 from seealike.evaluation.specs import own_spec, spec_at_hand

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seealike.catalog import model_files
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.places import OutputFile
 from seealike.encoders import (
     EncoderCard,
     InputForm,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seealike.catalog.output_kinds import COMPARISON_PAGE
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import COMPARISON_PAGE
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import (
     GatheringCommand,

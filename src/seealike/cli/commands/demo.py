@@ -11,8 +11,8 @@ import click
 
 import seealike
 from seealike.catalog import Catalog
-from seealike.catalog.output_kinds import LISTS, MAP_PAGE, RESULTS_PAGE
-from seealike.catalog.outputs import OutputFile, check_outside
+from seealike.catalog.outputs.kinds import LISTS, MAP_PAGE, RESULTS_PAGE
+from seealike.catalog.outputs.places import OutputFile, check_outside
 from seealike.cli.options.basic import quiet_option
 from seealike.cli.options.outputs import force_option
 from seealike.cli.printing.lists import ListFormat, write_lists

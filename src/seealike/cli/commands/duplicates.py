@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from seealike.catalog.output_kinds import DUPLICATES_PAGE, DUPLICATES_SCRIPT
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import DUPLICATES_PAGE, DUPLICATES_SCRIPT
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.hints import check_not_empty
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import (

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seealike.catalog.output_kinds import EVALUATION_PAGE
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import EVALUATION_PAGE
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option

@@ -20,8 +20,8 @@ from seealike.catalog import (
     open,
     temporary,
 )
-from seealike.catalog.output_kinds import REPORT_FIELDS, SKIP_REPORT
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import REPORT_FIELDS, SKIP_REPORT
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import click
 
 from seealike.catalog import Catalog
-from seealike.catalog.output_kinds import MAP_DRAWING, MAP_PAGE, MAP_TABLE
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import MAP_DRAWING, MAP_PAGE, MAP_TABLE
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import (
     FiniteFloat,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, UpdatedLists
-from seealike.catalog.output_kinds import LISTS, LISTS_REPORT
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import LISTS, LISTS_REPORT
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.examples import read_examples
 from seealike.cli.hints import check_colours, check_not_empty, say_what_was_seen, seen_of
 from seealike.cli.locate import opened_catalogs

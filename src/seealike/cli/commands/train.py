@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from seealike.catalog.output_kinds import ENCODER, TRAINING_LOG, TRAINING_PAGE
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import ENCODER, TRAINING_LOG, TRAINING_PAGE
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import opened_catalog
 from seealike.cli.options.basic import catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import click
 
 from seealike.catalog import Catalog, Catalogs, Hits, ResultsLook, write_results_page
-from seealike.catalog.output_kinds import RESULTS_PAGE, OutputKind
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import RESULTS_PAGE, OutputKind
+from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.options.basic import Function, Gathered, together
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo

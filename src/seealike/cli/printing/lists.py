@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, TextIO
 
-from seealike.catalog.output_kinds import (
+from seealike.catalog.outputs.kinds import (
     LIST_COLUMNS,
     LISTS_OF_PRODUCTS_MARK,
     LISTS_REPORT_MARK,
@@ -29,7 +29,7 @@ from seealike.wording import counted
 if TYPE_CHECKING:
     from seealike import ListsReport, SimilarList
     from seealike.catalog import Catalog
-    from seealike.catalog.outputs import OutputFile
+    from seealike.catalog.outputs.places import OutputFile
 
 ROWS_AT_ONCE = 4096
 SHOWN = 5  # ids in a line for people

@@ -18,7 +18,7 @@ from seealike.gallery.text import duration
 from seealike.wording import counted
 
 if TYPE_CHECKING:
-    from seealike.catalog.outputs import OutputFile
+    from seealike.catalog.outputs.places import OutputFile
     from seealike.evaluation import Estimate
     from seealike.training import Compared, Parity, Point, TrainReport
 

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from seealike.catalog.output_kinds import CHECKPOINT_KEY
+from seealike.catalog.outputs.kinds import CHECKPOINT_KEY
 from seealike.errors import StorageError
 from seealike.files import FileSystem, check_own_file, check_own_folder
 from seealike.training.teach.loop import Point, Progressed

@@ -13,7 +13,7 @@ import numpy as np
 from seealike.errors import UsageError
 from seealike.indexes import ExactIndex
 from seealike.recommend.answers import Result, answer
-from seealike.recommend.kept import (
+from seealike.recommend.lists.kept import (
     NOTHING,
     SPARE,
     KeptLists,
@@ -22,11 +22,11 @@ from seealike.recommend.kept import (
     brought_up_to_date,
     scores_of,
 )
+from seealike.recommend.mixing.weighing import weights_of
 from seealike.recommend.products import NO_PRODUCT, fingerprints
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import VectorReader, VectorStore, View
-from seealike.recommend.weighing import weights_of
 from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 BLOCK = 1024

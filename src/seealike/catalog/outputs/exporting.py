@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from seealike.catalog.items import public_item
-from seealike.catalog.output_kinds import PARQUET_KEY, PARQUET_VECTORS
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.kinds import PARQUET_KEY, PARQUET_VECTORS
+from seealike.catalog.outputs.places import OutputFile
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import MissingExtraError
 from seealike.sources.ids import printable

@@ -8,7 +8,7 @@ import numpy as np
 
 from seealike.errors import UsageError
 from seealike.recommend.filters.conditions import moment
-from seealike.recommend.mixing import PerItem
+from seealike.recommend.mixing.components import PerItem
 
 if TYPE_CHECKING:
     from seealike.recommend.columns import Columns

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
-from seealike.catalog.output_kinds import OutputKind, written_by_seealike
+from seealike.catalog.outputs.kinds import OutputKind, written_by_seealike
 from seealike.catalog.sync.sources import known_sources, place_to_open, source_roots
 from seealike.errors import SourceError, StorageError, UsageError
 from seealike.sources import has_wildcard, pattern_takes

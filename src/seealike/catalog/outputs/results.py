@@ -8,7 +8,7 @@ from typing import Protocol
 
 from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.options import CatalogInfo
-from seealike.catalog.outputs import OutputFile
+from seealike.catalog.outputs.places import OutputFile
 from seealike.errors import UsageError
 from seealike.gallery import (
     Describer,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from seealike.recommend.lists import SimilarList
+from seealike.recommend.lists.making import SimilarList
 from seealike.recommend.view import RowReader
 from seealike.vectors import unit_rows
 

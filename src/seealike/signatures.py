@@ -52,6 +52,7 @@ _LIGHTNESS = 0.6
 _LATTICE = 0.12
 _SIGMA = 0.04  # of a soft bin; neighbours are 0.104 apart
 _LEVELS = 16  # of red, of green and of blue, that are told apart
+_PLACES = np.array([_LEVELS**2, _LEVELS, 1], dtype=np.float32)
 _GRID = 40  # pixels looked at, each way
 _SPREAD = 0.6  # of the centre's weight, in halves of a side
 _RIM = 3  # of them, on each side, are border
@@ -95,7 +96,7 @@ def palette_signature(text: str) -> bytes:
     if not all(0 < weight < math.inf for weight in weights):
         raise UsageError(f"the weights of the palette {text!r} must be numbers greater than 0")
     shares = np.array(weights) / sum(weights)
-    return _packed(shares @ _soft_bins()[_cells(np.array(colours, dtype=np.uint8)[:, None])])
+    return _packed(shares @ _soft_bins()[_cells(np.array(colours, dtype=np.uint8))])
 
 
 def colour_levels(signatures: Sequence[bytes]) -> Float32Array:
@@ -111,47 +112,43 @@ def colour_levels(signatures: Sequence[bytes]) -> Float32Array:
 
 
 def _colour_of(lines: PixelArray) -> bytes:
-    height, width = lines.shape[:2]
-    rows, columns = _spaced(height, _GRID), _spaced(width, _GRID)
-    centre, rim = _weights(len(rows), len(columns))
-    cells = _cells(lines.take(rows, axis=0).take(columns, axis=1))
-    count = _LEVELS**3
-    whole = np.bincount(cells, centre, minlength=count)
-    border = np.bincount(cells[rim], minlength=count) / len(rim)
-    used = np.flatnonzero(whole > 0)
-    found, round_it = np.stack([whole[used], border[used]]) @ _soft_bins()[used]
+    grid, centre, rim = _looked_at(*lines.shape[:2])
+    cells = _cells(lines.reshape(-1, 3).take(grid, axis=0))
+    whole, border = (np.bincount(cells, weights, _LEVELS**3) for weights in (centre, rim))
+    used = (whole > 0).nonzero()[0]
+    bins = _soft_bins()[used]
+    found, round_it = whole[used] @ bins, border[used] @ bins
     inside = found / (found + _GROUND * round_it + 1e-12)
     return _packed(found * (inside**2 + _FLOOR))
 
 
 @lru_cache(maxsize=64)
-def _spaced(length: int, most: int) -> Int64Array:
-    """At most so many places, evenly spaced over a length and in the middle of their shares of it."""
-    count = min(length, most)
+def _looked_at(height: int, width: int) -> tuple[Int64Array, Float64Array, Float64Array]:
+    """The pixels of a grid, and how much each counts, of 1 together: in the whole picture, and in its border.
+
+    Shapes: three times (m,); pixels are numbered line by line.
+    """
+    rows, columns = _spaced(height), _spaced(width)
+    down, across = (
+        np.exp(-((((np.arange(len(places)) + 0.5) * 2 / len(places) - 1) / _SPREAD) ** 2) / 2)
+        for places in (rows, columns)
+    )
+    centre = np.outer(down, across)
+    rim = np.ones(centre.shape)
+    rim[_RIM:-_RIM, _RIM:-_RIM] = 0.0
+    grid = rows[:, None] * width + columns
+    return grid.ravel(), (centre / centre.sum()).ravel(), (rim / rim.sum()).ravel()
+
+
+def _spaced(length: int) -> Int64Array:
+    """At most ``_GRID`` places, evenly spaced over a length and in the middle of their shares of it."""
+    count = min(length, _GRID)
     return ((np.arange(count) + 0.5) * length / count).astype(np.int64)
 
 
-@lru_cache(maxsize=16)
-def _weights(height: int, width: int) -> tuple[Float64Array, Int64Array]:
-    """How much each pixel of a grid counts, of 1 together; and which are border."""
-    down, across = (
-        np.exp(-((((np.arange(count) + 0.5) * 2 / count - 1) / _SPREAD) ** 2) / 2)
-        for count in (height, width)
-    )
-    centre = np.outer(down, across)
-    rim = np.ones((height, width), dtype=bool)
-    rim[_RIM:-_RIM, _RIM:-_RIM] = False
-    return (centre / centre.sum()).ravel(), np.flatnonzero(rim)
-
-
 def _cells(pixels: PixelArray) -> Int64Array:
-    """Which of the ``_LEVELS``^3 colours each pixel has, as one row. Shapes: (h, w, 3) to (h * w,)."""
-    levels = pixels >> 4
-    cells: Int64Array = levels[..., 0].astype(np.int64)
-    for channel in (1, 2):
-        cells *= _LEVELS
-        cells += levels[..., channel]
-    return cells.ravel()
+    """Which of the ``_LEVELS``^3 colours each pixel has. Shapes: (m, 3) to (m,)."""
+    return np.asarray(((pixels >> 4).astype(np.float32) @ _PLACES).astype(np.int64))
 
 
 def _packed(shares: npt.NDArray[np.floating]) -> bytes:
@@ -208,11 +205,12 @@ def _hash_of(lines: PixelArray) -> bytes:
     green = lines[:, ::step, 1].astype(np.float32)
     strengths = _cosines(height, 1).T @ (green @ _cosines(width, step))
     strengths[0, 0] = 0.0
-    most = np.abs(strengths).max()
+    levels = np.abs(strengths)
+    most = levels.max()
     if most < _STILL:
         return bytes(HASH_BYTES)
-    levels = np.rint(127 * np.sqrt(np.abs(strengths) / most)) * np.sign(strengths)
-    whole: npt.NDArray[np.int8] = levels.astype(np.int8)
+    np.sqrt(levels / most, out=levels)
+    whole: npt.NDArray[np.int8] = np.copysign(np.rint(127 * levels), strengths).astype(np.int8)
     return whole.tobytes()
 
 

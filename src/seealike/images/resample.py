@@ -246,8 +246,9 @@ def resample(rows: Rows, across: Axis, down: Axis, interpolation: str) -> PixelA
         window = narrow[start - top : start - top + vertical.width]
         np.matmul(vertical.weights[block], window, out=result[block * _ROWS : (block + 1) * _ROWS])
     result = result[: down.count, : across.count * _CHANNELS]
-    _round(result)
-    return result.astype(np.uint8).reshape(down.count, across.count, _CHANNELS)
+    result += 0.5
+    np.clip(result, 0.0, 255.0, out=result)
+    return result.astype(np.uint8).reshape(down.count, across.count, _CHANNELS)  # bytes drop fractions
 
 
 def _narrowed(

@@ -30,12 +30,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from seealike.errors import UsageError
 from seealike.types import Signature
+from seealike.wording import closest, did_you_mean
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,8 +73,16 @@ def signature_of(lines: PixelArray) -> Signature:
     return Signature(colour=_colour_of(lines), hash=_hash_of(lines))
 
 
-def palette_signature(text: str) -> bytes:
-    """The colour signature of a thing of some colours, as people write them: ``#c0392b``, ``red:2,#fff``.
+class WantedColour(NamedTuple):
+    """A colour as it was written, as red, green and blue, and how much of it is wanted beside others."""
+
+    name: str
+    rgb: tuple[int, int, int]
+    weight: float
+
+
+def palette_colours(text: str) -> list[WantedColour]:
+    """Colours as people write them: ``#c0392b``, ``red:2,#fff``.
 
     Each is ``#rgb``, ``#rrggbb`` or a name of CSS, and may have a weight; without one it is 1.
 
@@ -82,21 +91,26 @@ def palette_signature(text: str) -> bytes:
     """
     from PIL import ImageColor
 
-    colours: list[tuple[int, ...]] = []
-    weights: list[float] = []
+    found = []
     for entry in text.split(","):
-        name, _, weight = entry.strip().partition(":")
+        name, _, weight = (part.strip() for part in entry.partition(":"))
         try:
-            colours.append(ImageColor.getrgb(name.strip())[:3])
-            weights.append(float(weight) if weight else 1.0)
+            red, green, blue = ImageColor.getrgb(name)[:3]
+            found.append(WantedColour(name, (red, green, blue), float(weight or 1)))
         except ValueError:
-            raise UsageError(
-                f"{entry.strip()!r} is no colour of a palette; write '#c0392b:2,white'"
-            ) from None
-    if not all(0 < weight < math.inf for weight in weights):
+            meant = did_you_mean(closest(name, ImageColor.colormap)) or "write '#c0392b:2,white'"
+            raise UsageError(f"{entry.strip()!r} is no colour of a palette; {meant}") from None
+    if not all(0 < colour.weight < math.inf for colour in found):
         raise UsageError(f"the weights of the palette {text!r} must be numbers greater than 0")
-    shares = np.array(weights) / sum(weights)
-    return _packed(shares @ _soft_bins()[_cells(np.array(colours, dtype=np.uint8))])
+    return found
+
+
+def palette_signature(text: str) -> bytes:
+    """The colour signature of a thing of the colours that ``palette_colours`` reads, and raises about."""
+    wanted = palette_colours(text)
+    shares = np.array([colour.weight for colour in wanted]) / sum(colour.weight for colour in wanted)
+    cells = _cells(np.array([colour.rgb for colour in wanted], dtype=np.uint8))
+    return _packed(shares @ _soft_bins()[cells])
 
 
 def colour_levels(signatures: Sequence[bytes]) -> Float32Array:

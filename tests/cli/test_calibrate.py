@@ -73,11 +73,12 @@ def test_results_say_what_they_are_and_at_least_leaves_out_what_is_less(
     assert lines[0] == "query,rank,id,score,path,relation,probability"
     assert lines[2].endswith(",,")
     assert run(["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]) == 0
-    assert capfd.readouterr().out == "nothing similar to round/00.png\n"
+    why = "no other item counts as duplicate; without --at-least you see what is nearest"
+    assert capfd.readouterr().out == f"nothing similar to round/00.png: {why}\n"
     empty = tmp_path / "empty.html"
     command = ["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]
     assert run([*command, "--gallery", str(empty), "--quiet"]) == 0
-    assert "Nothing similar: no picture is duplicate or more." in empty.read_text("utf-8")
+    assert f"Nothing similar: {why}." in empty.read_text("utf-8")
 
 
 def test_what_was_learnt_is_forgotten_when_told_so(photos: Path, capfd: pytest.CaptureFixture[str]) -> None:

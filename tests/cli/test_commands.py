@@ -455,9 +455,11 @@ def test_results_are_among_what_matches(typed: Call, shop: Path) -> None:
     assert ids("--other", "group", "--where", "sku != 'SKU 3'") == {"p2", "p4"}
     page = shop / "none.html"
     none = typed("search", "--id", "p0", "-C", shop, "--where", "price > 1000", "--gallery", page)
-    assert none.out == "no other item keeps the condition: price > 1000\n"
+    assert none.out == "nothing similar to p0: no other item keeps the condition: price > 1000\n"
     html = page.read_text("utf-8")
-    assert "No other item keeps the condition: price &gt; 1000." in html
+    assert "Nothing similar: no other item keeps the condition: price &gt; 1000." in html
+    both = typed("search", "--id", "p0", "-C", shop, "--where", "price > 2", "--min-score", "0.999").out
+    assert "no other item keeps the condition: price > 2 and has a score of 0.999 or more; leave one" in both
     assert "with price &gt; 1000." in html
     assert "closest first" not in html
     lists = typed("recommend", "--all", "-C", shop, "--where", "price < 2", "--quiet")

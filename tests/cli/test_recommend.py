@@ -59,6 +59,42 @@ def test_examples_of_every_kind_go_into_one_question(typed: Call, shop: Path) ->
     assert expected.ids[0] == best
 
 
+def test_a_weight_counts_also_where_one_is_liked_and_one_is_not(typed: Call, shop: Path) -> None:
+    with seealike.open(shop / ".seealike") as catalog:
+        named, vectors = catalog.vectors()
+    row = {item_id: vectors[place].astype(np.float64) for place, item_id in enumerate(named)}
+    for liked, disliked in ((1, 1), (1, 2), (4, 1)):
+        done = typed(
+            "recommend", "--like", f"p00:{liked}", "--not", f"p12:{disliked}", "-C", shop, "--pictures",
+            "--format", "json",
+        )  # fmt: skip
+        query = liked * row["p00"] - 0.5 * disliked * row["p12"]
+        scores = {hit["id"]: hit["score"] for hit in done.json()["results"][0]["hits"]}
+        expected = {item_id: float(row[item_id] @ query / np.linalg.norm(query)) for item_id in scores}
+        assert scores == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_explanation_that_no_table_has_room_for_is_somewhere(
+    typed: Call, shop: Path, tmp_path: Path
+) -> None:
+    told = "add --gallery why.html, or --format json"
+    for command in (("search", "--id", "p00"), ("recommend", "--like", "p00")):
+        asked = (*command, "-k", "1", "-C", shop, "--explain")
+        assert told in typed(*asked).err
+        assert told not in typed(*asked, "--quiet").err
+        assert told not in typed(*asked, "--format", "json").err
+        assert told not in typed(*asked, "--gallery", tmp_path / f"{command[0]}.html").err
+
+
+def test_what_has_nothing_else_says_why(typed: Call, tmp_path: Path) -> None:
+    write_pictures(tmp_path, range(2))
+    (tmp_path / "table.csv").write_text("id,path,group\np0,000.jpg,sku\np1,001.jpg,sku\n")
+    assert run(["index", str(tmp_path / "table.csv"), "--quiet"]) == 0
+    none = typed("search", "--id", "p0", "-C", tmp_path)
+    assert none.out == "nothing similar to p0: no other item is left but of its product; add --pictures\n"
+    assert "p1" in typed("search", "--id", "p0", "-C", tmp_path, "--pictures").out
+
+
 def test_an_id_and_a_file_that_end_in_a_number_are_taken_whole(
     typed: Call, shop: Path, tmp_path: Path
 ) -> None:

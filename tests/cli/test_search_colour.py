@@ -89,6 +89,57 @@ def test_words_and_vectors_have_no_colours(tmp_path: Path) -> None:
         assert [hit.id for hit in hits] == ["a"]
 
 
+def test_recommend_takes_colours_alone_as_search_does(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids, _ = found(capsys, "-C", str(catalog), "--palette", "#2962b4", "-k", "3")
+    command = ["recommend", "-C", str(catalog), "--palette", "#2962b4", "-k", "3", "--format", "json"]
+    assert run([*command, "--exact"]) == 0
+    hits = json.loads(capsys.readouterr().out)["results"][0]["hits"]
+    assert [hit["id"] for hit in hits] == ids
+    assert [hit["colour"] for hit in hits] == [hit["score"] for hit in hits]
+    assert run([*command, "--all"]) == 0  # the list of every item, in these colours
+    assert run(["recommend", "-C", str(catalog)]) == 2
+
+
+def test_a_page_shows_the_colours_that_were_asked_for_and_what_they_have_in_a_score(
+    catalog: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "found.html"
+    mixed = (
+        "search",
+        "-C",
+        str(catalog),
+        "--id",
+        "disc-red.png",
+        "--palette",
+        "navy:3,#fff",
+        "--color",
+        "0.4",
+    )
+    assert run([*mixed, "--format", "json", "--gallery", str(page)]) == 0
+    html = page.read_text("utf-8")
+    assert '<rect x="0.00" width="75.00" height="100" fill="#000080"/>' in html
+    assert '<rect x="75.00" width="25.00" height="100" fill="#ffffff"/>' in html
+    assert "disc-red.png in navy ×3, #fff" in html
+    assert "Scores are 60% cosine similarity and 40% likeness of colours" in html
+    for hit in json.loads(capsys.readouterr().out)["results"][0]["hits"]:
+        assert f"shape {hit['score'] - hit['colour']:.3f}, colours {hit['colour']:+.3f}" in html
+    alone = ("search", "-C", str(catalog), "--palette", "navy", "--gallery", str(page), "--force")
+    assert run([*alone]) == 0
+    html = page.read_text("utf-8")
+    assert "Scores say how alike the colours are" in html
+    assert "cosine" not in html.rpartition("<footer>")[2]
+    assert ">shape " not in html
+
+
+def test_a_misspelt_colour_is_answered_with_its_neighbours(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["search", "-C", str(catalog), "--palette", "turquois:2,white"]) == 2
+    assert "'turquois:2' is no colour of a palette; did you mean turquoise" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("palette", ["reddish", "#12", "red:-1"])
 def test_what_is_no_palette_is_wrong_usage(
     catalog: Path, capsys: pytest.CaptureFixture[str], palette: str

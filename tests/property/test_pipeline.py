@@ -159,8 +159,7 @@ def example_colours(example: Example, items: Mapping[str, Entry]) -> list[Vector
 
 def mean_colour(rows: Sequence[tuple[Vector | None, float]]) -> Vector:
     known = [(row / math.sqrt(row @ row), weight) for row, weight in rows if row is not None]
-    total = sum(weight for _, weight in known)
-    return sum((row * (weight / total) for row, weight in known), np.zeros(COLOUR_BYTES))
+    return sum((row * (weight / len(known)) for row, weight in known), np.zeros(COLOUR_BYTES))
 
 
 Weighed = list[tuple[Vector | None, float]]
@@ -259,12 +258,12 @@ def query_vectors(examples: Examples, items: Mapping[str, Entry], combine: Combi
     if examples.dislike:
         weights = np.array([example.weight for example in examples.dislike])
         rows = np.array([unit(example_vector(example, items)) for example in examples.dislike])
-        away = 0.5 * (weights[:, None] * rows).sum(axis=0) / weights.sum()
+        away = 0.5 * (weights[:, None] * rows).sum(axis=0) / len(weights)
     rows = np.array([unit(row) for row in likes])
     if combine is Combine.EACH:
         return [unit(row - away) for row in rows]
     weights = np.array([example.weight for example in examples.like])
-    return [unit((weights[:, None] * rows).sum(axis=0) / weights.sum() - away)]
+    return [unit((weights[:, None] * rows).sum(axis=0) / len(weights) - away)]
 
 
 def rankings(

@@ -70,7 +70,9 @@ def test_hits_are_a_list_with_columns_and_a_line_each_at_a_prompt(catalog: seeal
     assert hits.ids == [hit.id for hit in hits]
     assert hits.scores == [hit.score for hit in hits]
     assert repr(hits).splitlines()[1] == f"2  {hits[1].score:6.3f}  {hits[1].id!r}"
-    assert repr(catalog.similar("003.jpg", options=SearchOptions(min_score=1.0))) == "nothing similar"
+    assert repr(catalog.similar("003.jpg", options=SearchOptions(min_score=1.0))) == (
+        "nothing similar: no other item has a score of 1 or more; a lower --min-score finds what is nearest"
+    )
     columns = hits.columns()
     assert list(columns) == ["rank", "id", "score", "path", "group", "name", "metadata.rank"]
     assert columns["rank"] == [1, 2, 3]

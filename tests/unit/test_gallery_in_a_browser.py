@@ -154,3 +154,40 @@ def test_a_thousand_queries_of_ten_pictures_are_all_shown(browser: Browser, tmp_
         "([...document.querySelectorAll('.picture')].at(-1).getBoundingClientRect())"
     )
     assert browser.problems == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_what_is_written_on_a_picture_is_never_cut(
+    size: tuple[int, int], browser: Browser, tmp_path: Path
+) -> None:
+    labels = (
+        "same product 63%",
+        "duplicate 100%",
+        "liked ×0.125",
+        "a word or two that are longer than usual",
+    )
+    hits = [replace(a_picture(number), label=label) for number, label in enumerate(labels)]
+    section = GallerySection((hits[2], hits[0]), tuple(hits))
+    show(browser, GalleryPage("t", sections=(section,)), tmp_path, size)
+    cut = browser.value(
+        "[...document.querySelectorAll('.label')].filter((one) => one.scrollWidth > one.clientWidth + 1 || "
+        "one.getBoundingClientRect().right > one.parentElement.getBoundingClientRect().right)"
+        ".map((one) => one.textContent)"
+    )
+    assert cut == []
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_colours_that_were_asked_for_are_shown_beside_the_picture(
+    size: tuple[int, int], browser: Browser, tmp_path: Path
+) -> None:
+    palette = (("#000080", 0.75), ("#ffffff", 0.25))
+    asked = (a_picture(1), GalleryPicture("navy:3,white", label="colours", palette=palette))
+    show(browser, GalleryPage("t", sections=(GallerySection(asked, (a_picture(2),)),)), tmp_path, size)
+    shown = browser.value(
+        "[...document.querySelectorAll('.swatches rect')].map((one) => [one, getComputedStyle(one).fill])"
+        ".map(([one, fill]) => [fill, one.getBoundingClientRect().width])"
+    )
+    assert [fill for fill, _ in shown] == ["rgb(0, 0, 128)", "rgb(255, 255, 255)"]
+    assert shown[0][1] == pytest.approx(3 * shown[1][1], rel=0.02)
+    assert browser.problems == []

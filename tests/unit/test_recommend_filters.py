@@ -158,6 +158,7 @@ def test_what_is_no_condition_is_refused_at_its_place(text: str, said: str) -> N
         ("brand in ('a', 3)", "3 at character 16"),
         ("new < true", "is for numbers and text, and 'new' holds true and false"),
         ("price like '5%'", "'price' holds numbers"),
+        ("added > '2024-13-45'", "there is no such day as 2024-13-45, at character 9"),
         ("category like 5", "a pattern is a text, not 5 at character 15"),
     ],
 )

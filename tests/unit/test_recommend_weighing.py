@@ -289,6 +289,7 @@ def test_where_small_numbers_are_better_no_number_is_not_the_best(tmp_path: Path
         {"boost": {"sold": 2.0}},
         {"boost": {"sold": float("nan")}},
         {"boost": {"sold": "much"}},
+        {"boost": [("sold", 1.0), ("sold", -1.0)]},
         {"recent": -1.5},
         {"recent": "new"},
     ],

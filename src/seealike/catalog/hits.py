@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import SupportsIndex, overload
 
 from seealike.errors import PictureError, UsageError
 from seealike.gallery import Describer, Thumbnails, picture_strip
 from seealike.images import DecodeError, small_copy
 from seealike.recommend import Example, Examples, SearchOptions
-from seealike.types import Area, Cropped, Hit, ImageInput, SkipReason
+from seealike.types import Area, Cropped, Hit, ImageInput, Relation, SkipReason
 
 SHOWN = 50  # pictures in a notebook's cell
 THUMBNAIL_PX = 160
@@ -63,13 +63,36 @@ class Asked:
         return tuple(one.image for one in self.like if one.is_picture)
 
     @property
-    def unkept(self) -> str:
-        """What to say where there are no hits, if that is because of a condition alone; else nothing."""
-        options = self.options
-        if not options.narrows or options.min_score is not None or options.at_least is not None:
-            return ""
+    def why_empty(self) -> str:
+        """Why there are no hits, where there are none: what nothing keeps, and what finds more."""
         named = any(one.id is not None or one.product is not None for one in (*self.like, *self.dislike))
-        return f"no {'other ' * named}item keeps the condition: {options.condition}"
+        wishes = self._wishes()
+        if not wishes and named:
+            rest = (
+                ("is there", "")
+                if self.options.pictures
+                else ("is left but of its product", "add --pictures")
+            )
+            wishes = [rest]
+        if not wishes:
+            return ""
+        kept = " and ".join(kept for kept, _ in wishes)
+        remedy = wishes[0][1] if len(wishes) == 1 else "leave one of these out to see which finds nothing"
+        return "; ".join(filter(None, (f"no {'other ' * named}item {kept}", remedy)))
+
+    def _wishes(self) -> list[tuple[str, str]]:
+        """What an item has to do to be a hit, and what to try where none does it."""
+        options, found = self.options, []
+        if options.narrows:
+            found.append((f"keeps the condition: {options.condition}", ""))
+        if options.min_score is not None:
+            least = f"has a score of {options.min_score:g} or more"
+            found.append((least, "a lower --min-score finds what is nearest"))
+        if options.at_least is not None:
+            stronger = "" if options.at_least is Relation.DUPLICATE else " or more"
+            least = f"counts as {options.at_least.words}{stronger}"
+            found.append((least, "without --at-least you see what is nearest"))
+        return found
 
 
 class Hits(list[Hit]):
@@ -113,7 +136,7 @@ class Hits(list[Hit]):
     def __repr__(self) -> str:
         """A line a hit, as people read them."""
         if not self:
-            return self.asked.unkept or "nothing similar"
+            return ": ".join(filter(None, ("nothing similar", self.asked.why_empty)))
         width = len(str(len(self)))
         return "\n".join(
             f"{rank:{width}}  {hit.score:6.3f}  {hit.id!r}" for rank, hit in enumerate(self, start=1)
@@ -184,7 +207,11 @@ def asked_with(
             if example.vector is None
         )
 
-    return [Asked(shown(one.like), shown(one.dislike), options) for one in wanted]
+    alone = replace(options, color=1.0) if options.palette is not None else options
+    return [
+        Asked(shown(one.like), shown(one.dislike), options if one.like or one.dislike else alone)
+        for one in wanted
+    ]
 
 
 def _seen(image: ImageInput, width_px: int, height_px: int) -> Area | None:

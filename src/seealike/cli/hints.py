@@ -96,3 +96,9 @@ def check_colours(catalog: Catalog | Catalogs, options: SearchOptions) -> None:
     if options.colour_share and catalog.unsigned:
         unknown = counted(catalog.unsigned, "item has", "items have")
         echo(f"{unknown} no colour signature yet; `seealike index` makes them", err=True)
+
+
+def say_where_it_is_explained(options: SearchOptions, form: str, page: object, *, quiet: bool) -> None:
+    """Say where explanations can be seen, where they were asked for and cannot."""
+    if options.explain and page is None and form not in ("json", "jsonl") and not quiet:
+        echo("a table has no room for why: add --gallery why.html, or --format json", err=True)

@@ -58,6 +58,7 @@ class Describer:
             columns=_columns(item.metadata, column),
             link=self._link(item.path),
             stands_for=_stands_for(item),
+            made_of=_made_of(item),
         )
 
     def because(self, hit: Hit, shown: GalleryPicture, query: GalleryPicture | None) -> GalleryPicture:
@@ -71,9 +72,6 @@ class Describer:
         if pictured and query is not None:
             inset = replace(query, heat=why.query, seen=None, label="", regions=tuple(p.query for p in best))
         regions = tuple(pair.hit for pair in best)
-        if round(why.rest, 3):
-            said = f"places {hit.score - why.rest:.3f} + colours {why.rest:.3f}"
-            shown = replace(shown, stands_for=" · ".join(filter(None, (shown.stands_for, said))))
         return replace(shown, heat=why.hit, regions=regions, because=inset, problem=why.problem)
 
     def file(self, name: str, picture: str | bytes | None, *, label: str = "") -> GalleryPicture:
@@ -108,6 +106,13 @@ def _chip(item: Item | Hit, groups: Collection[str]) -> str:
     if isinstance(item, Hit) and item.relation is not None and item.probability is not None:
         return f"{item.relation.words} {item.probability:.0%}"
     return ""
+
+
+def _made_of(item: Item | Hit) -> str:
+    """What its colours have in a hit's score, where it is not all."""
+    if not isinstance(item, Hit) or item.colour is None or not round(alike := item.score - item.colour, 3):
+        return ""
+    return f"shape {alike:.3f}, colours {item.colour:+.3f}"
 
 
 def _stands_for(item: Item | Hit) -> str:

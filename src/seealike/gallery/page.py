@@ -46,6 +46,7 @@ class GalleryPicture:
         thumbnail: JPEG, PNG or WebP bytes; ``None`` shows that the file is gone.
         mark: whether it is what was sought; ``None`` where nobody knows.
         words: what was asked in words, shown in the picture's place.
+        palette: what was asked in colours, shown in the picture's place: each as ``#rrggbb``, and its share.
         columns: a quieter third line.
         link: the address of its file, as seen from the page.
         disliked: whether it is a query that answers are to be unlike.
@@ -55,6 +56,7 @@ class GalleryPicture:
         because: the query's picture with what its places add to this score.
         problem: why that cannot be said.
         stands_for: a quiet line that is never cut, such as ``1 of 2 nearly equal``.
+        made_of: the same about its score, above that.
     """
 
     id: str
@@ -65,6 +67,7 @@ class GalleryPicture:
     thumbnail: bytes | None = None
     mark: Mark | None = None
     words: str = ""
+    palette: tuple[tuple[str, float], ...] = ()
     columns: str = ""
     link: str = ""
     disliked: bool = False
@@ -74,6 +77,7 @@ class GalleryPicture:
     because: GalleryPicture | None = None
     problem: str = ""
     stands_for: str = ""
+    made_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,7 @@ class GalleryPage:
         encoder: the name of the encoder.
         took_s: how long the answers took, all together.
         metric: what scores mean.
+        colour_share: how much of each score is about colours, of 1.
         note: a last line.
         kind: what the page is for.
     """
@@ -210,5 +215,6 @@ class GalleryPage:
     encoder: str = ""
     took_s: float | None = None
     metric: Metric = Metric.COSINE
+    colour_share: float = 0.0
     note: str = ""
     kind: PageKind = PageKind.RESULTS

@@ -43,6 +43,8 @@ def figure(picture: GalleryPicture, metric: Metric, album: Album, *, rank: int |
     if picture.columns:
         columns = escaped(picture.columns)
         lines.append(f'<span class="detail columns" title="{columns}">{columns}</span>')
+    if picture.made_of:
+        lines.append(f'<span class="detail">{escaped(picture.made_of)}</span>')
     if picture.score is not None:
         lines.append(score_bar(picture.score, metric))
     if picture.problem:
@@ -96,6 +98,8 @@ def _frame(picture: GalleryPicture, album: Album, rank: int | None, *, spoken: s
     spoken = escaped(spoken or f"{who}: {picture.caption or picture.id}")
     if picture.words:
         shown = f'<q class="words" dir="auto">{escaped(shortened(visible(picture.words), _WORDS_LENGTH))}</q>'
+    elif picture.palette:
+        shown = _swatches(picture.palette, spoken)
     elif kind is None:
         shown = GONE
     elif picture.link:
@@ -107,6 +111,20 @@ def _frame(picture: GalleryPicture, album: Album, rank: int | None, *, spoken: s
     classes = " ".join(filter(None, ("picture", kind, picture.mark, "disliked" * picture.disliked)))
     drawn = overlay(picture.heat, picture.seen, picture.regions) if kind is not None else ""
     return f'<div class="{classes}">{drawn}{shown}{label}{mark}</div>'
+
+
+def _swatches(palette: Sequence[tuple[str, float]], spoken: str) -> str:
+    """Stripes of colours, each as wide as its share."""
+    drawn, left = [], 0.0
+    for colour, share in palette:
+        drawn.append(
+            f'<rect x="{left:.2f}" width="{100 * share:.2f}" height="100" fill="{escaped(colour)}"/>'
+        )
+        left += 100 * share
+    return (
+        f'<svg class="view swatches" viewBox="0 0 100 100" preserveAspectRatio="none" role="img" '
+        f'aria-label="{spoken}">{"".join(drawn)}</svg>'
+    )
 
 
 def picture_strip(pictures: Sequence[GalleryPicture], metric: Metric, *, left_out: int = 0) -> str:

@@ -151,9 +151,12 @@ def _contents(sections: tuple[GallerySection, ...]) -> str:
 def _title(section: GallerySection) -> str:
     if section.title or not section.query:
         return section.title or "Results"
-    liked = [picture for picture in section.query if not picture.disliked]
-    disliked = [picture for picture in section.query if picture.disliked]
-    return " but not ".join(_first_and_more(group) for group in (liked, disliked) if group)
+    pictures = [picture for picture in section.query if not picture.palette]
+    liked = [picture for picture in pictures if not picture.disliked]
+    disliked = [picture for picture in pictures if picture.disliked]
+    wanted = [_first_and_more(liked)] if liked else []
+    wanted += [picture.caption for picture in section.query if picture.palette]
+    return " but not ".join([" in ".join(wanted), *([_first_and_more(disliked)] if disliked else [])])
 
 
 def _first_and_more(pictures: list[GalleryPicture]) -> str:
@@ -164,7 +167,7 @@ def _first_and_more(pictures: list[GalleryPicture]) -> str:
 def _section(section: GallerySection, index: int, shown: int, metric: Metric, album: Album) -> str:
     title = visible(_title(section))
     note = f'<p class="note">{escaped(section.note)}</p>' if section.note else ""
-    several = " several" if len(section.query) > 1 else ""
+    several = " several" if sum(not picture.palette for picture in section.query) > 1 else ""
     query = "".join(
         figure(replace(picture, label=picture.label or "query"), metric, album) for picture in section.query
     )
@@ -282,10 +285,22 @@ def _footer(page: GalleryPage) -> str:
         facts.append(f"encoder {page.encoder}")
     if page.took_s is not None:
         facts.append(f"took {duration(page.took_s)}")
-    scale = (
-        "Scores are cosine similarities: 1 is identical."
-        if page.metric is Metric.COSINE
-        else "Scores are minus the Euclidean distance: 0 is identical."
-    )
-    lines = [" · ".join(facts), page.note, f"{scale} This page is complete in itself and loads nothing."]
+    lines = [
+        " · ".join(facts),
+        page.note,
+        f"{_scale(page.metric, page.colour_share)} This page is complete in itself and loads nothing.",
+    ]
     return "<footer>" + "".join(f"<p>{escaped(line)}</p>" for line in lines if line) + "</footer>"
+
+
+def _scale(metric: Metric, colour_share: float) -> str:
+    """What scores mean."""
+    alike, identical = (
+        ("cosine similarity", 1) if metric is Metric.COSINE else ("minus the Euclidean distance", 0)
+    )
+    if colour_share == 1:
+        return "Scores say how alike the colours are: 1 is the same, 0 has nothing in common."
+    if colour_share:
+        shape = f"{1 - colour_share:.0%} {alike}"
+        return f"Scores are {shape} and {colour_share:.0%} likeness of colours, brought to its scale."
+    return f"Scores are {alike.replace('similarity', 'similarities')}: {identical} is identical."

@@ -154,6 +154,8 @@ def _boosts(given: object) -> tuple[tuple[str, float], ...]:
         if not (isinstance(pair, Sequence) and len(pair) == 2 and isinstance(pair[0], str)):
             raise UsageError(f"a boost is a column and its weight, not {pair!r}")
         check_between(pair[1], f"the boost of {pair[0]!r}", -MOST_BOOST, MOST_BOOST)
+        if any(name == pair[0] and weight * pair[1] < 0 for name, weight in found):
+            raise UsageError(f"one boost of {pair[0]!r} is above 0 and one below; say one of them")
         found.append((pair[0], float(pair[1])))
     return tuple(found)
 
@@ -249,7 +251,9 @@ class Query:
 def taste(
     liked: Float32Array, like_weights: Sequence[float], disliked: Float32Array, weights: Sequence[float]
 ) -> Float32Array:
-    """The direction from the disliked towards the liked: weighted means, the disliked taken half.
+    """The direction from the disliked towards the liked: the mean of either, the disliked half.
+
+    A weight of 2 is twice as much, beside examples of its own side and of the other.
 
     Shapes: liked is (m, d), disliked (p, d), which may be empty, with a weight each; the result is (d,), of
     unit norm.
@@ -261,16 +265,18 @@ def taste(
     """
     if not len(liked):
         raise UsageError("nothing to go by: name at least one liked item")
-    query = np.average(_directions(liked), axis=0, weights=like_weights)
+    query = _weighted_mean(liked, like_weights)
     if len(disliked):
-        query = query - DISLIKE_WEIGHT * np.average(_directions(disliked), axis=0, weights=weights)
+        query = query - DISLIKE_WEIGHT * _weighted_mean(disliked, weights)
     norm = float(np.linalg.norm(query))
     if norm < LEAST_NORM:
         raise UsageError("what is liked and what is not cancel each other; change one of them")
     return np.asarray(query / norm, dtype=np.float32)
 
 
-def _directions(rows: Float32Array) -> npt.NDArray[np.float64]:
+def _weighted_mean(rows: Float32Array, weights: Sequence[float]) -> npt.NDArray[np.float64]:
+    """The mean of directions times their weights: twice the weights are twice the mean."""
     wide = rows.astype(np.float64)
     norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    return np.asarray(wide / np.where(norms == 0.0, 1.0, norms))
+    directions = wide / np.where(norms == 0.0, 1.0, norms)
+    return np.asarray((directions * np.array(weights)[:, np.newaxis]).mean(axis=0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,13 +20,15 @@ from seealike.gallery import (
     shown_with_pictures,
 )
 from seealike.recommend import Combine, SearchOptions
+from seealike.signatures import palette_colours
 from seealike.types import Hit, Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
 _EXPLAINED = (
-    "Bright is what makes two pictures alike, dark what adds little; the small picture is the query's part "
-    "in it. The framed regions answer to each other most."
+    "Bright is what makes two pictures alike, dark what adds little. The small picture is the query's part "
+    "in it; the white frames are the two regions that answer to each other most."
 )
+_SEEN = "Only what is framed in the query was looked at."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,17 @@ def write_results_page(
         for question, hits, count in zip(questions, answers, shown, strict=True)
     )
     info = catalog.info()
+    options = answers[0].asked.options if answers else SearchOptions()
     page = GalleryPage(
         title=look.title,
-        subtitle=_subtitle(info.items, answers[0].asked.options if answers else SearchOptions()),
+        subtitle=_subtitle(info.items, options),
         sections=sections,
         items=info.items,
         skipped_by_reason={reason.value: count for reason, count in info.skipped_by_reason.items()},
         encoder=info.encoder.name,
         took_s=look.took_s,
-        metric=answers[0].asked.options.metric if answers else Asked().options.metric,
+        metric=options.metric,
+        colour_share=options.colour_share,
         note=look.note,
     )
     output.write(render_gallery(page).encode("utf-8", "backslashreplace"), catalog.path)
@@ -138,6 +142,7 @@ class _Question:
         return (
             *(self._shown(one, describe, "liked" if self.asked.dislike else "") for one in self.asked.like),
             *(replace(self._shown(one, describe, "not"), disliked=True) for one in self.asked.dislike),
+            *_palette(self.asked.options.palette),
         )
 
     def _shown(self, one: AskedWith, describe: Describer, label: str) -> GalleryPicture:
@@ -152,6 +157,19 @@ class _Question:
         return replace(describe.file(name, one.image, label=label), seen=one.seen)
 
 
+def _palette(text: str | None) -> Iterator[GalleryPicture]:
+    """The colours that were asked for."""
+    if text is None:
+        return
+    wanted = palette_colours(text)
+    said = ", ".join(
+        f"{one.name} \N{MULTIPLICATION SIGN}{one.weight:g}" if one.weight != 1 else one.name for one in wanted
+    )
+    whole = sum(one.weight for one in wanted)
+    stripes = tuple(("#{:02x}{:02x}{:02x}".format(*one.rgb), one.weight / whole) for one in wanted)
+    yield GalleryPicture(text, said, label="colours", palette=stripes)
+
+
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
     groups, asked = question.groups, question.shown(describe)
     shown = (describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits))
@@ -160,8 +178,15 @@ def _section(question: _Question, hits: Hits, pictured: int, describe: Describer
         tuple(
             describe.because(hit, one, next(iter(asked), None)) for hit, one in zip(hits, shown, strict=True)
         ),
-        note=_EXPLAINED if hits.asked.options.explain and hits else "",
-        empty=_empty(hits.asked),
+        note=" ".join(
+            said
+            for said, is_so in (
+                (_SEEN, any(picture.seen for picture in asked)),
+                (_EXPLAINED, hits.asked.options.explain and bool(hits)),
+            )
+            if is_so
+        ),
+        empty=f"{': '.join(filter(None, ('Nothing similar', hits.asked.why_empty)))}.",
     )
 
 
@@ -176,22 +201,12 @@ def _subtitle(items: int, options: SearchOptions) -> str:
             options.boost
         ),
         f"newness weighing {options.recent:g}": options.recent != 0,
-        f"colours counting {options.colour_share:.0%}": options.colour_share > 0,
+        f"colours counting {options.colour_share:.0%}": 0 < options.colour_share < 1,
+        "nothing but colours counting": options.colour_share == 1,
         "each example's neighbours in turns": options.combine is Combine.EACH,
     }
     asked = ", ".join(words for words, is_asked in said.items() if is_asked)
     return f"The most alike of {counted(items, 'picture')}, {f'with {asked}' if asked else 'closest first'}."
-
-
-def _empty(asked: Asked) -> str:
-    options = asked.options
-    if asked.unkept:
-        return f"{asked.unkept[0].upper()}{asked.unkept[1:]}."
-    if options.at_least is not None:
-        return f"Nothing similar: no picture is {options.at_least.words} or more."
-    if options.min_score is not None:
-        return f"Nothing similar with a score of {options.min_score:g} or more."
-    return "Nothing similar was found."
 
 
 def _check_caption(column: str | None, questions: Sequence[_Question], answers: Sequence[Hits]) -> None:

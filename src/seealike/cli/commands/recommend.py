@@ -15,7 +15,13 @@ from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, Updat
 from seealike.catalog.outputs.kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.examples import read_examples
-from seealike.cli.hints import check_colours, check_not_empty, say_what_was_seen, seen_of
+from seealike.cli.hints import (
+    check_colours,
+    check_not_empty,
+    say_what_was_seen,
+    say_where_it_is_explained,
+    seen_of,
+)
 from seealike.cli.locate import opened_catalogs
 from seealike.cli.options.basic import GatheringCommand, catalogs_option, quiet_option
 from seealike.cli.options.decoding import limit_option
@@ -122,8 +128,8 @@ def command(
     seealike recommend --all --update similar.parquet
     """
     by_product = by == "product"
-    if everybody == examples.any_liked:
-        raise click.UsageError("say either --all, or at least one --like ID (or --like-file FILE)")
+    if everybody == examples.any_liked and (everybody or options.palette is None):
+        raise click.UsageError("say either --all, or at least one --like ID, --like-file FILE or --palette")
     if by_product and (report or page or update):
         raise click.UsageError("--report, --gallery and --update are for items: leave out --by product")
     if (examples.any_disliked and everybody) or (
@@ -146,14 +152,15 @@ def command(
             return
         started = time.perf_counter()
         liked, disliked = read_examples(examples, opened, options.group_by)
-        options = replace(options, combine=Combine(combine))
+        options, label = replace(options, combine=Combine(combine)), examples.label or options.palette or ""
         hits = opened.recommend(liked, disliked, k, options=options)
         took_s = time.perf_counter() - started
         if page:
             write_page(page, opened, [hits], ResultsLook("Recommended", took_s=took_s), quiet=quiet)
-        say_what_was_seen([examples.label], [hits], quiet=quiet)
+        say_what_was_seen([label], [hits], quiet=quiet)
+        say_where_it_is_explained(options, form or "table", page, quiet=quiet)
         write_results(
-            [QueryResult(examples.label, tuple(hits), seen_of(hits), hits.asked.unkept)],
+            [QueryResult(label, tuple(hits), seen_of(hits), hits.asked.why_empty)],
             OutputFormat(form or "table"),
             sys.stdout,
         )

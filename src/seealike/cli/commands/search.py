@@ -14,6 +14,7 @@ from seealike.cli.hints import (
     check_not_empty,
     file_hint,
     say_what_was_seen,
+    say_where_it_is_explained,
     seen_of,
 )
 from seealike.cli.locate import opened_catalogs
@@ -115,11 +116,12 @@ def command(
         check_not_empty(opened)
         names = files + texts or (options.palette or "",)
         results = [
-            QueryResult(name, tuple(hits), seen_of(hits), hits.asked.unkept)
+            QueryResult(name, tuple(hits), seen_of(hits), hits.asked.why_empty)
             for name, hits in zip(names, answers, strict=True)
         ]
         took_s = time.perf_counter() - started
         say_what_was_seen(names, answers, quiet=quiet)
+        say_where_it_is_explained(options, form, page, quiet=quiet)
         if page:
             kind = "words" if texts else "colours"
             title = "What else looks like this?" if files else f"What looks like these {kind}?"

@@ -34,14 +34,14 @@ class OutputFormat(StrEnum):
 class QueryResult:
     """What was found for one query; ``query`` is what people call it, such as a file's name.
 
-    ``seen`` is the part of its picture that counted, where that was not all; ``unkept`` says which condition
-    nothing keeps, where that is why there are no hits.
+    ``seen`` is the part of its picture that counted, where that was not all; ``why_empty`` says why there
+    are no hits, where there are none.
     """
 
     query: str
     hits: tuple[Hit, ...]
     seen: Area | None = None
-    unkept: str = ""
+    why_empty: str = ""
 
 
 def write_results(
@@ -78,7 +78,7 @@ def _table(results: Sequence[QueryResult], stream: TextIO) -> Iterator[str]:
     for number, result in enumerate(results):
         name = one_line(result.query)
         if not result.hits:
-            yield one_line(result.unkept) or f"nothing similar to {name}"
+            yield ": ".join(filter(None, (f"nothing similar to {name}", one_line(result.why_empty))))
             continue
         if len(results) > 1:
             if number:
@@ -158,6 +158,7 @@ def _fields(rank: int, hit: Hit) -> dict[str, object]:
         "metadata": printable_metadata(hit.metadata),
         "others": hit.others,
         "near": hit.near,
+        **({} if hit.colour is None else {"colour": _rounded(hit.colour)}),
         **dict(zip(("relation", "probability"), _relation(hit), strict=True)),
         **({} if hit.catalog is None else {"catalog": printable(hit.catalog)}),
         **({"explanation": plain(hit.explanation)} if hit.explanation else {}),

@@ -263,6 +263,10 @@ def _check_kind(column: Column, named: Named, literal: Literal) -> None:
         raise UsageError(
             f"the column {named.name!r} holds {' and '.join(sorted(kinds))}, such as {said!r}; {wrong}"
         )
+    value = literal.value
+    is_no_date = isinstance(value, str) and _MOMENT.fullmatch(value) and moment(value) is None
+    if is_no_date and column.values and all(moment(str(said)) for said in column.values):
+        raise UsageError(f"there is no such day as {value}, at character {literal.at + 1}")
 
 
 def _text_test(how: Operator, value: str) -> Callable[[MetadataValue], bool]:

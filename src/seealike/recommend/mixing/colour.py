@@ -198,7 +198,7 @@ def _mean_direction(some: Sequence[Float32Array], weights: Sequence[float]) -> n
     counts = np.asarray(weights, dtype=np.float64) * (norms > 0)
     if not counts.any():
         return np.zeros(COLOUR_BYTES)
-    return np.asarray((counts / counts.sum() / np.maximum(norms, 1)) @ rows)
+    return np.asarray((counts / np.count_nonzero(counts) / np.maximum(norms, 1)) @ rows)
 
 
 def _evenly(places: Int64Array, most: int) -> Int64Array:

@@ -122,9 +122,24 @@ def test_several_catalogues_answer_together_and_hits_say_which(
     assert "catalog" in typed("search", "--id", "1.png", *both).out.splitlines()[0]
     lines = typed("recommend", "--like", "1.png", *both, "--format", "csv").out.splitlines()
     assert lines[0] == "query,rank,id,score,path,catalog"
-    assert typed("recommend", "--all", *both).code == 2
-    assert typed("search", "--id", "1.png", *both, "--diversity", "0.5").code == 2
     assert typed("search", "--id", "nothing", *both).code == 1
+    wishes = ("--diversity", "0.5", "--dedup", "--color", "0.3", "--recent", "0.1", "--hub-correction")
+    explained = typed(
+        "search",
+        "--id",
+        "1.png",
+        *both,
+        *wishes,
+        "--crop",
+        "0.1,0.1,0.8,0.8",
+        "--explain",
+        "--format",
+        "json",
+    )
+    assert all(hit["explanation"]["pairs"] for hit in explained.json()["results"][0]["hits"])
+    lists = typed("recommend", "--all", *both, "-k", "20", "--report")
+    assert len({line.split(",")[0] for line in lists.out.splitlines()[1:]}) == 15
+    assert "recommended  15 of 15 items" in lists.err
 
 
 def test_a_report_tells_of_the_lists_that_were_written(typed: Call, indexed: Path, tmp_path: Path) -> None:

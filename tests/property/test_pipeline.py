@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.counting import commit, made_store, new_item, searcher_of, vector
 
+from seealike.catalog.joined import JoinedSearcher, JoinedStore
 from seealike.errors import UsageError
 from seealike.recommend import (
     Beta,
@@ -412,9 +414,27 @@ def found(
     with tempfile.TemporaryDirectory() as folder:
         store = made_store(Path(folder) / "catalog")
         commit(store, [as_item(entry) for entry in items])
-        answers = hits(store, searcher_of(store), Query(wanted, k, options), lambda: lambda _: None)
+        answers = hits(store, searcher_of(store), Query(wanted, k, options))
         store.close()
     return answers
+
+
+def found_in_two(
+    parts: Sequence[Sequence[Entry]], wanted: Sequence[Examples], k: int, options: SearchOptions
+) -> list[list[Hit]]:
+    with tempfile.TemporaryDirectory() as folder:
+        stores = [made_store(Path(folder) / str(number)) for number in range(len(parts))]
+        for store, items in zip(stores, parts, strict=True):
+            commit(store, [as_item(entry) for entry in items])
+        joined = JoinedStore(stores)
+        searcher = JoinedSearcher(joined, [searcher_of(store) for store in stores])
+        answers = hits(joined, searcher, Query(wanted, k, options))
+        for hit, items in ((hit, items) for listed in answers for hit in listed for items in parts):
+            named = Path(str(hit.catalog)).name
+            assert (hit.id in {entry.id for entry in items}) == (items is parts[int(named)])
+        for store in stores:
+            store.close()
+    return [[replace(hit, catalog=None) for hit in listed] for listed in answers]
 
 
 def as_item(entry: Entry) -> NewItem:
@@ -513,6 +533,23 @@ def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
         answers = as_answers(found(items, [examples], k, options)[0])
         assert [one._replace(score=0.0) for one in answers] == [one._replace(score=0.0) for one in expected]
         assert [one.score for one in answers] == pytest.approx([one.score for one in expected], abs=1.1e-6)
+
+
+@given(wishes(), st.integers(1, 6), OPTIONS, st.floats(0, 1))
+@settings(max_examples=100)
+def test_catalogues_that_split_a_collection_answer_as_one_that_has_all_of_it(
+    wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions, share: float
+) -> None:
+    items, examples = wanted
+    options = replace(options, recent=0.0)  # there is no order of coming between catalogues
+    cut = round(share * len(items))
+    try:
+        expected = found(items, [examples], k, options)
+    except UsageError as refusal:
+        with pytest.raises(UsageError, match=re.escape(str(refusal))):
+            found_in_two((items[:cut], items[cut:]), [examples], k, options)
+    else:
+        assert found_in_two((items[:cut], items[cut:]), [examples], k, options) == expected
 
 
 def curve(relation: Relation, low: float, high: float, intercept: float) -> Curve:

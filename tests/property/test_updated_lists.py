@@ -41,7 +41,7 @@ def made_anew(store: CountingStore, k: int, options: SearchOptions) -> list[Simi
 
 
 def updated(store: CountingStore, k: int, options: SearchOptions) -> UpdatedLists:
-    keeper = ListKeeper(store, FileSystem())
+    keeper = ListKeeper(store.directory, store.catalog_id, FileSystem())
     return updated_lists(store, searcher_of(store), keeper, Wanted(k, options, unwatched))
 
 
@@ -252,7 +252,12 @@ def test_with_an_approximate_index_updated_lists_find_what_a_run_from_nothing_fi
     for turn in range(4):
         ranker = Searcher(store, 8, lambda record: ann.load(store.directory, record))
         assert ranker.view().ann is not None
-        new = updated_lists(store, ranker, ListKeeper(store, FileSystem()), Wanted(10, PLAIN, unwatched))
+        new = updated_lists(
+            store,
+            ranker,
+            ListKeeper(store.directory, store.catalog_id, FileSystem()),
+            Wanted(10, PLAIN, unwatched),
+        )
         anew = list(similar_lists(store, ranker, 10, PLAIN, unwatched))
         exact = made_anew(store, 10, PLAIN)
         for number, made in enumerate((list(new), anew)):

@@ -10,7 +10,7 @@ import pytest
 from tests.pictures import picture
 
 import seealike
-from seealike import Catalog, Catalogs, Example, Hits, SearchOptions
+from seealike import Catalog, Catalogs, Combine, Example, Hits, SearchOptions
 from seealike.errors import EncoderMismatchError, UnknownItemError, UsageError
 from seealike.testing import FakeEncoder
 
@@ -37,7 +37,7 @@ def shops(tmp_path: Path) -> Iterator[tuple[Catalogs, Catalog]]:
 
 
 def bare(hits: Hits) -> list[object]:
-    return [replace(hit, catalog=None, others=0) for hit in hits]
+    return [replace(hit, catalog=None) for hit in hits]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,13 @@ def bare(hits: Hits) -> list[object]:
         SearchOptions(where="number > 4 and number < 20"),
         SearchOptions(metric=seealike.Metric.EUCLIDEAN),
         SearchOptions(group_by="number"),
+        SearchOptions(diversity=0.5),
+        SearchOptions(dedup=0.5),
+        SearchOptions(hub_correction=True),
+        SearchOptions(boost={"number": 0.3}),  # type: ignore[arg-type]  # a mapping will do
+        SearchOptions(combine=Combine.EACH),
+        SearchOptions(color=0.5),
+        SearchOptions(palette="#c0392b"),
     ],
 )
 @pytest.mark.parametrize("k", [1, 5, 50])
@@ -60,8 +67,9 @@ def test_hits_are_those_of_one_catalogue_of_all_items(
         whole.search(picture(50), k, options=options)
     )
     vector = whole.encode([picture(51)])
-    assert bare(both.search_vectors(vector, k, options=options)[0]) == bare(
-        whole.search_vectors(vector, k, options=options)[0]
+    plain = replace(options, color=None)  # a vector has no colours
+    assert bare(both.search_vectors(vector, k, options=plain)[0]) == bare(
+        whole.search_vectors(vector, k, options=plain)[0]
     )
     for item_id in ("winter/3", "summer/17", "coat", "shirt"):
         found = both.similar(item_id, k, options=options)
@@ -69,6 +77,9 @@ def test_hits_are_those_of_one_catalogue_of_all_items(
     likes: list[str | Example] = ["winter/3", Example("summer/12", weight=2.0), Example(image=picture(60))]
     found = both.recommend(likes, ["coat"], k, options=options)
     assert bare(found) == bare(whole.recommend(likes, ["coat"], k, options=options))
+    products = [Example(product="sku 2")]
+    found = both.recommend(products, k=k, options=replace(options, group_by="group"))
+    assert bare(found) == bare(whole.recommend(products, k=k, options=replace(options, group_by="group")))
 
 
 def test_hits_say_which_catalogue_they_are_of_and_count_the_products_pictures_in_all(
@@ -82,6 +93,75 @@ def test_hits_say_which_catalogue_they_are_of_and_count_the_products_pictures_in
         assert hit.id in BOTH[0] + BOTH[1] or hit.catalog == paths[hit.id.split("/")[0]]
     expected = {hit.id: hit.others for hit in whole.search(picture(50), 50)}
     assert {hit.id: hit.others for hit in found} == expected
+
+
+CHANGING = [
+    SearchOptions(),
+    SearchOptions(color=0.5),
+    SearchOptions(where="number > 4"),
+    SearchOptions(hub_correction=True, boost={"number": 0.3}),  # type: ignore[arg-type]
+]
+
+
+def test_what_comes_and_goes_in_any_of_them_is_seen(shops: tuple[Catalogs, Catalog]) -> None:
+    both, whole = shops
+
+    def are_equal() -> None:
+        for options in CHANGING:
+            found = both.similar("winter/3", 30, options=options)
+            # Equal scores are in the order of the catalogues first.
+            assert {hit.id: hit for hit in found}.keys() == set(
+                whole.similar("winter/3", 30, options=options).ids
+            )
+            assert sorted(found.scores) == sorted(whole.similar("winter/3", 30, options=options).scores)
+
+    are_equal()
+    for catalog in (both.catalogs[0], whole):
+        catalog.add("winter/new", picture(40), group="sku 9", metadata={"number": 9})
+    are_equal()
+    for catalog in (both.catalogs[1], whole):
+        catalog.remove(["summer/11"])
+        catalog.add("summer/12", picture(41), metadata={"number": 3})
+    are_equal()
+    for catalog in (both.catalogs[0], whole):
+        catalog.add("winter/4", picture(4), group="sku 7", metadata={"number": 1})
+    are_equal()
+
+
+def test_recent_is_told_within_each_catalogue(shops: tuple[Catalogs, Catalog]) -> None:
+    both, _ = shops
+    recent = both.similar("winter/3", 30, options=SearchOptions(recent=1.0, pictures=True))
+    scores = dict(
+        zip(
+            *((hits := both.similar("winter/3", 30, options=SearchOptions(pictures=True))).ids, hits.scores),
+            strict=True,
+        )
+    )
+    came = [
+        {item_id: place / (len(ids) - 1) for place, item_id in enumerate(ids)}
+        for ids in ([*(one[0] for one in WINTER), "coat"], [*(one[0] for one in SUMMER), "shirt"])
+    ]
+    expected = sorted(scores, key=lambda item_id: -(scores[item_id] + (came[0] | came[1])[item_id]))
+    assert recent.ids == expected
+
+
+def test_the_lists_of_all_items_are_those_of_one_catalogue(shops: tuple[Catalogs, Catalog]) -> None:
+    both, whole = shops
+    for options in (SearchOptions(), SearchOptions(diversity=0.5, color=0.5)):
+        expected = {one.id: one for one in whole.recommend_all(5, options=options)}
+        assert {one.id: one for one in both.recommend_all(5, options=options)} == expected
+    products = list(whole.recommend_all(5, by_product=True))
+    assert list(both.recommend_all(5, by_product=True)) == products
+    for _ in range(2):
+        updated = {one.id: one for one in both.updated_lists(5).lists}
+        assert updated == {one.id: one for one in whole.recommend_all(5)}
+        for catalog in (both.catalogs[0], whole):
+            catalog.add("winter/5", picture(60), group="sku 2")
+    both.catalogs[1].add("coat", picture(5))
+    with pytest.raises(
+        UsageError, match="two of the catalogues have an item 'coat'; make the lists of one alone"
+    ):
+        list(both.recommend_all(5))
 
 
 def test_another_encoder_is_refused_in_one_line_that_names_both(tmp_path: Path) -> None:
@@ -108,25 +188,6 @@ def test_an_id_that_several_have_is_refused_and_one_that_none_has_is_unknown(
     assert "cloak" not in both
     assert len(both) == 27
     assert both.item("shirt").id == "shirt"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        SearchOptions(diversity=0.5),
-        SearchOptions(dedup=0.9),
-        SearchOptions(hub_correction=True),
-        SearchOptions(recent=0.1),
-        SearchOptions(same=("number",)),
-    ],
-)
-def test_what_can_be_said_of_one_catalogue_alone_is_refused(
-    shops: tuple[Catalogs, Catalog], options: SearchOptions
-) -> None:
-    with pytest.raises(UsageError, match="looks at one catalogue; leave it out, or ask one catalogue"):
-        shops[0].search(picture(50), options=options)
-    with pytest.raises(UsageError, match="a product is asked for in one catalogue"):
-        shops[0].recommend([Example(product="sku 1")])
 
 
 def test_catalogues_are_named_once_and_at_least_one(shops: tuple[Catalogs, Catalog]) -> None:

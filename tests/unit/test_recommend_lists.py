@@ -73,7 +73,7 @@ def all_lists(
 
 
 def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:
-    return hits(store, ranker, Query([Examples((Example(item_id),))], k), lambda: lambda _: None)[0]
+    return hits(store, ranker, Query([Examples((Example(item_id),))], k))[0]
 
 
 def truth(store: CountingStore, k: int) -> dict[str, list[tuple[float, str]]]:
@@ -146,9 +146,9 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
 ) -> None:
     store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
     query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
-    (expected,) = hits(store, ranker, query, lambda: lambda _: None)
+    (expected,) = hits(store, ranker, query)
     store.rows = 0
-    assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
+    assert hits(store, ranker, query) == [expected]
     assert store.rows == 10  # only the rows of the items
     (file,) = (tmp_path / "catalog").glob("ann-*")
     key = store.known_item(expected[0].id).key
@@ -157,7 +157,7 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     content[place] ^= 1
     file.write_bytes(content)
     store.rows = 0
-    assert hits(store, ranker, query, lambda: lambda _: None) == [expected]
+    assert hits(store, ranker, query) == [expected]
     assert store.rows == 11
     assert ann.damage(store.directory, store.state().ann or "") == f"checksum of the vector with key {key}"
     store.close()
@@ -186,8 +186,8 @@ def test_whoever_proposes_has_no_say_in_scores(tmp_path: Path) -> None:
         writer.set_ann("an engine in another process")
     asked = Searcher(store, store.identity.dimension, lambda _: (_Lying(store.state().count), None))
     query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
-    expected = hits(store, exact, query, lambda: lambda _: None)
-    assert hits(store, asked, query, lambda: lambda _: None) == expected
+    expected = hits(store, exact, query)
+    assert hits(store, asked, query) == expected
     assert expected[0][0].score < 1
     store.close()
 
@@ -356,7 +356,7 @@ def test_lists_go_on_while_somebody_writes_and_another_searches(
     for number in range(50, 53):
         commit(store, [sold(number)])
         for asked in (options, SearchOptions(group_by="stock"), SearchOptions(recent=0.2)):
-            hits(store, ranker, Query([Examples((Example("07"),))], 3, asked), lambda: lambda _: None)
+            hits(store, ranker, Query([Examples((Example("07"),))], 3, asked))
         found.append(next(entries))
     found += entries
     assert found == expected

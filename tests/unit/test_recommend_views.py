@@ -213,7 +213,7 @@ def test_rows_that_were_rewritten_meanwhile_are_not_mixed_with_an_older_ranking(
 
     monkeypatch.setattr(store, "items_of", after_a_commit)
     query = Query([Examples((Example(vector=vector(10).astype(np.float32)),))], 2)
-    ((first, second),) = hits(store, searcher, query, lambda: lambda _: None)
+    ((first, second),) = hits(store, searcher, query)
     assert (first.id, first.group, second.id) == ("item 0010", "labelled", "zzz")
 
 

@@ -39,7 +39,7 @@ def item(item_id: str, number: int, **said: MetadataValue) -> NewItem:
 
 def similar(store: CountingStore, item_id: str, k: int, options: SearchOptions) -> list[Hit]:
     query = Query([Examples((Example(item_id),))], k, options)
-    return hits(store, searcher_of(store), query, lambda: lambda _: None)[0]
+    return hits(store, searcher_of(store), query)[0]
 
 
 # -- hubness -------------------------------------------------------------------------------------------
@@ -196,7 +196,12 @@ def test_a_catalogue_keeps_what_was_measured_and_does_without_where_it_is_damage
     commit(store, [new_item(f"{number:03}", number) for number in range(1, 100)])
 
     def measured() -> list[float]:
-        searcher = Searcher(store, D, lambda _: None, hubness_keeper=KeptHubness(store, FileSystem()))
+        searcher = Searcher(
+            store,
+            D,
+            lambda _: None,
+            hubness_keeper=KeptHubness(store.directory, store.catalog_id, FileSystem()),
+        )
         found: list[float] = searcher.hubness(searcher.view()).penalties().tolist()
         return found
 

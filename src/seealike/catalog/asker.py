@@ -6,7 +6,8 @@ import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -16,9 +17,9 @@ from seealike.catalog.encoder.embedder import embedded_images, encoded_images, p
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
+from seealike.catalog.joined import JoinedSession
 from seealike.catalog.looking import check_no_look, explained, looked_at
 from seealike.catalog.session import Session, scale_of
-from seealike.catalog.sync.sources import absolute_paths
 from seealike.errors import UsageError, check_count
 from seealike.recommend import (
     Example,
@@ -56,7 +57,21 @@ MOST_THUMBNAIL_PX = 10_000
 class Asker:
     """The part of ``Catalog`` that answers what looks like what."""
 
-    _session: Session
+    _session: Session | JoinedSession
+
+    def __enter__(self) -> Self:
+        """Use what is open in a ``with`` block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Free processes, models and files. Nothing can be asked afterwards."""
+        self._session.close()
 
     def search(self, image: ImageInput, k: int = 10, *, options: SearchOptions = SearchOptions()) -> Hits:
         """The items that look most like a picture: a path, bytes, a PIL image, or an (h, w, 3) uint8 array.
@@ -180,7 +195,7 @@ class Asker:
         check_no_look(options)
         store, searcher = self._session.reading()
         options = with_least_score(options, scale_of(store), [Examples((Example(""),))])
-        keeper = ListKeeper(store, self._session.files)
+        keeper = ListKeeper(store.directory, store.catalog_id, self._session.files)
         return updated_lists(store, searcher, keeper, Wanted(k, options, progress or unwatched))
 
     def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
@@ -233,7 +248,7 @@ class Asker:
         check_count(side_px, "side_px")
         if side_px > MOST_THUMBNAIL_PX:
             raise UsageError(f"side_px must be a whole number of 1 to {MOST_THUMBNAIL_PX}, not {side_px!r}")
-        if self._session.current.closed:
+        if self._session.closed:
             raise UsageError("the catalogue is closed")
         return self._session.decoder.thumbnail(image, int(side_px))
 
@@ -244,7 +259,7 @@ class Asker:
         wanted = [looked_at(one, options, self._session.places, self._path_of) for one in wanted]
         encoded, sizes = self._encoded(wanted, whole=options.focus and self._session.places.is_focused)
         query = Query(encoded, k, with_least_score(options, scale, wanted))
-        found = hits(store, searcher, query, lambda: absolute_paths(store))
+        found = hits(store, searcher, query)
         about = asked_with(wanted, options, sizes)
         if options.explain:
             pairs = zip(wanted, found, strict=True)
@@ -257,8 +272,8 @@ class Asker:
         ]
 
     def _path_of(self, item_id: str) -> str:
-        store = self._session.store
-        path = absolute_paths(store)(store.known_item(item_id))
+        store, searcher = self._session.reading()
+        path = searcher.path_of()(store.known_item(item_id))
         if path is None:
             raise UsageError(f"the item {item_id} has no file that could be looked at")
         return path

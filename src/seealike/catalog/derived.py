@@ -21,7 +21,7 @@ import numpy.typing as npt
 from seealike.errors import SeealikeError
 from seealike.files import read_own_file
 from seealike.recommend import Hubness, KeptLists, SearchOptions
-from seealike.store import FileSystem, SqliteStore
+from seealike.store import FileSystem
 
 SUFFIX = ".kept"
 MOST_KEPT = 3  # of a kind, made of different things
@@ -96,10 +96,10 @@ def _line(stamp: Stamp) -> bytes:
 class ListKeeper:
     """Keeps the lists of all items in a catalogue's directory, a file for each way to make them."""
 
-    def __init__(self, store: SqliteStore, files: FileSystem) -> None:
+    def __init__(self, directory: str, catalog_id: str, files: FileSystem) -> None:
         """Nothing is read yet."""
-        self._catalog = store.catalog_id
-        self._arrays = DerivedArrays(store.directory, "lists", files)
+        self._catalog = catalog_id
+        self._arrays = DerivedArrays(directory, "lists", files)
 
     def read(self, depth: int, options: SearchOptions) -> KeptLists | None:
         """See ``Keeper.read``."""
@@ -119,10 +119,10 @@ class ListKeeper:
 class KeptHubness:
     """Keeps who is everybody's neighbour in a catalogue's directory."""
 
-    def __init__(self, store: SqliteStore, files: FileSystem) -> None:
+    def __init__(self, directory: str, catalog_id: str, files: FileSystem) -> None:
         """Nothing is read yet."""
-        self._stamp: Stamp = {"format": 2, "catalog": store.catalog_id}
-        self._arrays = DerivedArrays(store.directory, "hubs", files)
+        self._stamp: Stamp = {"format": 2, "catalog": catalog_id}
+        self._arrays = DerivedArrays(directory, "hubs", files)
 
     def read(self) -> Hubness | None:
         """See ``HubnessKeeper``."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from seealike.catalog.asker import Asker
 from seealike.catalog.changer import Changer
@@ -33,6 +31,8 @@ class Catalog(Reader, Asker, Changer):
     made one at a time, also across processes.
     """
 
+    _session: Session
+
     def __init__(
         self,
         store: SqliteStore,
@@ -47,24 +47,10 @@ class Catalog(Reader, Asker, Changer):
 
     def __repr__(self) -> str:
         """Where it is and what it holds."""
-        if self._session.current.closed:
+        if self._session.closed:
             return f"<Catalog {self.path}, closed>"
         held = counted(len(self), "item")
         return f"<Catalog {self.path}: {held}, {self.encoder.name}, generation {self.generation}>"
-
-    def __enter__(self) -> Self:
-        """Use the catalogue in a ``with`` block."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it."""
-        self.close()
-
-    def close(self) -> None:
-        """Free processes, models and files. The catalogue cannot be used afterwards."""
-        self._session.close()
 
     def results_page(
         self,

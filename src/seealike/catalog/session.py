@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from seealike.catalog import ann
 from seealike.catalog.derived import KeptHubness
@@ -36,6 +36,13 @@ from seealike.types import ProgressCallback
 SMALL_CHANGE_WAIT_S = 10.0
 
 
+class Calibrated(Protocol):
+    """Where it is kept what scores are worth."""
+
+    def calibration(self) -> str | None:
+        """What was learnt, if anything was."""
+
+
 class Reading(NamedTuple):
     """A database and what ranks over it. Whoever answers a question uses one for all of it."""
 
@@ -51,12 +58,12 @@ def reading_of(store: SqliteStore) -> Reading:
         dimension,
         lambda record: ann.load(directory, record),
         lambda: absolute_paths(store),
-        KeptHubness(store, FileSystem()),
+        KeptHubness(directory, store.catalog_id, FileSystem()),
     )
     return Reading(store, searcher)
 
 
-def scale_of(store: SqliteStore) -> Calibration | None:
+def scale_of(store: Calibrated) -> Calibration | None:
     """What the scores of a catalogue are worth, where that has been learnt."""
     text = store.calibration()
     return None if text is None else Calibration.from_json(text)
@@ -244,6 +251,11 @@ class Session:
     def reading(self) -> Reading:
         """The newest database and what ranks over it: see ``Current.reading``."""
         return self.current.reading()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it cannot be used any more."""
+        return self.current.closed
 
     @property
     def store(self) -> SqliteStore:

@@ -29,8 +29,8 @@ def read_examples(
 
     Raises:
         UnknownItemError, PictureError: there is no such item, or file.
-        UsageError: products are named in several catalogues, there is no such column, or what follows
-            the name of an item, a file or a product is no weight.
+        UsageError: there is no such column, or what follows the name of an item, a file or a product is no
+            weight.
     """
 
     def is_product(name: str) -> bool:

@@ -16,9 +16,9 @@ from seealike.recommend.candidates import Candidates, candidates_of
 from seealike.recommend.choosing import diverse, first_of_alike, first_of_each
 from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Query
-from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
+from seealike.recommend.searcher import ATTEMPTS, PathOf, Searcher, StaleViewError
 from seealike.recommend.targets import targets_of
-from seealike.recommend.view import ItemRow, NamedVectors, VectorReader, VectorStore, View
+from seealike.recommend.view import ItemRow, KnownStore, NamedVectors, VectorReader, View
 from seealike.types import Float16Array, Hit, Int64Array
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
@@ -26,10 +26,7 @@ NUMBERS_AT_ONCE = 1 << 25  # 256 MiB, for candidates of many lists and colours o
 DEEPER = 4  # times as many candidates, where too few were worth showing
 
 
-PathOf = Callable[[ItemRow], str | None]
-
-
-class ItemStore(NamedVectors, VectorStore, Protocol):
+class ItemStore(NamedVectors, KnownStore, Protocol):
     """The truth."""
 
     @property
@@ -40,9 +37,7 @@ class ItemStore(NamedVectors, VectorStore, Protocol):
         """Those of ``keys`` that are alive, by key."""
 
 
-def hits(
-    store: ItemStore, searcher: Searcher, query: Query, path_of: Callable[[], PathOf]
-) -> list[list[Hit]]:
+def hits(store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
     """The hits of every list that ``query`` wants, all of one generation.
 
     Asked again where the catalogue changed in between.
@@ -51,7 +46,6 @@ def hits(
         store: where items are read.
         searcher: ranks.
         query: what is wanted.
-        path_of: gives what knows the absolute path of an item.
 
     Raises:
         UnknownItemError: an example is not in the catalogue.
@@ -62,21 +56,23 @@ def hits(
     for _ in range(ATTEMPTS):
         view = searcher.view(after=after)
         try:
-            return _hits_at(view, store, searcher, query, path_of)
+            return _hits_at(view, store, searcher, query)
         except StaleViewError:
             after = view.generation
     raise CatalogBusyError(store.directory, "a process that changes it faster than it can be read")
 
 
-def _hits_at(
-    view: View, store: ItemStore, searcher: Searcher, query: Query, path_of: Callable[[], PathOf]
-) -> list[list[Hit]]:
+def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
     found = answer(view, store, searcher, query)
     keys = sorted({result.key for results in found for result in results})
-    rows, absolute = store.items_of(keys), path_of()
+    rows = store.items_of(keys)
     if store.state().rewritten > view.generation or len(rows) < len(keys):
         raise StaleViewError  # rows are of a newer generation, or gone
-    answers = [_as_hits(results, rows, absolute) for results in found]
+    path_of = searcher.path_of()
+    answers = [
+        [_as_hit(one, rows[one.key], path_of, searcher.catalog_of(one.key)) for one in results]
+        for results in found
+    ]
     if _is_sorted_by_score(query) and not all(map(_are_in_order, answers)):
         raise store.damaged("the order of the ids")
     return answers
@@ -190,14 +186,9 @@ def _results(found: Candidates, products: Products | None) -> list[Result]:
     return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour))
 
 
-def _as_hits(results: Sequence[Result], rows: Mapping[int, ItemRow], absolute: PathOf) -> list[Hit]:
-    found = ((rows[one.key], one) for one in results)
-    return [
-        Hit(
-            row.id, one.score, absolute(row), row.group, row.metadata, one.others, one.near, colour=one.colour
-        )
-        for row, one in found
-    ]
+def _as_hit(result: Result, row: ItemRow, path_of: PathOf, catalog: str | None) -> Hit:
+    shown = Hit(row.id, result.score, path_of(row), row.group, row.metadata, result.others, result.near)
+    return replace(shown, colour=result.colour, catalog=catalog)
 
 
 def _is_sorted_by_score(query: Query) -> bool:
@@ -207,4 +198,8 @@ def _is_sorted_by_score(query: Query) -> bool:
 
 def _are_in_order(found: Sequence[Hit]) -> bool:
     """Whether equal scores are in id order."""
-    return all((-one.score, one.id) < (-other.score, other.id) for one, other in pairwise(found))
+    return all(
+        one.score > other.score
+        or (one.score == other.score and (one.catalog != other.catalog or one.id < other.id))
+        for one, other in pairwise(found)
+    )

@@ -25,7 +25,7 @@ from seealike.recommend.mixing.hubness import Hubness, HubnessKeeper, hubness_of
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
 from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined
-from seealike.recommend.view import DescribedRow, Keys, RowReader, StoreState, VectorReader, VectorStore, View
+from seealike.recommend.view import ItemRow, Keys, RowReader, StoreState, VectorReader, VectorStore, View
 from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Proposal
 from seealike.vectors import unit_rows
 
@@ -33,6 +33,9 @@ ATTEMPTS = 20
 IN_MEMORY_BYTES = 1 << 30
 _FEW_SHARE = 0.2  # of all vectors: fewer are read one by one
 _ROWS_AT_ONCE = 2048
+
+
+PathOf = Callable[[ItemRow], str | None]
 
 
 class StaleViewError(CatalogBusyError):
@@ -54,7 +57,7 @@ class Searcher:
         store: VectorStore,
         dimension: int,
         open_ann: Callable[[str], tuple[Proposer, RowReader | None] | None],
-        path_of: Callable[[], Callable[[DescribedRow], str | None]] = lambda: lambda _: None,
+        path_of: Callable[[], PathOf] = lambda: lambda _: None,
         hubness_keeper: HubnessKeeper | None = None,
     ) -> None:
         """Nothing is read yet.
@@ -70,7 +73,7 @@ class Searcher:
         self._store = store
         self._dimension = dimension
         self._open_ann = open_ann
-        self._path_of = path_of
+        self.path_of = path_of
         self._refreshing = threading.Lock()
         self._least = 0
         self._view: View | None = None
@@ -96,6 +99,10 @@ class Searcher:
         self._view = self._columns = self._products = self._weights = self._colours = None
 
     # -- views -------------------------------------------------------------------------------------
+
+    def catalog_of(self, key: int) -> str | None:  # noqa: ARG002  of several catalogues it matters
+        """The directory of an item's catalogue, where several are searched."""
+        return None
 
     def require(self, generation: int) -> None:
         """From now on no view is older: so that whoever has changed something sees the change."""
@@ -215,7 +222,7 @@ class Searcher:
     def _rows(self, view: View, after: int, with_paths: bool) -> Iterator[Facts]:
         """What is said of the view's items with greater keys."""
         wanted = view.keys[np.searchsorted(view.keys, after, side="right") :].tolist()
-        path_of, seen = self._path_of(), 0
+        path_of, seen = self.path_of(), 0
         for row in self._store.items_after(after) if wanted else ():
             if row.key == wanted[seen]:
                 yield Facts(

@@ -46,6 +46,10 @@ class ItemRow(Protocol):
     """What a hit needs to know of an item."""
 
     @property
+    def key(self) -> int:
+        """Its key."""
+
+    @property
     def id(self) -> str:
         """The caller's id."""
 
@@ -68,10 +72,6 @@ class ItemRow(Protocol):
 
 class DescribedRow(ItemRow, Protocol):
     """What is read of an item for the columns."""
-
-    @property
-    def key(self) -> int:
-        """Its key."""
 
     @property
     def width_px(self) -> int:
@@ -120,17 +120,11 @@ class VectorReader(RowReader, Protocol):
         """Every vector after a key, ascending, in blocks."""
 
 
-class VectorStore(VectorReader, Protocol):
-    """The truth that views are made of."""
+class KnownStore(VectorReader, Protocol):
+    """The truth of what is known of items."""
 
     def state(self) -> StoreState:
         """The committed state."""
-
-    def state_and_keys(self) -> tuple[StoreState, Int64Array]:
-        """The state and all keys of the same generation, in the order of their ids."""
-
-    def key_changes(self, generation: int, last_key: int) -> StoreChanges | None:
-        """What became of an older generation's keys, or ``None``: read all."""
 
     def items_after(self, key: int) -> Iterator[DescribedRow]:
         """Every item with a greater key, ascending."""
@@ -143,6 +137,16 @@ class VectorStore(VectorReader, Protocol):
 
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged."""
+
+
+class VectorStore(KnownStore, Protocol):
+    """The truth that views are made of."""
+
+    def state_and_keys(self) -> tuple[StoreState, Int64Array]:
+        """The state and all keys of the same generation, in the order of their ids."""
+
+    def key_changes(self, generation: int, last_key: int) -> StoreChanges | None:
+        """What became of an older generation's keys, or ``None``: read all."""
 
 
 class NamedVectors(RowReader, Protocol):
@@ -196,6 +200,7 @@ class View:
     ``memory`` is ``None`` where there is neither a snapshot nor room for the vectors: then they are streamed.
     ``ann_record`` is the snapshot the store names, also where it could not be loaded. ``rows`` has vectors of
     what ``ann`` proposes, each checked as it is read; what it does not have is read from the store.
+    ``parts`` are the views of several catalogues, of whose items it consists, in their order.
     """
 
     generation: int
@@ -205,6 +210,7 @@ class View:
     ann: Proposer | None
     rows: RowReader | None
     memory: ExactIndex | None
+    parts: tuple[View, ...] = ()
 
     @property
     def keys(self) -> Int64Array:

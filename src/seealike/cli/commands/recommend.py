@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import Catalog, Combine, ResultsLook, SearchOptions, UpdatedLists
+from seealike.catalog import Catalog, Catalogs, Combine, ResultsLook, SearchOptions, UpdatedLists
 from seealike.catalog.outputs.kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.examples import read_examples
@@ -136,8 +136,6 @@ def command(
         (output or update or report or by_product) and not everybody
     ):
         raise click.UsageError("--not goes with --like; -o, --update, --report and --by product with --all")
-    if everybody and len(catalogs) > 1:
-        raise click.UsageError("--all makes the lists of one catalogue; name one with -C")
     if output and update:
         raise click.UsageError("--update FILE writes the file; leave out -o")
     written = update or output
@@ -146,7 +144,7 @@ def command(
     with opened_catalogs(catalogs, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
         check_colours(opened, options)
-        if isinstance(opened, Catalog) and everybody:
+        if everybody:
             what = _Lists(k, options, by_product, update is not None)
             _lists(opened, what, written, list_format, page, report, quiet=quiet)
             return
@@ -179,7 +177,9 @@ class _Lists(NamedTuple):
         """What each is of."""
         return "product" if self.by_product else "item"
 
-    def made(self, catalog: Catalog, progress: ProgressCallback) -> UpdatedLists | Iterator[SimilarList]:
+    def made(
+        self, catalog: Catalog | Catalogs, progress: ProgressCallback
+    ) -> UpdatedLists | Iterator[SimilarList]:
         """The lists."""
         if self.update:
             return catalog.updated_lists(self.k, options=self.options, progress=progress)
@@ -189,7 +189,7 @@ class _Lists(NamedTuple):
 
 
 def _lists(
-    catalog: Catalog,
+    catalog: Catalog | Catalogs,
     what: _Lists,
     output: OutputFile | None,
     form: ListFormat,

@@ -28,7 +28,7 @@ from seealike.wording import counted
 
 if TYPE_CHECKING:
     from seealike import ListsReport, SimilarList
-    from seealike.catalog import Catalog
+    from seealike.catalog import Catalog, Catalogs
     from seealike.catalog.outputs.places import OutputFile
 
 ROWS_AT_ONCE = 4096
@@ -73,7 +73,7 @@ def write_lists(
     lists: Iterable[SimilarList],
     output: OutputFile | None,
     form: ListFormat,
-    catalog: Catalog,
+    catalog: Catalog | Catalogs,
     *,
     by_product: bool = False,
 ) -> int:
@@ -98,7 +98,9 @@ def write_lists(
     return counted.count
 
 
-def write_report(report: ListsReport, output: OutputFile, catalog: Catalog, *, quiet: bool) -> None:
+def write_report(
+    report: ListsReport, output: OutputFile, catalog: Catalog | Catalogs, *, quiet: bool
+) -> None:
     """Write what lists do together as JSON, or tell people of it on standard error."""
     if not output.path:
         for name, said in _said(report).items():
@@ -160,7 +162,11 @@ def _rows(lists: Iterable[SimilarList]) -> Iterator[Row]:
 
 
 def _write(
-    lists: Iterable[SimilarList], stream: TextIO, form: ListFormat, catalog: Catalog, by_product: bool
+    lists: Iterable[SimilarList],
+    stream: TextIO,
+    form: ListFormat,
+    catalog: Catalog | Catalogs,
+    by_product: bool,
 ) -> None:
     if by_product and form is ListFormat.JSON:
         write_lines(_names_alone(lists, stream), stream)
@@ -199,7 +205,7 @@ def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
             yield from hit_lines(hits, stream)
 
 
-def _path(catalog: Catalog, item_id: str) -> str | None:
+def _path(catalog: Catalog | Catalogs, item_id: str) -> str | None:
     try:
         return catalog.item(item_id).path
     except UnknownItemError:  # removed since its list was made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, Protocol
@@ -26,7 +27,7 @@ from seealike.recommend.mixing.weighing import weights_of
 from seealike.recommend.products import NO_PRODUCT, fingerprints
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
-from seealike.recommend.view import VectorReader, VectorStore, View
+from seealike.recommend.view import KnownStore, VectorReader, View
 from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 BLOCK = 1024
@@ -64,7 +65,7 @@ class NamedRow(Protocol):
         """Its key."""
 
 
-class ListStore(VectorStore, Protocol):
+class ListStore(KnownStore, Protocol):
     """Where vectors and ids are read from."""
 
     def items(self) -> Iterator[NamedRow]:
@@ -281,6 +282,9 @@ class _Gathered:
     def __init__(self, ids: Mapping[int, str], store: VectorReader, in_memory: VectorReader | None) -> None:
         self.ids, self.in_memory = ids, in_memory
         self._keys = {item_id: key for key, item_id in ids.items()}
+        if len(self._keys) < len(ids):
+            twice = next(item_id for item_id, count in Counter(ids.values()).items() if count > 1)
+            raise UsageError(f"two of the catalogues have an item {twice!r}; make the lists of one alone")
         self.vectors_of = (store if in_memory is None else in_memory).vectors_of
         self._held: tuple[object, ...] = ()
 
@@ -316,7 +320,7 @@ class _Gathering:
 
         Vectors only where all are worth holding ``in_memory``.
         """
-        fits = in_memory and len(view) * view.dimension * 2 <= MATRIX_BYTES
+        fits = in_memory and not view.parts and len(view) * view.dimension * 2 <= MATRIX_BYTES
         memory = self._memory(view) if fits else None
         ids = self._ids_of(view) if memory is not None or not fits else None
         return None if ids is None else _Gathered(ids, self._store, memory)

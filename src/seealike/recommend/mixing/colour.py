@@ -67,6 +67,8 @@ class Colours:
         if held is not None and len(held.keys):
             after = int(held.keys[-1])
             kept = np.isin(held.keys, keys, assume_unique=True)
+            if int(kept.sum()) < np.searchsorted(keys, after, side="right"):  # of several catalogues
+                return cls.of(keys, blocks)
             levels[np.searchsorted(keys, held.keys[kept])] = held.levels_of(held.keys[kept])
         for found, signatures in blocks(after):
             here = np.isin(found, keys, assume_unique=True)

@@ -37,7 +37,8 @@ def weights_of(view: View, searcher: Searcher, options: SearchOptions) -> PerIte
         for column, weight in options.boost:
             numbers += weighed(standings(searcher.columns(view), column), weight)
         if options.recent:
-            numbers += options.recent * _evenly(np.arange(len(view)), len(view))
+            sizes = [len(part) for part in view.parts or (view,)]  # keys tell the order within one catalogue
+            numbers += options.recent * np.concatenate([_evenly(np.arange(size), size) for size in sizes])
         return PerItem.of(view.keys, numbers)
 
     return searcher.per_item(view, (options.hub_correction, options.boost, options.recent), made)

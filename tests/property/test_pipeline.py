@@ -262,7 +262,7 @@ def query_vectors(examples: Examples, items: Mapping[str, Entry], combine: Combi
         rows = np.array([unit(example_vector(example, items)) for example in examples.dislike])
         away = 0.5 * (weights[:, None] * rows).sum(axis=0) / len(weights)
     rows = np.array([unit(row) for row in likes])
-    if combine is Combine.EACH:
+    if combine is Combine.EACH and len(likes) > 1:  # weights are turns then
         return [unit(row - away) for row in rows]
     weights = np.array([example.weight for example in examples.like])
     return [unit((weights[:, None] * rows).sum(axis=0) / len(weights) - away)]

@@ -57,10 +57,19 @@ def _tinted(picture: Image.Image, rng: random.Random) -> Image.Image:
     return ImageEnhance.Brightness(tinted).enhance(rng.uniform(0.8, 1.25))
 
 
-def _warmer(picture: Image.Image, rng: random.Random) -> Image.Image:
-    more = rng.uniform(1.1, 1.25)
+def _warmer(picture: Image.Image, rng: random.Random, least: float, most: float) -> Image.Image:
+    more = rng.uniform(least, most)
     factors = np.array([more, 1.0, 1 / more])
     return Image.fromarray(np.clip(np.asarray(picture) * factors, 0, 255).astype(np.uint8))
+
+
+def _small(picture: Image.Image, _: random.Random, longest_px: int) -> Image.Image:
+    picture.thumbnail((longest_px, longest_px))
+    return picture
+
+
+def _turned(picture: Image.Image, rng: random.Random, degrees: float) -> Image.Image:
+    return picture.rotate(degrees * rng.choice((-1, 1)), Image.Resampling.BICUBIC, fillcolor="white")
 
 
 def _framed(picture: Image.Image, rng: random.Random, share: float) -> Image.Image:
@@ -76,17 +85,22 @@ class Change:
 
 CHANGES = (
     Change("a third of the size", lambda p, _: p.resize((p.width // 3, p.height // 3))),
-    Change("saved as JPEG of quality 20", lambda p, _: p, 20),
+    *(Change(f"{side} px at the longest side", partial(_small, longest_px=side)) for side in (96, 64, 48)),
+    *(Change(f"saved as JPEG of quality {quality}", lambda p, _: p, quality) for quality in (20, 10, 5)),
     *(
         Change(f"cut by {share} % of each side", partial(_cut, share=share / 100))
         for share in (5, 10, 15, 20)
     ),
     Change("a watermark across", _marked),
     Change("hue and brightness shifted", _tinted),
-    Change("warmer", _warmer),
+    Change("warmer", partial(_warmer, least=1.1, most=1.25)),
+    Change("warmer by far, as under a lamp", partial(_warmer, least=1.5, most=1.7)),
+    Change("without colours", lambda p, _: p.convert("L").convert("RGB")),
     Change("flipped left to right", lambda p, _: ImageOps.mirror(p)),
     *(Change(f"framed by {share} % of the width", partial(_framed, share=share / 100)) for share in (5, 10)),
     Change("squeezed to a square", lambda p, _: p.resize((p.width, p.width))),
+    Change("squeezed to a square of 48 px", lambda p, _: p.resize((48, 48))),
+    *(Change(f"turned by {degrees} degrees", partial(_turned, degrees=degrees)) for degrees in (1, 2, 3)),
     Change("flipped top to bottom", lambda p, _: ImageOps.flip(p)),
     Change("turned by 25 degrees", lambda p, _: p.rotate(25, expand=True)),
 )

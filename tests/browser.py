@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+PHONE, DESK = (390, 844), (1280, 860)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The protocol's pipe is expected at the descriptors 3 and 4.
 _WITH_PIPE = """
@@ -94,6 +95,13 @@ class Browser:
         self.call("Page.navigate", url=page.resolve().as_uri() + part)
         there = "document.readyState === 'complete' && location.protocol === 'file:'"
         self.wait_for(there, timeout_s=timeout_s)
+
+    def show_written(self, page: Path, text: str, size: tuple[int, int]) -> None:
+        """Write a page and open it on a screen of this size, with nothing to complain about yet."""
+        page.write_bytes(text.encode("utf-8", "backslashreplace"))
+        self.problems.clear()
+        self.look(width=size[0], height=size[1])
+        self.show(page)
 
     def value(self, script: str) -> Any:  # noqa: ANN401 - whatever the script gives
         """What a script's last expression gives, promises awaited."""

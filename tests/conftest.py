@@ -11,6 +11,7 @@ from typing import IO
 
 import pytest
 from hypothesis import HealthCheck, core, settings
+from tests.browser import Browser, browsing, chromium
 from tests.fork_server import ForkServer
 from tests.pictures import write_photographs
 from tests.seeds import SEED, VARIABLE
@@ -43,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what chance was drawn by."""
     terminalreporter.write_line(f"drawn by {VARIABLE}={SEED}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of a file, where there is one."""
+    program = chromium()
+    if program is None:
+        pytest.skip("no Chromium that can be driven over a pipe is installed")
+    with browsing(program) as opened:
+        yield opened
 
 
 @pytest.fixture(autouse=True)

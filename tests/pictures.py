@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,14 @@ def picture(number: int, size: tuple[int, int] = (96, 72)) -> Image.Image:
     for x in range(0, width, 5 + number % 7):
         draw.line((x, 0, x, height // (2 + number % 3)), fill=(number * 37 % 256, 40, 90))
     return image
+
+
+def write_kinds(folder: Path, kinds: Sequence[str], count: int) -> None:
+    """Write so many different pictures into folders, one a kind, in turns."""
+    for number in range(count):
+        kind = folder / kinds[number % len(kinds)]
+        kind.mkdir(parents=True, exist_ok=True)
+        picture(number).save(kind / f"{number:02}.png")
 
 
 def write_pictures(folder: Path, numbers: range, *, extension: str = "jpg") -> list[Path]:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.browser import browsing, chromium
-from tests.pictures import picture, write_pictures
+from tests.browser import Browser
+from tests.pictures import write_kinds, write_pictures
 
 import seealike
 from seealike.cli.main import run
@@ -16,10 +16,7 @@ from seealike.cli.main import run
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    for number in range(16):
-        kind = folder / ("round", "square", "corner")[number % 3]
-        kind.mkdir(exist_ok=True)
-        picture(number).save(kind / f"{number:02}.png")
+    write_kinds(folder, ("round", "square", "corner"), 16)
     assert run(["index", str(folder), "--quiet"]) == 0
     return folder
 
@@ -114,25 +111,21 @@ def test_a_reindex_forgets_what_scores_of_the_old_encoder_were_worth(
     assert "scores  " not in capfd.readouterr().out
 
 
-@pytest.mark.skipif(chromium() is None, reason="there is no Chromium")
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
 def test_the_page_fits_the_screen_and_shows_curves_and_pictures(
-    photos: Path, tmp_path: Path, width: int, dark: bool
+    photos: Path, tmp_path: Path, browser: Browser, width: int, dark: bool
 ) -> None:
     page = tmp_path / "worth.html"
     assert run(["calibrate", "-C", str(photos), "--sample", "8", "--quiet", "--page", str(page)]) == 0
-    program = chromium()
-    assert program is not None
-    with browsing(program, width=width) as browser:
-        browser.look(width=width, height=900, dark=dark)
-        browser.show(page)
-        assert browser.value("document.querySelectorAll('svg.chart').length") == 2
-        assert browser.value("document.querySelectorAll('section.result').length") == 6
-        assert browser.value("document.documentElement.scrollWidth") <= width
-        inside = (
-            "[...document.querySelectorAll('svg.chart text')].every(text => { const box = "
-            "text.getBoundingClientRect(), chart = text.closest('svg').getBoundingClientRect(); return "
-            "box.left >= chart.left - 1 && box.right <= chart.right + 1 && box.bottom <= chart.bottom + 1 })"
-        )
-        assert browser.value(inside)
-        assert browser.problems == []
+    browser.look(width=width, height=900, dark=dark)
+    browser.show(page)
+    assert browser.value("document.querySelectorAll('svg.chart').length") == 2
+    assert browser.value("document.querySelectorAll('section.result').length") == 6
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    inside = (
+        "[...document.querySelectorAll('svg.chart text')].every(text => { const box = "
+        "text.getBoundingClientRect(), chart = text.closest('svg').getBoundingClientRect(); return "
+        "box.left >= chart.left - 1 && box.right <= chart.right + 1 && box.bottom <= chart.bottom + 1 })"
+    )
+    assert browser.value(inside)
+    assert browser.problems == []

@@ -29,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_format_says_the_same(made: Path, typed: Call) -> None:
     said = typed("duplicates", "-C", made / "photos")
-    assert (said.code, said.out.count("keep"), said.out.count("drop")) == (0, 2, 2)
+    assert (said.code, said.out.count("keep"), said.out.count("move")) == (0, 2, 2)
     assert "2 groups of duplicates among 6 pictures: 2 pictures of" in said.err
     groups = typed("duplicates", "-C", made / "photos", "--format", "json").json()["groups"]
     kept = {member["id"]: member["keep"] for group in groups for member in group["members"]}

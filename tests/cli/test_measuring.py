@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.made_models import save_model
-from tests.pictures import picture, write_pictures
+from tests.pictures import write_kinds, write_pictures
 
 import seealike
 from seealike.cli.main import run
@@ -21,10 +21,7 @@ OTHER = "efficientnet-lite0?size=96&resize=112"
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    for number in range(12):
-        kind = folder / ("round", "=square", "corner")[number % 3]
-        kind.mkdir(exist_ok=True)
-        picture(number).save(kind / f"{number:02}.png")
+    write_kinds(folder, ("round", "=square", "corner"), 12)
     assert run(["index", str(folder), "--quiet"]) == 0
     return folder
 

@@ -95,6 +95,21 @@ def test_what_has_nothing_else_says_why(typed: Call, tmp_path: Path) -> None:
     assert "p1" in typed("search", "--id", "p0", "-C", tmp_path, "--pictures").out
 
 
+def test_lists_in_which_there_is_nothing_are_counted_with_the_reason(typed: Call, shop: Path) -> None:
+    every = ("recommend", "--all", "-C", shop, "--format", "csv")
+    wishes = ("--where", "model > 9"), ("--min-score", "0.9999"), ("--where", "model > 9", "--min-score", "0")
+    why = (
+        "no other item keeps the condition: model > 9",
+        "no other item has a score of 0.9999 or more; a lower --min-score finds what is nearest",
+        "no other item keeps the condition: model > 9 and has a score of 0 or more; leave one of these out "
+        "to see which finds nothing",
+    )
+    for asked, said in zip(wishes, why, strict=True):
+        assert typed(*every, *asked).err == f"14 lists are empty: {said}\n"
+        assert typed(*every, *asked, "--quiet").err == ""
+    assert typed(*every).err == ""
+
+
 def test_an_id_and_a_file_that_end_in_a_number_are_taken_whole(
     typed: Call, shop: Path, tmp_path: Path
 ) -> None:

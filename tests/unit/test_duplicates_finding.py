@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -26,13 +27,16 @@ from seealike.duplicates import (
     find_duplicates,
     read_decisions,
 )
+from seealike.duplicates.proposing import alike_hashes
 from seealike.duplicates.registration import agreement, agreements, frequencies
 from seealike.duplicates.stars import Links, linked, stars
 from seealike.duplicates.values import Link
 from seealike.errors import UnknownNameError, UsageError
 from seealike.images import DecodeLimits, decode
+from seealike.signatures import HASH_BYTES
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
+from seealike.types import Float32Array, PixelArray
 
 SIZE = (300, 400)
 
@@ -144,6 +148,41 @@ def test_every_kind_of_copy_is_found_and_nothing_else(copies: Path) -> None:
         links = {member.item.id: member.link for member in group.members}
         weakest = min(links[name].likeness for name in links)
         assert (group.weakest.link.likeness, links[group.centre].likeness) == (weakest, 1)
+
+
+class Scatters(FakeEncoder):
+    """Sees something else in every picture, however alike."""
+
+    def _project(self, pixels: PixelArray) -> Float32Array:
+        seeds = [int.from_bytes(hashlib.sha256(one.tobytes()).digest()[:8]) for one in pixels]
+        rows = np.stack([np.random.default_rng(seed).normal(size=32) for seed in seeds])
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+def test_small_copies_are_found_by_their_hashes_where_the_encoder_sees_something_else(tmp_path: Path) -> None:
+    for number in range(20):
+        image = photograph(number, SIZE)
+        save(image, tmp_path / "photos" / f"{number}.jpg")
+        image.thumbnail((64, 64))
+        save(image, tmp_path / "photos" / "thumbs" / f"{number}.jpg")
+    with seealike.create(tmp_path / "test.catalog", encoder=Scatters()) as catalog:
+        catalog.index(tmp_path / "photos")
+        found = partition(find_duplicates(catalog))
+    assert found == {frozenset({f"{number}.jpg", f"thumbs/{number}.jpg"}) for number in range(20)}
+
+
+def test_pairs_are_proposed_whose_hashes_differ_in_few_signs_and_hardly_any_others() -> None:
+    rng = np.random.default_rng(3)
+    hashes = rng.integers(-127, 128, size=(2000, HASH_BYTES)).astype(np.int8)
+    hashes[1000:] = np.where(rng.random((1000, HASH_BYTES)) < 0.05, -hashes[:1000], hashes[:1000])
+    hashes[[7, 1300, 1999]] = 0  # plain pictures
+    pairs = list(zip(*(rows.tolist() for rows in alike_hashes(hashes)), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    wanted = {(row, row + 1000) for row in range(1000)} - {(7, 1007), (300, 1300), (999, 1999)}
+    assert set(pairs) <= wanted  # two at random differ in half of the signs
+    assert len(pairs) > 0.99 * len(wanted)
+    for few in (0, 1, 2):
+        assert alike_hashes(hashes[:few])[0].shape == (0,)
 
 
 def test_the_surest_groups_come_first(copies: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.browser import Browser, browsing, chromium
+from tests.browser import DESK, PHONE, Browser
 
 from seealike.duplicates import (
     Decision,
@@ -26,17 +26,7 @@ from seealike.gallery import Thumbnails
 from seealike.types import Item
 
 pytestmark = pytest.mark.heavy
-PHONE, DESK = (390, 844), (1280, 860)
 HOSTILE = '</script><img src=x onerror="document.title=1">\u202e\n\ud800'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.skip("no Chromium that can be driven over a pipe is installed")
-    with browsing(program) as opened:
-        yield opened
 
 
 def member(number: int, place: int, folder: Path, name: str = "") -> Member:
@@ -82,10 +72,7 @@ def show(
     text = render_duplicates_page(
         report, groups, Thumbnails(thumbnail, 96), page=str(page), of=str(folder), decisions=decisions
     )
-    page.write_bytes(text.encode("utf-8", "backslashreplace"))
-    browser.problems.clear()
-    browser.look(width=size[0], height=size[1])
-    browser.show(page)
+    browser.show_written(page, text, size)
     if not keep_memory:
         browser.value("localStorage.clear()")
         browser.show(page)

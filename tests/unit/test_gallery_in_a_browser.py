@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.browser import Browser, browsing, chromium
+from tests.browser import DESK, PHONE, Browser
 
 from seealike.gallery import (
     Cell,
@@ -24,17 +23,7 @@ from seealike.training.chart import curve_chart
 from seealike.training.teach.loop import Point
 
 pytestmark = pytest.mark.heavy
-PHONE, DESK = (390, 844), (1280, 860)
 LONG = "a-very-long-name-without-a-single-space-" * 8
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.skip("no Chromium that can be driven over a pipe is installed")
-    with browsing(program) as opened:
-        yield opened
 
 
 def painted(colour: tuple[int, int, int], size: tuple[int, int] = (80, 100)) -> bytes:
@@ -50,10 +39,7 @@ def a_picture(number: int, size: tuple[int, int] = (80, 100)) -> GalleryPicture:
 
 def show(browser: Browser, page: GalleryPage | str, folder: Path, size: tuple[int, int]) -> Path:
     file = folder / "page.html"
-    file.write_text(page if isinstance(page, str) else render_gallery(page), encoding="utf-8")
-    browser.problems.clear()
-    browser.look(width=size[0], height=size[1])
-    browser.show(file)
+    browser.show_written(file, page if isinstance(page, str) else render_gallery(page), size)
     return file
 
 

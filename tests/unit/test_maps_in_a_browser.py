@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.browser import Browser, browsing, chromium
+from tests.browser import Browser
 from tests.maps import HOSTILE, drawn_map, drawn_tiles
 
 from seealike.maps import Map, Tiles, render_map_page
 
 pytestmark = pytest.mark.heavy
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = chromium()
-    if program is None:
-        pytest.skip("no Chromium that can be driven over a pipe is installed")
-    with browsing(program) as opened:
-        yield opened
 
 
 def show(browser: Browser, folder: Path, made: Map, tiles: Tiles | None = None, part: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from seealike.catalog.encoder.embedder import DECODE_BATCH, default_workers
 from seealike.catalog.facade import Catalog
-from seealike.catalog.hits import Asked, Hits
+from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
 from seealike.catalog.options import (
     AnnInfo,
@@ -42,6 +42,7 @@ __all__ = [
     "AddReport",
     "AnnInfo",
     "Asked",
+    "AskedWith",
     "Beta",
     "Bin",
     "Calibration",

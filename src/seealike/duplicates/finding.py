@@ -1,4 +1,4 @@
-"""Which pictures of a catalogue are duplicates: neighbours of the encoder, verified by their hashes."""
+"""Which pictures of a catalogue are duplicates: proposed by encoder or hash, then laid over each other."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from seealike.catalog import SearchOptions, default_workers
 from seealike.duplicates.decisions import Decisions
 from seealike.duplicates.keeping import described, with_real_folders
+from seealike.duplicates.proposing import alike_hashes
 from seealike.duplicates.registration import Int8Array, agreements
 from seealike.duplicates.stars import Links, linked, stars, strength
 from seealike.duplicates.values import DuplicateGroup, DuplicateOptions, DuplicateReport, Level, Link
@@ -34,6 +35,8 @@ _COLOURS = 0.3  # how alike the colours of near duplicates are at least: a shirt
 _SAME_VIEW = 0.97  # how alike pictures of one product are at least: its other views are wanted
 _PAIRS_AT_ONCE = 4096
 _COSINE_SHARE, _COLOUR_SHARE = 0.12, 0.08  # of the likeness; the rest is how well they agree
+_LEAST_COSINE = 0.7  # that counts: below, an encoder sees that one is blurred, not that they are different
+_UNKNOWN = -2.0  # the score of a pair that its hashes propose, and no encoder
 _SINGLE = SearchOptions(pictures=True)
 
 
@@ -130,7 +133,7 @@ class _Items:
         both = np.flatnonzero(self.signed[one] & self.signed[other] & (colours >= _COLOURS))
         agreed = agreements(self.hashes, one[both], other[both])
         likeness = np.full(len(one), -1, dtype=np.float32)
-        seen = _COSINE_SHARE * scores[both] + _COLOUR_SHARE * colours[both]
+        seen = _COSINE_SHARE * np.maximum(scores[both], _LEAST_COSINE) + _COLOUR_SHARE * colours[both]
         likeness[both] = (1 - _COSINE_SHARE - _COLOUR_SHARE) * agreed + seen
         return likeness
 
@@ -182,7 +185,7 @@ class _Finder:
             if len(rows_of) >= _PAIRS_AT_ONCE:
                 blocks.append(self._pairs(rows_of))
                 rows_of = []
-        blocks.append(self._pairs(rows_of))
+        blocks += [self._pairs(rows_of), self._alike_hashes()]
         self._compare(*map(np.concatenate, zip(*blocks, strict=True)), told=True)
         for row in starved:
             self._deepen(row, lambda _: True, while_full=self._is_starved)
@@ -210,12 +213,19 @@ class _Finder:
         ends.sort(axis=1)
         return ends[:, 0], ends[:, 1], np.array([pair[2] for pair in found], dtype=np.float32)
 
+    def _alike_hashes(self) -> tuple[Int64Array, Int64Array, Float32Array]:
+        """Pairs of different files whose hashes are nearly the same."""
+        files = np.flatnonzero(self._items.first == np.arange(len(self._items.ids)))
+        one, other = (files[rows] for rows in alike_hashes(self._items.hashes[files]))
+        return one, other, np.full(len(one), _UNKNOWN, dtype=np.float32)
+
     def _compare(
         self, one: Int64Array, other: Int64Array, scores: Float32Array, *, told: bool = False
     ) -> None:
         """Link those of the pairs that are duplicates."""
         if not len(one):
             return
+        # Of a pair that comes twice the first counts, which has a score if either has.
         numbers, place = np.unique(one * len(self._items.ids) + other, return_index=True)
         one, other, scores = one[place], other[place], scores[place]
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(numbers), _PAIRS_AT_ONCE)]

@@ -147,7 +147,7 @@ def _header(report: DuplicateReport, shown: int) -> str:
     size = sum(member.size_bytes or 0 for member in dropped) / 1e6
     told = f"{counted(len(report.groups), 'group')} among {counted(report.items, 'picture')}"
     meant = "In each group every picture is alike one of them, and a rule has chosen the one to keep."
-    safe = "Change what you like: no file is touched before you run a command with what you saved here."
+    safe = "Change what you like: nothing moves before you run a command with what you saved here."
     notes = [f"{told}. {meant} {safe}"]
     if shown < len(report.groups):
         notes.append(f"The first {shown:,} groups are shown: move these, index, and make the page again.")
@@ -158,7 +158,7 @@ def _header(report: DuplicateReport, shown: int) -> str:
         f"<div><dd>{escaped(value)}</dd><dt>{escaped(label)}</dt></div>"
         for value, label in (
             (f"{len(report.groups):,}", "groups"),
-            (f"{len(dropped):,}", "pictures could go"),
+            (f"{len(dropped):,}", "pictures to move away"),
             (f"{size:,.1f} MB", "they take"),
         )
     )

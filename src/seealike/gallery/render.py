@@ -51,7 +51,7 @@ def render_gallery(page: GalleryPage) -> str:
         (
             '<a class="skip" href="#results">Skip to the results</a>',
             _header(page),
-            "".join(map(_chart, page.charts)),
+            _charts(page.charts),
             "".join(map(figures, page.tables)),
             _contents(page.sections),
             f'<main id="results">{sections}</main>',
@@ -126,6 +126,10 @@ def _facts(facts: tuple[Fact, ...]) -> str:
         return ""
     rows = "".join(f"<div><dd>{escaped(f.value)}</dd><dt>{escaped(f.label)}</dt></div>" for f in facts)
     return f'<dl class="facts">{rows}</dl>'
+
+
+def _charts(charts: tuple[GalleryChart, ...]) -> str:
+    return f'<div class="charts">{"".join(map(_chart, charts))}</div>' if charts else ""
 
 
 def _chart(chart: GalleryChart) -> str:

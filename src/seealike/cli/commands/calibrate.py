@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from seealike.catalog.outputs.kinds import CALIBRATION_PAGE
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import opened_catalog
-from seealike.cli.options.basic import FiniteFloat, catalog_option, format_option, number_option, quiet_option
+from seealike.cli.options.basic import GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option
+from seealike.cli.options.evaluation import calibrate_options
 from seealike.cli.options.outputs import force_option, output_option, write_text
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
 
+if TYPE_CHECKING:
+    from seealike.calibration import CalibrateOptions
 
-@click.command(name="calibrate")
+
+@click.command(name="calibrate", cls=GatheringCommand)
 @catalog_option
 @place_option
-@click.option(
-    "--label",
-    metavar="COLUMN",
-    help="What is similar: a column of the metadata, or folder, or prefix (of the file).",
-)
-@click.option(
-    "--ignore-label",
-    "ignore",
-    multiple=True,
-    metavar="VALUE",
-    help="A label that is no class: its items are left out. May be repeated.",
-)
-@click.option(
-    "--split-by",
-    metavar="COLUMN",
-    help="Judge by items whose value of this column, such as a person, was held out.  [default: the group]",
-)
-@click.option(
-    "--present",
-    type=FiniteFloat(min=0.01, max=1.0),
-    default=0.5,
-    show_default=True,
-    metavar="SHARE",
-    help="Of all questions, the share that is for something the catalogue has.",
-)
-@number_option("-k", "--top", "k", default=10, least=1, metavar="K", text="How many answers to learn from.")
-@number_option("--max-queries", default=2000, text="Draw a sample where more could ask; 0 takes all.")
-@number_option("--sample", default=100, text="How many pictures to copy and disturb.")
-@number_option("--seed", default=0, text="Of all draws.")
+@calibrate_options
 @click.option("--forget", is_flag=True, help="Forget what was learnt instead.")
 @format_option("How to print the figures.")
 @output_option(
@@ -63,14 +41,7 @@ from seealike.images import DecodeLimits
 def command(
     catalog: str | None,
     encoder: str | None,
-    label: str | None,
-    ignore: tuple[str, ...],
-    split_by: str | None,
-    present: float,
-    k: int,
-    max_queries: int,
-    sample: int,
-    seed: int,
+    options: CalibrateOptions,
     forget: bool,
     form: str,
     page: OutputFile | None,
@@ -90,16 +61,12 @@ def command(
     seealike calibrate --label category --present 1
     seealike calibrate --forget
     """
-    from seealike.calibration import CalibrateOptions, calibrate
+    from seealike.calibration import calibrate
     from seealike.cli.printing.calibration import print_report
     from seealike.cli.printing.rows import print_json
-    from seealike.evaluation import Resampling
 
-    if forget and (label is not None or page is not None):
+    if forget and (options.label is not None or page is not None):
         raise click.UsageError("--forget learns nothing: leave out --label and --page")
-    options = CalibrateOptions(
-        label, ignore, split_by, present, k, max_queries, sample, Resampling(seed=seed)
-    )
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         if forget:
             opened.keep_calibration(None)

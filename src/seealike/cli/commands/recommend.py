@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import Catalog, Catalogs, Combine, ResultsLook, SearchOptions, UpdatedLists
+from seealike.catalog import (
+    Asked,
+    AskedWith,
+    Catalog,
+    Catalogs,
+    Combine,
+    ResultsLook,
+    SearchOptions,
+    UpdatedLists,
+)
 from seealike.catalog.outputs.kinds import LISTS, LISTS_REPORT
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.examples import read_examples
@@ -202,14 +211,18 @@ def _lists(
     with progress_printer(quiet) as progress:
         lists = what.made(catalog, progress)
         reported = catalog.reported(lists) if report else None
-        count = write_lists(reported or lists, output, form, catalog, by_product=what.by_product)
+        written = write_lists(reported or lists, output, form, catalog, by_product=what.by_product)
     took_s = time.perf_counter() - started
     if not quiet and output:
         changed = f", {lists.changed:,} of them changed," if isinstance(lists, UpdatedLists) else ""
-        echo(f"{output.path}: lists of {counted(count, what.kind)}{changed} in {took_s:.1f} s", err=True)
+        made = counted(written.lists, what.kind)
+        echo(f"{output.path}: lists of {made}{changed} in {took_s:.1f} s", err=True)
         if isinstance(lists, UpdatedLists) and lists.always_whole:
             wishes = " and ".join(f"--{name.replace('_', '-')}" for name in lists.always_whole)
             echo(f"lists with {wishes} are made anew every time: they cannot be brought up to date", err=True)
+    if not quiet and written.empty:
+        why = Asked((AskedWith(id=what.kind),), options=what.options).why_empty
+        echo(f"{counted(written.empty, 'list is', 'lists are')} empty: {why}", err=True)
     if report and reported:
         write_report(reported.report(), report, catalog, quiet=quiet)
     if page:

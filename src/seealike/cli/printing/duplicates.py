@@ -72,7 +72,7 @@ def say_found(report: DuplicateReport, *, quiet: bool) -> None:
     dropped = [member for group in report.groups for member in group.dropped]
     size = sum(member.size_bytes or 0 for member in dropped)
     found = f"{counted(len(report.groups), 'group')} of duplicates among {counted(report.items, 'picture')}"
-    more = f": {counted(len(dropped), 'picture')} of {size / 1e6:,.1f} MB could go" if dropped else ""
+    more = f": {counted(len(dropped), 'picture')} of {size / 1e6:,.1f} MB to move away" if dropped else ""
     echo(f"{found}{more}, in {report.took_s:.1f} s", err=True)
     if report.unsigned:
         lack = counted(report.unsigned, "picture has no signature", "pictures have no signature")
@@ -107,7 +107,7 @@ def _rows(groups: Sequence[DuplicateGroup]) -> Iterator[Sequence[Cell]]:
 def _member(member: Member) -> Mapping[str, Cell]:
     item = member.item
     return {
-        "keep": "keep" if member.kept else "drop",
+        "keep": "keep" if member.kept else "move",
         "level": None if member.kept else member.link.level.value,
         "likeness": None if member.kept else round(member.link.likeness, 6),
         "width_px": item.width_px,
@@ -141,7 +141,7 @@ def _table(groups: Sequence[DuplicateGroup], stream: TextIO) -> Iterator[str]:
         yield f"{counted(len(group.members), 'picture')}, {alike}:"
         yield from table_lines(
             [
-                ["", *("keep" if member.kept else "drop" for member in group.members)],
+                ["", *("keep" if member.kept else "move" for member in group.members)],
                 ["alike", *("" if m.kept else f"{m.link.likeness:.3f}" for m in group.members)],
                 ["pixels", *(f"{m.item.width_px}x{m.item.height_px}" for m in group.members)],
                 ["bytes", *("gone" if m.size_bytes is None else f"{m.size_bytes:,}" for m in group.members)],

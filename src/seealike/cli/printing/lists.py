@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from seealike.catalog.outputs.kinds import (
     LIST_COLUMNS,
@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 4096
 SHOWN = 5  # ids in a line for people
 Row = tuple[str, int, str, float]
+
+
+class Written(NamedTuple):
+    """How many lists were written, and how many of them have nothing in them."""
+
+    lists: int
+    empty: int
 
 
 class ListFormat(StrEnum):
@@ -76,8 +83,8 @@ def write_lists(
     catalog: Catalog | Catalogs,
     *,
     by_product: bool = False,
-) -> int:
-    """Write all lists; a file appears whole or not at all. The number of lists.
+) -> Written:
+    """Write all lists; a file appears whole or not at all. How many there are.
 
     ``by_product``: they are of products, and JSON is one object with a list of names for each.
 
@@ -88,14 +95,14 @@ def write_lists(
     counted = _Counted(lists)
     if output is None:
         _write(counted, sys.stdout, form, catalog, by_product)
-        return counted.count
+        return counted.written
     with output.replacing(catalog.path) as place:
         if form is ListFormat.PARQUET:
             _write_parquet(iter(counted), place)
         else:
             with open(place, "a", encoding="utf-8", newline="") as stream:
                 _write(counted, stream, form, catalog, by_product)
-    return counted.count
+    return counted.written
 
 
 def write_report(
@@ -145,11 +152,12 @@ def _named(ids: Sequence[str], count: int) -> str:
 class _Counted:
     def __init__(self, lists: Iterable[SimilarList]) -> None:
         self._lists = lists
-        self.count = 0
+        self.written = Written(0, 0)
 
     def __iter__(self) -> Iterator[SimilarList]:
         for entry in self._lists:
-            self.count += 1
+            lists, empty = self.written
+            self.written = Written(lists + 1, empty + (not entry.similar_ids))
             yield entry
 
 

@@ -103,14 +103,14 @@ function show(number) {
   const all = group.kept.size === group.members.length;
   sections[number].querySelector(".state").textContent = !group.decided
     ? "by the rule"
-    : all ? "✓ all are kept" : `✓ decided: ${group.kept.size} kept, ${group.members.length - group.kept.size} to go`;
+    : all ? "✓ all are kept" : `✓ decided: ${group.kept.size} kept, ${group.members.length - group.kept.size} to move away`;
 }
 
 function tell() {
   const count = groups.filter((group) => group.decided).length;
   const going = groups.reduce((sum, group) => sum + group.members.length - group.kept.size, 0);
   const kept = remembers ? "" : " · this browser remembers nothing: save before you close the page";
-  say(`${count.toLocaleString("en")} of ${groups.length.toLocaleString("en")} decided · ${going.toLocaleString("en")} to go${kept}`, !remembers);
+  say(`${count.toLocaleString("en")} of ${groups.length.toLocaleString("en")} decided · ${going.toLocaleString("en")} to move away${kept}`, !remembers);
   byId("undo").disabled = !undone.length;
   byId("save").disabled = !count && !data.before.length;
   byId("rest").disabled = count === groups.length;

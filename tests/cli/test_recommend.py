@@ -98,14 +98,11 @@ def test_what_has_nothing_else_says_why(typed: Call, tmp_path: Path) -> None:
 def test_lists_in_which_there_is_nothing_are_counted_with_the_reason(typed: Call, shop: Path) -> None:
     every = ("recommend", "--all", "-C", shop, "--format", "csv")
     wishes = ("--where", "model > 9"), ("--min-score", "0.9999"), ("--where", "model > 9", "--min-score", "0")
-    why = (
-        "no other item keeps the condition: model > 9",
-        "no other item has a score of 0.9999 or more; a lower --min-score finds what is nearest",
-        "no other item keeps the condition: model > 9 and has a score of 0 or more; leave one of these out "
-        "to see which finds nothing",
-    )
+    one, other = "keeps the condition: model > 9", "has a score of 0.9999 or more"
+    both = f"{one} and has a score of 0 or more; leave one of these out to see which finds nothing"
+    why = (one, f"{other}; a lower --min-score finds what is nearest", both)
     for asked, said in zip(wishes, why, strict=True):
-        assert typed(*every, *asked).err == f"14 lists are empty: {said}\n"
+        assert typed(*every, *asked).err == f"14 lists are empty: no other item {said}\n"
         assert typed(*every, *asked, "--quiet").err == ""
     assert typed(*every).err == ""
 

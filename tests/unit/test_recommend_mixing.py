@@ -32,16 +32,16 @@ def test_the_best_in_sum_come_first_and_none_that_is_better_is_left_out(
     searcher = searcher_of(store)
     view = searcher.view()
     numbers = np.round(np.random.default_rng(7).random(ITEMS), 2) * weight
-    component = PerItem(view.keys, numbers, np.argsort(-numbers, kind="stable"), is_similarity)
     query = vector(500).astype(np.float32)
-    mix = Mix(0.5, (component,))
+    part = PerItem.of(numbers)
+    mix = Mix(0.5, colour=part) if is_similarity else Mix(0.5, beside=part)
     (found,) = candidates_of(view, searcher, [target(query, mix)], depth, SearchOptions(), None, None)
     similar = 0.5 * searcher.scores(view, query, view.keys)
     sums = np.round(similar + numbers if is_similarity else np.round(similar, 6) + numbers, 6)
     expected = [key for key in view.keys[np.lexsort((view.keys, -sums))].tolist() if key not in {3, 5}]
     assert found.keys.tolist() == expected[: len(found)]
-    assert found.whole == (depth + 2 >= ITEMS)
-    assert len(found) == ITEMS - 2 or not found.whole
+    assert found.whole or depth + 2 < ITEMS
+    assert len(found) == ITEMS - 2 if found.whole else len(found) >= depth - 2
     places = np.searchsorted(view.keys, found.keys)
     shown = sums if is_similarity else np.round(similar, 6)
     np.testing.assert_allclose(found.scores, shown[places], atol=1e-9)
@@ -54,7 +54,7 @@ def test_some_are_sure_long_before_everything_has_been_looked_at(tmp_path: Path)
     commit(store, [new_item(f"{number:04}", number + 1) for number in range(ITEMS)])
     searcher = searcher_of(store)
     view = searcher.view()
-    mix = Mix(1.0, (PerItem.of(view.keys, 0.1 * np.random.default_rng(7).random(ITEMS)),))
+    mix = Mix(beside=PerItem.of(0.1 * np.random.default_rng(7).random(ITEMS)))
     query = vector(500).astype(np.float32)
     (found,) = candidates_of(view, searcher, [target(query, mix)], 60, SearchOptions(), None, None)
     assert 5 <= len(found) < 120
@@ -70,7 +70,7 @@ def test_a_least_score_leaves_out_no_item_for_what_counts_beside_it(tmp_path: Pa
     query = vector(500).astype(np.float32)
     similar = searcher.scores(view, query, view.keys)
     least = float(np.sort(similar)[-30])
-    mix = Mix(1.0, (PerItem.of(view.keys, weight * np.random.default_rng(7).random(ITEMS)),))
+    mix = Mix(beside=PerItem.of(weight * np.random.default_rng(7).random(ITEMS)))
     options = SearchOptions(min_score=least)
     (found,) = candidates_of(view, searcher, [target(query, mix)], 200, options, None, None)
     assert found.whole  # nothing below is looked for

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from seealike.recommend.choosing import first_of_each
 from seealike.recommend.filters import Among
-from seealike.recommend.mixing.components import PLAIN, Mix, mixed
+from seealike.recommend.mixing.components import PLAIN, Items, Mixed, mixed
 from seealike.recommend.mixing.weighing import weights_of
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
@@ -22,6 +22,8 @@ from seealike.recommend.view import VectorReader, View
 from seealike.types import Int64Array
 
 RANKED_AT_ONCE = 1024
+# Where more than similarity counts, so many times as many are ranked: that mostly does.
+BESIDE_WEIGHTS, BESIDE_COLOURS = 2, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,7 @@ def candidates_of(
         targets, _ranked(view, searcher, targets, asked, options, reader), strict=True
     ):
         whole, each = asked >= count, []
-        mixes = target.mixes if weights is None else [mix.beside(weights) for mix in target.mixes]
+        mixes = [mix.with_beside(weights) for mix in target.mixes]
         allowed = None if target.among is None else target.among.keys(searcher.columns(view))
         for vector, mix, alike in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
@@ -96,11 +98,17 @@ def candidates_of(
                 candidates = Candidates(*alike, alike[1], whole=ended)
             else:
                 similarity_of = partial(searcher.scores, view, vector, metric=options.metric, reader=reader)
-                ranked = alike if mix.similarity else _by_component(mix, asked, allowed)
-                found_so = mixed(ranked, mix, asked, similarity_of, whole=whole, least=least)
-                candidates = _sorted(found_so, view)
-                if allowed is not None:  # what is mixed in knows no conditions
-                    candidates = candidates.at(np.isin(candidates.keys, allowed))
+                rank = partial(
+                    searcher.rank,
+                    view,
+                    vector[np.newaxis],
+                    options=options,
+                    reader=reader,
+                    allowed=allowed,
+                    more=True,
+                )
+                items = Items(view.keys, allowed, rank, similarity_of)
+                candidates = _sorted(view, *mixed(alike, mix, asked, least, items))
             each.append(_eligible(candidates, target, options, products))
         if len(each) > 1 and products is not None:  # turns are of products
             each = [one.at(first_of_each(products.of(one.keys))) for one in each]
@@ -125,6 +133,9 @@ def _ranked(
         compared = (row for row, mix in zip(target.vectors, target.mixes, strict=True) if mix.similarity)
         asked.setdefault(target.among, {}).update((row.tobytes(), NOTHING) for row in compared)
     counts: dict[Among | None, int] = {}
+    more = options.weighs or options.colour_share > 0
+    if more:
+        k *= BESIDE_COLOURS if options.colour_share else BESIDE_WEIGHTS
     for among, ranked in asked.items():
         allowed = None if among is None else among.keys(searcher.columns(view))
         counts[among] = len(view if allowed is None else allowed)
@@ -132,7 +143,7 @@ def _ranked(
         best: list[Ranked] = []
         for start in range(0, len(distinct), RANKED_AT_ONCE):
             part = distinct[start : start + RANKED_AT_ONCE]
-            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed)
+            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed, more=more)
         asked[among] = dict(zip(ranked, best, strict=True))
     return [
         ([asked[target.among].get(row.tobytes(), NOTHING) for row in target.vectors], counts[target.among])
@@ -140,20 +151,10 @@ def _ranked(
     ]
 
 
-def _by_component(mix: Mix, k: int, allowed: Int64Array | None) -> Ranked:
-    """Where similarity has no part in it, the best of what has."""
-    component = mix.components[0]
-    if allowed is None:
-        keys, _ = component.best(k)
-    else:
-        keys = allowed[np.argsort(-component.values(allowed), kind="stable")[:k]]
-    return keys, np.zeros(len(keys))
-
-
-def _sorted(found: tuple[Int64Array, Scores, Scores, Scores, bool], view: View) -> Candidates:
-    keys, scores, order, shares, whole = found
-    places = np.lexsort((view.ranks_of(keys), -order))
-    return Candidates(keys, scores, order, colour=shares, whole=whole).at(places)
+def _sorted(view: View, found: Mixed, whole: bool) -> Candidates:
+    keys = view.keys[found.places]
+    order = np.lexsort((view.living.ranks[found.places], -found.order))
+    return Candidates(keys, found.scores, found.order, colour=found.colour, whole=whole).at(order)
 
 
 def _eligible(

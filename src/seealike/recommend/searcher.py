@@ -351,6 +351,7 @@ class Searcher:
         options: SearchOptions = SearchOptions(),
         reader: VectorReader | None = None,
         allowed: Int64Array | None = None,
+        more: bool = False,
     ) -> list[Ranked]:
         """The ``k`` best items of ``view`` for every query, highest score first, equal scores in id order.
 
@@ -362,6 +363,8 @@ class Searcher:
             reader: has the vectors of all items, and quicker than the store and the approximate index.
             allowed: keys of the view, ascending: only these are ranked. What is derived from the array is
                 kept: give the same one again.
+            more: up to twice as many, where they are known anyway. Of those beyond ``k`` the approximate
+                index misses a few more.
 
         Raises:
             StaleViewError: items of the view are gone by now; take a newer one.
@@ -370,10 +373,12 @@ class Searcher:
         k, best = min(k, len(view) if allowed is None else len(allowed)), [NOTHING] * len(queries)
         if not k or not best:
             return best
-        unit = unit_rows(queries)
+        unit, most = unit_rows(queries), 2 * k if more else k
+        known_to = [-np.inf] * len(queries)
         for part in self._parts(view, reader, allowed, exact=options.exact):
             least = min(k, part.size)
-            for row, proposal in enumerate(part.proposer.candidates(unit, least, part.allowed)):
+            asked = least if part.proposer is view.ann else min(most, part.size)
+            for row, proposal in enumerate(part.proposer.candidates(unit, asked, part.allowed)):
                 query = queries[row : row + 1]
                 if len(proposal.keys) < least:  # too few of what it holds exist any more: ask the truth
                     all_of_it = replace(options, exact=True)
@@ -383,8 +388,10 @@ class Searcher:
                     continue
                 scores = converted(self._scores(view, query, proposal, part.readers), options.metric)
                 found = joined(best[row], (proposal.keys, scores))
-                best[row] = best_of(found, view.ranks_of(found[0]), k)
-        return best
+                best[row] = best_of(found, view.ranks_of(found[0]), most)
+                if more and len(proposal.keys) < part.size:
+                    known_to[row] = max(known_to[row], scores.min())
+        return [_down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best
 
     def _parts(
         self, view: View, reader: VectorReader | None, allowed: Int64Array | None, *, exact: bool
@@ -458,6 +465,12 @@ class _Part(NamedTuple):
     readers: Sequence[RowReader]
     size: int
     allowed: Int64Array | None = None
+
+
+def _down_to(ranked: Ranked, least: float) -> Ranked:
+    keys, scores = ranked
+    count = int(np.searchsorted(-scores, -least, side="right"))
+    return keys[:count], scores[:count]
 
 
 def _vectors_of(keys: Int64Array, readers: Sequence[RowReader]) -> tuple[Int64Array, Float16Array]:

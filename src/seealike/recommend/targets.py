@@ -97,9 +97,7 @@ def _colour_shares(
     def shares(one: Examples) -> tuple[Mix, ...]:
         options = query.options if one.like or one.dislike else replace(query.options, color=1.0)
         wanted = colours_wanted(one, options, levels_of)
-        return tuple(
-            Mix(1 - options.colour_share, (colours.share(row, options, vectors_of),)) for row in wanted
-        )
+        return tuple(Mix(1 - options.colour_share, colours.share(row, options, vectors_of)) for row in wanted)
 
     return shares
 

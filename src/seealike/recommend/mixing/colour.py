@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +20,12 @@ import numpy.typing as npt
 from seealike.errors import UsageError
 from seealike.indexes import exact_scores
 from seealike.indexes.scoring import DECIMALS
+from seealike.recommend.mixing.components import PerItem
 from seealike.recommend.query import DISLIKE_WEIGHT, LEAST_NORM, Combine, Example, Examples, SearchOptions
-from seealike.recommend.ranking import Ranked, Scores, converted
+from seealike.recommend.ranking import Scores, converted
 from seealike.signatures import COLOUR_BYTES, colour_levels, palette_signature
 from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Signature
 
-FOLLOWED = 4096  # of the items whose colours are nearest, sorted once for a query
 SAMPLED = 256  # items whose pairs tell how scores are spread
 _STEEPEST = 2.0  # where the items' colours hardly differ, that is no reason to heed them more
 _SUMMED = 9  # decimals of a sum of many that do not depend on their order
@@ -93,11 +92,11 @@ class Colours:
 
     def share(
         self, wanted: Float32Array, options: SearchOptions, vectors_of: Callable[[Int64Array], Float16Array]
-    ) -> ColourShare:
+    ) -> PerItem:
         """What the colours of every item add to its score. ``vectors_of`` gives the vectors of keys."""
         likeness = self.likeness(wanted)
         if options.colour_share == 1:
-            return ColourShare.of(self.keys, likeness)
+            return PerItem.of(likeness)
         metric = options.metric
         if metric not in self._scales:
             vectors = vectors_of(self.keys[self._sample])
@@ -105,43 +104,7 @@ class Colours:
             slope = min(deviation / self._deviation, _STEEPEST) if deviation and self._deviation else 1.0
             self._scales[metric] = slope, mean - slope * self._typical
         slope, offset = self._scales[metric]
-        return ColourShare.of(self.keys, options.colour_share * (slope * likeness + offset))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ColourShare:
-    """The component of one query. ``best_places`` are of the greatest numbers, greatest first.
-
-    Shapes: keys, ascending, and numbers are (n,).
-    """
-
-    keys: Int64Array
-    numbers: Scores
-    best_places: Int64Array
-    is_similarity: bool = True
-
-    @classmethod
-    def of(cls, keys: Int64Array, numbers: Scores) -> ColourShare:
-        """From the numbers of all items."""
-        return cls(keys, numbers, _greatest(numbers, FOLLOWED))
-
-    def best(self, k: int) -> Ranked:
-        """See ``Component``."""
-        known = k <= len(self.best_places)
-        places = self.best_places[:k] if known else _greatest(self.numbers, k)
-        return self.keys[places], self.numbers[places]
-
-    def values(self, keys: Int64Array) -> Scores:
-        """See ``Component``."""
-        return np.asarray(self.numbers[np.searchsorted(self.keys, keys)])
-
-
-def _greatest(numbers: Scores, k: int) -> Int64Array:
-    """The places of the ``k`` greatest, or of all, greatest first."""
-    places = np.arange(len(numbers))
-    if k < len(places):
-        places = np.argpartition(-numbers, k)[:k]
-    return places[np.argsort(-numbers[places], kind="stable")]
+        return PerItem.of(options.colour_share * (slope * likeness + offset))
 
 
 def colours_wanted(

@@ -39,7 +39,7 @@ def weights_of(view: View, searcher: Searcher, options: SearchOptions) -> PerIte
         if options.recent:
             sizes = [len(part) for part in view.parts or (view,)]  # keys tell the order within one catalogue
             numbers += options.recent * np.concatenate([_evenly(np.arange(size), size) for size in sizes])
-        return PerItem.of(view.keys, numbers)
+        return PerItem.of(numbers)
 
     return searcher.per_item(view, (options.hub_correction, options.boost, options.recent), made)
 

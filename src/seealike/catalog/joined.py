@@ -25,7 +25,7 @@ from seealike.errors import DamagedCatalogError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Embedder
 from seealike.recommend import ItemRow, Searcher, SearchOptions, View
-from seealike.recommend.ranking import NOTHING, Ranked, best_of, joined
+from seealike.recommend.ranking import NOTHING, Ranked, best_of, down_to, joined
 from seealike.recommend.view import Keys, VectorReader
 from seealike.store import FileSystem, SqliteStore, State, StoredItem
 from seealike.types import Float16Array, Float32Array, Int64Array, Signature
@@ -222,16 +222,20 @@ class JoinedSearcher(Searcher):
         options: SearchOptions = SearchOptions(),
         reader: VectorReader | None = None,  # noqa: ARG002
         allowed: Int64Array | None = None,
+        more: bool = False,
     ) -> list[Ranked]:
         """See ``Searcher.rank``. Every catalogue has a reader that is as quick as ``reader``."""
-        best = [NOTHING] * len(queries)
+        best, known_to = [NOTHING] * len(queries), [-np.inf] * len(queries)
         for number, (searcher, part) in enumerate(zip(self._parts_of, view.parts, strict=True)):
             own = None if allowed is None else self._split(allowed)[number]
-            found = searcher.rank(part, queries, k, options=options, allowed=own)
+            found = searcher.rank(part, queries, k, options=options, allowed=own, more=more)
+            size = len(part) if own is None else len(own)
             for row, (keys, scores) in enumerate(found):
                 both = joined(best[row], (keys + (number << KEY_BITS), scores))
-                best[row] = best_of(both, view.ranks_of(both[0]), k)
-        return best
+                best[row] = best_of(both, view.ranks_of(both[0]), 2 * k if more else k)
+                if more and len(keys) < size:
+                    known_to[row] = max(known_to[row], scores[-1])
+        return [down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best
 
     def _split(self, allowed: Int64Array) -> list[Int64Array]:
         """Allowed keys by catalogue: the same arrays for the same one, as indexes keep what they derive."""

@@ -42,6 +42,13 @@ def best_of(ranked: Ranked, ranks: Int64Array, k: int) -> Ranked:
     return keys[order], scores[order]
 
 
+def down_to(ranked: Ranked, least: float) -> Ranked:
+    """What has this score or a higher one, of a ranking with the highest first."""
+    keys, scores = ranked
+    count = int(np.searchsorted(-scores, -least, side="right"))
+    return keys[:count], scores[:count]
+
+
 def joined(one: Ranked, other: Ranked) -> Ranked:
     """Rankings of different items as one, in no order."""
     return np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]])

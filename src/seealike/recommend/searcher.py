@@ -24,7 +24,7 @@ from seealike.recommend.mixing.components import PerItem
 from seealike.recommend.mixing.hubness import Hubness, HubnessKeeper, hubness_of
 from seealike.recommend.products import Products
 from seealike.recommend.query import SearchOptions
-from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, joined
+from seealike.recommend.ranking import NOTHING, Ranked, Scores, best_of, converted, down_to, joined
 from seealike.recommend.view import ItemRow, Keys, RowReader, StoreState, VectorReader, VectorStore, View
 from seealike.types import Float16Array, Float32Array, Int64Array, Metric, Proposal
 from seealike.vectors import unit_rows
@@ -391,7 +391,7 @@ class Searcher:
                 best[row] = best_of(found, view.ranks_of(found[0]), most)
                 if more and len(proposal.keys) < part.size:
                     known_to[row] = max(known_to[row], scores.min())
-        return [_down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best
+        return [down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best
 
     def _parts(
         self, view: View, reader: VectorReader | None, allowed: Int64Array | None, *, exact: bool
@@ -465,12 +465,6 @@ class _Part(NamedTuple):
     readers: Sequence[RowReader]
     size: int
     allowed: Int64Array | None = None
-
-
-def _down_to(ranked: Ranked, least: float) -> Ranked:
-    keys, scores = ranked
-    count = int(np.searchsorted(-scores, -least, side="right"))
-    return keys[:count], scores[:count]
 
 
 def _vectors_of(keys: Int64Array, readers: Sequence[RowReader]) -> tuple[Int64Array, Float16Array]:

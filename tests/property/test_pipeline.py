@@ -36,8 +36,8 @@ from seealike.recommend import (
     SearchOptions,
     hits,
     with_least_score,
-    with_relations,
 )
+from seealike.recommend.likeness import LISTED
 from seealike.signatures import COLOUR_BYTES, palette_signature
 from seealike.store import NewItem
 from seealike.types import Hit, Metric, Relation, Signature
@@ -297,14 +297,33 @@ def rankings(
         ]
         if options.min_score is not None:
             ranking = [pair for pair in ranking if pair[1] >= options.min_score]
-        if options.at_least is not None:
+        if isinstance(options.at_least, Relation):
             ranking = [
                 pair
                 for pair in ranking
-                if likely(options.at_least, cosine(row, vector(by_id[pair[0]].number))) >= 0.5
+                if likely(options.at_least, alike(by_id[pair[0]], examples, by_id)) >= 0.5
             ]
         found.append(sorted(ranking, key=lambda pair: (-round(pair[1] + beside[pair[0]], 6), pair[0])))
     return found
+
+
+def alike(entry: Entry, examples: Examples, items: Mapping[str, Entry]) -> float:
+    """The greatest cosine with a picture that is liked."""
+    pictures = [
+        np.asarray(row, dtype=np.float32)
+        for like in examples.like
+        if like.text is None
+        for row in (
+            [like.vector]
+            if like.vector is not None
+            else [
+                vector(one.number)
+                for one in items.values()
+                if one.id == like.id or (like.product is not None and one.group == like.product)
+            ]
+        )
+    ]
+    return max(cosine(picture, vector(entry.number)) for picture in pictures)
 
 
 def likely(relation: Relation, score: float) -> float:
@@ -409,12 +428,16 @@ def diverse(
 
 
 def found(
-    items: Sequence[Entry], wanted: Sequence[Examples], k: int, options: SearchOptions
+    items: Sequence[Entry],
+    wanted: Sequence[Examples],
+    k: int,
+    options: SearchOptions,
+    scale: Calibration | None = None,
 ) -> list[list[Hit]]:
     with tempfile.TemporaryDirectory() as folder:
         store = made_store(Path(folder) / "catalog")
         commit(store, [as_item(entry) for entry in items])
-        answers = hits(store, searcher_of(store), Query(wanted, k, options))
+        answers = hits(store, searcher_of(store), Query(wanted, k, options, scale))
         store.close()
     return answers
 
@@ -499,6 +522,7 @@ def wishes(draw: st.DrawFn) -> tuple[list[Entry], Examples]:
             colour=st.none() | st.just(palette_signature("green:2,black")),
         ),
     ]
+    kinds.append(kinds[1].map(lambda one: replace(one, text="words", colour=None)))
     if groups:
         kinds.append(st.builds(Example, product=st.sampled_from(groups), weight=WEIGHTS))
     example = st.one_of(kinds)
@@ -535,13 +559,15 @@ def test_every_combination_of_wishes_is_what_a_plain_derivation_gives(
         assert [one.score for one in answers] == pytest.approx([one.score for one in expected], abs=1.1e-6)
 
 
-@given(wishes(), st.integers(1, 6), OPTIONS, st.floats(0, 1))
+@given(wishes(), st.integers(1, 6), OPTIONS, st.none() | st.sampled_from([0.0, 0.5]), st.floats(0, 1))
 @settings(max_examples=100)
 def test_catalogues_that_split_a_collection_answer_as_one_that_has_all_of_it(
-    wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions, share: float
+    wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions, least: float | None, share: float
 ) -> None:
     items, examples = wanted
     options = replace(options, recent=0.0)  # there is no order of coming between catalogues
+    if least is not None and any(like.is_picture for like in examples.like):
+        options = with_least_score(replace(options, at_least=least), None, [examples])
     cut = round(share * len(items))
     try:
         expected = found(items, [examples], k, options)
@@ -569,22 +595,39 @@ SCALE = Calibration(
 )
 
 
-@given(ENTRIES, st.integers(1, 6), OPTIONS, st.sampled_from([*SCALE.relations[:-1]]))
-@settings(max_examples=60)
+RELATIONS = st.sampled_from([*SCALE.relations[:-1]])
+
+
+@given(wishes(), st.integers(1, 6), OPTIONS, RELATIONS, st.sampled_from([2, LISTED]))
+@settings(max_examples=150)
 def test_at_least_a_relation_goes_with_every_other_wish_and_hits_say_what_they_are(
-    items: list[Entry], k: int, options: SearchOptions, relation: Relation
+    wanted: tuple[list[Entry], Examples], k: int, options: SearchOptions, relation: Relation, listed: int
 ) -> None:
-    wanted = [Examples((Example(entry.id),)) for entry in items]
-    told = replace(options, at_least=relation, color=0.0, palette=None)
-    answers = found(items, wanted, k, with_least_score(told, SCALE, wanted))
-    for entry, examples, answer in zip(items, wanted, answers, strict=True):
-        assert as_answers(answer) == derived(items, examples, k, told)
-        for hit in with_relations(answer, SCALE, examples, told):
-            other = next(one for one in items if one.id == hit.id)
-            score = cosine(vector(entry.number), vector(other.number))
-            reached = [one for one in SCALE.relations[:-1] if likely(one, score) >= 0.5]
-            assert hit.relation is reached[0]
-            assert hit.probability == pytest.approx(likely(reached[0], score), abs=2e-4)
+    items, examples = wanted
+    told = replace(options, at_least=relation)
+    if all(like.text is not None for like in examples.like):
+        with pytest.raises(UsageError, match="name one"):
+            with_least_score(told, SCALE, [examples])
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seealike.recommend.likeness.LISTED", listed)
+        try:  # what is refused is as without it
+            expected = derived(items, examples, k, told)
+            answer = found(items, [examples], k, with_least_score(told, SCALE, [examples]), SCALE)[0]
+        except (CancelledError, ColourlessError, UsageError):
+            with pytest.raises(UsageError):
+                found(items, [examples], k, options)
+            return
+    assert [one._replace(score=0.0) for one in as_answers(answer)] == [
+        one._replace(score=0.0) for one in expected
+    ]
+    assert [hit.score for hit in answer] == pytest.approx([one.score for one in expected], abs=1.1e-6)
+    by_id = {entry.id: entry for entry in items}
+    for hit in answer:
+        score = alike(by_id[hit.id], examples, by_id)
+        reached = [one for one in SCALE.relations[:-1] if likely(one, score) >= 0.5]
+        assert hit.relation is reached[0]
+        assert hit.probability == pytest.approx(likely(reached[0], score), abs=2e-4)
 
 
 @given(ENTRIES, st.integers(1, 6), OPTIONS)

@@ -8,7 +8,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +23,6 @@ from seealike.calibration.pairs import Pairs, Questions, asked
 from seealike.catalog import Beta, Curve
 from seealike.errors import DamagedCatalogError, UnknownNameError, UsageError
 from seealike.evaluation import Resampling
-from seealike.recommend import Examples
-from seealike.recommend.scale import is_scaled
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Metric, Relation
 from seealike.vectors import unit_rows
@@ -532,19 +529,32 @@ def test_hits_say_what_the_scale_says_of_their_cosine(scaled: seealike.Catalog) 
     assert columns["probability"] == [hit.probability for hit in near]
 
 
-def test_nothing_is_said_where_several_are_made_one_or_something_is_disliked(
-    scaled: seealike.Catalog,
-) -> None:
+def test_what_a_hit_is_goes_by_the_liked_picture_that_is_most_like_it(scaled: seealike.Catalog) -> None:
+    scale = scaled.calibration
+    assert scale is not None
     every = seealike.SearchOptions(pictures=True)
-    told = seealike.SearchOptions(pictures=True, at_least=Relation.SIMILAR)
-    each = replace(every, combine=seealike.Combine.EACH)
-    assert all(hit.relation for hit in scaled.recommend(["0-0", "3-0"], k=5, options=each))
-    assert scaled.recommend(["0-0", "3-0"], k=5, options=replace(each, at_least=Relation.SIMILAR))
+    least = scale.least_score(Relation.SIMILAR)
+    assert least is not None
+    of_product = [item.id for item in scaled.items() if item.group == "P1"]
     product = seealike.Example(product="P1")
-    for like, dislike in ((["0-0", "3-0"], []), (["0-0"], ["3-0"]), ([product], [])):
-        assert not any(hit.relation for hit in scaled.recommend(like, dislike, 5, options=every))
-        with pytest.raises(UsageError, match="--at-least is for what one picture is to another"):
-            scaled.recommend(like, dislike, 5, options=told)
+    asked: list[tuple[list[str | seealike.Example], list[str], list[str]]] = [
+        (["0-0", "3-0"], [], ["0-0", "3-0"]),
+        (["0-0"], ["3-0"], ["0-0"]),
+        ([product], [], of_product),
+    ]
+    for like, dislike, pictures in asked:
+        cosines: dict[str, float] = {}
+        for one in pictures:
+            for hit in scaled.similar(one, 100, options=every):
+                cosines[hit.id] = max(hit.score, cosines.get(hit.id, -1.0))
+        for options in (every, replace(every, color=0.5), replace(every, combine=seealike.Combine.EACH)):
+            hits = scaled.recommend(like, dislike, 100, options=options)
+            said = scale.said_of([cosines[hit.id] for hit in hits])
+            assert [(hit.relation, hit.probability) for hit in hits] == said
+            enough = [hit.id for hit in hits if cosines[hit.id] >= least]
+            for asked_for in (Relation.SIMILAR, least):
+                told = replace(options, at_least=asked_for)
+                assert scaled.recommend(like, dislike, 100, options=told).ids == enough
 
 
 def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> None:
@@ -552,13 +562,15 @@ def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> Non
     for one in scaled.recommend_all(5, options=told):
         assert list(one.similar_ids) == scaled.similar(one.id, 5, options=told).ids
     assert list(scaled.updated_lists(5, options=told)) == list(scaled.recommend_all(5, options=told))
-    with pytest.raises(UsageError, match="--at-least is for what one picture is to another"):
-        scaled.recommend_all(options=replace(told, pictures=False), by_product=True)
+    products = replace(told, pictures=False)
+    for one in scaled.recommend_all(5, options=products, by_product=True):
+        found = scaled.recommend([seealike.Example(product=one.id)], k=5, options=products)
+        assert list(one.scores) == found.scores
     coloured = replace(told, color=0.3)
-    for ask in (scaled.recommend_all, scaled.updated_lists, partial(scaled.similar, "0-0")):
-        with pytest.raises(UsageError, match="taken together, or colours"):
-            ask(options=coloured)
-    assert not any(hit.relation for hit in scaled.similar("0-0", options=replace(coloured, at_least=None)))
+    for one in scaled.recommend_all(5, options=coloured):
+        assert list(one.similar_ids) == scaled.similar(one.id, 5, options=coloured).ids
+    updated = scaled.updated_lists(5, options=coloured)
+    assert updated.always_whole == ("at_least", "color")
 
 
 def test_a_score_that_is_wanted_as_well_counts_where_it_is_higher(scaled: seealike.Catalog) -> None:
@@ -588,9 +600,10 @@ def test_at_least_is_refused_where_nothing_tells_it(shop: seealike.Catalog) -> N
 
 
 def test_words_are_on_another_scale(scaled: seealike.Catalog) -> None:
-    words, options_ = Examples((seealike.Example(text="red"),)), seealike.SearchOptions()
-    assert not is_scaled(words, options_)
-    assert is_scaled(Examples((seealike.Example("0-0"),)), options_)
+    assert not seealike.Example(text="red").is_picture
+    assert seealike.Example("0-0").is_picture
+    with pytest.raises(UsageError, match="for what a hit is to a picture: name one, or leave it out"):
+        scaled.recommend([seealike.Example(text="red")], options=seealike.SearchOptions(at_least=0.5))
 
 
 def test_a_relation_that_no_score_reaches_leaves_nothing(shop: seealike.Catalog) -> None:

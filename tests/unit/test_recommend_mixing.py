@@ -18,7 +18,8 @@ ITEMS = 400
 
 
 def target(query: Float32Array, mix: Mix) -> Target:
-    return Target(query[np.newaxis], (1.0,), (mix,), frozenset({3, 5}), frozenset())
+    vectors = query[np.newaxis]
+    return Target(vectors, (1.0,), (mix,), frozenset({3, 5}), frozenset(), vectors)
 
 
 @pytest.mark.parametrize("depth", [1, 10, 100, ITEMS])

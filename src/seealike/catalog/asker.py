@@ -35,7 +35,6 @@ from seealike.recommend import (
     similar_lists,
     updated_lists,
     with_least_score,
-    with_relations,
 )
 from seealike.types import (
     Embedded,
@@ -256,9 +255,10 @@ class Asker:
         check_count(k, "k")
         store, searcher = self._session.reading()
         scale = scale_of(store)
+        told = with_least_score(options, scale, wanted)
         wanted = [looked_at(one, options, self._session.places, self._path_of) for one in wanted]
         encoded, sizes = self._encoded(wanted, whole=options.focus and self._session.places.is_focused)
-        query = Query(encoded, k, with_least_score(options, scale, wanted))
+        query = Query(encoded, k, told, scale)
         found = hits(store, searcher, query)
         about = asked_with(wanted, options, sizes)
         if options.explain:
@@ -266,10 +266,7 @@ class Asker:
             places, path_of, weight = self._session.places, self._path_of, 1.0 - options.colour_share
             found = [explained(one, places, path_of, listed, weight) for one, listed in pairs]
         thumbnail = _weakly(self)
-        return [
-            Hits(with_relations(one, scale, examples, options), asked, thumbnail)
-            for one, examples, asked in zip(found, wanted, about, strict=True)
-        ]
+        return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
 
     def _path_of(self, item_id: str) -> str:
         store, searcher = self._session.reading()
@@ -301,7 +298,7 @@ class Asker:
                 vector, signature = encoded_unit(seen.vector[np.newaxis])[0], seen.signature
                 colour = signature.colour if signature is not None else None
                 return replace(example, image=None, vector=vector, colour=colour)
-            return example if example.text is None else replace(example, text=None, vector=next(text_vectors))
+            return example if example.text is None else replace(example, vector=next(text_vectors))
 
         lists = [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
         return lists, [(seen.width_px, seen.height_px) for seen in pictured]

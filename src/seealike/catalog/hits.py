@@ -90,7 +90,9 @@ class Asked:
             found.append((least, "a lower --min-score finds what is nearest"))
         if options.at_least is not None:
             stronger = "" if options.at_least is Relation.DUPLICATE else " or more"
-            least = f"counts as {options.at_least.words}{stronger}"
+            least = f"has a likeness of {options.at_least} or more"
+            if isinstance(options.at_least, Relation):
+                least = f"counts as {options.at_least.words}{stronger}"
             found.append((least, "without --at-least you see what is nearest"))
         return found
 

@@ -2,6 +2,7 @@
 
 from seealike.recommend.answers import hits
 from seealike.recommend.columns import Columns
+from seealike.recommend.likeness import with_least_score
 from seealike.recommend.lists.kept import KeptLists
 from seealike.recommend.lists.making import (
     SimilarList,
@@ -22,7 +23,7 @@ from seealike.recommend.query import (
     Query,
     SearchOptions,
 )
-from seealike.recommend.scale import Beta, Bin, Calibration, Curve, with_least_score, with_relations
+from seealike.recommend.scale import Beta, Bin, Calibration, Curve
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import ItemRow, View
 
@@ -57,5 +58,4 @@ __all__ = [
     "similar_lists",
     "updated_lists",
     "with_least_score",
-    "with_relations",
 ]

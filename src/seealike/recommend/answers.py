@@ -12,14 +12,17 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from seealike.errors import CatalogBusyError
-from seealike.recommend.candidates import Candidates, candidates_of
+from seealike.recommend.candidates import Candidates, candidates_of, narrowed
 from seealike.recommend.choosing import diverse, first_of_alike, first_of_each
+from seealike.recommend.likeness import likeness
 from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Query
+from seealike.recommend.ranking import Scores
+from seealike.recommend.scale import Calibration
 from seealike.recommend.searcher import ATTEMPTS, PathOf, Searcher, StaleViewError
-from seealike.recommend.targets import targets_of
+from seealike.recommend.targets import Target, targets_of
 from seealike.recommend.view import ItemRow, KnownStore, NamedVectors, VectorReader, View
-from seealike.types import Float16Array, Hit, Int64Array
+from seealike.types import Float16Array, Hit, Int64Array, Metric
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
 NUMBERS_AT_ONCE = 1 << 25  # 256 MiB, for candidates of many lists and colours of many items
@@ -70,7 +73,11 @@ def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> 
         raise StaleViewError  # rows are of a newer generation, or gone
     path_of = searcher.path_of()
     answers = [
-        [_as_hit(one, rows[one.key], path_of, searcher.catalog_of(one.key)) for one in results]
+        _told(
+            [_as_hit(one, rows[one.key], path_of, searcher.catalog_of(one.key)) for one in results],
+            results,
+            query.scale,
+        )
         for results in found
     ]
     if _is_sorted_by_score(query) and not all(map(_are_in_order, answers)):
@@ -81,7 +88,8 @@ def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> 
 class Result(NamedTuple):
     """One hit of a list. ``others`` show the same product; ``near`` ones were left out for it.
 
-    ``colour`` is what its colours have in the score; ``None`` where they do not count.
+    ``colour`` is what its colours have in the score; ``None`` where they do not count. ``likeness`` is
+    that to the liked pictures, for the query's scale.
     """
 
     key: int
@@ -89,6 +97,7 @@ class Result(NamedTuple):
     others: int
     near: int
     colour: float | None = None
+    likeness: float | None = None
 
 
 def answer(
@@ -117,6 +126,7 @@ def _answer(
 ) -> list[list[Result]]:
     products = _products_of(view, searcher, query)
     targets = targets_of(view, items, searcher, query, products)
+    targets = [narrowed(view, searcher, target, query.options, reader) for target in targets]
     told_apart = None if query.options.pictures or (products and not products.code_of) else products
     vectors_of = partial(searcher.vectors, view, reader=reader)
     found: dict[int, list[Result]] = {}
@@ -130,7 +140,8 @@ def _answer(
             for row, candidates in zip(rows, deep, strict=True):
                 left = _worth_showing(candidates, query, told_apart, vectors_of)
                 if left is not None:
-                    found[row] = _results(left, told_apart)
+                    alike = _likeness(view, searcher, targets[row], left, query)
+                    found[row] = _results(left, told_apart, alike)
         depth *= DEEPER
     return [found[row] for row in range(len(targets))]
 
@@ -179,16 +190,40 @@ def _worth_showing(
     return found.at(slice(query.k))
 
 
-def _results(found: Candidates, products: Products | None) -> list[Result]:
+def _likeness(view: View, searcher: Searcher, target: Target, found: Candidates, query: Query) -> Scores:
+    """How much results are like the liked pictures; empty where nobody asks, or no picture is liked."""
+    options = query.options
+    if query.scale is None or not len(target.pictures):
+        return np.empty(0)
+    is_cosine = options.metric is Metric.COSINE and not options.colour_share
+    if is_cosine and np.array_equal(target.vectors, target.pictures):  # of one picture
+        return found.scores
+    return likeness(view, searcher, target.pictures, found.keys)
+
+
+def _results(found: Candidates, products: Products | None, alike: Scores) -> list[Result]:
     others = [0] * len(found) if products is None else products.others(found.keys).tolist()
     near = found.near.tolist() if len(found.near) else [0] * len(found)
     colour = found.colour.tolist() if len(found.colour) else [None] * len(found)
-    return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour))
+    likenesses = alike.tolist() if len(alike) else [None] * len(found)
+    return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour, likenesses))
 
 
 def _as_hit(result: Result, row: ItemRow, path_of: PathOf, catalog: str | None) -> Hit:
     shown = Hit(row.id, result.score, path_of(row), row.group, row.metadata, result.others, result.near)
     return replace(shown, colour=result.colour, catalog=catalog)
+
+
+def _told(found: list[Hit], results: Sequence[Result], scale: Calibration | None) -> list[Hit]:
+    """Hits that say what they are to the liked pictures, where the scale knows."""
+    alike = [one.likeness for one in results if one.likeness is not None]
+    if scale is None or not alike:
+        return found
+    said = scale.said_of(alike)
+    return [
+        hit if one is None else replace(hit, relation=one[0], probability=one[1])
+        for hit, one in zip(found, said, strict=True)
+    ]
 
 
 def _is_sorted_by_score(query: Query) -> bool:

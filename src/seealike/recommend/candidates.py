@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from seealike.recommend.choosing import first_of_each
-from seealike.recommend.filters import Among
+from seealike.recommend.likeness import like_enough, likeness
 from seealike.recommend.mixing.components import PLAIN, Items, Mixed, mixed
 from seealike.recommend.mixing.weighing import weights_of
 from seealike.recommend.products import Products
@@ -59,6 +59,23 @@ class Candidates:
         )
 
 
+def narrowed(
+    view: View, searcher: Searcher, target: Target, options: SearchOptions, reader: VectorReader | None
+) -> Target:
+    """The target with what is like enough to its pictures, if hits are to be that: see ``Target``.
+
+    Few such items are listed, so that a search among them has all; among many, results are soon found.
+    """
+    least = options.least_likeness
+    if least is None:
+        return target
+    allowed = target.allowed(partial(searcher.columns, view))
+    exact = replace(SearchOptions(), exact=options.exact)
+    ranked = partial(searcher.rank, view, options=exact, reader=reader, allowed=allowed)
+    listed = like_enough(ranked, target.pictures, least)
+    return replace(target, listed=listed, least=least if listed is None else None)
+
+
 def candidates_of(
     view: View,
     searcher: Searcher,
@@ -91,7 +108,7 @@ def candidates_of(
     ):
         whole, each = asked >= count, []
         mixes = [mix.with_beside(weights) for mix in target.mixes]
-        allowed = None if target.among is None else target.among.keys(searcher.columns(view))
+        allowed = target.allowed(partial(searcher.columns, view))
         for vector, mix, alike in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
                 ended = whole or bool(len(alike[1]) and alike[1][-1] < least)  # all others are lower still
@@ -110,6 +127,9 @@ def candidates_of(
                 items = Items(view.keys, allowed, rank, similarity_of)
                 candidates = _sorted(view, *mixed(alike, mix, asked, least, items))
             each.append(_eligible(candidates, target, options, products))
+        if target.least is not None:
+            alike_to = partial(likeness, view, searcher, target.pictures, reader=reader)
+            each = [one.at(alike_to(one.keys) >= target.least) for one in each]
         if len(each) > 1 and products is not None:  # turns are of products
             each = [one.at(first_of_each(products.of(one.keys))) for one in each]
         found.append(each[0] if len(each) == 1 else interleaved(each, target.weights))
@@ -128,27 +148,38 @@ def _ranked(
 
     Targets with the same condition are ranked together, and vectors of pictures that are there twice once.
     """
-    asked: dict[Among | None, dict[bytes, Ranked]] = {}
+    those_of: dict[object, list[Target]] = {}
     for target in targets:
-        compared = (row for row, mix in zip(target.vectors, target.mixes, strict=True) if mix.similarity)
-        asked.setdefault(target.among, {}).update((row.tobytes(), NOTHING) for row in compared)
-    counts: dict[Among | None, int] = {}
+        those_of.setdefault(_condition(target), []).append(target)
+    asked: dict[object, dict[bytes, Ranked]] = {}
+    counts: dict[object, int] = {}
     more = options.weighs or options.colour_share > 0
     if more:
         k *= BESIDE_COLOURS if options.colour_share else BESIDE_WEIGHTS
-    for among, ranked in asked.items():
-        allowed = None if among is None else among.keys(searcher.columns(view))
-        counts[among] = len(view if allowed is None else allowed)
+    for condition, those in those_of.items():
+        allowed = those[0].allowed(partial(searcher.columns, view))
+        counts[condition] = len(view if allowed is None else allowed)
+        ranked = {
+            row.tobytes(): NOTHING
+            for target in those
+            for row, mix in zip(target.vectors, target.mixes, strict=True)
+            if mix.similarity
+        }
         distinct = np.frombuffer(b"".join(ranked), dtype=np.float32).reshape(len(ranked), view.dimension)
         best: list[Ranked] = []
         for start in range(0, len(distinct), RANKED_AT_ONCE):
             part = distinct[start : start + RANKED_AT_ONCE]
             best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed, more=more)
-        asked[among] = dict(zip(ranked, best, strict=True))
+        asked[condition] = dict(zip(ranked, best, strict=True))
     return [
-        ([asked[target.among].get(row.tobytes(), NOTHING) for row in target.vectors], counts[target.among])
-        for target in targets
+        ([asked[condition].get(row.tobytes(), NOTHING) for row in target.vectors], counts[condition])
+        for condition, target in zip(map(_condition, targets), targets, strict=True)
     ]
+
+
+def _condition(target: Target) -> object:
+    """Equal for targets among whose hits may be the same items."""
+    return target.among if target.listed is None else id(target)
 
 
 def _sorted(view: View, found: Mixed, whole: bool) -> Candidates:

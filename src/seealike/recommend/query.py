@@ -13,6 +13,7 @@ import numpy.typing as npt
 from seealike.errors import UsageError, check_between, check_count, check_number, known_member
 from seealike.recommend.columns import GROUP
 from seealike.recommend.filters.parsing import parse
+from seealike.recommend.scale import Calibration
 from seealike.signatures import palette_signature
 from seealike.types import Crop, Float32Array, ImageInput, Metric, Relation
 
@@ -45,7 +46,8 @@ class SearchOptions:
         pictures: single pictures, not one result a product.
         group_by: the column that says which product an item shows: the group, or one of the metadata.
         diversity: 0 sorts by score alone; towards 1, results are more unlike each other.
-        at_least: leave out hits that are less than this to what was asked with, as the calibration says.
+        at_least: leave out hits that are less than this to every liked picture, as the calibration says of
+            their cosine alone; or that cosine.
         dedup: of results that are as similar as this to each other, show the first one: a cosine, or true for
             the one from which two are usually nearly equal.
         combine: how several liked examples become one list.
@@ -72,7 +74,7 @@ class SearchOptions:
     group_by: str = GROUP
     diversity: float = 0.0
     dedup: float | bool | None = None
-    at_least: Relation | None = None
+    at_least: Relation | float | None = None
     combine: Combine = Combine.AVERAGE
     where: str | None = None
     same: tuple[str, ...] = ()
@@ -107,11 +109,16 @@ class SearchOptions:
             object.__setattr__(self, "dedup", NEARLY_EQUAL if self.dedup else None)
         if self.dedup is not None:
             check_between(self.dedup, "dedup", -1, 1)
-        if self.at_least is not None:
-            object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
-            if self.at_least is Relation.UNRELATED:
-                raise UsageError("whatever there is, is at least unrelated; name similar or more")
+        self._check_relation()
         self._check_colours()
+
+    def _check_relation(self) -> None:
+        if isinstance(self.at_least, str):
+            object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
+        elif self.at_least is not None:
+            check_number(self.at_least, "at_least")
+        if self.at_least is Relation.UNRELATED:
+            raise UsageError("whatever there is, is at least unrelated; name similar or more")
 
     def _check_colours(self) -> None:
         check_between(self.colour_share, "color", 0, 1)
@@ -126,6 +133,11 @@ class SearchOptions:
         if self.color is not None:
             return self.color
         return 0.0 if self.palette is None else 0.5
+
+    @property
+    def least_likeness(self) -> float | None:
+        """The least cosine with a liked picture, where it is known; see ``with_least_score``."""
+        return None if isinstance(self.at_least, Relation) else self.at_least
 
     @property
     def weighs(self) -> bool:
@@ -183,7 +195,8 @@ def check_condition(text: object) -> None:
 class Example:
     """One thing that hits are to be like, or unlike: an item, a product, a picture, words, or a vector.
 
-    An item may come with a picture, or a vector, which then counts in the place of its own.
+    An item may come with a picture, or a vector, which then counts in the place of its own; words with their
+    vector.
 
     Args:
         id: of an item of the catalogue.
@@ -208,9 +221,14 @@ class Example:
     def __post_init__(self) -> None:
         """Refuse what says nothing, or several things."""
         said = [kind for kind in self._KINDS if getattr(self, kind) is not None]
-        if len(said) != 1 and said not in (["id", "image"], ["id", "vector"]):
+        if len(said) != 1 and said not in (["id", "image"], ["id", "vector"], ["text", "vector"]):
             raise UsageError(f"an example has exactly one of {', '.join(self._KINDS)}")
         check_between(self.weight, "a weight", LEAST_WEIGHT, MOST_WEIGHT)
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether its likeness to an item is that of pictures, which calibrations are learnt from."""
+        return self.text is None
 
     @property
     def is_colourless(self) -> bool:
@@ -237,11 +255,13 @@ class Query:
         examples: one entry a list.
         k: how many hits each list has, where there are as many.
         options: which items may be hits, and how they are compared.
+        scale: what scores are worth, where hits are to say what they are.
     """
 
     examples: Sequence[Examples]
     k: int = 10
     options: SearchOptions = SearchOptions()
+    scale: Calibration | None = None
 
     def __post_init__(self) -> None:
         """Refuse a number of hits that makes no sense."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.errors import UsageError, known_member
-from seealike.recommend.query import Combine, Examples, SearchOptions
-from seealike.recommend.ranking import converted
-from seealike.types import Hit, Metric, Relation
+from seealike.errors import known_member
+from seealike.types import Relation
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 STALE_SHARE = 0.2  # of the items it was learnt from: after as many changes, learn anew
 _NEAREST = 1e-6  # to -1 and 1: scores have six decimals
-_DECIMALS = 6
 _FORMAT = 1  # of what is kept: another one is learnt anew
 _FLAT = 700.0  # e to this is nearly more than a float holds
 _NEVER = 2.0  # more than any score
@@ -195,64 +192,6 @@ class Calibration:
         strength = list(Relation)
         least = strength.index(known_member(Relation, relation, "relation"))
         return [curve for curve in self.curves if strength.index(curve.relation) <= least]
-
-
-def is_scaled(one: Examples, options: SearchOptions) -> bool:
-    """Whether the scores of a list are what scales are learnt from: cosines of one picture with another.
-
-    They are none where colours count, or words ask, or where several examples, or dislikes, are made one
-    direction. Pictures that take turns are each asked with alone.
-    """
-    alone = len(one.like) == 1 or (len(one.like) > 1 and options.combine is Combine.EACH)
-    pictures = all(like.text is None and like.product is None for like in one.like)
-    return alone and pictures and not one.dislike and not options.colour_share
-
-
-def with_least_score(
-    options: SearchOptions, scale: Calibration | None, wanted: Sequence[Examples]
-) -> SearchOptions:
-    """``at_least`` as a ``min_score``, in the units of the metric; the stricter of it and one that is given.
-
-    Raises:
-        UsageError: the scale does not tell what is at least that, or is not for such questions.
-    """
-    relation = options.at_least
-    if relation is None:
-        return options
-    if scale is None:
-        raise UsageError(
-            "what scores are worth here has not been learnt: `seealike calibrate` learns it; or give a "
-            "--min-score instead of --at-least"
-        )
-    if relation not in scale.relations:
-        known = ", ".join(one.value for one in scale.relations if one is not Relation.UNRELATED)
-        raise UsageError(
-            f"nothing has been learnt here of what is {relation.value}, only of {known}; "
-            "`seealike calibrate` says what that takes"
-        )
-    if options.colour_share or not all(is_scaled(one, options) for one in wanted):
-        raise UsageError(
-            "--at-least is for what one picture is to another: not for words, products, dislikes, several "
-            "examples taken together, or colours"
-        )
-    least = scale.least_score(relation)
-    score = _NEVER if least is None else float(converted(np.array([least], np.float32), options.metric)[0])
-    return replace(options, min_score=score if options.min_score is None else max(score, options.min_score))
-
-
-def with_relations(
-    hits: Sequence[Hit], scale: Calibration | None, one: Examples, options: SearchOptions
-) -> Sequence[Hit]:
-    """Hits that say what they are to what was asked with, where the scale knows."""
-    if scale is None or not hits or not is_scaled(one, options):
-        return hits
-    cosines = [hit.score for hit in hits]
-    if options.metric is Metric.EUCLIDEAN:
-        cosines = [round(1.0 - score**2 / 2.0, _DECIMALS) for score in cosines]
-    return [
-        hit if said is None else replace(hit, relation=said[0], probability=said[1])
-        for hit, said in zip(hits, scale.said_of(cosines), strict=True)
-    ]
 
 
 def _said(

@@ -26,7 +26,9 @@ class Target:
 
     ``weights`` say how often each of the vectors takes its turn, ``mixes`` what counts beside each.
     ``excluded`` are keys, ``own`` the codes of products; ``among`` says which items may be hits, all if it
-    does not. Shapes: vectors is (m, d), weights and mixes (m,).
+    does not. ``pictures`` are those that are liked: of items that may be hits ``listed`` are the keys of all
+    that are like enough to one of these, or where they are not listed, hits have at least a likeness of
+    ``least``. Shapes: vectors is (m, d), weights and mixes (m,), pictures (p, d).
     """
 
     vectors: Float32Array
@@ -34,7 +36,16 @@ class Target:
     mixes: tuple[Mix, ...]
     excluded: frozenset[int]
     own: frozenset[int]
+    pictures: Float32Array
     among: Among | None = None
+    listed: Int64Array | None = None
+    least: float | None = None
+
+    def allowed(self, columns: Callable[[], Columns]) -> Int64Array | None:
+        """The keys of the items that may be hits, ascending; all, if it does not say."""
+        if self.listed is not None or self.among is None:
+            return self.listed
+        return self.among.keys(columns())
 
 
 def targets_of(
@@ -78,7 +89,8 @@ def _target(
         liked = [key for example in one.like for key in named.keys_of(example)]
         among = Among.of(query.options, columns, np.array(liked, dtype=np.int64))
     mixes = shares(one)
-    return Target(vectors, weights, mixes or (PLAIN,) * len(vectors), frozenset(keys), own, among)
+    pictures = named.pictures(one.like)
+    return Target(vectors, weights, mixes or (PLAIN,) * len(vectors), frozenset(keys), own, pictures, among)
 
 
 def _colour_shares(
@@ -158,11 +170,19 @@ class _Named:
         keys: list[int] = self._of_product[example.product].tolist() if example.product is not None else []
         return keys
 
+    def pictures(self, examples: Sequence[Example]) -> Float32Array:
+        """The vectors of every single picture among examples. Shapes: (p, d)."""
+        rows = [self._rows(example) for example in examples if example.is_picture]
+        return np.concatenate([np.empty((0, self.dimension), np.float32), *rows])
+
+    def _rows(self, example: Example) -> Float32Array:
+        if example.vector is not None:
+            return np.asarray(example.vector, dtype=np.float32)[np.newaxis]
+        return self._vectors[np.searchsorted(self._found, self.keys_of(example))]
+
     def stored(self, example: Example) -> Float32Array:
         """The vector of an example; of a product, the mean direction of its pictures. Shapes: (d,)."""
-        if example.vector is not None:
-            return np.asarray(example.vector, dtype=np.float32)
-        rows = self._vectors[np.searchsorted(self._found, self.keys_of(example))]
+        rows = self._rows(example)
         if len(rows) == 1:
             return np.asarray(rows[0])
         return taste(rows, [1.0] * len(rows), rows[:0], ())

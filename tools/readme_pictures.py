@@ -25,6 +25,17 @@ SEEN = {
     "compare": (300, 1220),
     "focus": (195, 400),
     "why": (195, 510),
+    "colours": (195, 515),
+    "filters": (130, 480),
+    "liked": (195, 555),
+}
+ASKED = {
+    "colours": ("search", "--id", "bag-101-front", "--palette", "navy:2,white", "-k", "6"),
+    "filters": ("search", "--id", "lamp-101-front", "--where", "kind = 'lamps' and price < 70", "-k", "6"),
+    "liked": (
+        *("recommend", "--like", "chair-106-front", "--like", "chair-101-front"),
+        *("--not", "chair-102-front", "-k", "6"),
+    ),
 }  # from where, and how much, in px
 _COLOURS = 256
 _SETTLED_S = 1.0  # a map's pictures are decoded as they are needed
@@ -57,6 +68,8 @@ def main() -> None:
         asked = ("search", "table.jpg", "-C", ".", "-k", "6", "--focus", "--gallery")
         _typed(*asked, "focus.html", folder=shop)
         _typed(*asked, "why.html", "--explain", folder=shop)
+        for name, command in ASKED.items():
+            _typed(*command, "-C", ".", "--gallery", f"{name}.html", folder=shop)
         for name, (top, height) in SEEN.items():
             browser.look(width=1280, height=height)
             browser.show(shop / f"{name}.html")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,12 @@ from tests.docs.console import Reader, alike, commands, reader_environment
 from tests.docs.markdown import REPOSITORY, anchors, blocks, links, pages
 from tests.docs.shop import lay_out
 
+from seealike.cli.main import run
+from seealike.demo.drawing import catalogue
+from seealike.demo.drawing.plan import Photo
+
 RUN = ("console", "python")
+DEMO = "seealike-demo"
 PAGES = [page for page in pages() if any(block.language in RUN for block in blocks(page.read_text("utf-8")))]
 NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
 
@@ -21,20 +28,37 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, kept_drawings: Callable[[Photo], bytes]) -> Path:
+    """What ``seealike demo`` makes, made once."""
+    folder = tmp_path_factory.mktemp("demo") / DEMO
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(catalogue, "_encoded", kept_drawings)
+        assert run(["demo", str(folder), "--quiet"]) == 0
+    return folder
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the pages show commands of a POSIX shell")
 @pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_a_page_can_be_followed_word_for_word(
-    page: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path,
+    cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     lay_out(tmp_path)
+    text = page.read_text("utf-8")
+    if DEMO in text and "$ seealike demo\n" not in text:
+        shutil.copytree(request.getfixturevalue("demo"), tmp_path / DEMO)
     monkeypatch.chdir(tmp_path)
     environment = reader_environment(cache)
     for name in ("PATH", "SEEALIKE_CACHE"):
         monkeypatch.setenv(name, environment[name])
     monkeypatch.delenv("SEEALIKE_CATALOG", raising=False)
     reader = Reader(tmp_path, environment)
-    for block in blocks(page.read_text("utf-8")):
+    for block in blocks(text):
         if block.language in RUN and block.not_run is None:
             try:
                 reader.follow(block)

@@ -176,7 +176,10 @@ def test_pairs_are_proposed_whose_hashes_differ_in_few_signs_and_hardly_any_othe
     hashes = rng.integers(-127, 128, size=(2000, HASH_BYTES)).astype(np.int8)
     hashes[1000:] = np.where(rng.random((1000, HASH_BYTES)) < 0.05, -hashes[:1000], hashes[:1000])
     hashes[[7, 1300, 1999]] = 0  # plain pictures
-    pairs = list(zip(*(rows.tolist() for rows in alike_hashes(hashes)), strict=True))
+    one, other, cosines = alike_hashes(hashes)
+    signs = np.where(hashes.reshape(-1, 24, 24)[:, :12, :12].reshape(-1, 144)[:, 1:] < 0, -1.0, 1.0)
+    assert cosines == pytest.approx((signs[one] * signs[other]).mean(axis=1))
+    pairs = list(zip(one.tolist(), other.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
     wanted = {(row, row + 1000) for row in range(1000)} - {(7, 1007), (300, 1300), (999, 1999)}
     assert set(pairs) <= wanted  # two at random differ in half of the signs

@@ -35,8 +35,7 @@ _COLOURS = 0.3  # how alike the colours of near duplicates are at least: a shirt
 _SAME_VIEW = 0.97  # how alike pictures of one product are at least: its other views are wanted
 _PAIRS_AT_ONCE = 4096
 _COSINE_SHARE, _COLOUR_SHARE = 0.12, 0.08  # of the likeness; the rest is how well they agree
-_LEAST_COSINE = 0.7  # that counts: below, an encoder sees that one is blurred, not that they are different
-_UNKNOWN = -2.0  # the score of a pair that its hashes propose, and no encoder
+_UNKNOWN = -2.0  # the encoder's score of a pair that it has not proposed
 _SINGLE = SearchOptions(pictures=True)
 
 
@@ -127,13 +126,13 @@ class _Items:
         ours, theirs = self.groups[one], self.groups[other]
         return ours is not None and theirs is not None and ours != theirs
 
-    def likeness(self, one: Int64Array, other: Int64Array, scores: Float32Array) -> Float32Array:
-        """How alike pairs with these scores are; -1 where they cannot be compared. Shapes: (m,)."""
+    def likeness(self, one: Int64Array, other: Int64Array, cosines: Float32Array) -> Float32Array:
+        """How alike pairs with these cosines are; -1 where they cannot be compared. Shapes: (m,)."""
         colours = self._colours_alike(one, other)
         both = np.flatnonzero(self.signed[one] & self.signed[other] & (colours >= _COLOURS))
         agreed = agreements(self.hashes, one[both], other[both])
         likeness = np.full(len(one), -1, dtype=np.float32)
-        seen = _COSINE_SHARE * np.maximum(scores[both], _LEAST_COSINE) + _COLOUR_SHARE * colours[both]
+        seen = _COSINE_SHARE * cosines[both] + _COLOUR_SHARE * colours[both]
         likeness[both] = (1 - _COSINE_SHARE - _COLOUR_SHARE) * agreed + seen
         return likeness
 
@@ -185,8 +184,9 @@ class _Finder:
             if len(rows_of) >= _PAIRS_AT_ONCE:
                 blocks.append(self._pairs(rows_of))
                 rows_of = []
-        blocks += [self._pairs(rows_of), self._alike_hashes()]
+        blocks.append(self._pairs(rows_of))
         self._compare(*map(np.concatenate, zip(*blocks, strict=True)), told=True)
+        self._compare(*self._alike_hashes(), by_encoder=False)
         for row in starved:
             self._deepen(row, lambda _: True, while_full=self._is_starved)
         if self._options.level is Level.PRODUCT:
@@ -216,22 +216,28 @@ class _Finder:
     def _alike_hashes(self) -> tuple[Int64Array, Int64Array, Float32Array]:
         """Pairs of different files whose hashes are nearly the same."""
         files = np.flatnonzero(self._items.first == np.arange(len(self._items.ids)))
-        one, other = (files[rows] for rows in alike_hashes(self._items.hashes[files]))
-        return one, other, np.full(len(one), _UNKNOWN, dtype=np.float32)
+        one, other, cosines = alike_hashes(self._items.hashes[files])
+        return files[one], files[other], cosines
 
     def _compare(
-        self, one: Int64Array, other: Int64Array, scores: Float32Array, *, told: bool = False
+        self,
+        one: Int64Array,
+        other: Int64Array,
+        cosines: Float32Array,
+        *,
+        told: bool = False,
+        by_encoder: bool = True,
     ) -> None:
-        """Link those of the pairs that are duplicates."""
+        """Link those of the pairs that are duplicates; cosines are of vectors, or of the signs of hashes."""
         if not len(one):
             return
-        # Of a pair that comes twice the first counts, which has a score if either has.
         numbers, place = np.unique(one * len(self._items.ids) + other, return_index=True)
-        one, other, scores = one[place], other[place], scores[place]
+        one, other, cosines = one[place], other[place], cosines[place]
+        scores = cosines if by_encoder else np.full(len(one), _UNKNOWN, dtype=np.float32)
         parts = [slice(start, start + _PAIRS_AT_ONCE) for start in range(0, len(numbers), _PAIRS_AT_ONCE)]
         pool = ThreadPoolExecutor(default_workers())  # numpy lets go of the interpreter while it computes
         try:
-            compared = pool.map(lambda few: self._items.likeness(one[few], other[few], scores[few]), parts)
+            compared = pool.map(lambda few: self._items.likeness(one[few], other[few], cosines[few]), parts)
             for few, likeness in zip(parts, compared, strict=True):
                 self._link_few(one[few], other[few], scores[few], likeness)
                 if told:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from seealike.duplicates.registration import SIDE, Int8Array
-from seealike.types import Int64Array
+from seealike.types import Float32Array, Int64Array
 
 _LOWEST = 12  # frequencies each way, whose signs are the bits
 _ORDERS, _NEXT = 12, 3  # of bits, and pictures further on in each that are looked at
@@ -21,10 +21,11 @@ _MOST = 0.25  # of the bits that differ; a picture saved at the worst quality di
 _SEED = 0
 
 
-def alike_hashes(hashes: Int8Array) -> tuple[Int64Array, Int64Array]:
-    """Pairs whose hashes may be of the same picture, no pair twice; of a plain picture none.
+def alike_hashes(hashes: Int8Array) -> tuple[Int64Array, Int64Array, Float32Array]:
+    """Pairs whose hashes may be of the same picture, no pair twice, and the cosine of their signs.
 
-    Shapes: hashes is (n, HASH_BYTES); both results are (m,), of rows, those of the first the lesser.
+    A plain picture is in none. Shapes: hashes is (n, HASH_BYTES); the results are (m,): rows, the lesser
+    ones, and others, and cosines.
     """
     rows = np.flatnonzero(hashes.any(axis=1))
     lowest = hashes[rows].reshape(-1, SIDE, SIDE)[:, :_LOWEST, :_LOWEST]
@@ -36,8 +37,10 @@ def alike_hashes(hashes: Int8Array) -> tuple[Int64Array, Int64Array]:
         order = np.lexsort(packed.T[::-1])
         for further in range(1, _NEXT + 1):
             one, other = order[:-further], order[further:]
-            differing = np.bitwise_count(packed[one] ^ packed[other]).sum(axis=1)
+            differing = np.bitwise_count(packed[one] ^ packed[other]).sum(axis=1, dtype=np.int64)
             alike = differing <= _MOST * bits.shape[1]
-            found.append(np.sort(np.stack([one[alike], other[alike]], axis=1), axis=1))
-    pairs = rows[np.unique(np.concatenate(found), axis=0)]
-    return pairs[:, 0], pairs[:, 1]
+            ends = np.sort(np.stack([one[alike], other[alike]], axis=1), axis=1)
+            found.append(np.column_stack([ends, differing[alike]]))
+    one, other, differing = np.unique(np.concatenate(found), axis=0).T
+    cosines = 1 - 2 * differing / bits.shape[1]
+    return rows[one], rows[other], cosines.astype(np.float32)

@@ -43,7 +43,8 @@ def test_rows_come_back_whatever_is_in_memory(
     found, vectors = rows.vectors_of(KEYS[asked].tolist())
     assert np.array_equal(found, np.sort(KEYS[asked]))
     assert np.array_equal(vectors, VECTORS[np.sort(asked)])
-    assert len(calls) == (80 if flag == "nothing is in memory" else 40)
+    together = 1 + int((np.diff(np.sort(asked)) > 1).sum())  # rows that lie side by side are read at once
+    assert len(calls) == together + (40 if flag == "nothing is in memory" else 0) < 80
     assert rows.damaged() is None
 
 

@@ -40,3 +40,11 @@ def test_vectors_that_vary_in_fewer_directions_get_zeros_for_the_rest() -> None:
     vectors[:, 3] = np.arange(5)
     _, directions = principal_directions(vectors, 4)
     np.testing.assert_allclose(directions, [np.eye(40)[3], *np.zeros((3, 40))], atol=1e-6)
+
+
+def test_every_half_has_the_direction_that_single_precision_gives_it() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    pairs = np.stack([halves, np.ones_like(halves)], axis=1)
+    wide = pairs.astype(np.float32)
+    np.testing.assert_array_equal(unit_rows(pairs), wide / np.linalg.norm(wide, axis=1, keepdims=True))

@@ -63,7 +63,7 @@ class VectorRows:
         rows = np.empty((len(asked), self._dimension), dtype=np.float16)
         if not rows.size:
             return asked, rows
-        unread = self._read(rows, places.tolist())
+        unread = self._read(rows, places)
         expected = self._checksums[places].tolist()
         whole = [zlib.crc32(row.data) == crc for row, crc in zip(rows, expected, strict=True)]
         for row in unread:
@@ -95,20 +95,30 @@ class VectorRows:
                     return int(self._keys[first + row])
         return None
 
-    def _read(self, rows: Float16Array, places: Sequence[int]) -> list[int]:
-        """Fill ``rows`` with what lies at ``places``; the numbers of those rows that cannot be read."""
-        target = rows.data.cast("B")
-        slow = [row for row, place in enumerate(places) if not self._filled(target, row, place)]
+    def _read(self, rows: Float16Array, where: Int64Array) -> list[int]:
+        """Fill ``rows`` with what lies ``where``; the numbers of those rows that cannot be read."""
+        target, places = rows.data.cast("B"), where.tolist()
+        starts = np.flatnonzero(
+            np.diff(where, prepend=-2) != 1
+        ).tolist()  # what lies together is read at once
+        slow = [
+            row
+            for start, end in zip(starts, [*starts[1:], len(places)], strict=True)
+            if not self._filled(target, start, places[start], count=end - start)
+            for row in range(start, end)
+        ]
         if hasattr(os, "posix_fadvise"):
             for row in slow:  # the disk gets all of them to do before one is waited for
                 start = places[row] * self._size
                 os.posix_fadvise(self._file, start, self._size, os.POSIX_FADV_WILLNEED)
         return [row for row in slow if not self._filled(target, row, places[row], flags=0)]
 
-    def _filled(self, target: memoryview, row: int, place: int, flags: int = _WITHOUT_WAITING) -> bool:
-        size, start = self._size, row * self._size
+    def _filled(
+        self, target: memoryview, row: int, place: int, count: int = 1, flags: int = _WITHOUT_WAITING
+    ) -> bool:
+        start, size = row * self._size, count * self._size
         try:
-            return os.preadv(self._file, [target[start : start + size]], place * size, flags) == size
+            return os.preadv(self._file, [target[start : start + size]], place * self._size, flags) == size
         except OSError:  # not in memory yet, or the disk refuses
             return False
 

@@ -266,14 +266,14 @@ def _updated(
 
 def _shown(lists: KeptLists, view: View, ids: Mapping[int, str], wanted: Wanted) -> Iterator[SimilarList]:
     least = -math.inf if wanted.options.min_score is None else wanted.options.min_score
-    order = np.argsort(view.living.ranks)
+    order, id_of = np.argsort(view.living.ranks), ids.__getitem__
     for start in range(0, len(order), BLOCK):
         rows = order[start : start + BLOCK]
         scores = scores_of(lists.scores[rows, : wanted.k])
         shown = ((lists.similar[rows, : wanted.k] != NOTHING) & (scores >= least)).sum(axis=1).tolist()
         owners, similar = lists.owners[rows].tolist(), lists.similar[rows].tolist()
         for own, keys, own_scores, count in zip(owners, similar, scores.tolist(), shown, strict=True):
-            yield SimilarList(ids[own], tuple(ids[key] for key in keys[:count]), tuple(own_scores[:count]))
+            yield SimilarList(ids[own], tuple(map(id_of, keys[:count])), tuple(own_scores[:count]))
 
 
 class _Gathered:

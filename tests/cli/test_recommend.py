@@ -216,6 +216,44 @@ def test_lists_of_products_name_products_and_json_is_one_object(
     assert (both.code, both.out) == (2, "")
 
 
+@pytest.mark.parametrize("column", ["group", "model"])
+def test_lists_of_products_are_updated_reported_and_shown(
+    typed: Call, shop: Path, tmp_path: Path, column: str
+) -> None:
+    output, report, page = tmp_path / "lists.csv", tmp_path / "report.json", tmp_path / "lists.html"
+    asked = "recommend", "--all", "--by", "product", "-k", "2", "--group-by", column, "-C", shop
+    done = typed(*asked, "--update", output, "--report", report, "--gallery", page)
+    assert done.code == 0, done.err
+    assert "lists with --by product are made anew every time" in done.err
+    assert typed(*asked).out == output.read_text()
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+    names = sorted({row["id"] for row in rows})
+    assert f"lists of {len(names)} products, {len(names)} of them changed" in done.err
+    listed = [row["similar_id"] for row in rows]
+    content = json.loads(report.read_text())
+    assert (content["lists"], content["items"], content["entries"]) == (len(names), len(names), len(rows))
+    assert content["recommended"] == len(set(listed))
+    assert content["never"] == sorted(set(names) - set(listed))
+    assert content["top"][0]["lists"] == max(map(listed.count, names))
+    with seealike.open(shop / ".seealike") as catalog:
+        pictures: dict[str, list[object]] = {}
+        for item in catalog.items():
+            name = item.group if column == "group" else item.metadata["model"]
+            pictures.setdefault(item.id if name is None else str(name), []).append(item.id)
+        means = {name: np.mean(catalog.vectors(map(str, ids))[1], axis=0) for name, ids in pictures.items()}
+    pairs = [[unit(means[row["similar_id"]]) for row in rows if row["id"] == name] for name in names]
+    assert content["similarity"] == pytest.approx(np.mean([one @ other for one, other in pairs]), abs=1e-4)
+    shown = typed(*asked, "--report").err
+    assert f"recommended  {len(set(listed))} of {len(names)} products" in shown
+    html = page.read_text("utf-8")
+    assert f"The lists of the first {len(names)} of {len(names)} products, in order of their names." in html
+    assert html.count("product sku-") + html.count("product 0") > 0
+
+
+def unit(row: np.ndarray[tuple[int], np.dtype[np.floating]]) -> np.ndarray[tuple[int], np.dtype[np.floating]]:
+    return np.asarray(row / np.linalg.norm(row))
+
+
 @pytest.mark.parametrize("reformatted", [False, True])
 def test_a_list_of_texts_that_seealike_did_not_write_is_not_written_over(
     typed: Call, shop: Path, tmp_path: Path, reformatted: bool

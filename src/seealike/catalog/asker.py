@@ -17,7 +17,7 @@ from seealike.catalog.encoder.embedder import embedded_images, encoded_images, p
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
-from seealike.catalog.joined import JoinedSession
+from seealike.catalog.joined import JoinedSession, JoinedStore
 from seealike.catalog.looking import check_no_look, explained, looked_at
 from seealike.catalog.session import Session, scale_of
 from seealike.errors import UsageError, check_count
@@ -26,6 +26,7 @@ from seealike.recommend import (
     Examples,
     Query,
     ReportedLists,
+    Searcher,
     SearchOptions,
     SimilarList,
     UpdatedLists,
@@ -36,6 +37,8 @@ from seealike.recommend import (
     updated_lists,
     with_least_score,
 )
+from seealike.recommend.columns import GROUP
+from seealike.store import SqliteStore
 from seealike.types import (
     Embedded,
     Float32Array,
@@ -168,13 +171,7 @@ class Asker:
 
         ``by_product``: the most similar products of every product, in the order of their names.
         """
-        check_count(k, "k")
-        check_no_look(options)
-        if by_product and options.pictures:
-            raise UsageError("lists are of products or of single pictures, not of both")
-        store, searcher = self._session.reading()
-        asking = Examples((Example(product="") if by_product else Example(""),))
-        options = with_least_score(options, scale_of(store), [asking])
+        store, searcher, options = self._listing(k, options, by_product=by_product)
         made = product_lists if by_product else similar_lists
         return made(store, searcher, k, options, progress or unwatched)
 
@@ -183,6 +180,7 @@ class Asker:
         k: int = 10,
         *,
         options: SearchOptions = SearchOptions(),
+        by_product: bool = False,
         progress: ProgressCallback | None = None,
     ) -> UpdatedLists:
         """The lists of ``recommend_all``, made from those of the last call: only what changed is made anew.
@@ -190,16 +188,35 @@ class Asker:
         The catalogue keeps them for the next call, as files of its own. They are those of ``recommend_all``
         where every vector is compared; with an approximate index a few neighbours may be others.
         """
+        store, searcher, options = self._listing(k, options, by_product=by_product)
+        keeper = ListKeeper(store.directory, store.catalog_id, self._session.files)
+        wanted = Wanted(k, options, progress or unwatched, by_product)
+        return updated_lists(store, searcher, keeper, wanted)
+
+    def _listing(
+        self, k: int, options: SearchOptions, *, by_product: bool
+    ) -> tuple[SqliteStore | JoinedStore, Searcher, SearchOptions]:
+        """Who makes lists, and what makes them."""
         check_count(k, "k")
         check_no_look(options)
+        if by_product and options.pictures:
+            raise UsageError("lists are of products or of single pictures, not of both")
         store, searcher = self._session.reading()
-        options = with_least_score(options, scale_of(store), [Examples((Example(""),))])
-        keeper = ListKeeper(store.directory, store.catalog_id, self._session.files)
-        return updated_lists(store, searcher, keeper, Wanted(k, options, progress or unwatched))
+        asking = Examples((Example(product="") if by_product else Example(""),))
+        return store, searcher, with_least_score(options, scale_of(store), [asking])
 
-    def reported(self, lists: Iterable[SimilarList]) -> ReportedLists:
+    def reported(
+        self, lists: Iterable[SimilarList], *, by_product: bool = False, group_by: str = GROUP
+    ) -> ReportedLists:
         """The lists of ``recommend_all``, counted as they pass by: ``report()`` then tells of all of them."""
-        return ReportedLists(lists, self._session.store)
+        store, searcher = self._session.reading()
+        products = searcher.answered(lambda view: searcher.products(view, group_by)) if by_product else None
+        return ReportedLists(lists, store, products)
+
+    def has_product(self, name: str, *, group_by: str = GROUP) -> bool:
+        """Whether an item shows the product of this name; ``group_by`` is the column that says so."""
+        _, searcher = self._session.reading()
+        return name in searcher.answered(lambda view: searcher.products(view, group_by))
 
     def neighbours(
         self, ids: Sequence[str] | None = None, k: int = 10, *, options: SearchOptions = SearchOptions()

@@ -6,10 +6,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from seealike.catalog import LEAST_WEIGHT, MOST_WEIGHT, Catalog, Catalogs, Example, SearchOptions
+from seealike.catalog import LEAST_WEIGHT, MOST_WEIGHT, Catalog, Catalogs, Example
 from seealike.cli.hints import check_files, file_hint
 from seealike.cli.options.examples import TypedExamples
-from seealike.errors import UnknownProductError, UsageError
+from seealike.errors import UsageError
 
 _WEIGHTED = re.compile(r"(?P<name>.+):(?P<weight>\d*\.?\d+)", re.DOTALL)
 
@@ -34,11 +34,7 @@ def read_examples(
     """
 
     def is_product(name: str) -> bool:
-        try:  # what a question with it reads, the question that follows has at hand
-            catalog.recommend([Example(product=name)], k=1, options=SearchOptions(group_by=group_by))
-        except UnknownProductError:
-            return False
-        return True
+        return catalog.has_product(name, group_by=group_by)
 
     with file_hint(catalog, "it is a file: say --like-file", "--like-product"):
         items = [list(_items(ids, catalog)) for ids in (typed.like, typed.dislike)]

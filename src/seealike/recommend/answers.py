@@ -19,7 +19,7 @@ from seealike.recommend.products import Products
 from seealike.recommend.query import Combine, Query
 from seealike.recommend.ranking import Scores
 from seealike.recommend.scale import Calibration
-from seealike.recommend.searcher import ATTEMPTS, PathOf, Searcher, StaleViewError
+from seealike.recommend.searcher import PathOf, Searcher, StaleViewError
 from seealike.recommend.targets import Target, targets_of
 from seealike.recommend.view import ItemRow, KnownStore, NamedVectors, VectorReader, View
 from seealike.types import Float16Array, Hit, Int64Array, Metric
@@ -55,14 +55,10 @@ def hits(store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
         UsageError: a list has no example of what is liked, or its dislikes cancel its likes.
         CatalogBusyError: the catalogue changes faster than it can be read.
     """
-    after = -1
-    for _ in range(ATTEMPTS):
-        view = searcher.view(after=after)
-        try:
-            return _hits_at(view, store, searcher, query)
-        except StaleViewError:
-            after = view.generation
-    raise CatalogBusyError(store.directory, "a process that changes it faster than it can be read")
+    try:
+        return searcher.answered(lambda view: _hits_at(view, store, searcher, query))
+    except StaleViewError as exc:
+        raise CatalogBusyError(store.directory, exc.holder) from None
 
 
 def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
@@ -127,7 +123,8 @@ def _answer(
     products = _products_of(view, searcher, query)
     targets = targets_of(view, items, searcher, query, products)
     targets = [narrowed(view, searcher, target, query.options, reader) for target in targets]
-    told_apart = None if query.options.pictures or (products and not products.code_of) else products
+    is_plain = query.options.pictures or products is None or not products.code_of
+    told_apart = None if is_plain else products
     vectors_of = partial(searcher.vectors, view, reader=reader)
     found: dict[int, list[Result]] = {}
     depth = _first_depth(query, told_apart)

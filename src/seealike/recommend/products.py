@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -17,7 +18,7 @@ NO_PRODUCT = -1
 _LOOKED_THROUGH = 10_000  # names, for one that was meant
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+@dataclass(frozen=True, eq=False)
 class Products:
     """The product of every item of one generation, as a number: its code.
 
@@ -75,12 +76,33 @@ class Products:
         """How many items each product has, by code."""
         return np.diff(self.starts)
 
+    def __len__(self) -> int:
+        """How many products there are, an item of none being a product of its own."""
+        single = int(self.starts[0])  # the code of no product is below all others
+        return int(np.count_nonzero(self.counts)) + single
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a product of this name."""
+        code = self.code_of.get(name) if isinstance(name, str) else None
+        return code is not None and bool(self.counts[code])
+
     @property
     def items_each(self) -> float:
-        """How many items a product has on average, one of none being a product of its own."""
-        single = int(self.starts[0])  # the code of no product is below all others
-        products = np.count_nonzero(self.counts) + single
-        return len(self.keys) / products if products else 1.0
+        """How many items a product has on average."""
+        return len(self.keys) / len(self) if len(self) else 1.0
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of products, by code."""
+        return tuple(self.code_of)
+
+    def name_of(self, key: int, item_id: str) -> str | None:
+        """What the product of an item is called, its id where it is of none; ``None``: it is not here."""
+        place = int(np.searchsorted(self.keys, key))
+        if place == len(self.keys) or self.keys[place] != key:
+            return None
+        code = int(self.codes[place])
+        return item_id if code == NO_PRODUCT else self.names[code]
 
     def fingerprints(self) -> Int64Array:
         """A number for every item that says which product it shows in every generation; 0 for none."""
@@ -108,9 +130,9 @@ class Products:
         Raises:
             UnknownProductError: there is no such product.
         """
-        code = self.code_of.get(name)
-        if code is None or self.starts[code] == self.starts[code + 1]:
+        if name not in self:
             raise UnknownProductError(self.column, name, closest(name, islice(self.code_of, _LOOKED_THROUGH)))
+        code = self.code_of[name]
         return self.by_product[self.starts[code] : self.starts[code + 1]]
 
 

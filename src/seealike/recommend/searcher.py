@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _FEW_SHARE = 0.2  # of all vectors: fewer are read one by one
 _ROWS_AT_ONCE = 2048
 
 
+Answer = TypeVar("Answer")
 PathOf = Callable[[ItemRow], str | None]
 
 
@@ -130,6 +131,21 @@ class Searcher:
             return self._newest(state.generation)
         finally:
             self._refreshing.release()
+
+    def answered(self, ask: Callable[[View], Answer]) -> Answer:
+        """What ``ask`` tells of the newest view; asked again where the catalogue changed in between.
+
+        Raises:
+            StaleViewError: it changes faster than it can be read.
+        """
+        after = -1
+        for _ in range(ATTEMPTS):
+            view = self.view(after=after)
+            try:
+                return ask(view)
+            except StaleViewError:
+                after = view.generation
+        raise StaleViewError
 
     def _newest(self, generation: int) -> View:
         for _ in range(ATTEMPTS):

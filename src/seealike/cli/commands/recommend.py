@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -17,6 +16,8 @@ from seealike.catalog import (
     Catalog,
     Catalogs,
     Combine,
+    Example,
+    Hits,
     ResultsLook,
     SearchOptions,
     UpdatedLists,
@@ -139,8 +140,6 @@ def command(
     by_product = by == "product"
     if everybody == examples.any_liked and (everybody or options.palette is None):
         raise click.UsageError("say either --all, or at least one --like ID, --like-file FILE or --palette")
-    if by_product and (report or page or update):
-        raise click.UsageError("--report, --gallery and --update are for items: leave out --by product")
     if (examples.any_disliked and everybody) or (
         (output or update or report or by_product) and not everybody
     ):
@@ -191,10 +190,23 @@ class _Lists(NamedTuple):
     ) -> UpdatedLists | Iterator[SimilarList]:
         """The lists."""
         if self.update:
-            return catalog.updated_lists(self.k, options=self.options, progress=progress)
+            return catalog.updated_lists(
+                self.k, options=self.options, by_product=self.by_product, progress=progress
+            )
         return catalog.recommend_all(
             self.k, options=self.options, by_product=self.by_product, progress=progress
         )
+
+    def of(self, catalog: Catalog | Catalogs, names: Sequence[str]) -> list[Hits]:
+        """Some of them, with what a page needs."""
+        if not self.by_product:
+            return catalog.similar_batch(names, self.k, options=self.options)
+        column = self.options.group_by
+        examples = [
+            Example(product=name) if catalog.has_product(name, group_by=column) else Example(name)
+            for name in names
+        ]
+        return [catalog.recommend([one], k=self.k, options=self.options) for one in examples]
 
 
 def _lists(
@@ -208,10 +220,18 @@ def _lists(
     quiet: bool,
 ) -> None:
     started = time.perf_counter()
+    names: list[str] = []
+
+    def named(lists: Iterable[SimilarList]) -> Iterator[SimilarList]:
+        for entry in lists:
+            names.extend([entry.id] * (len(names) < GALLERY_LISTS))
+            yield entry
+
     with progress_printer(quiet) as progress:
         lists = what.made(catalog, progress)
-        reported = catalog.reported(lists) if report else None
-        written = write_lists(reported or lists, output, form, catalog, by_product=what.by_product)
+        column = what.options.group_by
+        reported = catalog.reported(lists, by_product=what.by_product, group_by=column) if report else None
+        written = write_lists(named(reported or lists), output, form, catalog, by_product=what.by_product)
     took_s = time.perf_counter() - started
     if not quiet and output:
         changed = f", {lists.changed:,} of them changed," if isinstance(lists, UpdatedLists) else ""
@@ -224,13 +244,13 @@ def _lists(
         why = Asked((AskedWith(id=what.kind),), options=what.options).why_empty
         echo(f"{counted(written.empty, 'list is', 'lists are')} empty: {why}", err=True)
     if report and reported:
-        write_report(reported.report(), report, catalog, quiet=quiet)
+        write_report(reported.report(), report, catalog, of=what.kind, quiet=quiet)
     if page:
-        chosen = list(islice(catalog.items(), GALLERY_LISTS))
-        answers = catalog.similar_batch([item.id for item in chosen], what.k, options=what.options)
+        answers = what.of(catalog, names)
         shown = lists_with_pictures(
-            [item.id, *(hit.id for hit in hits)] for item, hits in zip(chosen, answers, strict=True)
+            [name, *(hit.id for hit in hits)] for name, hits in zip(names, answers, strict=True)
         )
-        note = f"The lists of the first {shown:,} of {counted(len(catalog), 'item')}, in id order."
-        look = ResultsLook("Similar items", took_s=took_s, note=note)
+        order = "order of their names" if what.by_product else "id order"
+        note = f"The lists of the first {shown:,} of {counted(written.lists, what.kind)}, in {order}."
+        look = ResultsLook(f"Similar {what.kind}s", took_s=took_s, note=note)
         write_page(page, catalog, answers[:shown], look, quiet=quiet)

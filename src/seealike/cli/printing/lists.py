@@ -106,11 +106,11 @@ def write_lists(
 
 
 def write_report(
-    report: ListsReport, output: OutputFile, catalog: Catalog | Catalogs, *, quiet: bool
+    report: ListsReport, output: OutputFile, catalog: Catalog | Catalogs, *, of: str, quiet: bool
 ) -> None:
-    """Write what lists do together as JSON, or tell people of it on standard error."""
+    """Write what lists of items, or products, do together as JSON, or tell people on standard error."""
     if not output.path:
-        for name, said in _said(report).items():
+        for name, said in _said(report, of).items():
             echo(f"{name:<13}{said}", err=True)
         return
     content = {"generator": LISTS_REPORT_MARK} | asdict(report)
@@ -119,7 +119,7 @@ def write_report(
         echo(f"wrote {output.path}", err=True)
 
 
-def _said(report: ListsReport) -> dict[str, str]:
+def _said(report: ListsReport, kind: str) -> dict[str, str]:
     """The report in a few lines, by what each is about."""
 
     def share(some: int, of: int, what: str) -> str:
@@ -128,15 +128,15 @@ def _said(report: ListsReport) -> dict[str, str]:
     lines = {
         "lists": f"{counted(report.lists, 'list')} with {counted(report.entries, 'entry', 'entries')}, "
         f"{report.empty:,} of them empty",
-        "recommended": share(report.recommended, report.items, "item"),
-        "never": _named(report.never, report.items - report.recommended),
-        "hubs": f"{counted(report.hubs, 'item')} in more than {report.hub_above:,.0f} lists each",
+        "recommended": share(report.recommended, report.items, kind),
+        "never": _named(report.never, report.items - report.recommended, kind),
+        "hubs": f"{counted(report.hubs, kind)} in more than {report.hub_above:,.0f} lists each",
         "most": ", ".join(f"{hub.id} ({hub.lists:,})" for hub in report.top[:SHOWN]),
-        "skewness": f"{report.skewness:.2f} of the number of lists that an item is in",
+        "skewness": f"{report.skewness:.2f} of the number of lists that one is in",
     }
     looked_at = counted(report.sample, "list")
     if report.similarity is not None:
-        lines["similarity"] = f"{report.similarity:.3f} between two items of a list, mean of {looked_at}"
+        lines["similarity"] = f"{report.similarity:.3f} between two {kind}s of a list, mean of {looked_at}"
     if report.products is not None and report.products_recommended is not None:
         lines["products"] = share(report.products_recommended, report.products, "product")
     if report.own_product is not None:
@@ -144,9 +144,9 @@ def _said(report: ListsReport) -> dict[str, str]:
     return {name: said for name, said in lines.items() if said}
 
 
-def _named(ids: Sequence[str], count: int) -> str:
+def _named(ids: Sequence[str], count: int, kind: str) -> str:
     shown = ", ".join(ids[:SHOWN]) + (", …" if count > SHOWN else "")
-    return f"{counted(count, 'item')}: {shown}" if count else "no item"
+    return f"{counted(count, kind)}: {shown}" if count else f"no {kind}"
 
 
 class _Counted:

@@ -51,6 +51,7 @@ class Wanted(NamedTuple):
     k: int
     options: SearchOptions
     progress: ProgressCallback
+    by_product: bool = False
 
 
 class NamedRow(Protocol):
@@ -108,11 +109,9 @@ def product_lists(
     """
     view, gathered = _newest(store, searcher, options)
     products = searcher.products(view, options.group_by)
-    names = list(products.code_of)
 
     def name_of(key: int) -> str:
-        code = int(products.of(np.array([key]))[0])
-        return gathered.ids[key] if code == NO_PRODUCT else names[code]
+        return products.name_of(key, gathered.ids[key]) or ""
 
     single = [gathered.ids[key] for key in view.keys[products.codes == NO_PRODUCT].tolist()]
     if both := products.code_of.keys() & set(single):
@@ -120,7 +119,7 @@ def product_lists(
         raise UsageError(
             f"{name!r} is a product and an item of no product; change its id, or its {products.column}"
         )
-    there = [name for name, count in zip(names, products.counts.tolist(), strict=True) if count]
+    there = filter(products.__contains__, products.names)
     wanted = sorted(
         [*((n, Example(product=n)) for n in there), *((n, Example(n)) for n in single)], key=_name
     )
@@ -218,9 +217,13 @@ def updated_lists(store: ListStore, searcher: Searcher, keeper: Keeper, wanted: 
         for field in fields(SearchOptions)
         if field.name not in _KEPT and getattr(wanted.options, field.name) != field.default
     )
+    asked = store, searcher, wanted.k, wanted.options, wanted.progress
+    if wanted.by_product:
+        everyone = len(searcher.answered(lambda view: searcher.products(view, wanted.options.group_by)))
+        return UpdatedLists(everyone, everyone, ("by product", *unkept), product_lists(*asked))
     if unkept:
         everyone = store.state().count
-        return UpdatedLists(everyone, everyone, unkept, similar_lists(store, searcher, *wanted))
+        return UpdatedLists(everyone, everyone, unkept, similar_lists(*asked))
     options = replace(wanted.options, min_score=None)
     kept = keeper.read(wanted.k + SPARE, options)
     gathering, after = _Gathering(store), -1

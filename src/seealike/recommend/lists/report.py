@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from seealike.recommend.lists.making import SimilarList
+from seealike.recommend.products import Products
 from seealike.recommend.view import RowReader
 from seealike.vectors import unit_rows
 
@@ -100,12 +101,15 @@ class ReportStore(RowReader, Protocol):
 class ReportedLists:
     """Lists that are counted as they pass by; afterwards ``report`` says what they do together.
 
-    What is kept is a number an item and some lists.
+    What is kept is a number an item and some lists. With ``products``, these are what lists are of, and what
+    the report calls items.
     """
 
-    def __init__(self, lists: Iterable[SimilarList], store: ReportStore) -> None:
+    def __init__(
+        self, lists: Iterable[SimilarList], store: ReportStore, products: Products | None = None
+    ) -> None:
         """Nothing is read yet."""
-        self._lists, self._store = lists, store
+        self._lists, self._store, self._products = lists, store, products
         self._count = self._empty = 0
         self._occurrences: Counter[str] = Counter()
         self._sample: list[SimilarList] = []
@@ -130,18 +134,24 @@ class ReportedLists:
         groups: dict[str, bool] = {}
         single = single_recommended = 0
         named = {item_id for entry in self._sample for item_id in (entry.id, *entry.similar_ids)}
-        sampled: dict[str, ReportedRow] = {}
+        sampled: dict[str, list[ReportedRow]] = {}
+        seen: set[str] = set()  # products
         for item in self._store.items():
-            count = self._occurrences[item.id]
+            name = item.id if self._products is None else self._products.name_of(item.key, item.id)
+            if name in named:
+                sampled.setdefault(name, []).append(item)
+            if name is None or name in seen:
+                continue
+            count = self._occurrences[name]
             counts.append(count)
             if not count and len(never) < MOST_NEVER:
-                never.append(item.id)
-            if item.group is None:
+                never.append(name)
+            if self._products is not None:
+                seen.add(name)
+            elif item.group is None:
                 single, single_recommended = single + 1, single_recommended + (count > 0)
             else:
                 groups[item.group] = groups.get(item.group, False) or count > 0
-            if item.id in named:
-                sampled[item.id] = item
         occurrences = np.array(counts, dtype=np.int64)
         above = HUB_TIMES * int(occurrences.sum()) / max(1, len(counts))
         return ListsReport(
@@ -162,20 +172,23 @@ class ReportedLists:
             sample=len(self._sample),
         )
 
-    def _similarity(self, rows: dict[str, ReportedRow]) -> float | None:
+    def _similarity(self, rows: dict[str, list[ReportedRow]]) -> float | None:
         means = []
         for entry in self._sample:
-            keys = [rows[item_id].key for item_id in entry.similar_ids if item_id in rows]
-            _, vectors = self._store.vectors_of(keys)
-            if len(vectors) > 1:
-                means.append(pairwise_similarity(unit_rows(vectors)))
+            each = [[row.key for row in rows[name]] for name in entry.similar_ids if name in rows]
+            found, vectors = self._store.vectors_of([key for keys in each for key in keys])
+            unit = unit_rows(vectors)
+            pictures = [unit[np.isin(found, keys)] for keys in each]
+            directions = [one.mean(axis=0) for one in pictures if len(one)]
+            if len(directions) > 1:
+                means.append(pairwise_similarity(unit_rows(np.stack(directions))))
         return float(np.mean(means)) if means else None
 
-    def _own_product(self, rows: dict[str, ReportedRow]) -> float:
+    def _own_product(self, rows: dict[str, list[ReportedRow]]) -> float:
         def has_own(entry: SimilarList) -> bool:
-            own = rows[entry.id].group if entry.id in rows else None
+            own = rows[entry.id][0].group if entry.id in rows else None
             return own is not None and any(
-                rows[item_id].group == own for item_id in entry.similar_ids if item_id in rows
+                rows[item_id][0].group == own for item_id in entry.similar_ids if item_id in rows
             )
 
         return sum(map(has_own, self._sample)) / max(1, len(self._sample))

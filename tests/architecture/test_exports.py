@@ -89,6 +89,7 @@ METHODS = [
     "export",
     "forget",
     "generation",
+    "has_product",
     "index",
     "info",
     "item",

@@ -416,13 +416,16 @@ class Explanation:
     """Why a hit has its score: the shares of ``hit``, or of ``query``, add up to it with ``rest``.
 
     ``pairs``: the regions that answer to each other most. ``rest``: what is no likeness of places, such as
-    colour. ``problem``: why it cannot be said; then there is nothing else.
+    colour. ``examples``: where the query is more than one picture, the share of each example, those that are
+    liked before those that are not; they add up to the score with ``rest``, and there is no ``query``, and
+    no ``pairs``. ``problem``: why it cannot be said; then there is nothing else.
     """
 
     hit: Heat | None = None
     query: Heat | None = None
     pairs: tuple[RegionPair, ...] = ()
     rest: float = 0.0
+    examples: tuple[float, ...] = ()
     problem: str = ""
 
 

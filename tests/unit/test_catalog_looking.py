@@ -107,6 +107,60 @@ def test_every_hit_says_why_and_its_parts_add_up_to_its_score(
     catalog.close()
 
 
+@pytest.mark.parametrize("color", [None, 0.4])
+def test_every_examples_share_adds_up_to_the_score_too(
+    tmp_path: Path, catalog: seealike.Catalog, color: float | None
+) -> None:
+    """The share of an example is its cosine with the hit, times its weight in the query's direction."""
+    for number in (1, 2, 3):
+        catalog.add(f"{number:03}.png", tmp_path / "p" / f"{number:03}.png", group="sku")
+    product = ["001.png", "002.png", "003.png"]
+    vector = catalog.encode([picture(40)])[0]
+    likes: list[tuple[Example, list[Float32Array]]] = [
+        (Example("004.png", weight=2.0), [catalog.vectors(["004.png"])[1][0]]),
+        (Example(product="sku"), list(catalog.vectors(product)[1])),
+        (Example(image=picture(50), weight=0.5), [catalog.encode([picture(50)])[0]]),
+        (
+            Example(image=Cropped(picture(51), Crop(10, 5, 60, 60))),
+            [catalog.encode([Cropped(picture(51), Crop(10, 5, 60, 60))])[0]],
+        ),
+        (Example(vector=vector), [vector]),
+    ]
+    dislikes = [(Example("005.png"), [catalog.vectors(["005.png"])[1][0]])]
+    options = replace(WHY, color=color)
+    for count in (1, 2, 5):
+        hits = catalog.recommend(
+            [one for one, _ in likes[-count:]] if color is None else [one for one, _ in likes[:count]],
+            [one for one, _ in dislikes],
+            k=4,
+            options=options,
+        )
+        liked = likes[-count:] if color is None else likes[:count]
+        terms = [
+            sign * one.weight / len(side) * unit(np.mean([unit(row) for row in rows], axis=0))
+            for sign, side in ((1.0, liked), (-0.5, dislikes))
+            for one, rows in side
+        ]
+        norm = np.linalg.norm(np.sum(terms, axis=0))
+        assert hits
+        for hit in hits:
+            why = hit.explanation
+            assert why is not None
+            assert not why.problem
+            found = unit(catalog.vectors([hit.id])[1][0])
+            expected = [(1 - (color or 0)) * float(term @ found) / norm for term in terms]
+            assert why.examples == pytest.approx(expected, abs=1e-3)
+            assert sum(why.examples) + why.rest == pytest.approx(hit.score, abs=1e-3)
+            assert total(why.hit) + why.rest == pytest.approx(hit.score, abs=1e-3)
+            assert why.rest == pytest.approx(hit.colour or 0.0, abs=1e-3)
+            assert (why.query, why.pairs) == (None, ())
+    catalog.close()
+
+
+def unit(row: Float32Array) -> Float32Array:
+    return np.asarray(row / np.linalg.norm(row))
+
+
 @pytest.mark.parametrize("color", [0.3, 1.0])
 def test_colours_have_their_share_of_the_score(catalog: seealike.Catalog, color: float) -> None:
     hits = catalog.similar("003.png", 5, options=replace(WHY, color=color))
@@ -134,10 +188,10 @@ def test_a_hit_whose_file_is_gone_or_another_says_so(catalog: seealike.Catalog, 
 
 
 def test_what_cannot_be_explained_is_refused_in_one_line(catalog: seealike.Catalog, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="one picture or item"):
-        catalog.recommend(["001.png", "002.png"], options=WHY)
-    with pytest.raises(UsageError, match="one picture or item"):
-        catalog.search_vectors(np.ones((1, 32), np.float32), options=WHY)
+    with pytest.raises(UsageError, match="take turns have no score together: leave out --combine or"):
+        catalog.recommend(["001.png", "002.png"], options=replace(WHY, combine=seealike.Combine.EACH))
+    with pytest.raises(UsageError, match="name what is liked"):
+        catalog.recommend(options=replace(WHY, palette="navy"))
     with pytest.raises(UsageError, match="the cosine"):
         seealike.SearchOptions(explain=True, metric=Metric.EUCLIDEAN)
     for options in (WHY, seealike.SearchOptions(focus=True), seealike.SearchOptions(crop=Crop(0, 0, 9, 9))):

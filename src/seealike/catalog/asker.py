@@ -6,6 +6,7 @@ import os
 import weakref
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -279,11 +280,23 @@ class Asker:
         found = hits(store, searcher, query)
         about = asked_with(wanted, options, sizes)
         if options.explain:
-            pairs = zip(wanted, found, strict=True)
-            places, path_of, weight = self._session.places, self._path_of, 1.0 - options.colour_share
-            found = [explained(one, places, path_of, listed, weight) for one, listed in pairs]
+            look, files_of = self._session.places.of, partial(self._files_of, group_by=options.group_by)
+            asked = [_with_words(one, words) for one, words in zip(wanted, encoded, strict=True)]
+            pairs = zip(asked, found, strict=True)
+            found = [explained(one, options, look, files_of, listed) for one, listed in pairs]
         thumbnail = _weakly(self)
         return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
+
+    def _files_of(self, example: Example, group_by: str) -> Sequence[ImageInput]:
+        """The pictures that an example is of."""
+        if example.image is not None:
+            return [example.image]
+        if example.id is not None:
+            return [self._path_of(example.id)]
+        store, searcher = self._session.reading()
+        products = searcher.answered(lambda view: searcher.products(view, group_by))
+        items = store.items_of(products.keys_of(str(example.product)).tolist())
+        return [self._path_of(item.id) for item in items.values()]
 
     def _path_of(self, item_id: str) -> str:
         store, searcher = self._session.reading()
@@ -319,6 +332,16 @@ class Asker:
 
         lists = [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
         return lists, [(seen.width_px, seen.height_px) for seen in pictured]
+
+
+def _with_words(one: Examples, encoded: Examples) -> Examples:
+    """Examples of which words are vectors, as those of ``encoded`` are."""
+
+    def said(some: Sequence[Example], vectors: Sequence[Example]) -> tuple[Example, ...]:
+        both = zip(some, vectors, strict=True)
+        return tuple(example if example.text is None else known for example, known in both)
+
+    return Examples(said(one.like, encoded.like), said(one.dislike, encoded.dislike))
 
 
 def _weakly(catalog: Asker) -> Thumbnail:

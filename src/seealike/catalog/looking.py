@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from seealike.catalog.encoder.places import Places, SeenPlaces
 from seealike.errors import PictureError, UsageError
-from seealike.recommend import Example, Examples, SearchOptions
+from seealike.recommend import Combine, Example, Examples, SearchOptions
+from seealike.recommend.query import DISLIKE_WEIGHT
 from seealike.types import (
     Area,
     Crop,
@@ -33,6 +34,7 @@ PAIRS = 3
 _SAME = 0.02  # how far what is computed anew may be from the stored score: halves and bfloat16 round
 _CHANGED = "its file is another one than when it was indexed"
 Look = Callable[[ImageInput], SeenPlaces]
+Rows = npt.NDArray[np.floating]
 
 
 def check_no_look(options: SearchOptions) -> None:
@@ -76,48 +78,95 @@ def _part(example: Example, crop: Crop | None, places: Places, path_of: Callable
 
 
 def explained(
-    one: Examples, places: Places, path_of: Callable[[str], str], hits: Sequence[Hit], weight: float = 1.0
+    one: Examples,
+    options: SearchOptions,
+    look: Look,
+    files_of: Callable[[Example], Sequence[ImageInput]],
+    hits: Sequence[Hit],
 ) -> list[Hit]:
-    """Hits with the reasons for their scores; ``weight`` is how much the cosine counts in them.
+    """Hits with the reasons for their scores. A hit whose file is gone says so.
 
-    A hit whose file is gone says so.
+    Args:
+        one: what was asked with; words have become vectors.
+        options: how.
+        look: tells the places of a picture.
+        files_of: gives the pictures of an example that is no vector.
+        hits: the answer.
 
     Raises:
-        UsageError: they are not the answer to one picture.
-        PictureError, EncoderError: it cannot be looked at.
+        UsageError: nothing is liked, or it is not said which of several examples a score is of.
+        PictureError, EncoderError: an example cannot be looked at.
     """
-    if len(one.like) != 1 or one.dislike or (one.like[0].image is None and one.like[0].id is None):
-        raise UsageError(
-            "what can be explained is why hits are like one picture or item: ask with that alone"
-        )
+    if not one.like:
+        raise UsageError("what is explained is why hits are like something: name what is liked")
+    if options.combine is Combine.EACH and len(one.like) > 1:
+        raise UsageError("examples that take turns have no score together: leave out --combine or --explain")
     if not hits:
         return []
-    example = one.like[0]
-    query = places.of(path_of(str(example.id)) if example.image is None else example.image)
-    return [replace(hit, explanation=_explanation(hit, query, places.of, weight)) for hit in hits]
+    query, counts = _question(one, look, files_of)
+    weight = 1.0 - options.colour_share
+    return [replace(hit, explanation=_explanation(hit, query, look, weight, counts)) for hit in hits]
 
 
-def _explanation(hit: Hit, query: SeenPlaces, look: Look, weight: float) -> Explanation:
+def _question(
+    one: Examples, look: Look, files_of: Callable[[Example], Sequence[ImageInput]]
+) -> tuple[SeenPlaces, tuple[int, ...]]:
+    """The places of a question, and unless it is one picture, how many are of each example.
+
+    Those of several add up to the query's direction, which is a sum over examples as ``taste`` has it.
+    """
+    seen: list[SeenPlaces] = []
+    rows: list[Rows] = []
+    for examples, sign in ((one.like, 1.0), (one.dislike, -DISLIKE_WEIGHT)):
+        for example in examples:
+            looked = [] if example.vector is not None else [look(file) for file in files_of(example)]
+            own = [example.vector[np.newaxis]] if example.vector is not None else []
+            own += [places.maps.reshape(-1, places.maps.shape[2]) for places in looked]
+            direction = _directed([_directed([part]) for part in own])
+            rows.append(direction * (sign * example.weight / len(examples)))
+            seen += looked
+    if len(rows) == len(seen) == 1:
+        return seen[0], ()
+    together = np.concatenate(rows)[np.newaxis].astype(np.float32)
+    return SeenPlaces(together, (0.0, 0.0, 1.0, 1.0)), tuple(map(len, rows))
+
+
+def _directed(parts: Sequence[Rows]) -> Rows:
+    """Rows that add up to a vector of length 1."""
+    rows = np.concatenate(parts).astype(np.float64)
+    length = float(np.linalg.norm(rows.sum(axis=0)))
+    return rows / length if length > 0 else rows
+
+
+def _explanation(
+    hit: Hit, query: SeenPlaces, look: Look, weight: float, counts: tuple[int, ...]
+) -> Explanation:
     if hit.path is None:
         return Explanation(problem="it has no file that could be looked at again")
     try:
         found = look(hit.path)
     except PictureError as exc:
         return Explanation(problem=f"{exc.reason.value}: {exc.detail}")
-    return explanation(query, found, hit.score, weight, hit.colour or 0.0)
+    return explanation(query, found, hit.score, weight, hit.colour or 0.0, counts)
 
 
 def explanation(
-    query: SeenPlaces, found: SeenPlaces, score: float, weight: float = 1.0, colour: float = 0.0
+    query: SeenPlaces,
+    found: SeenPlaces,
+    score: float,
+    weight: float = 1.0,
+    colour: float = 0.0,
+    counts: tuple[int, ...] = (),
 ) -> Explanation:
-    """How the score of two pictures is made up of their places.
+    """How the score of a picture is made up of its places, and of those it was asked for with.
 
     Args:
-        query: the places of the one.
+        query: the places of the one, or of several examples.
         found: those of the other.
         score: ``weight`` times their cosine, and ``colour``.
         weight: how much the cosine counts.
         colour: what their colours have in the score.
+        counts: how many of the query's places are of each example, where it is not one picture.
     """
     pairs = shares(query.maps, found.maps) * weight
     total, likeness = float(pairs.sum()), score - colour
@@ -125,11 +174,15 @@ def explanation(
         return Explanation(problem=_CHANGED)
     if abs(total) > _SAME:
         pairs *= likeness / total  # rounding, spread evenly
+    rest = score - float(pairs.sum())
+    if counts:
+        each = np.add.reduceat(pairs.sum(axis=1), np.cumsum((0, *counts[:-1])))
+        return Explanation(_heat(found, pairs.sum(axis=0)), rest=rest, examples=tuple(map(float, each)))
     return Explanation(
         hit=_heat(found, pairs.sum(axis=0)),
         query=_heat(query, pairs.sum(axis=1)),
         pairs=_closest(query, found, pairs),
-        rest=score - float(pairs.sum()),
+        rest=rest,
     )
 
 

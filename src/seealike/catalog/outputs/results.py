@@ -28,6 +28,7 @@ _EXPLAINED = (
     "Bright is what makes two pictures alike, dark what adds little. The small picture is the query's part "
     "in it; the white frames are the two regions that answer to each other most."
 )
+_EXPLAINED_TOGETHER = "Bright is what makes a picture like all that was asked with, dark what adds little."
 _SEEN = "Only what is framed in the query was looked at."
 
 
@@ -172,6 +173,7 @@ def _palette(text: str | None) -> Iterator[GalleryPicture]:
 
 def _section(question: _Question, hits: Hits, pictured: int, describe: Describer) -> GallerySection:
     groups, asked = question.groups, question.shown(describe)
+    explained = [hit.explanation for hit in hits if hit.explanation is not None]
     shown = (describe.item(hit, groups=groups, pictured=place < pictured) for place, hit in enumerate(hits))
     return GallerySection(
         asked,
@@ -182,7 +184,8 @@ def _section(question: _Question, hits: Hits, pictured: int, describe: Describer
             said
             for said, is_so in (
                 (_SEEN, any(picture.seen for picture in asked)),
-                (_EXPLAINED, hits.asked.options.explain and bool(hits)),
+                (_EXPLAINED, any(why.query for why in explained)),
+                (_EXPLAINED_TOGETHER, any(why.examples for why in explained)),
             )
             if is_so
         ),

@@ -380,3 +380,13 @@ def test_lists_are_of_a_newer_generation_where_products_changed_before_the_first
     assert found == list(all_lists(store, searcher_of(store), 3))
     assert "new" in [entry.id for entry in found]
     store.close()
+
+
+def test_hits_to_spare_change_none_of_those_that_are_wanted(tmp_path: Path) -> None:
+    store, ranker = shop(tmp_path / "catalog", 40, approximate=True)
+    examples = [Examples((Example(f"{number:05}"),)) for number in range(0, DISTINCT, 11)]
+    wanted = hits(store, ranker, Query(examples, 10))
+    more = hits(store, ranker, Query(examples, 10, spare=4))
+    assert [found[:10] for found in more] == wanted
+    assert {len(found) for found in more} == {14}
+    store.close()

@@ -171,7 +171,7 @@ def _worth_showing(
     vectors_of: Callable[[Int64Array], Float16Array],
 ) -> Candidates | None:
     """The results, of candidates that all may be some; ``None`` where deeper ones are needed."""
-    options, wanted = query.options, _wanted(query)
+    options, wanted = query.options, _wanted(query) + query.spare
     if products is not None:
         found = found.at(first_of_each(products.of(found.keys)))
     if options.dedup is not None:
@@ -184,7 +184,7 @@ def _worth_showing(
         # Turns are kept as they are: what comes earlier is more relevant.
         relevance = found.order if options.combine is Combine.AVERAGE else np.sort(found.order)[::-1]
         found = found.at(diverse(relevance, vectors_of(found.keys), options.diversity, query.k))
-    return found.at(slice(query.k))
+    return found.at(slice(query.k + query.spare))
 
 
 def _likeness(view: View, searcher: Searcher, target: Target, found: Candidates, query: Query) -> Scores:

@@ -153,8 +153,7 @@ def _ranked(
         those_of.setdefault(_condition(target), []).append(target)
     asked: dict[object, dict[bytes, Ranked]] = {}
     counts: dict[object, int] = {}
-    more = options.weighs or options.colour_share > 0
-    if more:
+    if options.weighs or options.colour_share:
         k *= BESIDE_COLOURS if options.colour_share else BESIDE_WEIGHTS
     for condition, those in those_of.items():
         allowed = those[0].allowed(partial(searcher.columns, view))
@@ -169,7 +168,7 @@ def _ranked(
         best: list[Ranked] = []
         for start in range(0, len(distinct), RANKED_AT_ONCE):
             part = distinct[start : start + RANKED_AT_ONCE]
-            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed, more=more)
+            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed, more=True)
         asked[condition] = dict(zip(ranked, best, strict=True))
     return [
         ([asked[condition].get(row.tobytes(), NOTHING) for row in target.vectors], counts[condition])

@@ -256,12 +256,14 @@ class Query:
         k: how many hits each list has, where there are as many.
         options: which items may be hits, and how they are compared.
         scale: what scores are worth, where hits are to say what they are.
+        spare: so many more hits, of those that are known anyway: the first ``k`` are what they are without.
     """
 
     examples: Sequence[Examples]
     k: int = 10
     options: SearchOptions = SearchOptions()
     scale: Calibration | None = None
+    spare: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a number of hits that makes no sense."""

@@ -52,6 +52,7 @@ class Wanted(NamedTuple):
     options: SearchOptions
     progress: ProgressCallback
     by_product: bool = False
+    spare: int = 0
 
 
 class NamedRow(Protocol):
@@ -168,7 +169,8 @@ def _answered(
     block = COMPARED_BLOCK if options.same or options.other else BLOCK
     for start in range(0, len(examples), block):
         part = examples[start : start + block]
-        query = Query([Examples((example,)) for example in part], wanted.k, options)
+        asked = [Examples((example,)) for example in part]
+        query = Query(asked, wanted.k, options, spare=wanted.spare)
         yield from answer(view, gathered, searcher, query, gathered.in_memory)
         wanted.progress(Progress("lists", start + len(part), len(examples)))
 
@@ -261,7 +263,7 @@ def _updated(
     else:
         lists, rows = KeptLists.empty(now, depth), np.arange(len(view))
     examples = [Example(gathered.ids[key]) for key in view.keys[rows].tolist()]
-    answers = _answered(view, gathered, searcher, examples, wanted._replace(k=depth))
+    answers = _answered(view, gathered, searcher, examples, wanted._replace(spare=SPARE))
     for row, found in zip(rows.tolist(), answers, strict=True):
         lists.put(row, [one.key for one in found], [one.score for one in found])
     return lists, len(rows)

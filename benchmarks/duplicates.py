@@ -26,13 +26,17 @@ from benchmarks import large, synthetic
 from benchmarks.report import Row
 from seealike.demo import run_demo
 from seealike.duplicates import DuplicateReport, find_duplicates
+from seealike.duplicates.proposing import alike_hashes
+from seealike.duplicates.registration import agreements
 from seealike.store import StoreWriter
+from seealike.store.writer import Change as StoreChange
 from seealike.types import Signature
 
 TITLE = "Duplicates"
 SAMPLE = 300
 SEED = 9  # not the one that the weights and the threshold were fitted with
 Bits = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+Hashes = np.ndarray[tuple[int, int], np.dtype[np.int8]]
 
 
 def _cut(picture: Image.Image, rng: random.Random, share: float) -> Image.Image:
@@ -85,7 +89,10 @@ class Change:
 
 CHANGES = (
     Change("a third of the size", lambda p, _: p.resize((p.width // 3, p.height // 3))),
-    *(Change(f"{side} px at the longest side", partial(_small, longest_px=side)) for side in (96, 64, 48)),
+    *(
+        Change(f"{side} px at the longest side", partial(_small, longest_px=side))
+        for side in (96, 64, 48, 24)
+    ),
     *(Change(f"saved as JPEG of quality {quality}", lambda p, _: p, quality) for quality in (20, 10, 5)),
     *(
         Change(f"cut by {share} % of each side", partial(_cut, share=share / 100))
@@ -124,7 +131,7 @@ def rows(data: Path, work: Path) -> list[Row]:
             catalog.index(copies, options=seealike.IndexOptions(prefix="copy/"))
             found.append(_row(change, catalog, copies, photos, chosen, hashed))
             catalog.forget(copies)
-    return [*found, _drawn(work), *_large(data, work)]
+    return [*found, _drawn(work), _by_hash(work), *_large(data, work)]
 
 
 def _make(folder: Path, photos: list[Path], chosen: list[int], change: Change) -> None:
@@ -202,8 +209,24 @@ def _pairs(report: DuplicateReport) -> int:
     return sum(len(group.members) - 1 for group in report.groups)
 
 
+def _by_hash(work: Path) -> Row:
+    """What the pairs cost that hashes propose, among as many as the largest catalogue has."""
+    _, hashes = _mixed(work)
+    started = time.process_time()
+    one, other, _ = alike_hashes(hashes)
+    proposed_s = time.process_time() - started
+    for start in range(0, len(one), 4096):
+        agreements(hashes, one[start : start + 4096], other[start : start + 4096])
+    told = (
+        f"{proposed_s:.0f} s to propose {len(one) / len(hashes):.2f} pairs an item, sorted in random orders"
+    )
+    compared_s = time.process_time() - started - proposed_s
+    note = f"and {compared_s:.0f} s to lay them over each other; processor time"
+    return Row(f"{len(hashes):,} hashes", told, "", note)
+
+
 def _large(data: Path, work: Path) -> list[Row]:
-    """The largest catalogue: its vectors are mixed, its signatures those of photos, a little noisy."""
+    """The largest catalogue: its vectors and its signatures' hashes are mixed from those of photos."""
     vectors = synthetic.make(data, work)
     path, _ = large.catalog_of(vectors, work)
     copy = work / "duplicates-large.catalog"
@@ -225,23 +248,33 @@ def _large(data: Path, work: Path) -> list[Row]:
     return [Row(f"{report.items:,} items", f"{report.took_s:.0f} s", "2 x the lists", f"{told}; {found}")]
 
 
-def _sign(path: Path, work: Path) -> None:
+def _mixed(work: Path) -> tuple[list[bytes], Hashes]:
+    """Colours and hashes as of so many photos: of a photo, with half of another in its frequencies."""
     rng = np.random.default_rng(SEED)
     with seealike.open(work / "duplicates.catalog") as photos:
         known = [signature for _, signature in photos.signatures() if signature is not None]
-    levels = np.stack([np.frombuffer(one.hash, np.int8) for one in known]).astype(np.int16)
-    writer = StoreWriter(str(path / "catalog.sqlite"))
-    keys = range(1, synthetic.COUNT + 1)
-    for start in range(0, len(keys), 8192):
-        part = keys[start : start + 8192]
-        which = rng.integers(len(known), size=len(part))
-        noisy = np.clip(levels[which] + rng.normal(0, 6, (len(part), levels.shape[1])), -127, 127).astype(
-            np.int8
-        )
+    roots = np.stack([np.frombuffer(one.hash, np.int8) for one in known]).astype(np.float32)
+    seen = roots * np.abs(roots)
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True)
+    one, other = rng.integers(len(known), size=(2, synthetic.COUNT))
+    share = rng.uniform(0.3, 0.7, synthetic.COUNT).astype(np.float32)
+    hashes = np.empty((synthetic.COUNT, seen.shape[1]), dtype=np.int8)
+    for start in range(0, len(hashes), 8192):
+        few = slice(start, start + 8192)
+        mix = share[few, None] * seen[one[few]] + (1 - share[few, None]) * seen[other[few]]
+        most = np.abs(mix).max(axis=1, keepdims=True)
+        hashes[few] = np.rint(127 * np.sqrt(np.abs(mix) / most)) * np.sign(mix)
+    return [known[row].colour for row in one], hashes
 
-        def sign(change: object, part: range = part, which: object = which, noisy: object = noisy) -> None:
-            for key, row, hash_ in zip(part, which, noisy, strict=True):  # type: ignore[call-overload]
-                change.sign(key, Signature(known[row].colour, hash_.tobytes()))  # type: ignore[attr-defined]
+
+def _sign(path: Path, work: Path) -> None:
+    colours, hashes = _mixed(work)
+    writer = StoreWriter(str(path / "catalog.sqlite"))
+    for start in range(0, len(hashes), 8192):
+
+        def sign(change: StoreChange, start: int = start) -> None:
+            for row in range(start, min(start + 8192, len(hashes))):
+                change.sign(row + 1, Signature(colours[row], hashes[row].tobytes()))
 
         writer.rewrite(sign)
     writer.close()

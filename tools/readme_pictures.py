@@ -28,6 +28,7 @@ SEEN = {
     "colours": (195, 515),
     "filters": (130, 480),
     "liked": (195, 555),
+    "duplicates": (335, 620),
 }
 ASKED = {
     "colours": ("search", "--id", "bag-101-front", "--palette", "navy:2,white", "-k", "6"),
@@ -70,6 +71,7 @@ def main() -> None:
         _typed(*asked, "why.html", "--explain", folder=shop)
         for name, command in ASKED.items():
             _typed(*command, "-C", ".", "--gallery", f"{name}.html", folder=shop)
+        _typed("duplicates", "-C", ".", "--level", "product", "--page", "duplicates.html", folder=shop)
         for name, (top, height) in SEEN.items():
             browser.look(width=1280, height=height)
             browser.show(shop / f"{name}.html")

@@ -11,7 +11,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,11 @@ import numpy.typing as npt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from tests.counting import commit, made_store, new_item, searcher_of, vector
+from tests.pictures import picture
 
+import seealike
 from seealike.catalog.joined import JoinedSearcher, JoinedStore
 from seealike.errors import UsageError
 from seealike.recommend import (
@@ -40,7 +43,8 @@ from seealike.recommend import (
 from seealike.recommend.likeness import LISTED
 from seealike.signatures import COLOUR_BYTES, palette_signature
 from seealike.store import NewItem
-from seealike.types import Hit, Metric, Relation, Signature
+from seealike.testing import FakeEncoder
+from seealike.types import Crop, Cropped, Hit, Metric, Relation, Signature
 
 POOL, LEAST_POOL = 10, 100
 Vector = npt.NDArray[np.floating]
@@ -666,3 +670,74 @@ def test_neither_the_order_of_items_nor_that_of_queries_nor_how_they_are_batched
     half = len(wanted) // 2
     parts = [found(items, part, k, options) for part in (wanted[:half], wanted[half:]) if part]
     assert list(itertools.chain.from_iterable(parts)) == whole
+
+
+# -- what is looked at in pictures ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seealike.Catalog]:
+    folder = tmp_path_factory.mktemp("shop")
+    with seealike.create(folder / "catalog", encoder=FakeEncoder(dimension=16)) as catalog:
+        for number in range(16):
+            picture(number).save(folder / f"{number:02}.png")
+            entry = Entry(f"{number:02}", number, (None, "a", "b", "c")[number % 4])
+            said = {"colour": entry.colour, "sold": entry.sold}
+            catalog.add(entry.id, folder / f"{entry.id}.png", group=entry.group, metadata=said)
+        yield catalog
+
+
+CROPS = st.builds(Crop, *[st.sampled_from([0.0, 0.1, 0.25])] * 2, *[st.sampled_from([0.4, 0.7])] * 2)
+PICTURES = st.integers(0, 30).map(picture)
+LOOKED_AT = st.one_of(
+    st.builds(Example, id=st.integers(0, 15).map("{:02}".format), weight=WEIGHTS),
+    st.builds(Example, product=st.sampled_from("abc"), weight=WEIGHTS),
+    st.builds(Example, image=PICTURES | st.builds(Cropped, PICTURES, CROPS), weight=WEIGHTS),
+)
+
+
+@given(st.lists(LOOKED_AT, min_size=1, max_size=3), st.lists(LOOKED_AT, max_size=2), OPTIONS)
+@settings(max_examples=60)
+def test_the_parts_of_an_explanation_add_up_to_the_score_in_every_combination(
+    shop: seealike.Catalog, like: list[Example], dislike: list[Example], options: SearchOptions
+) -> None:
+    options = replace(options, metric=Metric.COSINE)
+    told = replace(options, explain=True)
+    if options.combine is Combine.EACH and len(like) > 1:
+        with pytest.raises(UsageError):
+            shop.recommend(like, dislike, 4, options=told)
+        return
+    try:
+        plain = shop.recommend(like, dislike, 4, options=options)
+    except UsageError as refusal:
+        with pytest.raises(UsageError, match=re.escape(str(refusal))):
+            shop.recommend(like, dislike, 4, options=told)
+        return
+    explained = shop.recommend(like, dislike, 4, options=told)
+    assert [replace(hit, explanation=None) for hit in explained] == plain
+    for hit in explained:
+        why = hit.explanation
+        assert why is not None
+        assert why.hit is not None
+        assert sum(map(sum, why.hit.shares)) + why.rest == pytest.approx(hit.score, abs=1e-3)
+        one = sum(why.examples) if why.query is None else sum(map(sum, why.query.shares))
+        assert one + why.rest == pytest.approx(hit.score, abs=1e-3)
+
+
+@given(PICTURES, st.integers(0, 15).map("{:02}".format), CROPS, OPTIONS)
+@settings(max_examples=40)
+def test_a_crop_and_a_focus_are_asking_with_that_part_whatever_else_is_wished(
+    shop: seealike.Catalog, image: Image.Image, item_id: str, crop: Crop, options: SearchOptions
+) -> None:
+    path = shop.item(item_id).path
+    assert path is not None
+    cropped = replace(options, crop=crop)
+    part = Example(id=item_id, image=Cropped(path, crop))
+    assert shop.similar(item_id, options=cropped) == shop.recommend([part], options=options)
+    options = replace(options, same=(), other=())  # nothing is liked that says anything
+    cropped = replace(cropped, same=(), other=())
+    assert shop.search(image, options=cropped) == shop.search(Cropped(image, crop), options=options)
+    focused = shop.search(image, options=replace(options, focus=True))
+    seen = focused.asked.like[0].seen
+    shown = image if seen is None else Cropped(image, Crop(*seen))
+    assert focused == shop.search(shown, options=options)

@@ -18,6 +18,7 @@ NAMES = (
     "copies",
     "duplicates",
     "wishes",
+    "together",
     "lists",
     "calibration",
     "colour",

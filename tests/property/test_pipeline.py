@@ -614,6 +614,7 @@ def test_at_least_a_relation_goes_with_every_other_wish_and_hits_say_what_they_a
             with_least_score(told, SCALE, [examples])
         return
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seealike.recommend.likeness.FIRST_LISTED", listed // 2)
         patched.setattr("seealike.recommend.likeness.LISTED", listed)
         try:  # what is refused is as without it
             expected = derived(items, examples, k, told)

@@ -20,7 +20,10 @@ from seealike.recommend.searcher import Searcher
 from seealike.recommend.view import VectorReader, View
 from seealike.types import Float32Array, Int64Array, Metric, Relation
 
-LISTED = 1024  # items that are alike enough: as many are found before the others are looked at
+FIRST_LISTED, LISTED = (
+    128,
+    1024,
+)  # items that are alike enough: as many are found before the others are looked at
 _NEVER = 2.0  # more than any cosine
 
 
@@ -90,7 +93,8 @@ def like_enough(
         pictures: those that are liked; (p, d).
         least: the likeness.
     """
-    found = ranked(pictures, LISTED)
-    if any(len(keys) == LISTED and scores[-1] >= least for keys, scores in found):
-        return None
-    return np.unique(np.concatenate([keys[scores >= least] for keys, scores in found]))
+    for most in (FIRST_LISTED, LISTED):
+        found = ranked(pictures, most)
+        if not any(len(keys) == most and scores[-1] >= least for keys, scores in found):
+            return np.unique(np.concatenate([keys[scores >= least] for keys, scores in found]))
+    return None

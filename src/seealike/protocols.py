@@ -117,14 +117,18 @@ class MapEncoder(Protocol):
 
     An :class:`Encoder` that keeps this too says why pictures are alike, and finds what one shows.
 
-    Shapes: pixels are (n, side, side, 3) uint8, RGB, of the encoder's ``crop_px`` or of ``widest_px``; maps
-    are (n, h, w, d) float32.
+    Shapes: pixels are (n, side, side, 3) uint8, RGB, of the ``crop_px`` of ``preprocessing`` or of
+    ``widest_px``; maps are (n, h, w, d) float32.
     Units: the mean over the places of a picture of ``crop_px`` is its vector, but for the vector's length.
     """
 
     @property
     def identity(self) -> EncoderIdentity:
         """The embedding space's name, which is that of the encoder."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures of its own side are prepared; for an encoder that focuses, how the parts are."""
 
     @property
     def widest_px(self) -> int:

@@ -12,7 +12,7 @@ from tests.pictures import photograph, write_pictures
 
 import seealike
 from seealike.cli.main import run
-from seealike.encoders import EncoderMode, identity_of, load_encoder, record_for, shown_in
+from seealike.encoders import EncoderMode, identity_of, load_encoder, record_for, shown_in, without_ground
 from seealike.encoders.focus import MOST_SHARE, Box, picture_in
 from seealike.encoders.spec import parse_spec
 from seealike.errors import EncoderError, UsageError
@@ -25,9 +25,9 @@ FOCUSED = "efficientnet-lite0?focus=1"
 
 
 def maps_with(thing: Box, *, side: int = 14, d: int = 20, seed: int = 0) -> Float32Array:
-    """Places of two kinds, with some noise: a rectangle of things on their ground."""
+    """Places of two kinds, with some noise: a rectangle of things on their ground, which says little."""
     rng = np.random.default_rng(seed)
-    ground, object_ = rng.random((2, d))
+    ground, object_ = rng.random((2, d)) * [[0.2], [1.0]]
     maps = np.tile(ground, (side, side, 1))
     maps[thing.top : thing.bottom, thing.left : thing.right] = object_
     return (maps + rng.normal(0, 0.02, maps.shape)).astype(np.float32)
@@ -45,6 +45,36 @@ def test_a_thing_is_found_wherever_it_is(seed: int) -> None:
 
 def test_what_is_found_ends_with_the_picture() -> None:
     assert shown_in(maps_with(Box(11, 5, 14, 8))) == pytest.approx((10.5 / 14, 4.5 / 14, 3.5 / 14, 4 / 14))
+
+
+def test_a_part_of_what_fills_its_picture_is_no_thing_in_a_scene() -> None:
+    """A print on a shirt: it stands out, but the shirt says much too, or takes most of the picture."""
+    shirt = maps_with(Box(3, 3, 11, 12))
+    assert shown_in(maps_with(Box(5, 5, 7, 7))) is not None
+    shirt[5:7, 5:7] *= 3
+    assert shown_in(shirt) is None
+
+
+def test_what_is_like_the_ground_counts_for_less_and_half_of_its_direction_is_taken_out() -> None:
+    """The ground is the first feature; a place has the second, one both, the others are ground."""
+    whole = np.zeros((14, 14, 3), np.float32)
+    whole[..., 0] = 1.0
+    places = np.zeros((2, 2, 3), np.float32)
+    places[..., 0] = 1.0
+    places[0, 0], places[0, 1] = (0.0, 1.0, 0.0), (0.6, 0.8, 0.0)
+    # One less each place's cosine to the ground: 1, 0.4, 0, 0; and scaled to a mean of 1.
+    weights = np.array([[1.0, 0.4], [0.0, 0.0]]) / 0.35
+    expected = places * weights[..., None] * [0.5, 1.0, 1.0]
+    assert np.abs(without_ground(places, whole, None) - expected).max() < 1e-4
+    whole[:7, :7] = (0.0, 5.0, 0.0)  # the thing reaches into a corner, and is no ground there
+    assert np.abs(without_ground(places, whole, (0.0, 0.0, 0.5, 0.5)) - expected).max() < 1e-4
+    assert np.abs(without_ground(places, whole, None) - expected).max() > 0.1
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_where_all_is_ground_its_own_direction_is_left(value: float) -> None:
+    places = np.full((7, 7, 4), value, np.float32)
+    assert np.abs(without_ground(places, places, None) - places / 2).max() < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -93,9 +123,13 @@ def test_a_picture_without_a_thing_is_encoded_whole(tmp_path: Path) -> None:
     plain = load_encoder("efficientnet-lite0", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
     focused = load_encoder(FOCUSED, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
     flat = np.full((300, 400, 3), (200, 30, 60), np.uint8)
-    one = plain.encode(prepare(flat, plain.preprocessing).pixels[None])
-    other = focused.encode(prepare(flat, focused.preprocessing).pixels[None])
-    assert np.abs(one - other).max() < 1e-2
+    whole, part = (
+        plain.encode(prepare(flat, plain.preprocessing, crop).pixels[None])[0]
+        for crop in (None, Crop(0, 0, 100, 100))
+    )
+    seen = focused.encode(prepare(flat, focused.preprocessing).pixels[None])[0]
+    assert float(whole @ part) > 0.99
+    assert float(whole @ seen) > 0.9
     plain.close()
     focused.close()
 

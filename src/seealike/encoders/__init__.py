@@ -23,7 +23,7 @@ from seealike.encoders.card import (
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
-from seealike.encoders.focus import FocusedEncoder, focused_record, shown_in
+from seealike.encoders.focus import FocusedEncoder, focused_maps, focused_record, shown_in, without_ground
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
@@ -47,6 +47,7 @@ __all__ = [
     "InputForm",
     "Precision",
     "card_path",
+    "focused_maps",
     "identity_of",
     "known_encoders",
     "load_encoder",
@@ -65,6 +66,7 @@ __all__ = [
     "trial_pictures",
     "vectors_of",
     "with_options",
+    "without_ground",
     "write_card",
 ]
 

@@ -11,19 +11,25 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from seealike.encoders.models import EncoderMode, EncoderRecord
-from seealike.encoders.onnx.openvino import CompiledRequests, computed, places_px
+from seealike.encoders.onnx.openvino import CompiledMaps, places_px
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
 from seealike.types import Fit, Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
     from PIL import Image
 
     from seealike.encoders.cache import BlobCache
     from seealike.types import Area, Float32Array, PixelArray
 
-MOST_SHARE = 0.2  # what takes more of a picture is seen well enough in the whole
+MOST_SHARE = 0.25  # what takes more of a picture is seen well enough in the whole
 MARGIN = 0.5  # places round what is found
-_STANDS_OUT = 0.25  # standard deviations above the mean of all places
+_STANDS_OUT = 1.0  # standard deviations above the mean of all places
+_QUIET = 0.05  # how loud the ground may be beside a thing that is cut out
+_NEAREST = 5  # places of the ground that a place is compared with
+_TAKEN = 0.5  # of what lies in the direction of the ground
 _STEPS = 30  # of the power iteration: the map is small, and only its sign and shape matter
 _LEAST = 1e-6
 
@@ -49,25 +55,75 @@ def picture_in(square: PixelArray, mean: tuple[float, float, float]) -> Box:
 def shown_in(maps: Float32Array) -> Area | None:
     """The part of a picture that shows what it is of; None where that is all of it, or nothing is.
 
+    It is the rectangle whose places differ most from the mean of all. It counts for a thing in its scene
+    where its surroundings say little beside it, and where the first principal component takes few places
+    for the thing: of what fills its picture, such a rectangle is but a part.
+
     Args:
         maps: what each place of the picture adds, which was made a square for that; (h, w, d).
-
-    Source: the places' first principal component parts the thing from its ground, as in Wei et al. 2019,
-        "Deep Descriptor Transforming", there of many pictures at once. Most of the border is ground.
     """
     parted = _principal(maps)
     if parted is None:
         return None
-    left, top, right, bottom = _densest(parted)
-    if (right - left) * (bottom - top) > MOST_SHARE * parted.size:
-        return None
     h, w = parted.shape
+    left, top, right, bottom = _densest(np.square(maps - maps.mean(axis=(0, 1))).sum(axis=2))
+    inside = np.zeros((h, w), dtype=bool)
+    inside[top:bottom, left:right] = True
+    if inside.mean() > MOST_SHARE or _loudness(maps, inside) * (parted > parted.mean()).mean() >= _QUIET:
+        return None
     x, y = max(0.0, left - MARGIN) / w, max(0.0, top - MARGIN) / h
     return x, y, min(w, right + MARGIN) / w - x, min(h, bottom + MARGIN) / h - y
 
 
+def _loudness(maps: Float32Array, inside: npt.NDArray[np.bool_]) -> float:
+    """How long the mean is of what the places outside add, beside that of those inside."""
+    around, within = (float(np.linalg.norm(maps[part].mean(axis=0))) for part in (~inside, inside))
+    return around / max(within, _LEAST)
+
+
+def without_ground(places: Float32Array, whole: Float32Array, shown: Area | None) -> Float32Array:
+    """What each place adds to a vector in which a picture's ground counts for less; (h, w, d) as ``places``.
+
+    A place counts for less the more it is like some of the ground, and half of what it has in the ground's
+    mean direction is taken out. The ground is what lies along the picture's border.
+
+    Args:
+        places: what each place of the picture adds, or each of its part ``shown``.
+        whole: what each place of the whole picture adds, which was made a square for that; (h', w', d).
+        shown: as ``shown_in`` found it.
+    """
+    ground = whole[_along_border(whole.shape[:2], shown)]
+    direction = _directions(ground.mean(axis=0))
+    likeness = _directions(places) @ _directions(ground).T
+    nearest = np.sort(likeness, axis=2)[:, :, -_NEAREST:].mean(axis=2)
+    weights = np.maximum(1.0 - nearest, _LEAST)
+    weighted = places * (weights / weights.mean())[:, :, np.newaxis]
+    return np.asarray(weighted - _TAKEN * (weighted @ direction)[:, :, np.newaxis] * direction, np.float32)
+
+
+def _along_border(grid: tuple[int, ...], shown: Area | None) -> npt.NDArray[np.bool_]:
+    """Which places of a whole picture are taken for ground: a seventh on each side, but what is shown."""
+    h, w = grid
+    found = np.ones((h, w), dtype=bool)
+    down, across = max(1, h // 7), max(1, w // 7)
+    found[down : h - down, across : w - across] = False
+    if shown is not None:
+        rows, columns = (np.arange(h) + 0.5) / h - shown[1], (np.arange(w) + 0.5) / w - shown[0]
+        found &= ~np.outer((rows > 0) & (rows < shown[3]), (columns > 0) & (columns < shown[2]))
+    return found
+
+
+def _directions(rows: Float32Array) -> Float32Array:
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, _LEAST), dtype=np.float32)
+
+
 def _principal(places: Float32Array) -> Float32Array | None:
-    """Each place's part in the first principal component, above 0 on the thing; None where all are alike."""
+    """Each place's part in the first principal component, above 0 on the thing; None where all are alike.
+
+    Source: it parts things from their grounds in Wei et al. 2019, "Deep Descriptor Transforming", there in
+        many pictures at once. Most of the border is ground.
+    """
     h, w, d = places.shape
     centred = places.reshape(-1, d).astype(np.float64)
     centred -= centred.mean(axis=0)
@@ -107,28 +163,47 @@ def focused_record(record: EncoderRecord, cache: BlobCache) -> EncoderRecord:
     return replace(record, name=f"{record.name}?focus=1", preprocessing=whole, focus=record.preprocessing)
 
 
-class FocusedEncoder(SlotEncoder[CompiledRequests]):
-    """Sees a whole picture, finds what it shows, and encodes that part as the plain encoder does.
+class FocusedEncoder(SlotEncoder[CompiledMaps]):
+    """Sees a whole picture, finds what it shows, and encodes that part, the ground counting for less.
 
-    Where nothing is found, or it fills the picture, it encodes the whole.
+    Where nothing is found, or it fills the picture, it encodes the whole so.
     """
 
     def __init__(self, record: EncoderRecord, *, mode: EncoderMode, cache: BlobCache | None = None) -> None:
         """Compile both halves of ``record``, which ``focused_record`` made, or take them from ``cache``."""
         assert record.focus is not None
-        self._inner, self._mean = record.focus, record.preprocessing.mean
+        self._inner = record.focus
         plain = replace(record, preprocessing=record.focus, focus=None)
-        side = record.preprocessing.crop_px
-        slots = CompiledRequests.compiled(plain, side, mode=mode, cache=cache)
+        slots = CompiledMaps.compiled(plain, record.preprocessing.crop_px, mode=mode, cache=cache)
         super().__init__(record.identity, slots[0].batch_size, slots, self._encoded)
 
-    def _encoded(self, slot: CompiledRequests, pixels: PixelArray) -> Float32Array:
-        pictures = [picture_in(square, self._mean) for square in pixels]
-        views = [_squashed(square, picture) for square, picture in zip(pixels, pictures, strict=True)]
-        maps = computed(slot.places, np.stack(views), slot.batch_size)
-        parts = [_part(picture, shown_in(places)) for picture, places in zip(pictures, maps, strict=True)]
-        squares = [_cut_out(square, part, self._inner) for square, part in zip(pixels, parts, strict=True)]
-        return checked_unit_rows(computed(slot.vectors, np.stack(squares), slot.batch_size))
+    def _encoded(self, slot: CompiledMaps, pixels: PixelArray) -> Float32Array:
+        seen = focused_maps(pixels, self._inner, slot.maps)
+        return checked_unit_rows(np.stack([maps.mean(axis=(0, 1)) for maps, _ in seen]))
+
+
+def focused_maps(
+    squares: PixelArray, inner: Preprocessing, maps_of: Callable[[PixelArray], Float32Array]
+) -> list[tuple[Float32Array, Area | None]]:
+    """What each place adds to the vectors of a ``FocusedEncoder``, and which part of each picture it is of.
+
+    Args:
+        squares: pictures as that encoder takes them.
+        inner: how the plain encoder takes the parts.
+        maps_of: what each place adds to the plain encoder's vectors, of squares of either side.
+    """
+    pictures = [picture_in(square, inner.mean) for square in squares]
+    views = [_squashed(square, picture) for square, picture in zip(squares, pictures, strict=True)]
+    wholes = maps_of(np.stack(views))
+    shown = [shown_in(whole) for whole in wholes]
+    parts = [_part(picture, area) for picture, area in zip(pictures, shown, strict=True)]
+    near = maps_of(
+        np.stack([_cut_out(square, part, inner) for square, part in zip(squares, parts, strict=True)])
+    )
+    return [
+        (without_ground(places, whole, area), area)
+        for places, whole, area in zip(near, wholes, shown, strict=True)
+    ]
 
 
 def _squashed(square: PixelArray, picture: Box) -> PixelArray:

@@ -34,6 +34,7 @@ from seealike.types import (
     ImageInput,
     Picture,
     PixelArray,
+    Preprocessing,
     Refused,
     SameFile,
     SkipReason,
@@ -78,7 +79,9 @@ class LocalEmbedder:
         self._batching = threading.Lock()
         self._open = ExitStack()
         self._encoders: dict[EncoderMode, Encoder] = {}
-        self._decoder = decoder or self._open.enter_context(decoder_of_few(at_hand, self._limits))
+        self._decoder = decoder or self._open.enter_context(
+            decoder_of_few(at_hand.identity.preprocessing, self._limits)
+        )
         self._pools: list[DecodePool] = []  # for many pictures; the first one is kept
         self._closed = False
 
@@ -279,9 +282,9 @@ class _EncodedBatch:
         self.batch.release()
 
 
-def decoder_of_few(at_hand: EncoderAtHand, limits: DecodeLimits) -> DecodePool:
+def decoder_of_few(preprocessing: Preprocessing, limits: DecodeLimits) -> DecodePool:
     """One decoding process, which no batch keeps waiting."""
-    return DecodePool(at_hand.identity.preprocessing, workers=1, batch_size=1, buffers=2, limits=limits)
+    return DecodePool(preprocessing, workers=1, batch_size=1, buffers=2, limits=limits)
 
 
 def default_workers() -> int:

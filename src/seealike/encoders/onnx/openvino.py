@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from seealike.encoders.cache import BlobCache
     from seealike.encoders.models import EncoderRecord
     from seealike.encoders.onnx.file import ModelFile
-    from seealike.types import EncoderIdentity, Float32Array, PixelArray
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
 
 Precision: TypeAlias = Literal["bf16", "f32"]
 
@@ -156,6 +156,11 @@ class OpenVinoMapEncoder:
         self._compile(record.preprocessing.crop_px)
 
     @property
+    def preprocessing(self) -> Preprocessing:
+        """How pictures of the model's own side are prepared."""
+        return self._record.preprocessing
+
+    @property
     def widest_px(self) -> int:
         """See ``places_px``."""
         return places_px(self._record, self._cache)
@@ -183,28 +188,43 @@ class OpenVinoMapEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledRequests:
-    """One batch under way: what computes places, and what computes vectors."""
+class CompiledMaps:
+    """One batch under way: what computes the maps of pictures of two sides."""
 
-    places: InferRequest
-    vectors: InferRequest
+    requests: dict[int, InferRequest]
     batch_size: int
+    pool: Pooling
 
     @classmethod
     def compiled(
         cls, record: EncoderRecord, side_px: int, *, mode: EncoderMode, cache: BlobCache | None
-    ) -> list[CompiledRequests]:
-        """As many as can be under way; places are those of pictures of ``side_px``.
+    ) -> list[CompiledMaps]:
+        """As many as can be under way, for pictures of ``side_px`` and of the model's own side.
 
         Raises:
             EncoderError: the model's file is missing or damaged, or OpenVINO refuses it.
         """
-        vectors = _compiled_or_kept(record, mode=mode, cache=cache, precision=None)
-        places = _compiled_or_kept(record, mode=mode, cache=cache, precision=None, places_px=side_px)
+        models = {
+            side: _compiled_or_kept(record, mode=mode, cache=cache, precision=None, places_px=side)
+            for side in (side_px, record.preprocessing.crop_px)
+        }
+        own = models[record.preprocessing.crop_px]
         return [
-            cls(places.model.create_infer_request(), vectors.model.create_infer_request(), vectors.batch_size)
-            for _ in range(vectors.concurrency)
+            cls(
+                {side: one.model.create_infer_request() for side, one in models.items()},
+                own.batch_size,
+                record.pool,
+            )
+            for _ in range(own.concurrency)
         ]
+
+    def maps(self, pixels: PixelArray) -> Float32Array:
+        """What every place adds to the vectors of at most ``batch_size`` pictures; see ``MapEncoder``.
+
+        Raises:
+            EncoderError: the runtime failed.
+        """
+        return contributions(computed(self.requests[pixels.shape[1]], pixels, self.batch_size), self.pool)
 
 
 def places_px(record: EncoderRecord, cache: BlobCache | None) -> int:

@@ -1,12 +1,14 @@
 """Lists of all items: what the report says of them, what the wishes change, what an update saves.
 
 python -m benchmarks lists                  all rows
-python -m benchmarks.lists large CATALOG    those of a large catalogue alone, which is changed by it
+python -m benchmarks.lists large CATALOG    an update of a large catalogue, which is changed by it
+python -m benchmarks.lists wishes CATALOG   what counts beside similarity, in a large catalogue
 """
 
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -24,12 +26,14 @@ from seealike.demo import run_demo
 from seealike.recommend.mixing.hubness import Hubness
 from seealike.store import SqliteStore, StoreWriter
 from seealike.store.writer import Change
-from seealike.types import Float32Array
+from seealike.types import Float16Array, Float32Array
 
 TITLE = "Lists one can trust"
 K = 10
 NO_CLASS = {"Not sure", "Skip", "Other"}
 CHANGED = 0.01
+SEARCHES, LISTS = 100, 1_000
+SEVERAL, PART = 4, 10_000
 Words = npt.NDArray[np.str_]
 Mask = npt.NDArray[np.bool_]
 
@@ -57,8 +61,13 @@ def rows(data: Path, work: Path) -> list[Row]:
     with seealike.open(shop / ".seealike") as catalog:
         kinds = {item.id: str(item.path).split("/")[-2] for item in catalog.items()}
         found += _wishes("drawn shop", catalog, kinds)
-    path, _ = large.catalog_of(synthetic.make(data, work), work)
-    return [*found, *large_rows(str(path))]
+    vectors = synthetic.make(data, work)
+    path, _ = large.catalog_of(vectors, work)
+    changed = work / "lists-changed.catalog"
+    shutil.rmtree(changed, ignore_errors=True)
+    shutil.copytree(path, changed)
+    rows = [*wish_rows(str(path)), *several_rows(vectors, work), *large_rows(str(changed))]
+    return [*found, *rows]
 
 
 def _wishes(name: str, catalog: seealike.Catalog, kinds: dict[str, str]) -> list[Row]:
@@ -200,26 +209,70 @@ def _change(path: str, count: int) -> tuple[int, int]:
     return 2 * third, 2 * third
 
 
-def _hub_seconds(catalog: seealike.Catalog) -> tuple[float, float, float]:
-    """Of one search with the correction, of the first one, and of one without."""
-    _, vectors = catalog.vectors([item.id for item, _ in zip(catalog.items(), range(300), strict=False)])
-    seconds = []
-    started = time.perf_counter()
-    catalog.search_vectors(vectors[0], K, options=SearchOptions(hub_correction=True))
-    first_s = time.perf_counter() - started
-    for hub_correction in (True, False):
-        options = SearchOptions(hub_correction=hub_correction)
-        times = []
-        for row in vectors:
-            started = time.perf_counter()
-            catalog.search_vectors(row, K, options=options)
-            times.append(time.perf_counter() - started)
-        seconds.append(float(np.median(times)))
-    return seconds[0], first_s, seconds[1]
+def wish_rows(path: str) -> list[Row]:
+    """What counts beside similarity in a large catalogue: processor time of one search, and of many lists."""
+    wishes = {
+        "as it is": SearchOptions(pictures=True),
+        "--hub-correction": SearchOptions(pictures=True, hub_correction=True),
+        "--boost share:0.1": SearchOptions(pictures=True, boost=(("share", 0.1),)),
+        "--recent 0.02": SearchOptions(pictures=True, recent=0.02),
+        "--recent 0.1": SearchOptions(pictures=True, recent=0.1),
+        "--recent 0.5": SearchOptions(pictures=True, recent=0.5),
+    }
+    found: list[Row] = []
+    plain = 0.0, 0.0
+    with seealike.open(path) as catalog:
+        ids = [item.id for item in catalog.items()]
+        asked = ids[:: len(ids) // LISTS]
+        _, vectors = catalog.vectors(asked[:SEARCHES])
+        for wish, options in wishes.items():
+            catalog.search_vectors(vectors[0], K, options=options)
+            times = []
+            for row in vectors:
+                started = time.process_time()
+                catalog.search_vectors(row, K, options=options)
+                times.append(time.process_time() - started)
+            started = time.process_time()
+            catalog.similar_batch(asked, K, options=options)
+            both = float(np.median(times)), (time.process_time() - started) / len(asked)
+            plain = plain if found else both
+            told = (
+                f"{1000 * own:.2f} ms, x {own / first:.2f}" for own, first in zip(both, plain, strict=True)
+            )
+            found.append(Row(f"{len(ids):,} items, {wish}", "a search {}; a list {}".format(*told)))
+    return found
+
+
+def several_rows(vectors: Float16Array, work: Path) -> list[Row]:
+    """One search in several catalogues at once, beside one in a catalogue that holds the same items."""
+    paths = []
+    for number in range(SEVERAL):
+        path = work / f"lists-part-{number}.catalog"
+        if not path.exists():
+            seealike.create(path).close()
+            writer = StoreWriter(str(path / "catalog.sqlite"))
+            rows = range(number * PART, (number + 1) * PART)
+            writer.add([large.item_of(row, np.array(vectors[row]).tobytes()) for row in rows])
+            writer.close()
+        paths.append(str(path))
+    whole, _ = large.catalog_of(vectors[: SEVERAL * PART], work)
+    queries = np.array(vectors[: SEVERAL * PART : 500]).astype(np.float32)
+    times = []
+    with seealike.open(whole) as one, seealike.open_several(paths) as several:
+        for catalog in (one, several):
+            took = []
+            for query in queries:
+                started = time.process_time()
+                catalog.search_vectors(query, K)
+                took.append(time.process_time() - started)
+            times.append(1000 * float(np.median(took)))
+    told = f"{times[1]:.2f} ms, x {times[1] / times[0]:.1f} of one catalogue with an approximate index"
+    return [Row(f"a search in {SEVERAL} catalogues of {PART:,} at once", told)]
 
 
 def main() -> None:
-    for row in large_rows(sys.argv[2]):
+    what = {"large": large_rows, "wishes": wish_rows}[sys.argv[1]]
+    for row in what(sys.argv[2]):
         print(f"| {row.what} | {row.value} | {row.goal} | {row.note} |", flush=True)
 
 

@@ -26,6 +26,7 @@ from tests.counting import commit, made_store, new_item, searcher_of, vector
 from tests.pictures import picture
 
 import seealike
+from seealike.catalog.encoder.at_hand import encoded_unit
 from seealike.catalog.joined import JoinedSearcher, JoinedStore
 from seealike.errors import UsageError
 from seealike.recommend import (
@@ -739,6 +740,9 @@ def test_a_crop_and_a_focus_are_asking_with_that_part_whatever_else_is_wished(
     cropped = replace(cropped, same=(), other=())
     assert shop.search(image, options=cropped) == shop.search(Cropped(image, crop), options=options)
     focused = shop.search(image, options=replace(options, focus=True))
-    seen = focused.asked.like[0].seen
-    shown = image if seen is None else Cropped(image, Crop(*seen))
-    assert focused == shop.search(shown, options=options)
+    looked = shop._session.places.focused(image)
+    assert looked.signature is not None
+    vector = encoded_unit(looked.vector[None])[0]
+    assert focused == shop.recommend(
+        [Example(vector=vector, colour=looked.signature.colour)], options=options
+    )

@@ -93,6 +93,31 @@ def test_what_has_nothing_else_says_why(typed: Call, tmp_path: Path) -> None:
     none = typed("search", "--id", "p0", "-C", tmp_path)
     assert none.out == "nothing similar to p0: no other item is left but of its product; add --pictures\n"
     assert "p1" in typed("search", "--id", "p0", "-C", tmp_path, "--pictures").out
+    product = typed("recommend", "--like-product", "sku", "-C", tmp_path)
+    assert product.out == "nothing similar to sku: no other item is left but of its product\n"
+    every = typed("recommend", "--all", "-C", tmp_path, "--format", "csv")
+    assert every.err == "2 lists are empty: no other item is left but of its product; add --pictures\n"
+    every = typed("recommend", "--all", "--by", "product", "-C", tmp_path, "--format", "csv")
+    assert every.err == "1 list is empty: no other item is left but of its product\n"
+    assert run(["rm", "p1", "-C", str(tmp_path / ".seealike"), "--quiet"]) == 0
+    assert (
+        typed("search", "--id", "p0", "-C", tmp_path).out == "nothing similar to p0: no other item is there\n"
+    )
+
+
+def test_focus_tells_of_every_picture_that_it_looked_at_and_of_nothing_else(typed: Call, shop: Path) -> None:
+    file = str(shop / "013.jpg")
+    done = typed(
+        "recommend", "--like", "p00", "--like-file", file, "--like-product", "sku-1", "--not", "p12",
+        "-C", shop, "--focus",
+    )  # fmt: skip
+    assert [line.rpartition(": ")[0] for line in done.err.splitlines()] == ["p00", file]
+    for kind in (("recommend", "--like-product", "sku-1"), ("search", "--product", "sku-1")):
+        refused = typed(*kind, "-C", shop, "--focus")
+        assert (refused.code, refused.out) == (2, "")
+        assert refused.err == (
+            "seealike: focus looks at pictures: ask with a file or an item, or leave out --focus\n"
+        )
 
 
 def test_lists_in_which_there_is_nothing_are_counted_with_the_reason(typed: Call, shop: Path) -> None:

@@ -21,7 +21,7 @@ from seealike.cli.main import run
 
 TIMEOUT_S = 500
 _FOR_THE_SHELL = re.compile(r"[|&;<>$*?\[\]{}()'\"\\\n]")
-_NUMBER = re.compile(r"\d+(,\d{3})*(\.\d+)?")
+_QUOTED_OR_NUMBER = re.compile(r"""(?P<quoted>(?<!\w)(['"]).*?\2(?!\w))|\d+(,\d{3})*(\.\d+)?""")
 _DOCTEST_OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -121,7 +121,8 @@ def _called(command: str) -> tuple[int, str]:
 def alike(shown: str, printed: str) -> bool:
     """Whether a page's output is what was printed, but for numbers, spacing, and what ``…`` stands for.
 
-    A line of ``…`` alone stands for any lines, and ``…`` inside a line for any text.
+    Numbers in quotes are compared: they repeat what was typed. A line of ``…`` alone stands for any lines,
+    and ``…`` inside a line for any text.
     """
     pattern = ""
     for line in _normalised(shown):
@@ -133,7 +134,10 @@ def alike(shown: str, printed: str) -> bool:
 
 
 def _normalised(text: str) -> list[str]:
-    lines = (" ".join(_NUMBER.sub("#", line).split()) for line in text.strip().splitlines())
+    def without_numbers(line: str) -> str:
+        return _QUOTED_OR_NUMBER.sub(lambda found: found["quoted"] or "#", line)
+
+    lines = (" ".join(without_numbers(line).split()) for line in text.strip().splitlines())
     return [line for line in lines if line]
 
 

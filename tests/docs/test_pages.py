@@ -107,6 +107,11 @@ def test_output_is_compared_but_for_numbers_and_what_dots_stand_for() -> None:
     assert not alike("added 12  skipped 2\nlast", printed)
     assert not alike("added 12\n…", printed)
     assert not alike("", printed)
+    assert not alike("cannot read 'price < 100'", "cannot read 'price < 70'")
+    assert alike(
+        "'price < 70' is 3 of the shop's items, not 'all 4'",
+        "'price < 70' is 5 of the shop's items, not 'all 4'",
+    )
 
 
 def test_a_console_block_is_read_as_commands_and_their_output() -> None:

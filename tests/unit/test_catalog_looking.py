@@ -237,6 +237,29 @@ def test_a_crop_as_an_option_is_that_of_the_query_be_it_a_picture_or_an_item(
     catalog.close()
 
 
+def test_an_example_whose_file_is_another_is_named_and_not_the_hits(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    Image.new("RGB", (96, 72), (3, 250, 9)).save(tmp_path / "p" / "003.png")
+    said = "the file of '003.png', which is asked with, is another one than when it was indexed"
+    hits = catalog.recommend(["003.png"], k=3, options=WHY)
+    hits += catalog.recommend(["005.png"], ["003.png", "004.png"], k=3, options=WHY)
+    assert len(hits) == 6
+    for hit in hits:
+        assert hit.explanation is not None
+        assert hit.explanation.problem == said
+    catalog.close()
+
+
+def test_focus_needs_a_picture_that_is_liked(catalog: seealike.Catalog) -> None:
+    focus = seealike.SearchOptions(focus=True)
+    vector = catalog.vectors(["003.png"])[1][0]
+    for like, dislike in (([Example(vector=vector)], []), ([], ["003.png"])):
+        with pytest.raises(UsageError, match="focus looks at pictures"):
+            catalog.recommend(like, dislike, options=focus)
+    catalog.close()
+
+
 def test_a_question_is_asked_with_what_its_picture_shows(tmp_path: Path) -> None:
     """A drawn thing on a plain ground: the answer is that of the part, and says which part it was."""
     write_pictures(tmp_path / "p", range(6), extension="png")

@@ -188,6 +188,16 @@ def test_pairs_are_proposed_whose_hashes_differ_in_few_signs_and_hardly_any_othe
         assert alike_hashes(hashes[:few])[0].shape == (0,)
 
 
+def test_equal_hashes_are_proposed_with_others_in_every_order() -> None:
+    """Sixty pictures of one hash: twelve orders of three neighbours each are most of the 59 others."""
+    hashes = np.tile(np.random.default_rng(4).integers(-127, 128, size=HASH_BYTES).astype(np.int8), (60, 1))
+    one, other, cosines = alike_hashes(hashes)
+    assert (cosines == 1).all()
+    partners = np.bincount(np.concatenate([one, other]))
+    assert partners.min() > 25  # with the same order each time it is six
+    assert np.array_equal(alike_hashes(hashes)[0], one)
+
+
 def test_the_surest_groups_come_first(copies: Path) -> None:
     with opened(copies) as catalog:
         report = find_duplicates(catalog, DuplicateOptions(min_likeness=0.75))

@@ -11,11 +11,20 @@ from tests.made_models import SIDE_PX, save_model
 from tests.pictures import photograph, write_pictures
 
 import seealike
+from seealike import encoders
 from seealike.cli.main import run
-from seealike.encoders import EncoderMode, identity_of, load_encoder, record_for, shown_in, without_ground
+from seealike.encoders import (
+    EncoderMode,
+    focus,
+    identity_of,
+    load_encoder,
+    record_for,
+    shown_in,
+    without_ground,
+)
 from seealike.encoders.focus import MOST_SHARE, Box, picture_in
 from seealike.encoders.spec import parse_spec
-from seealike.errors import EncoderError, UsageError
+from seealike.errors import EncoderError, EncoderMismatchError, UsageError
 from seealike.images import prepare
 from seealike.testing import check_encoder, sample_pixels
 from seealike.types import Crop, Fit, Float32Array, PixelArray
@@ -179,6 +188,37 @@ def test_a_catalogue_is_focused_from_the_start_or_moved_and_a_copy_of_its_encode
     with seealike.open(plain) as moved:
         assert moved.encoder.name.endswith("?focus=1")
         assert np.array_equal(moved.vectors()[1], expected)
+
+
+@pytest.mark.parametrize("own_model", [False, True], ids=["bundled", "a copy of a model that is gone"])
+def test_a_catalogue_that_focused_as_before_is_refused_until_it_is_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, own_model: bool
+) -> None:
+    photo = str(write_pictures(tmp_path / "photos", range(4))[2])
+    model = save_model(tmp_path / "made.onnx")
+    spec = f"onnx:{model}?size={SIDE_PX}&layer=map" if own_model else "efficientnet-lite0"
+    catalog = ["-C", str(tmp_path / "c")]
+    with monkeypatch.context() as before:
+        before.setattr(focus, "as_focused_now", lambda record: record)
+        before.setattr(encoders, "as_focused_now", lambda record: record)
+        assert run(["index", str(tmp_path / "photos"), "-q", *catalog, "--encoder", spec, "--focus"]) == 0
+    model.unlink()
+    with seealike.open(tmp_path / "c") as old:
+        assert "focus" not in old.encoder.pooling
+        assert len(old.similar("002.jpg", 3)) == 3  # its own vectors are of one space
+        for options in (seealike.SearchOptions(), seealike.SearchOptions(focus=True)):
+            with pytest.raises(EncoderMismatchError, match="seealike reindex"):
+                old.search(photo, options=options)
+    write_pictures(tmp_path / "photos", range(5))
+    capsys.readouterr()
+    assert run(["index", *catalog, "-q"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert run(["reindex", *catalog, "-q", "--encoder", spec, "--focus"]) == 0
+    assert run(["index", *catalog, "-q"]) == 0
+    with seealike.open(tmp_path / "c") as moved:
+        assert moved.encoder.pooling == "avg-focus2"
+        assert moved.search(photo, 1)[0].id == "002.jpg"
+        assert len(moved) == 5
 
 
 def test_what_cannot_focus_says_so_and_another_value_is_refused(tmp_path: Path) -> None:

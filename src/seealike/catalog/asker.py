@@ -20,7 +20,7 @@ from seealike.catalog.encoder.texts import check_texts
 from seealike.catalog.hits import Hits, Thumbnail, asked_with
 from seealike.catalog.items import listed, listed_examples, listed_ids, listed_images
 from seealike.catalog.joined import JoinedSession, JoinedStore
-from seealike.catalog.looking import check_no_look, explained, looked_at
+from seealike.catalog.looking import ExamplePicture, check_no_look, explained, looked_at
 from seealike.catalog.session import Session, scale_of
 from seealike.errors import UsageError, check_count
 from seealike.recommend import (
@@ -279,25 +279,32 @@ class Asker:
         encoded, sizes = self._encoded(wanted)
         query = Query(encoded, k, told, scale)
         found = hits(store, searcher, query)
-        about = asked_with(wanted, options, sizes)
+        among = 0 if all(found) else store.state().count
+        about = asked_with(wanted, options, sizes, among)
         if options.explain:
-            look, files_of = self._session.places.of, partial(self._files_of, group_by=options.group_by)
+            look = self._session.places.of
+            pictures_of = partial(self._pictures_of, group_by=options.group_by)
             asked = [_with_words(one, words) for one, words in zip(wanted, encoded, strict=True)]
             pairs = zip(asked, found, strict=True)
-            found = [explained(one, options, look, files_of, listed) for one, listed in pairs]
+            found = [explained(one, options, look, pictures_of, listed) for one, listed in pairs]
         thumbnail = _weakly(self)
         return [Hits(one, asked, thumbnail) for one, asked in zip(found, about, strict=True)]
 
-    def _files_of(self, example: Example, group_by: str) -> Sequence[ImageInput]:
+    def _pictures_of(self, example: Example, group_by: str) -> Sequence[ExamplePicture]:
         """The pictures that an example is of."""
         if example.image is not None:
-            return [example.image]
-        if example.id is not None:
-            return [self._path_of(example.id)]
+            return [ExamplePicture(example.image)]
         store, searcher = self._session.reading()
-        products = searcher.answered(lambda view: searcher.products(view, group_by))
-        items = store.items_of(products.keys_of(str(example.product)).tolist())
-        return [self._path_of(item.id) for item in items.values()]
+        if example.id is not None:
+            keys = [store.known_item(example.id).key]
+        else:
+            products = searcher.answered(lambda view: searcher.products(view, group_by))
+            keys = products.keys_of(str(example.product)).tolist()
+        items, (found, vectors) = store.items_of(keys), store.vectors_of(keys)
+        ids = [items[key].id for key in found.tolist()]
+        return [
+            ExamplePicture(self._path_of(name), name, row) for name, row in zip(ids, vectors, strict=True)
+        ]
 
     def _path_of(self, item_id: str) -> str:
         store, searcher = self._session.reading()

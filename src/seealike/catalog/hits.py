@@ -51,11 +51,15 @@ class AskedWith:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What hits are the answer to: what they are to be like, and what they are to be unlike."""
+    """What hits are the answer to: what they are to be like, and what they are to be unlike.
+
+    ``among`` is how many items the catalogue had, where there are no hits.
+    """
 
     like: tuple[AskedWith, ...] = ()
     dislike: tuple[AskedWith, ...] = ()
     options: SearchOptions = SearchOptions()
+    among: int = 0
 
     @property
     def images(self) -> tuple[str | bytes | None, ...]:
@@ -65,20 +69,19 @@ class Asked:
     @property
     def why_empty(self) -> str:
         """Why there are no hits, where there are none: what nothing keeps, and what finds more."""
-        named = any(one.id is not None or one.product is not None for one in (*self.like, *self.dislike))
+        examples = (*self.like, *self.dislike)
+        ids = {one.id for one in examples if one.id is not None}
+        products = any(one.product is not None for one in examples)
         wishes = self._wishes()
-        if not wishes and named:
-            rest = (
-                ("is there", "")
-                if self.options.pictures
-                else ("is left but of its product", "add --pictures")
-            )
-            wishes = [rest]
+        if not wishes and (ids or products):
+            hidden = not self.options.pictures and (products or self.among > len(ids))
+            remedy = "add --pictures" if hidden and not products else ""
+            wishes = [("is left but of its product" if hidden else "is there", remedy)]
         if not wishes:
             return ""
         kept = " and ".join(kept for kept, _ in wishes)
         remedy = wishes[0][1] if len(wishes) == 1 else "leave one of these out to see which finds nothing"
-        return "; ".join(filter(None, (f"no {'other ' * named}item {kept}", remedy)))
+        return "; ".join(filter(None, (f"no {'other ' * bool(ids or products)}item {kept}", remedy)))
 
     def _wishes(self) -> list[tuple[str, str]]:
         """What an item has to do to be a hit, and what to try where none does it."""
@@ -186,9 +189,9 @@ class Hits(list[Hit]):
 
 
 def asked_with(
-    wanted: Sequence[Examples], options: SearchOptions, sizes: Iterable[tuple[int, int]]
+    wanted: Sequence[Examples], options: SearchOptions, sizes: Iterable[tuple[int, int]], among: int = 0
 ) -> list[Asked]:
-    """What is kept of the questions that were asked at once. Nothing is, of a vector.
+    """What is kept of the questions that were asked at once, of ``among`` items. Nothing is, of a vector.
 
     ``sizes`` are the width and height of each picture, in order.
     """
@@ -211,7 +214,7 @@ def asked_with(
 
     alone = replace(options, color=1.0) if options.palette is not None else options
     return [
-        Asked(shown(one.like), shown(one.dislike), options if one.like or one.dislike else alone)
+        Asked(shown(one.like), shown(one.dislike), options if one.like or one.dislike else alone, among)
         for one in wanted
     ]
 

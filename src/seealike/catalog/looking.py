@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,14 @@ Look = Callable[[ImageInput], SeenPlaces]
 Rows = npt.NDArray[np.floating]
 
 
+class ExamplePicture(NamedTuple):
+    """A picture that is asked with; ``id`` and the stored ``vector`` are those of an item, shape (d,)."""
+
+    image: ImageInput
+    id: str | None = None
+    vector: Rows | None = None
+
+
 def check_no_look(options: SearchOptions) -> None:
     """Refuse wishes about a picture where there is none to look at.
 
@@ -56,7 +65,7 @@ def looked_at(
     An item is then looked at in its own file, of which ``path_of`` knows the path.
 
     Raises:
-        UsageError: there is not one picture that a crop is of.
+        UsageError: there is not one picture that a crop is of, or none to focus on.
         PictureError, EncoderError: it cannot be looked at.
     """
     if options.crop is None and not options.focus:
@@ -64,6 +73,8 @@ def looked_at(
     pictures = [example for example in one.like if example.image is not None or example.id is not None]
     if options.crop is not None and len(pictures) != 1:
         raise UsageError("a crop goes with one picture; from Python, Cropped(image, crop) is one of several")
+    if not pictures:
+        raise UsageError("focus looks at pictures: ask with a file or an item, or leave out --focus")
     return replace(one, like=tuple(_part(example, options.crop, places, path_of) for example in one.like))
 
 
@@ -80,16 +91,16 @@ def explained(
     one: Examples,
     options: SearchOptions,
     look: Look,
-    files_of: Callable[[Example], Sequence[ImageInput]],
+    pictures_of: Callable[[Example], Sequence[ExamplePicture]],
     hits: Sequence[Hit],
 ) -> list[Hit]:
-    """Hits with the reasons for their scores. A hit whose file is gone says so.
+    """Hits with the reasons for their scores. A hit says so whose file, or that of an example, has changed.
 
     Args:
         one: what was asked with; words have become vectors.
         options: how.
         look: tells the places of a picture.
-        files_of: gives the pictures of an example that is no vector.
+        pictures_of: gives those of an example that is no vector.
         hits: the answer.
 
     Raises:
@@ -102,32 +113,51 @@ def explained(
         raise UsageError("examples that take turns have no score together: leave out --combine or --explain")
     if not hits:
         return []
-    query, counts = _question(one, look, files_of)
+    query, counts, changed = _question(one, look, pictures_of)
     weight = 1.0 - options.colour_share
-    return [replace(hit, explanation=_explanation(hit, query, look, weight, counts)) for hit in hits]
+
+    def explanation_of(hit: Hit) -> Explanation:
+        why = _explanation(hit, query, look, weight, counts)
+        return replace(why, problem=changed) if changed and why.problem == _CHANGED else why
+
+    return [replace(hit, explanation=explanation_of(hit)) for hit in hits]
 
 
 def _question(
-    one: Examples, look: Look, files_of: Callable[[Example], Sequence[ImageInput]]
-) -> tuple[SeenPlaces, tuple[int, ...]]:
-    """The places of a question, and unless it is one picture, how many are of each example.
+    one: Examples, look: Look, pictures_of: Callable[[Example], Sequence[ExamplePicture]]
+) -> tuple[SeenPlaces, tuple[int, ...], str]:
+    """The places of a question; unless it is one picture, how many are of each example; and what has changed.
 
     Those of several add up to the query's direction, which is a sum over examples as ``taste`` has it.
     """
     seen: list[SeenPlaces] = []
     rows: list[Rows] = []
+    changed = ""
     for examples, sign in ((one.like, 1.0), (one.dislike, -DISLIKE_WEIGHT)):
         for example in examples:
-            looked = [] if example.vector is not None else [look(file) for file in files_of(example)]
+            pictures = [] if example.vector is not None else pictures_of(example)
+            looked = [look(picture.image) for picture in pictures]
+            changed = next(filter(None, [changed, *map(_changed, pictures, looked)]), "")
             own = [example.vector[np.newaxis]] if example.vector is not None else []
             own += [places.maps.reshape(-1, places.maps.shape[2]) for places in looked]
             direction = _directed([_directed([part]) for part in own])
             rows.append(direction * (sign * example.weight / len(examples)))
             seen += looked
     if len(rows) == len(seen) == 1:
-        return seen[0], ()
+        return seen[0], (), changed
     together = np.concatenate(rows)[np.newaxis].astype(np.float32)
-    return SeenPlaces(together, (0.0, 0.0, 1.0, 1.0)), tuple(map(len, rows))
+    return SeenPlaces(together, (0.0, 0.0, 1.0, 1.0)), tuple(map(len, rows)), changed
+
+
+def _changed(picture: ExamplePicture, seen: SeenPlaces) -> str:
+    """What is to be said of an item whose file gives another vector than it has; empty: nothing."""
+    if picture.vector is None:
+        return ""
+    added, stored = seen.maps.sum(axis=(0, 1), dtype=np.float64), picture.vector.astype(np.float64)
+    lengths = float(np.linalg.norm(added) * np.linalg.norm(stored))
+    if lengths == 0 or float(added @ stored) / lengths >= 1 - _SAME:
+        return ""
+    return f"the file of {picture.id!r}, which is asked with, is another one than when it was indexed"
 
 
 def _directed(parts: Sequence[Rows]) -> Rows:

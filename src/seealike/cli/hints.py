@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
-from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions
+from seealike.catalog import AskedWith, Catalog, Catalogs, Hits, SearchOptions
 from seealike.cli.printing.text import echo, one_line
 from seealike.errors import CatalogError, PictureError, UnknownItemError
 from seealike.types import Area, SkipReason
@@ -60,22 +60,28 @@ def check_files(catalog: Catalog | Catalogs, names: Sequence[str], option: str) 
 
 
 def say_what_was_seen(names: Sequence[str], answers: Sequence[Hits], *, quiet: bool) -> None:
-    """Say which part of each query's picture ``--focus`` looked at."""
+    """Say which part of each picture that is liked ``--focus`` looked at."""
     for name, hits in zip(names, answers, strict=True):
-        if hits.asked.options.focus and not quiet:
-            seen = seen_of(hits)
-            crop = "" if seen is None else ",".join(f"{share:.3f}" for share in seen)
+        for one in _pictured(hits) if hits.asked.options.focus and not quiet else ():
+            crop = "" if one.seen is None else ",".join(f"{share:.3f}" for share in one.seen)
             said = (
                 f"looked at --crop {crop}"
                 if crop
                 else "nothing stands out from its ground; looked at the whole"
             )
-            echo(f"{one_line(name)}: {said}", err=True)
+            own = one.id or (one.image if isinstance(one.image, str) else name)
+            echo(f"{one_line(own)}: {said}", err=True)
 
 
 def seen_of(hits: Hits) -> Area | None:
-    """The part of a query's picture that counted, None where that was all."""
-    return next((one.seen for one in hits.asked.like), None)
+    """The part that counted of the one picture that is liked, None where that was all, or there are more."""
+    seen = [one.seen for one in _pictured(hits)]
+    return seen[0] if len(seen) == 1 else None
+
+
+def _pictured(hits: Hits) -> list[AskedWith]:
+    """The liked examples of which a part can be looked at: files and items."""
+    return [one for one in hits.asked.like if one.id is not None or one.is_picture]
 
 
 def check_not_empty(catalog: Catalog | Catalogs) -> None:

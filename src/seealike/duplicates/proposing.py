@@ -17,9 +17,7 @@ from seealike.types import Float32Array, Int64Array
 
 _LOWEST = 12  # frequencies each way, whose signs are the bits
 _ORDERS, _NEXT = 12, 3  # of bits, and pictures further on in each that are looked at
-_MOST = (
-    0.16  # of the bits that differ: in a JPEG of the worst quality half as many do, in other pictures half
-)
+_MOST = 0.16  # of the bits that differ: in a JPEG of the worst quality half of that do, in others half of all
 _SEED = 0
 
 
@@ -36,7 +34,7 @@ def alike_hashes(hashes: Int8Array) -> tuple[Int64Array, Int64Array, Float32Arra
     found = []
     for _ in range(_ORDERS):
         packed = np.packbits(bits[:, rng.permutation(bits.shape[1])], axis=1)
-        order = np.lexsort(packed.T[::-1])
+        order = np.lexsort((rng.permutation(len(rows)), *packed.T[::-1]))  # equal ones in another order each
         for further in range(1, _NEXT + 1):
             one, other = order[:-further], order[further:]
             differing = np.bitwise_count(packed[one] ^ packed[other]).sum(axis=1, dtype=np.int64)

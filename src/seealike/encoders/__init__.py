@@ -23,7 +23,14 @@ from seealike.encoders.card import (
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
 from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
-from seealike.encoders.focus import FocusedEncoder, focused_maps, focused_record, shown_in, without_ground
+from seealike.encoders.focus import (
+    FocusedEncoder,
+    as_focused_now,
+    focused_maps,
+    focused_record,
+    shown_in,
+    without_ground,
+)
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
@@ -146,7 +153,7 @@ def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | N
 
         return open_clip_record(spec, cache_dir)
     if spec.scheme == KEPT:
-        return kept_record(spec, cache_dir)
+        return as_focused_now(kept_record(spec, cache_dir))
     known = find_record(spec.scheme)
     if known is None or spec == EncoderSpec(spec.scheme):
         return known

@@ -32,6 +32,7 @@ _NEAREST = 5  # places of the ground that a place is compared with
 _TAKEN = 0.5  # of what lies in the direction of the ground
 _STEPS = 30  # of the power iteration: the map is small, and only its sign and shape matter
 _LEAST = 1e-6
+_REVISION = 2  # counted up when the vectors of focused encoders change, which makes another space of them
 
 
 class Box(NamedTuple):
@@ -160,7 +161,14 @@ def focused_record(record: EncoderRecord, cache: BlobCache) -> EncoderRecord:
     """
     side = places_px(record, cache)
     whole = replace(record.preprocessing, resize_px=side, crop_px=side, fit=Fit.PAD)
-    return replace(record, name=f"{record.name}?focus=1", preprocessing=whole, focus=record.preprocessing)
+    focused = replace(record, preprocessing=whole, focus=record.preprocessing)
+    return as_focused_now(replace(focused, name=f"{record.name}?focus=1"))
+
+
+def as_focused_now(record: EncoderRecord) -> EncoderRecord:
+    """The record of an encoder, which may have been written by another version, as it focuses now."""
+    pooling = record.pooling.partition("-focus")[0]
+    return record if record.focus is None else replace(record, pooling=f"{pooling}-focus{_REVISION}")
 
 
 class FocusedEncoder(SlotEncoder[CompiledMaps]):

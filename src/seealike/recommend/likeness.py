@@ -15,16 +15,12 @@ from seealike.errors import UsageError
 from seealike.indexes import exact_scores
 from seealike.recommend.query import Examples, SearchOptions
 from seealike.recommend.ranking import Ranked, Scores, converted
-from seealike.recommend.scale import Calibration
+from seealike.recommend.scale import NEVER, Calibration
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.view import VectorReader, View
 from seealike.types import Float32Array, Int64Array, Metric, Relation
 
-FIRST_LISTED, LISTED = (
-    128,
-    1024,
-)  # items that are alike enough: as many are found before the others are looked at
-_NEVER = 2.0  # more than any cosine
+FIRST_LISTED, LISTED = 128, 1024  # items alike enough: as many are found before the others are looked at
 
 
 def with_least_score(
@@ -45,7 +41,7 @@ def with_least_score(
         raise UsageError("--at-least is for what a hit is to a picture: name one, or leave it out")
     if options.colour_share or not all(map(_is_one_picture, wanted)):
         return replace(options, at_least=least)
-    score = _NEVER if least > 1 else float(converted(np.array([least], np.float32), options.metric)[0])
+    score = NEVER if least > 1 else float(converted(np.array([least], np.float32), options.metric)[0])
     if options.min_score is not None:
         score = max(score, options.min_score)
     return replace(options, at_least=None, min_score=score)
@@ -68,7 +64,7 @@ def _learnt(relation: Relation, scale: Calibration | None) -> float:
             "`seealike calibrate` says what that takes"
         )
     least = scale.least_score(relation)
-    return _NEVER if least is None else least
+    return NEVER if least is None else least
 
 
 def likeness(

@@ -26,7 +26,7 @@ STALE_SHARE = 0.2  # of the items it was learnt from: after as many changes, lea
 _NEAREST = 1e-6  # to -1 and 1: scores have six decimals
 _FORMAT = 1  # of what is kept: another one is learnt anew
 _FLAT = 700.0  # e to this is nearly more than a float holds
-_NEVER = 2.0  # more than any score
+NEVER = 2.0  # more than any score
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +168,8 @@ class Calibration:
         """
         steps: list[tuple[float, Curve, list[Beta]]] = []  # from the strongest on, each with all before it
         for curve in self.curves:
-            least, _, betas = steps[-1] if steps else (_NEVER, None, [])
-            own = _NEVER if curve.least_score is None else curve.least_score
+            least, _, betas = steps[-1] if steps else (NEVER, None, [])
+            own = NEVER if curve.least_score is None else curve.least_score
             steps.append((min(least, own), curve, [*betas, curve.beta]))
         everything = Relation.UNRELATED in self.relations
         return [_said(score, steps, everything=everything) for score in scores]

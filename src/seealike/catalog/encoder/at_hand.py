@@ -114,6 +114,7 @@ class EncoderAtHand:
 
         Raises:
             UnknownNameError, MissingExtraError, EncoderError: it is nowhere; the message says why.
+            EncoderMismatchError: this version of seealike pools or focuses in another way.
         """
         problems: list[SeealikeError] = []
         for place in self._places():
@@ -144,11 +145,14 @@ class EncoderAtHand:
             raise EncoderError(f"{exc}; {remedy}") from exc
         if encoder is None or encoder.identity == self.identity:
             return encoder
-        now = described(encoder.identity)
+        found = encoder.identity
         encoder.close()
+        then, now = described(self.identity), described(found)
+        if replace(found, pooling=self.identity.pooling) == self.identity:  # another version of seealike
+            raise EncoderMismatchError(self._directory, then, now)
         raise EncoderError(
             f"{place.file or place} is no longer what {self._directory} was made "
-            f"with ({described(self.identity)}, now {now}); {remedy}"
+            f"with ({then}, now {now}); {remedy}"
         )
 
     def _places(self) -> list[EncoderSpec]:

@@ -241,7 +241,8 @@ def _lists(
             wishes = " and ".join(f"--{name.replace('_', '-')}" for name in lists.always_whole)
             echo(f"lists with {wishes} are made anew every time: they cannot be brought up to date", err=True)
     if not quiet and written.empty:
-        why = Asked((AskedWith(id=what.kind),), options=what.options).why_empty
+        each = AskedWith(product=what.kind) if what.by_product else AskedWith(id=what.kind)
+        why = Asked((each,), options=what.options, among=len(catalog)).why_empty
         echo(f"{counted(written.empty, 'list is', 'lists are')} empty: {why}", err=True)
     if report and reported:
         write_report(reported.report(), report, catalog, of=what.kind, quiet=quiet)

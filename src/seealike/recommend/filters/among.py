@@ -46,7 +46,7 @@ class Among:
         """
         for name, asked in (("same", options.same), ("other", options.other)):
             if asked and not len(liked):
-                hint = "name one of the catalogue by its id, or the value itself by where"
+                hint = "name one of the catalogue by its id, or the value itself by --where"
                 raise UsageError(f"{name} {asked[0]!r} compares with an item, and none is liked; {hint}")
         places = np.searchsorted(columns.keys, liked)
 

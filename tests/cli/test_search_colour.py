@@ -98,6 +98,8 @@ def test_recommend_takes_colours_alone_as_search_does(
     hits = json.loads(capsys.readouterr().out)["results"][0]["hits"]
     assert [hit["id"] for hit in hits] == ids
     assert [hit["colour"] for hit in hits] == [hit["score"] for hit in hits]
+    assert run([*command, "--not", "disc-red.png"]) == 2
+    assert "name at least one liked item; only a palette alone needs none" in capsys.readouterr().err
     assert run([*command, "--all"]) == 0  # the list of every item, in these colours
     assert run(["recommend", "-C", str(catalog)]) == 2
 

@@ -557,6 +557,23 @@ def test_what_a_hit_is_goes_by_the_liked_picture_that_is_most_like_it(scaled: se
                 assert scaled.recommend(like, dislike, 100, options=told).ids == enough
 
 
+def test_what_a_hit_is_goes_by_its_best_turn_also_for_vectors_that_need_no_rounding(
+    scaled: seealike.Catalog,
+) -> None:
+    scale = scaled.calibration
+    assert scale is not None
+    vectors = np.eye(4, scaled.encoder.dimension, dtype=np.float32)
+    every = seealike.SearchOptions(pictures=True, combine=seealike.Combine.EACH)
+    hits = scaled.recommend([seealike.Example(vector=vector) for vector in vectors], k=40, options=every)
+    each = [
+        dict(zip(one.ids, one.scores, strict=True))
+        for one in scaled.search_vectors(vectors, 100, options=seealike.SearchOptions(pictures=True))
+    ]
+    best = [max(one[hit.id] for one in each) for hit in hits]
+    assert best != hits.scores  # an item comes where it comes first, which need not be the closer one
+    assert [(hit.relation, hit.probability) for hit in hits] == scale.said_of(best)
+
+
 def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> None:
     told = seealike.SearchOptions(pictures=True, at_least="same-product")  # type: ignore[arg-type]
     for one in scaled.recommend_all(5, options=told):
@@ -597,6 +614,8 @@ def test_at_least_is_refused_where_nothing_tells_it(shop: seealike.Catalog) -> N
         seealike.SearchOptions(at_least=Relation.UNRELATED)
     with pytest.raises(UnknownNameError, match="unknown relation 'alike'"):
         seealike.SearchOptions(at_least="alike")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="at_least must be a number from -1 to 1, not 85"):
+        seealike.SearchOptions(at_least=85)
 
 
 def test_words_are_on_another_scale(scaled: seealike.Catalog) -> None:

@@ -193,7 +193,7 @@ def _likeness(view: View, searcher: Searcher, target: Target, found: Candidates,
     if query.scale is None or not len(target.pictures):
         return np.empty(0)
     is_cosine = options.metric is Metric.COSINE and not options.colour_share
-    if is_cosine and np.array_equal(target.vectors, target.pictures):  # of one picture
+    if is_cosine and len(target.pictures) == 1 and np.array_equal(target.vectors, target.pictures):
         return found.scores
     return likeness(view, searcher, target.pictures, found.keys)
 

@@ -116,7 +116,7 @@ class SearchOptions:
         if isinstance(self.at_least, str):
             object.__setattr__(self, "at_least", known_member(Relation, self.at_least, "relation"))
         elif self.at_least is not None:
-            check_number(self.at_least, "at_least")
+            check_between(self.at_least, "at_least", -1, 1)
         if self.at_least is Relation.UNRELATED:
             raise UsageError("whatever there is, is at least unrelated; name similar or more")
 

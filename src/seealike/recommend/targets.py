@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from seealike.errors import UsageError
 from seealike.recommend.columns import Columns
 from seealike.recommend.filters import Among
 from seealike.recommend.mixing.colour import colours_wanted
@@ -123,6 +124,10 @@ def _compared(one: Examples, named: _Named, options: SearchOptions) -> tuple[Flo
         return np.zeros((1, named.dimension), np.float32), (1.0,)
     if len(one.like) == 1 and not one.dislike:
         return named.stored(one.like[0])[np.newaxis], (1.0,)
+    if options.palette is not None and not one.like:
+        raise UsageError(
+            "beside what is not liked, name at least one liked item; only a palette alone needs none"
+        )
     liked, disliked = named.rows(one.like), named.rows(one.dislike)
     weights = [example.weight for example in one.like]
     disliked_weights = [example.weight for example in one.dislike]

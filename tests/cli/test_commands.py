@@ -123,6 +123,8 @@ def test_several_catalogues_answer_together_and_hits_say_which(
     lines = typed("recommend", "--like", "1.png", *both, "--format", "csv").out.splitlines()
     assert lines[0] == "query,rank,id,score,path,catalog"
     assert typed("search", "--id", "nothing", *both).code == 1
+    typed("recommend", "--all", *both, "--gallery", tmp_path / "lists.html")
+    assert " of 15 items, in order of the catalogues, then of ids." in (tmp_path / "lists.html").read_text()
     wishes = ("--diversity", "0.5", "--dedup", "--color", "0.3", "--recent", "0.1", "--hub-correction")
     explained = typed(
         "search",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tests.pictures import picture
+from tests.pictures import picture, write_pictures
 
 import seealike
-from seealike import Catalog, Catalogs, Combine, Example, Hits, SearchOptions
+from seealike import Catalog, Catalogs, Combine, Example, Hits, NewPicture, SearchOptions
+from seealike.catalog import ann
 from seealike.errors import EncoderMismatchError, UnknownItemError, UsageError
+from seealike.recommend import Beta, Calibration, Curve
 from seealike.testing import FakeEncoder
+from seealike.types import Relation
 
 WINTER = [(f"winter/{number}", number, f"sku {number // 2}") for number in range(10)]
 SUMMER = [(f"summer/{number}", number, f"sku {number // 3}") for number in range(10, 24)]
@@ -128,6 +134,80 @@ def test_what_comes_and_goes_in_any_of_them_is_seen(shops: tuple[Catalogs, Catal
     are_equal()
 
 
+def test_a_search_sees_what_was_changed_through_any_of_them_while_another_loads_something_else(
+    shops: tuple[Catalogs, Catalog],
+) -> None:
+    both, _ = shops
+    both.search(picture(50))
+    _, searcher = both._session.reading()
+    found: list[str] = []
+    for number in (0, 1):
+        both.catalogs[number].add(f"new {number}", picture(70 + number))
+        asking = threading.Thread(target=lambda n=number: found.extend(both.search(picture(70 + n), 1).ids))
+        with searcher._refreshing:  # as a thread has it that loads an older generation
+            asking.start()
+            asking.join(0.3)
+        asking.join(60)
+    assert found == ["new 0", "new 1"]
+
+
+def test_a_new_approximate_index_of_any_of_them_is_taken_up(
+    shops: tuple[Catalogs, Catalog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, whole = shops
+    expected = bare(both.search(picture(50)))
+    monkeypatch.setattr(ann, "THRESHOLD", 13)  # the second one has more
+    both.catalogs[1]._session.renew_ann(lambda *_: None, look_closely=True)
+    _, searcher = both._session.reading()
+    assert [part.ann is not None for part in searcher.view().parts] == [False, True]
+    assert searcher.view() is searcher.view()
+    assert bare(both.search(picture(50))) == expected == bare(whole.search(picture(50)))
+
+
+def test_nothing_is_held_of_catalogues_that_are_closed(shops: tuple[Catalogs, Catalog]) -> None:
+    both, _ = shops
+    both.search(picture(50))
+    _, searcher = both._session.reading()
+    assert len(searcher.view()) == 26
+    both.close()
+    assert searcher._view is None
+    with pytest.raises(UsageError, match="closed"):
+        both.search(picture(50))
+
+
+def test_a_product_of_items_with_equal_ids_is_explained(tmp_path: Path) -> None:
+    write_pictures(tmp_path, range(3), extension="png")
+    parts = [seealike.create(tmp_path / name, encoder=FakeEncoder()) for name in ("one", "other")]
+    for number, catalog in enumerate(parts):
+        catalog.add("front", tmp_path / f"{number:03}.png", group="coat")
+    parts[0].add("hat", tmp_path / "002.png")
+    with Catalogs(parts) as both:
+        (hat,) = both.recommend([Example(product="coat")], options=SearchOptions(explain=True))
+    assert hat.explanation is not None
+    assert not hat.explanation.problem
+    assert abs(hat.explanation.rest + sum(hat.explanation.examples) - hat.score) < 1e-5
+
+
+def test_what_the_second_one_knows_counts_like_what_the_first_one_knows(
+    shops: tuple[Catalogs, Catalog],
+) -> None:
+    both, _ = shops
+    for wrong in ("winter/33", "summer/117"):
+        with pytest.raises(UnknownItemError, match="did you mean") as caught:
+            both.similar(wrong)
+        assert {name.split("/")[0] for name in caught.value.alike} >= {wrong.split("/")[0]}
+    hits = both.search(picture(50))
+    assert hits.columns()["catalog"] == [hit.catalog for hit in hits]
+    assert "catalog" not in both.catalogs[0].search(picture(50)).columns()
+    curve = Curve(
+        Relation.SIMILAR, Beta(5.0, 5.0, 0.0), 0.0, "kind", 9, 4, 5, 5, "item", 0.5, 0.0, 0.0, 0.0, ()
+    )
+    both.catalogs[1].keep_calibration(Calibration((curve,), 10, 0.5, "2026-11-28", 9))
+    assert both.search(picture(50))[0].relation is not None
+    assert both.info().calibration == both.catalogs[1].calibration
+    assert both.info().changed_since == both.catalogs[1].info().changed_since
+
+
 def test_recent_is_told_within_each_catalogue(shops: tuple[Catalogs, Catalog]) -> None:
     both, _ = shops
     recent = both.similar("winter/3", 30, options=SearchOptions(recent=1.0, pictures=True))
@@ -162,6 +242,30 @@ def test_the_lists_of_all_items_are_those_of_one_catalogue(shops: tuple[Catalogs
         UsageError, match="two of the catalogues have an item 'coat'; make the lists of one alone"
     ):
         list(both.recommend_all(5))
+
+
+def test_lists_are_made_anew_where_a_catalogue_was_put_back_and_given_other_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its keys are given a second time; those of the other catalogue, all greater, are what they were."""
+    monkeypatch.setattr("seealike.recommend.view._NEWEST", 4)
+    encoder = FakeEncoder(dimension=16)
+
+    def add(name: str, numbers: dict[str, int]) -> None:
+        with seealike.open(tmp_path / name, encoder=encoder) as catalog:
+            catalog.add_many(NewPicture(one, np.asarray(picture(number))) for one, number in numbers.items())
+
+    for name in ("first", "second"):
+        seealike.create(tmp_path / name, encoder=encoder).close()
+    add("first", {f"first/{number}": number for number in range(8)})
+    add("second", {f"second/{number}": 20 + number // 2 for number in range(12)})
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    for numbers in ((60, 61), (62, 63)):
+        shutil.copytree(tmp_path / "copy", tmp_path / "first", dirs_exist_ok=True)
+        add("first", {"new 1": numbers[0], "new 2": numbers[1]})
+        paths = [tmp_path / "first", tmp_path / "second"]
+        with Catalogs([seealike.open(path, encoder=encoder) for path in paths]) as both:
+            assert list(both.updated_lists(3).lists) == list(both.recommend_all(3))
 
 
 def test_another_encoder_is_refused_in_one_line_that_names_both(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from seealike.recommend.filters import parse
 from seealike.recommend.mixing import hubness
 from seealike.recommend.mixing.hubness import Hubness, numbers_of
 from seealike.recommend.mixing.weighing import standings
+from seealike.recommend.view import KEY_BITS
 from seealike.store import FileSystem, NewItem, SqliteStore
 from seealike.testing import FakeEncoder
 from seealike.types import Float16Array, Hit, Int64Array, MetadataValue, unwatched
@@ -183,6 +184,17 @@ def test_keys_that_were_given_twice_are_measured_again() -> None:
     keeper, keys = _Kept(), np.arange(1, 101)
     hubness.hubness_of(keys, _Vectors({key: key for key in range(1, 101)}), keeper)
     other = _Vectors({key: key if key < 90 else 5000 + key for key in range(1, 101)})
+    found = hubness.hubness_of(keys, other, keeper)
+    assert found.numbers.tolist() == hubness.hubness_of(keys, other, None).numbers.tolist()
+    assert keeper.writes == 2
+
+
+@pytest.mark.usefixtures("_few_are_kept")
+def test_keys_that_were_given_twice_are_measured_again_in_each_of_several_catalogues() -> None:
+    keeper, keys = _Kept(), np.concatenate([np.arange(1, 101), (1 << KEY_BITS) + np.arange(1, 301)])
+    as_before = {key: key % 1000 for key in keys.tolist()}
+    hubness.hubness_of(keys, _Vectors(as_before), keeper)
+    other = _Vectors({key: 5000 if key == 100 else number for key, number in as_before.items()})
     found = hubness.hubness_of(keys, other, keeper)
     assert found.numbers.tolist() == hubness.hubness_of(keys, other, None).numbers.tolist()
     assert keeper.writes == 2

@@ -26,6 +26,7 @@ from seealike.errors import UsageError, check_count
 from seealike.recommend import (
     Example,
     Examples,
+    ItemRow,
     Query,
     ReportedLists,
     Searcher,
@@ -171,6 +172,8 @@ class Asker:
     ) -> Iterator[SimilarList]:
         """The ``k`` most similar items of every item, in id order, in bounded memory.
 
+        Of several catalogues in the order of the catalogues, then of ids.
+
         ``by_product``: the most similar products of every product, in the order of their names.
         """
         store, searcher, options = self._listing(k, options, by_product=by_product)
@@ -301,17 +304,15 @@ class Asker:
             products = searcher.answered(lambda view: searcher.products(view, group_by))
             keys = products.keys_of(str(example.product)).tolist()
         items, (found, vectors) = store.items_of(keys), store.vectors_of(keys)
-        ids = [items[key].id for key in found.tolist()]
+        rows = [items[key] for key in found.tolist()]
         return [
-            ExamplePicture(self._path_of(name), name, row) for name, row in zip(ids, vectors, strict=True)
+            ExamplePicture(_file_of(item, searcher), item.id, row)
+            for item, row in zip(rows, vectors, strict=True)
         ]
 
     def _path_of(self, item_id: str) -> str:
         store, searcher = self._session.reading()
-        path = searcher.path_of()(store.known_item(item_id))
-        if path is None:
-            raise UsageError(f"the item {item_id} has no file that could be looked at")
-        return path
+        return _file_of(store.known_item(item_id), searcher)
 
     def _encoded(self, wanted: Sequence[Examples]) -> tuple[list[Examples], list[tuple[int, int]]]:
         """Pictures and words as vectors, each kind of all the lists at once; and the pictures' sizes."""
@@ -336,6 +337,13 @@ class Asker:
 
         lists = [Examples(tuple(map(encoded, one.like)), tuple(map(encoded, one.dislike))) for one in wanted]
         return lists, [(seen.width_px, seen.height_px) for seen in pictured]
+
+
+def _file_of(item: ItemRow, searcher: Searcher) -> str:
+    path = searcher.path_of()(item)
+    if path is None:
+        raise UsageError(f"the item {item.id} has no file that could be looked at")
+    return path
 
 
 def _with_words(one: Examples, encoded: Examples) -> Examples:

@@ -160,9 +160,9 @@ class Hits(list[Hit]):
     def columns(self) -> dict[str, list[object]]:
         """The hits by columns, such as ``pandas.DataFrame`` or ``pyarrow.table`` take.
 
-        ``rank``, ``id``, ``score``, ``path``, ``group``, where the catalogue is calibrated ``relation`` and
-        ``probability``, and every column of the metadata; one of those that has such a name comes as
-        ``metadata.NAME``.
+        ``rank``, ``id``, ``score``, ``path``, ``group``, where several catalogues are asked ``catalog``,
+        where the catalogue is calibrated ``relation`` and ``probability``, and every column of the metadata;
+        one of those that has such a name comes as ``metadata.NAME``.
         """
         table: dict[str, list[object]] = {
             "rank": [*range(1, len(self) + 1)],
@@ -171,6 +171,8 @@ class Hits(list[Hit]):
             "path": [hit.path for hit in self],
             "group": [hit.group for hit in self],
         }
+        if any(hit.catalog is not None for hit in self):
+            table["catalog"] = [hit.catalog for hit in self]
         if any(hit.relation is not None for hit in self):
             table["relation"] = [hit.relation and hit.relation.value for hit in self]
             table["probability"] = [hit.probability for hit in self]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import merge
+from itertools import chain, islice, zip_longest
 from operator import attrgetter
 
 import numpy as np
@@ -21,16 +22,16 @@ from seealike.catalog.encoder.places import Places
 from seealike.catalog.encoder.texts import TextQueries
 from seealike.catalog.session import Reading, Session
 from seealike.catalog.sync.sources import absolute_paths
-from seealike.errors import DamagedCatalogError, UsageError
+from seealike.errors import DamagedCatalogError, UnknownItemError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Embedder
 from seealike.recommend import ItemRow, Searcher, SearchOptions, View
 from seealike.recommend.ranking import NOTHING, Ranked, best_of, down_to, joined
-from seealike.recommend.view import Keys, VectorReader
+from seealike.recommend.view import KEY_BITS, Keys, VectorReader
 from seealike.store import FileSystem, SqliteStore, State, StoredItem
 from seealike.types import Float16Array, Float32Array, Int64Array, Signature
 
-KEY_BITS = 48  # of keys of one catalogue
+_SUGGESTED = 4  # ids that may be meant
 
 
 class JoinedStore:
@@ -62,6 +63,7 @@ class JoinedStore:
             return State(
                 generation,
                 sum(one.count for one in states),
+                ann=_joined_ann(one.ann for one in states),
                 rewritten=self._rewritten,
                 renamed=self._renamed,
                 signed=sum(one.signed for one in states),
@@ -91,7 +93,20 @@ class JoinedStore:
         if len(known) > 1:
             both = " and ".join(self.stores[item.key >> KEY_BITS].directory for item in known[:2])
             raise UsageError(f"both {both} have an item {item_id!r}; ask one of them alone")
-        return known[0] if known else self.stores[0].known_item(item_id)  # which says what may be meant
+        if not known:
+            raise UnknownItemError(item_id, self._alike(item_id))
+        return known[0]
+
+    def _alike(self, item_id: str) -> Iterator[str]:
+        """The few ids in any of them that may be meant: what each would say first, in turn."""
+        each: list[tuple[str, ...]] = []
+        for one in self.stores:
+            try:
+                one.known_item(item_id)
+            except UnknownItemError as exc:
+                each.append(exc.alike)
+        alike = filter(None, chain.from_iterable(zip_longest(*each)))
+        return islice(dict.fromkeys(alike), _SUGGESTED)
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
         """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
@@ -159,6 +174,12 @@ class JoinedStore:
             yield number, key - (number << KEY_BITS) if number == first else 0
 
 
+def _joined_ann(records: Iterable[str | None]) -> str | None:
+    """What tells the approximate indexes of several catalogues from others; ``None`` where none has one."""
+    each = [*records]
+    return repr(each) if any(each) else None
+
+
 def own_keys(keys: Int64Array, number: int) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], Int64Array]:
     """Which keys are of one store, and what they are there."""
     here = keys >> KEY_BITS == number
@@ -188,10 +209,19 @@ class JoinedSearcher(Searcher):
         super().__init__(store, store.identity.dimension, lambda _: None, paths, kept)  # type: ignore[arg-type]
         self._joined, self._parts_of = store, parts
         self._allowed: tuple[Int64Array, list[Int64Array]] | None = None
+        self._required_of: list[int] = []
 
     def catalog_of(self, key: int) -> str | None:
         """The directory of an item's catalogue."""
         return self._joined.stores[key >> KEY_BITS].directory
+
+    def view(self, *, after: int = -1) -> View:
+        """See ``Searcher.view``."""
+        required = [one.required for one in self._parts_of]
+        if required != self._required_of:  # this process has changed one of them
+            self.require(self._joined.state().generation)
+            self._required_of = required
+        return super().view(after=after)
 
     def _refreshed(self, old: View | None) -> View | None:  # noqa: ARG002  parts know their old ones
         views = [one.view(after=sys.maxsize) for one in self._parts_of]
@@ -202,7 +232,8 @@ class JoinedSearcher(Searcher):
         keys = [view.keys + (number << KEY_BITS) for number, view in enumerate(views)]
         ranks = [view.living.ranks + count for view, count in zip(views, counts, strict=False)]
         living = Keys(np.concatenate(keys), np.concatenate(ranks))
-        return View(generation, living, views[0].dimension, None, None, None, None, tuple(views))
+        ann = _joined_ann(view.ann_record for view in views)
+        return View(generation, living, views[0].dimension, ann, None, None, None, tuple(views))
 
     def vectors(self, view: View, keys: Int64Array, reader: VectorReader | None = None) -> Float16Array:  # noqa: ARG002
         """See ``Searcher.vectors``."""
@@ -302,3 +333,7 @@ class JoinedSession:
         """Free processes, models and files."""
         for one in self._sessions:
             one.close()
+        with self._joining:
+            if self._reading is not None:
+                self._reading[1].close()
+            self._reading = None

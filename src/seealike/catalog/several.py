@@ -76,11 +76,17 @@ class Catalogs(Asker):
         return public_item(store.known_item(item_id), searcher.path_of())
 
     def info(self) -> CatalogInfo:
-        """Of the first one, with the number of items and the skipped files of all."""
+        """Of the first one, with the number of items and the skipped files of all.
+
+        What scores are worth is what the first one knows that knows it: that is what hits say.
+        """
         each = [one.info() for one in self.catalogs]
         reasons = sum((Counter(info.skipped_by_reason) for info in each), Counter[SkipReason]())
+        learnt = next((info for info in each if info.calibration is not None), each[0])
         return replace(
             each[0],
+            calibration=learnt.calibration,
+            changed_since=learnt.changed_since,
             items=sum(info.items for info in each),
             skipped=sum(info.skipped for info in each),
             skipped_by_reason=reasons,

@@ -76,7 +76,7 @@ class Searcher:
         self._open_ann = open_ann
         self.path_of = path_of
         self._refreshing = threading.Lock()
-        self._least = 0
+        self.required = 0  # no view is older
         self._view: View | None = None
         self._reading_columns = threading.Lock()
         self._columns: tuple[int, Columns] | None = None
@@ -107,7 +107,7 @@ class Searcher:
 
     def require(self, generation: int) -> None:
         """From now on no view is older: so that whoever has changed something sees the change."""
-        self._least = max(self._least, generation)
+        self.required = max(self.required, generation)
 
     def view(self, *, after: int = -1) -> View:
         """The newest generation; while another thread loads that, the one there is.
@@ -116,7 +116,7 @@ class Searcher:
             after: a generation that will not do, because it could not be read to the end.
         """
         state = self._store.state()
-        least = min(max(self._least, after + 1), state.generation)
+        least = min(max(self.required, after + 1), state.generation)
         view = self._view
         if view is not None and _shows(view, state):
             return view

@@ -13,6 +13,9 @@ from seealike.indexes import ExactIndex
 from seealike.protocols import Proposer
 from seealike.types import Float16Array, Int64Array, Metadata, Signature
 
+KEY_BITS = 48  # of the keys of one catalogue; those above say which of several it is
+_NEWEST = 200
+
 
 class StoreState(Protocol):
     """What a view must know of the committed state."""
@@ -237,6 +240,16 @@ class View:
         """Numbers that order living keys as their ids do."""
         ranks: Int64Array = self.living.ranks[np.searchsorted(self.keys, keys)]
         return ranks
+
+
+def newest_of_each(keys: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which of ``keys``, ascending, are the last of their catalogue.
+
+    A catalogue that was put back to what it once was gives keys a second time, and to other items. A key that
+    was given twice is among its greatest.
+    """
+    catalogs = keys >> KEY_BITS
+    return np.asarray(np.searchsorted(catalogs, catalogs, side="right") - np.arange(len(keys)) <= _NEWEST)
 
 
 def _places(keys: Int64Array, wanted: Int64Array) -> Int64Array:

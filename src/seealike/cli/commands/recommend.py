@@ -252,6 +252,8 @@ def _lists(
             [name, *(hit.id for hit in hits)] for name, hits in zip(names, answers, strict=True)
         )
         order = "order of their names" if what.by_product else "id order"
+        if isinstance(catalog, Catalogs) and not what.by_product:
+            order = "order of the catalogues, then of ids"
         note = f"The lists of the first {shown:,} of {counted(written.lists, what.kind)}, in {order}."
         look = ResultsLook(f"Similar {what.kind}s", took_s=took_s, note=note)
         write_page(page, catalog, answers[:shown], look, quiet=quiet)

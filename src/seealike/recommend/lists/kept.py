@@ -15,6 +15,7 @@ import numpy as np
 
 from seealike.indexes import ReverseSearch, pair_scores
 from seealike.recommend.ranking import converted
+from seealike.recommend.view import newest_of_each
 from seealike.types import Metric
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ WHOLE = np.int32(np.iinfo(np.int32).min)  # the bound of a list that holds all t
 NOTHING, NO_PRODUCT = 0, 0
 _MILLION = 1e6  # scores have six decimals
 _ROWS_AT_ONCE = 4096
-_LOOKED_AT = 200  # lists, of the newest items: a key that was given twice is among the greatest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +121,11 @@ class _Pairs(NamedTuple):
 
 
 def are_of(kept: KeptLists, now: Now) -> bool:
-    """Whether lists are of this very catalogue: some scores are computed again.
-
-    A catalogue that was put back to what it once was gives keys a second time, and to other items.
-    """
+    """Whether lists are of this very catalogue: some scores are computed again, see ``newest_of_each``."""
     rows = kept.rows_of(now.keys)
     rows = rows[rows >= 0]
-    rows = rows[np.isin(kept.similar[rows, 0], now.keys)][-_LOOKED_AT:]
+    rows = rows[np.isin(kept.similar[rows, 0], now.keys)]
+    rows = rows[newest_of_each(kept.owners[rows])]
     own, first = now.vectors_of(kept.owners[rows]), now.vectors_of(kept.similar[rows, 0])
     return bool((_scores(own, first, now.metric) == kept.scores[rows, 0]).all())
 

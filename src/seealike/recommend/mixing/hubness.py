@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from seealike.recommend.view import newest_of_each
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -36,7 +38,6 @@ NEAREST = 16  # of them are the nearest
 TO_ALL, TO_NEAREST = 0.5, 0.25
 LEAST_OFTEN = 0.25  # the share of the items from which equally much is taken
 KEPT_FROM = 10_000  # items; below, measuring takes no time
-_LOOKED_AT = 200  # items, of the newest: a key that was given twice is among the greatest
 _EQUAL = 1.0 - 1e-12
 _ROWS_AT_ONCE = 2048
 
@@ -71,11 +72,9 @@ class Hubness:
         return cls(keys, marks, numbers)
 
     def is_of(self, keys: Int64Array, vectors_of: VectorsOf) -> bool:
-        """Whether items with the same keys are the same ones: some are looked at.
-
-        A catalogue that was put back to what it once was gives keys a second time, and to other items.
-        """
-        looked_at = np.intersect1d(keys, self.keys, assume_unique=True)[-_LOOKED_AT:]
+        """Whether items with the same keys are the same ones: some are looked at, see ``newest_of_each``."""
+        looked_at = np.intersect1d(keys, self.keys, assume_unique=True)
+        looked_at = looked_at[newest_of_each(looked_at)]
         known = self.marks[np.searchsorted(self.keys, looked_at)]
         return np.array_equal(marks_of(looked_at, vectors_of), known)
 

@@ -32,8 +32,8 @@ def alike_hashes(hashes: Int8Array) -> tuple[Int64Array, Int64Array, Float32Arra
     bits = lowest.reshape(len(rows), _LOWEST**2)[:, 1:] < 0  # the first is the mean, which is always 0
     rng = np.random.default_rng(_SEED)
     found = []
-    for _ in range(_ORDERS):
-        packed = np.packbits(bits[:, rng.permutation(bits.shape[1])], axis=1)
+    for bit_order in [rng.permutation(bits.shape[1]) for _ in range(_ORDERS)]:
+        packed = np.packbits(bits[:, bit_order], axis=1)
         order = np.lexsort((rng.permutation(len(rows)), *packed.T[::-1]))  # equal ones in another order each
         for further in range(1, _NEXT + 1):
             one, other = order[:-further], order[further:]

@@ -631,4 +631,8 @@ def test_a_relation_that_no_score_reaches_leaves_nothing(shop: seealike.Catalog)
     assert scale is not None
     never = replace(scale.curves[0], beta=Beta(0, 0, -3), least_score=None)
     shop.keep_calibration(replace(scale, curves=(never,)))
-    assert shop.similar("0-0", options=seealike.SearchOptions(at_least=Relation.DUPLICATE)) == []
+    told = seealike.SearchOptions(at_least=Relation.DUPLICATE)
+    assert shop.similar("0-0", options=told) == []
+    for also in (replace(told, color=0.5), replace(told, combine=seealike.Combine.EACH)):
+        assert shop.recommend(["0-0", seealike.Example(product="P3")], options=also) == []
+    assert not any(one.similar_ids for one in shop.recommend_all(3, options=replace(told, color=0.5)))

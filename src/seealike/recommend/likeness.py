@@ -39,7 +39,7 @@ def with_least_score(
     assert least is not None
     if not all(any(like.is_picture for like in one.like) for one in wanted):
         raise UsageError("--at-least is for what a hit is to a picture: name one, or leave it out")
-    if options.colour_share or not all(map(_is_one_picture, wanted)):
+    if least <= 1 and (options.colour_share or not all(map(_is_one_picture, wanted))):
         return replace(options, at_least=least)
     score = NEVER if least > 1 else float(converted(np.array([least], np.float32), options.metric)[0])
     if options.min_score is not None:

@@ -6,7 +6,7 @@ import csv
 import random
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +23,10 @@ from seealike.calibration.pairs import Pairs, Questions, asked
 from seealike.catalog import Beta, Curve
 from seealike.errors import DamagedCatalogError, UnknownNameError, UsageError
 from seealike.evaluation import Resampling
+from seealike.recommend import candidates, likeness
+from seealike.recommend.ranking import Ranked
 from seealike.testing import FakeEncoder
-from seealike.types import Float32Array, Metric, Relation
+from seealike.types import Float32Array, Int64Array, Metric, Relation
 from seealike.vectors import unit_rows
 
 FEW = Resampling(rounds=60)
@@ -588,6 +590,31 @@ def test_lists_for_all_are_those_of_their_items(scaled: seealike.Catalog) -> Non
         assert list(one.similar_ids) == scaled.similar(one.id, 5, options=coloured).ids
     updated = scaled.updated_lists(5, options=coloured)
     assert updated.always_whole == ("at_least", "color")
+
+
+def test_what_is_like_enough_to_many_pictures_is_looked_up_at_once_and_in_bounded_memory(
+    scaled: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = seealike.SearchOptions(color=0.5, at_least=0.3)
+    expected = list(scaled.recommend_all(10, options=options))
+    asked: list[int] = []
+    like_enough = likeness.like_enough
+
+    def counted(
+        ranked: Callable[[Float32Array, int], list[Ranked]], pictures: Sequence[Float32Array], least: float
+    ) -> list[Int64Array | None]:
+        def counting(vectors: Float32Array, k: int) -> list[Ranked]:
+            asked.append(len(vectors))
+            return ranked(vectors, k)
+
+        return like_enough(counting, pictures, least)
+
+    monkeypatch.setattr(candidates, "like_enough", counted)
+    assert list(scaled.recommend_all(10, options=options)) == expected
+    assert asked == [48]
+    for name, number in {"_ROWS_AT_ONCE": 7, "FIRST_LISTED": 2, "LISTED": 4}.items():
+        monkeypatch.setattr(likeness, name, number)
+    assert list(scaled.recommend_all(10, options=options)) == expected  # of some lists all are looked at
 
 
 def test_a_score_that_is_wanted_as_well_counts_where_it_is_higher(scaled: seealike.Catalog) -> None:

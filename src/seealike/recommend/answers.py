@@ -122,7 +122,7 @@ def _answer(
 ) -> list[list[Result]]:
     products = _products_of(view, searcher, query)
     targets = targets_of(view, items, searcher, query, products)
-    targets = [narrowed(view, searcher, target, query.options, reader) for target in targets]
+    targets = narrowed(view, searcher, targets, query.options, reader)
     is_plain = query.options.pictures or products is None or not products.code_of
     told_apart = None if is_plain else products
     vectors_of = partial(searcher.vectors, view, reader=reader)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seealike.recommend.choosing import first_of_each
+from seealike.recommend.filters import Among
 from seealike.recommend.likeness import like_enough, likeness
 from seealike.recommend.mixing.components import PLAIN, Items, Mixed, mixed
 from seealike.recommend.mixing.weighing import weights_of
@@ -19,7 +20,7 @@ from seealike.recommend.ranking import NOTHING, Ranked, Scores
 from seealike.recommend.searcher import Searcher
 from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
-from seealike.types import Int64Array
+from seealike.types import Float32Array, Int64Array
 
 RANKED_AT_ONCE = 1024
 # Where more than similarity counts, so many times as many are ranked: that mostly does.
@@ -60,20 +61,45 @@ class Candidates:
 
 
 def narrowed(
-    view: View, searcher: Searcher, target: Target, options: SearchOptions, reader: VectorReader | None
-) -> Target:
-    """The target with what is like enough to its pictures, if hits are to be that: see ``Target``.
+    view: View,
+    searcher: Searcher,
+    targets: Sequence[Target],
+    options: SearchOptions,
+    reader: VectorReader | None,
+) -> list[Target]:
+    """Targets with what is like enough to their pictures, if hits are to be that: see ``Target``.
 
-    Few such items are listed, so that a search among them has all; among many, results are soon found.
+    Few such items are listed, so that a search among them has all; among many, results are soon found. The
+    pictures of targets with the same condition are ranked together.
     """
     least = options.least_likeness
     if least is None:
-        return target
-    allowed = target.allowed(partial(searcher.columns, view))
-    exact = replace(SearchOptions(), exact=options.exact)
-    ranked = partial(searcher.rank, view, options=exact, reader=reader, allowed=allowed)
-    listed = like_enough(ranked, target.pictures, least)
-    return replace(target, listed=listed, least=least if listed is None else None)
+        return [*targets]
+    found = [*targets]
+    rows_of: dict[Among | None, list[int]] = {}
+    for row, target in enumerate(targets):
+        rows_of.setdefault(target.among, []).append(row)
+    for rows in rows_of.values():
+        allowed = targets[rows[0]].allowed(partial(searcher.columns, view))
+        rank = partial(
+            searcher.rank,
+            view,
+            options=SearchOptions(exact=options.exact),
+            reader=reader,
+            allowed=allowed,
+        )
+        listed = like_enough(partial(_in_blocks, rank), [targets[row].pictures for row in rows], least)
+        for row, keys in zip(rows, listed, strict=True):
+            found[row] = replace(targets[row], listed=keys, least=least if keys is None else None)
+    return found
+
+
+def _in_blocks(
+    rank: Callable[[Float32Array, int], list[Ranked]], vectors: Float32Array, k: int
+) -> list[Ranked]:
+    """The rankings for any number of vectors, so many at once that memory is bounded."""
+    starts = range(0, len(vectors), RANKED_AT_ONCE)
+    return [one for start in starts for one in rank(vectors[start : start + RANKED_AT_ONCE], k)]
 
 
 def candidates_of(
@@ -165,10 +191,8 @@ def _ranked(
             if mix.similarity
         }
         distinct = np.frombuffer(b"".join(ranked), dtype=np.float32).reshape(len(ranked), view.dimension)
-        best: list[Ranked] = []
-        for start in range(0, len(distinct), RANKED_AT_ONCE):
-            part = distinct[start : start + RANKED_AT_ONCE]
-            best += searcher.rank(view, part, k, options=options, reader=reader, allowed=allowed, more=True)
+        rank = partial(searcher.rank, view, options=options, reader=reader, allowed=allowed, more=True)
+        best = _in_blocks(rank, distinct, k)
         asked[condition] = dict(zip(ranked, best, strict=True))
     return [
         ([asked[condition].get(row.tobytes(), NOTHING) for row in target.vectors], counts[condition])

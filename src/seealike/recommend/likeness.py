@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from seealike.recommend.view import VectorReader, View
 from seealike.types import Float32Array, Int64Array, Metric, Relation
 
 FIRST_LISTED, LISTED = 128, 1024  # items alike enough: as many are found before the others are looked at
+_ROWS_AT_ONCE = 8192
 
 
 def with_least_score(
@@ -75,22 +77,31 @@ def likeness(
     reader: VectorReader | None = None,
 ) -> Scores:
     """The likeness of some living items. Shapes: pictures is (p, d), p at least 1; keys and result (m,)."""
-    vectors = searcher.vectors(view, keys, reader)
-    return converted(exact_scores(pictures, vectors).max(axis=0), Metric.COSINE)
+    found = np.empty(len(keys))
+    for start in range(0, len(keys), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        vectors = searcher.vectors(view, keys[part], reader)
+        found[part] = converted(exact_scores(pictures, vectors).max(axis=0), Metric.COSINE)
+    return found
 
 
 def like_enough(
-    ranked: Callable[[Float32Array, int], list[Ranked]], pictures: Float32Array, least: float
-) -> Int64Array | None:
-    """The keys of all items whose likeness is no less, ascending; ``None`` where these are many.
+    ranked: Callable[[Float32Array, int], list[Ranked]], pictures: Sequence[Float32Array], least: float
+) -> list[Int64Array | None]:
+    """For every list the keys of all items whose likeness is no less, ascending; ``None``: these are many.
 
     Args:
         ranked: gives so many of the items that are most like each picture, by their cosines.
-        pictures: those that are liked; (p, d).
+        pictures: those that are liked, of each list; (p, d).
         least: the likeness.
     """
+    listed: list[Int64Array | None] = [None] * len(pictures)
+    waiting = [*range(len(pictures))]
     for most in (FIRST_LISTED, LISTED):
-        found = ranked(pictures, most)
-        if not any(len(keys) == most and scores[-1] >= least for keys, scores in found):
-            return np.unique(np.concatenate([keys[scores >= least] for keys, scores in found]))
-    return None
+        each = iter(ranked(np.concatenate([pictures[row] for row in waiting]), most) if waiting else ())
+        for row in waiting:
+            found = [*islice(each, len(pictures[row]))]
+            if not any(len(keys) == most and scores[-1] >= least for keys, scores in found):
+                listed[row] = np.unique(np.concatenate([keys[scores >= least] for keys, scores in found]))
+        waiting = [row for row in waiting if listed[row] is None]
+    return listed

@@ -32,6 +32,7 @@ NAMES = (
     "timm_models",
     "map_page",
     "results_page",
+    "serving",
     "training",
     "recipes",
     "levels",

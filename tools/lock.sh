@@ -13,5 +13,6 @@ compile() {
 printf "hatchling>=1.27\neditables>=0.5\n" > requirements/.build.in
 compile core pyproject.toml requirements/.build.in
 compile dev pyproject.toml --group dev -c requirements/core.txt
+compile serve pyproject.toml --extra serve -c requirements/dev.txt
 compile bench pyproject.toml --group bench -c requirements/dev.txt
 rm requirements/.build.in

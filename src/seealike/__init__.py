@@ -31,6 +31,7 @@ from seealike.catalog import (
     open_several,
     reindex,
 )
+from seealike.client import Client
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
 from seealike.recommend import (
@@ -68,6 +69,7 @@ __all__ = [
     "Catalog",
     "CatalogInfo",
     "Catalogs",
+    "Client",
     "Combine",
     "Crop",
     "Cropped",

@@ -22,6 +22,7 @@
     |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
     |-- EncoderError            the encoder cannot be loaded or run
+    |-- ServiceError            a service does not answer this request; has a ``code``, and when to try again
     `-- MissingExtraError       an optional package is needed; the message says how to install it
 
 A bad picture *in a source* is never an exception: it is a :class:`~seealike.types.Skipped` row.
@@ -267,6 +268,19 @@ class PictureError(SeealikeError):
 
 class EncoderError(SeealikeError):
     """The encoder cannot be loaded or run."""
+
+
+class ServiceError(SeealikeError):
+    """A service does not answer a request as it was made, or not now.
+
+    ``code`` is one word for programs, ``status`` that of HTTP; after ``retry_after_s`` it may be tried again.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, status: int = 503, retry_after_s: int | None = None
+    ) -> None:
+        self.code, self.status, self.retry_after_s = code, status, retry_after_s
+        super().__init__(message)
 
 
 class MissingExtraError(SeealikeError):

@@ -38,7 +38,7 @@ from seealike.recommend import (
     Examples,
     Query,
     SearchOptions,
-    hits,
+    answered,
     with_least_score,
 )
 from seealike.recommend.likeness import LISTED
@@ -442,7 +442,7 @@ def found(
     with tempfile.TemporaryDirectory() as folder:
         store = made_store(Path(folder) / "catalog")
         commit(store, [as_item(entry) for entry in items])
-        answers = hits(store, searcher_of(store), Query(wanted, k, options, scale))
+        answers = answered(store, searcher_of(store), Query(wanted, k, options, scale)).lists
         store.close()
     return answers
 
@@ -456,7 +456,7 @@ def found_in_two(
             commit(store, [as_item(entry) for entry in items])
         joined = JoinedStore(stores)
         searcher = JoinedSearcher(joined, [searcher_of(store) for store in stores])
-        answers = hits(joined, searcher, Query(wanted, k, options))
+        answers = answered(joined, searcher, Query(wanted, k, options)).lists
         for hit, items in ((hit, items) for listed in answers for hit in listed for items in parts):
             named = Path(str(hit.catalog)).name
             assert (hit.id in {entry.id for entry in items}) == (items is parts[int(named)])

@@ -160,7 +160,7 @@ def test_a_batch_of_queries_is_decoded_by_all_processes(local: LocalEmbedder, tm
     paths = write_pictures(tmp_path / "photos", range(5 * MANY), extension="png")
     vectors = encoded_images(local, paths)
     assert np.array_equal(vectors, np.concatenate([encoded_images(local, [path]) for path in paths]))
-    (pool,) = local._pools
+    (pool,) = local._users
     assert len(pool.process_ids) == 2
 
 
@@ -170,7 +170,7 @@ def test_a_query_has_a_process_that_no_batch_keeps_waiting(local: LocalEmbedder,
     next(outcomes)
     encoded_images(local, paths[:1])
     assert len(local._decoder.process_ids) == 1
-    assert set(local._decoder.process_ids).isdisjoint(local._pools[0].process_ids)
+    assert set(local._decoder.process_ids).isdisjoint(next(iter(local._users)).process_ids)
     outcomes.close()
 
 
@@ -199,14 +199,19 @@ def test_calls_that_end_badly_however_many_cost_the_next_one_nothing(tmp_path: P
         store.close()
 
 
-def test_a_second_caller_has_one_process_and_leaves_none(local: LocalEmbedder, tmp_path: Path) -> None:
+def test_some_callers_share_the_processes_and_one_more_has_one_and_leaves_none(
+    local: LocalEmbedder, tmp_path: Path
+) -> None:
     paths = write_pictures(tmp_path / "photos", range(100))
-    outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
-    others = local.embed(Picture(number, path) for number, path in enumerate(paths))
-    next(outcomes), next(others)
-    assert [pool._workers for pool in local._pools] == [2, 1]
-    assert sum(1 for _ in others) == sum(1 for _ in outcomes) == 99
-    assert len(local._pools) == 1
+    callers = [
+        local.embed(Picture(number, path) for number, path in enumerate(paths))
+        for _ in range(embedder.CALLERS + 1)
+    ]
+    for outcomes in callers:
+        next(outcomes)
+    assert [(pool._workers, users) for pool, users in local._users.items()] == [(2, embedder.CALLERS), (1, 1)]
+    assert [sum(1 for _ in outcomes) for outcomes in reversed(callers)] == [99] * len(callers)
+    assert list(local._users.values()) == [0]
 
 
 @pytest.mark.parametrize("arrays_first", [False, True])
@@ -218,7 +223,7 @@ def test_closing_under_a_caller_is_said_and_no_verdict_on_pictures(
         paths[:20] = [np.asarray(picture(number)) for number in range(20)]
     outcomes = local.embed(Picture(number, path) for number, path in enumerate(paths))
     seen = [next(outcomes)]
-    pools = list(local._pools)
+    pools = list(local._users)
     local.close()
     with pytest.raises(UsageError, match="closed"):
         seen.extend(outcomes)

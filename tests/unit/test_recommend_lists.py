@@ -22,7 +22,7 @@ from seealike.recommend import (
     Searcher,
     SearchOptions,
     SimilarList,
-    hits,
+    answered,
     searcher,
     similar_lists,
 )
@@ -73,7 +73,7 @@ def all_lists(
 
 
 def similar(store: CountingStore, ranker: Searcher, item_id: str, k: int) -> list[Hit]:
-    return hits(store, ranker, Query([Examples((Example(item_id),))], k))[0]
+    return answered(store, ranker, Query([Examples((Example(item_id),))], k)).lists[0]
 
 
 def truth(store: CountingStore, k: int) -> dict[str, list[tuple[float, str]]]:
@@ -146,9 +146,9 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
 ) -> None:
     store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
     query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
-    (expected,) = hits(store, ranker, query)
+    (expected,) = answered(store, ranker, query).lists
     store.rows = 0
-    assert hits(store, ranker, query) == [expected]
+    assert answered(store, ranker, query).lists == [expected]
     assert store.rows == 10  # only the rows of the items
     (file,) = (tmp_path / "catalog").glob("ann-*")
     key = store.known_item(expected[0].id).key
@@ -157,7 +157,7 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     content[place] ^= 1
     file.write_bytes(content)
     store.rows = 0
-    assert hits(store, ranker, query) == [expected]
+    assert answered(store, ranker, query).lists == [expected]
     assert store.rows == 11
     assert ann.damage(store.directory, store.state().ann or "") == f"checksum of the vector with key {key}"
     store.close()
@@ -186,8 +186,8 @@ def test_whoever_proposes_has_no_say_in_scores(tmp_path: Path) -> None:
         writer.set_ann("an engine in another process")
     asked = Searcher(store, store.identity.dimension, lambda _: (_Lying(store.state().count), None))
     query = Query([Examples((Example(vector=vector(4321).astype(np.float32)),))], 10)
-    expected = hits(store, exact, query)
-    assert hits(store, asked, query) == expected
+    expected = answered(store, exact, query).lists
+    assert answered(store, asked, query).lists == expected
     assert expected[0][0].score < 1
     store.close()
 
@@ -356,7 +356,7 @@ def test_lists_go_on_while_somebody_writes_and_another_searches(
     for number in range(50, 53):
         commit(store, [sold(number)])
         for asked in (options, SearchOptions(group_by="stock"), SearchOptions(recent=0.2)):
-            hits(store, ranker, Query([Examples((Example("07"),))], 3, asked))
+            answered(store, ranker, Query([Examples((Example("07"),))], 3, asked))
         found.append(next(entries))
     found += entries
     assert found == expected
@@ -385,8 +385,8 @@ def test_lists_are_of_a_newer_generation_where_products_changed_before_the_first
 def test_hits_to_spare_change_none_of_those_that_are_wanted(tmp_path: Path) -> None:
     store, ranker = shop(tmp_path / "catalog", 40, approximate=True)
     examples = [Examples((Example(f"{number:05}"),)) for number in range(0, DISTINCT, 11)]
-    wanted = hits(store, ranker, Query(examples, 10))
-    more = hits(store, ranker, Query(examples, 10, spare=4))
+    wanted = answered(store, ranker, Query(examples, 10)).lists
+    more = answered(store, ranker, Query(examples, 10, spare=4)).lists
     assert [found[:10] for found in more] == wanted
     assert {len(found) for found in more} == {14}
     store.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tests.counting import commit, made_store, new_item, searcher_of
 
-from seealike.recommend import Example, Examples, Query, hits
+from seealike.recommend import Example, Examples, Query, answered
 from seealike.recommend.choosing import first_of_alike
 from seealike.recommend.products import Products
 from seealike.store import StoreWriter
@@ -20,7 +20,7 @@ def test_a_product_that_another_process_has_changed_is_seen(tmp_path: Path) -> N
     rows = [replace(new_item(f"{number}", number + 1), group=f"g{number}") for number in range(4)]
     commit(store, rows)
     searcher, query = searcher_of(store), Query([Examples((Example("0"),))])
-    assert {hit.id for hit in hits(store, searcher, query)[0]} == {"1", "2", "3"}
+    assert {hit.id for hit in answered(store, searcher, query).lists[0]} == {"1", "2", "3"}
     (moved,) = (item for item in store.items() if item.id == "2")
     changed = replace(moved, group="g0")
 
@@ -30,7 +30,7 @@ def test_a_product_that_another_process_has_changed_is_seen(tmp_path: Path) -> N
     writer = StoreWriter(store.database_path)
     writer.rewrite(apply)
     writer.close()
-    assert {hit.id for hit in hits(store, searcher, query)[0]} == {"1", "3"}
+    assert {hit.id for hit in answered(store, searcher, query).lists[0]} == {"1", "3"}
     store.close()
 
 

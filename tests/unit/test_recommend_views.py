@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.counting import CountingStore, commit, made_store, new_item, searcher_of, vector
 
-from seealike.recommend import Example, Examples, Query, Searcher, View, hits
+from seealike.recommend import Example, Examples, Query, Searcher, View, answered
 from seealike.store import KeyChanges, State, StoredItem, StoreWriter, schema, writer
 from seealike.store.writer import Change
 
@@ -213,7 +213,7 @@ def test_rows_that_were_rewritten_meanwhile_are_not_mixed_with_an_older_ranking(
 
     monkeypatch.setattr(store, "items_of", after_a_commit)
     query = Query([Examples((Example(vector=vector(10).astype(np.float32)),))], 2)
-    ((first, second),) = hits(store, searcher, query)
+    ((first, second),) = answered(store, searcher, query).lists
     assert (first.id, first.group, second.id) == ("item 0010", "labelled", "zzz")
 
 

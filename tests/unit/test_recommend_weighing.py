@@ -21,7 +21,7 @@ from seealike.recommend import (
     ReportedLists,
     Searcher,
     SearchOptions,
-    hits,
+    answered,
     similar_lists,
 )
 from seealike.recommend.filters import parse
@@ -40,7 +40,7 @@ def item(item_id: str, number: int, **said: MetadataValue) -> NewItem:
 
 def similar(store: CountingStore, item_id: str, k: int, options: SearchOptions) -> list[Hit]:
     query = Query([Examples((Example(item_id),))], k, options)
-    return hits(store, searcher_of(store), query)[0]
+    return answered(store, searcher_of(store), query).lists[0]
 
 
 # -- hubness -------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from seealike.recommend import (
     SimilarList,
     UpdatedLists,
     Wanted,
-    hits,
+    answered,
     product_lists,
     similar_lists,
     updated_lists,
@@ -254,9 +254,11 @@ class Asker:
         """
         return encoded_images(self._session.embedder, listed(images, "pictures"))
 
-    def embed(self, pictures: Iterable[Picture]) -> Generator[Embedded | SameFile | Refused, None, None]:
+    def embed(
+        self, pictures: Iterable[Picture], *, urgent: bool = False
+    ) -> Generator[Embedded | SameFile | Refused, None, None]:
         """What becomes of any number of pictures, as for ``index``; see ``seealike.protocols.Embedder``."""
-        return self._session.embedder.embed(pictures)
+        return self._session.embedder.embed(pictures, urgent=urgent)
 
     def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
         """A small JPEG of a picture file, without its metadata.
@@ -281,9 +283,11 @@ class Asker:
         wanted = [looked_at(one, options, self._session.places, self._path_of) for one in wanted]
         encoded, sizes = self._encoded(wanted)
         query = Query(encoded, k, told, scale)
-        found = hits(store, searcher, query)
+        generation, found = answered(store, searcher, query)
         among = 0 if all(found) else store.state().count
-        about = asked_with(wanted, options, sizes, among)
+        about = [
+            replace(one, generation=generation, among=among) for one in asked_with(wanted, options, sizes)
+        ]
         if options.explain:
             look = self._session.places.of
             pictures_of = partial(self._pictures_of, group_by=options.group_by)

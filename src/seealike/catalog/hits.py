@@ -53,12 +53,14 @@ class AskedWith:
 class Asked:
     """What hits are the answer to: what they are to be like, and what they are to be unlike.
 
+    ``generation`` is the state of the catalogue that all of them are of; of several catalogues, the sum.
     ``among`` is how many items the catalogue had, where there are no hits.
     """
 
     like: tuple[AskedWith, ...] = ()
     dislike: tuple[AskedWith, ...] = ()
     options: SearchOptions = SearchOptions()
+    generation: int = 0
     among: int = 0
 
     @property
@@ -191,9 +193,9 @@ class Hits(list[Hit]):
 
 
 def asked_with(
-    wanted: Sequence[Examples], options: SearchOptions, sizes: Iterable[tuple[int, int]], among: int = 0
+    wanted: Sequence[Examples], options: SearchOptions, sizes: Iterable[tuple[int, int]]
 ) -> list[Asked]:
-    """What is kept of the questions that were asked at once, of ``among`` items. Nothing is, of a vector.
+    """What is kept of the questions that were asked at once. Nothing is, of a vector.
 
     ``sizes`` are the width and height of each picture, in order.
     """
@@ -216,7 +218,7 @@ def asked_with(
 
     alone = replace(options, color=1.0) if options.palette is not None else options
     return [
-        Asked(shown(one.like), shown(one.dislike), options if one.like or one.dislike else alone, among)
+        Asked(shown(one.like), shown(one.dislike), options if one.like or one.dislike else alone)
         for one in wanted
     ]
 

@@ -12,6 +12,7 @@ from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, scale_of
 from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
+from seealike.errors import check_count
 from seealike.images import DecodeLimits
 from seealike.recommend import Calibration
 from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped
@@ -74,6 +75,13 @@ class Reader:
         store = self._session.store
         absolute = absolute_paths(store)
         return (public_item(item, absolute) for item in store.items())
+
+    def items_from(self, item_id: str, count: int) -> list[Item]:
+        """At most ``count`` items in id order, from ``item_id`` on, or from what would come after it."""
+        check_count(count, "count")
+        (item_id,) = listed_ids([item_id])
+        absolute = absolute_paths(self._session.store)
+        return [public_item(item, absolute) for item in self._session.store.items_from(item_id, count)]
 
     def digests(self) -> Iterator[tuple[str, bytes | None]]:
         """Every item's id, in id order, and the SHA-256 of its file; None where its picture was no file's."""

@@ -29,6 +29,7 @@ COMMANDS = (
     "eval",
     "compare",
     "calibrate",
+    "serve",
     "map",
     "train",
     "help",

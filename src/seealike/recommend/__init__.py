@@ -1,6 +1,6 @@
 """Search and recommendation over a view of the catalogue. Knows vectors and ids, not pixels."""
 
-from seealike.recommend.answers import hits
+from seealike.recommend.answers import answered
 from seealike.recommend.columns import Columns
 from seealike.recommend.likeness import with_least_score
 from seealike.recommend.lists.kept import KeptLists
@@ -53,7 +53,7 @@ __all__ = [
     "UpdatedLists",
     "View",
     "Wanted",
-    "hits",
+    "answered",
     "product_lists",
     "similar_lists",
     "updated_lists",

@@ -40,7 +40,14 @@ class ItemStore(NamedVectors, KnownStore, Protocol):
         """Those of ``keys`` that are alive, by key."""
 
 
-def hits(store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
+class Answers(NamedTuple):
+    """The hits of every list that a query wants, all of one ``generation``."""
+
+    generation: int
+    lists: list[list[Hit]]
+
+
+def answered(store: ItemStore, searcher: Searcher, query: Query) -> Answers:
     """The hits of every list that ``query`` wants, all of one generation.
 
     Asked again where the catalogue changed in between.
@@ -61,7 +68,7 @@ def hits(store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
         raise CatalogBusyError(store.directory, exc.holder) from None
 
 
-def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> list[list[Hit]]:
+def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> Answers:
     found = answer(view, store, searcher, query)
     keys = sorted({result.key for results in found for result in results})
     rows = store.items_of(keys)
@@ -78,7 +85,7 @@ def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> 
     ]
     if _is_sorted_by_score(query) and not all(map(_are_in_order, answers)):
         raise store.damaged("the order of the ids")
-    return answers
+    return Answers(view.generation, answers)
 
 
 class Result(NamedTuple):
@@ -105,7 +112,7 @@ def answer(
 
     Raises:
         StaleViewError: that generation cannot be read any more.
-        UnknownItemError, UsageError: see ``hits``.
+        UnknownItemError, UsageError: see ``answered``.
     """
     at_once = max(
         1, NUMBERS_AT_ONCE // max(1, len(view)) if query.options.colour_share else len(query.examples)

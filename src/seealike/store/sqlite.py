@@ -474,6 +474,15 @@ class SqliteStore:
                 key = item.key
                 yield item
 
+    def items_from(self, item_id: str, count: int) -> list[StoredItem]:
+        """At most ``count`` items in id order, from ``item_id`` on, or from what would come after it.
+
+        Raises:
+            DamagedCatalogError: an item is not what was written.
+        """
+        statement = f"SELECT {ITEM_COLUMNS} FROM items WHERE id >= ? ORDER BY id LIMIT ?"
+        return [self._checked_item(row) for row in self._fetch(statement, (item_id, count))]
+
     def items_and_vectors(self, *, block: int = 2048) -> Iterator[tuple[list[StoredItem], Float16Array]]:
         """Every item and its vector, ordered by id, in blocks; each block is of one generation.
 

@@ -43,6 +43,7 @@ from seealike.types import (
 
 DECODE_BATCH = 16  # pictures a process decodes in one go: the more, the less the hand-over costs
 BATCHES_HELD = 2  # decoded batches that wait for the encoder, the one it works on included
+CALLERS = 3  # who share the processes at a time, without waiting for each other's buffers
 FEW = 8  # pictures that are decoded one by one, so that one process will do
 MOST_WORKERS = 12  # by default; each takes 30 to 80 MB
 
@@ -76,13 +77,14 @@ class LocalEmbedder:
         self._limits = limits or at_hand.limits
         self._guard = threading.RLock()
         self._encoding = threading.Lock()
-        self._batching = threading.Lock()
+        self._sharing = threading.BoundedSemaphore(CALLERS)
         self._open = ExitStack()
         self._encoders: dict[EncoderMode, Encoder] = {}
         self._decoder = decoder or self._open.enter_context(
             decoder_of_few(at_hand.identity.preprocessing, self._limits)
         )
-        self._pools: list[DecodePool] = []  # for many pictures; the first one is kept
+        self._kept: DecodePool | None = None  # for many pictures
+        self._users: dict[DecodePool, int] = {}  # how many callers each pool has
         self._closed = False
 
     @property
@@ -93,18 +95,17 @@ class LocalEmbedder:
     def embed(self, pictures: Iterable[Picture], *, urgent: bool = False) -> Generator[Outcome, None, None]:
         """See ``Embedder``."""
         source = iter(pictures)
-        first = list(islice(source, FEW + 1))
-        if len(first) > FEW:
-            yield from self._in_batches(chain(first, source))
+        first = list(islice(source, FEW + 1)) if urgent else []
+        if urgent and len(first) <= FEW:
+            yield from map(self._one, first)
         else:
-            mode = EncoderMode.LATENCY if urgent else EncoderMode.THROUGHPUT
-            yield from (self._one(picture, mode) for picture in first)
+            yield from self._in_batches(chain(first, source))
 
     def close(self) -> None:
         """End the decoding processes and free the encoder."""
         with self._guard:
             self._closed = True
-            for pool in self._pools:
+            for pool in self._users:
                 pool.close()
             self._open.close()
             self._encoders.clear()
@@ -122,18 +123,18 @@ class LocalEmbedder:
 
     # -- a few -------------------------------------------------------------------------------------
 
-    def _one(self, picture: Picture, mode: EncoderMode) -> Outcome:
+    def _one(self, picture: Picture) -> Outcome:
         """Decode and encode one picture while its caller waits."""
         self._check_open()
         if _is_file(picture):
             self._decoder.start()  # gets ready while the model is loaded
-            self._encoder(mode)
+            self._encoder(EncoderMode.LATENCY)
             batch = self._decoder.decode_one(_task(picture))
         else:
             batch = self._prepared([picture])
         if not batch.pictures:
             return batch.same[0] if batch.same else batch.refused[0]
-        encoder = self._encoder(mode)
+        encoder = self._encoder(EncoderMode.LATENCY)
         with self._encoding:
             return next(_outcomes(batch, _one_by_one(encoder, batch)))
 
@@ -201,37 +202,47 @@ class LocalEmbedder:
 
     @contextmanager
     def _pool_for_many(self) -> Iterator[DecodePool]:
-        """The processes that are kept; a small pool while another caller has them, who may wait for this one.
+        """The processes that are kept; a small pool while enough callers have them: they may wait for it.
 
-        A pool that was left in the midst of its work is not used again: batches may be lost in it.
+        A pool that was left in the midst of its work is not used again, batches may be lost in it: it ends
+        with the last of those who have it.
         """
-        kept = self._batching.acquire(blocking=False)
+        shares = self._sharing.acquire(blocking=False)
         try:
             with self._guard:
                 self._check_open()
-                if not (kept and self._pools):
-                    self._pools.insert(0 if kept else len(self._pools), self._new_pool(kept=kept))
-                pool = self._pools[0 if kept else -1]
+                pool = (self._kept if shares else None) or self._new_pool(CALLERS if shares else 1)
+                if shares:
+                    self._kept = pool
+                self._users[pool] = self._users.get(pool, 0) + 1
             sound = False
             try:
                 yield pool
-                sound = kept
+                sound = True
             finally:
-                if not sound:
-                    with self._guard:
-                        self._pools.remove(pool)
-                    pool.close()
+                self._leave(pool, sound=sound)
         finally:
-            if kept:
-                self._batching.release()
+            if shares:
+                self._sharing.release()
 
-    def _new_pool(self, *, kept: bool) -> DecodePool:
-        workers = self._workers if kept else 1
+    def _leave(self, pool: DecodePool, *, sound: bool) -> None:
+        with self._guard:
+            self._users[pool] -= 1
+            if self._kept is pool and not sound:
+                self._kept = None
+            over = self._kept is not pool and not self._users[pool]
+            if over:
+                del self._users[pool]
+        if over:
+            pool.close()
+
+    def _new_pool(self, callers: int) -> DecodePool:
+        workers = self._workers if callers > 1 else 1
         return DecodePool(
             self.identity.preprocessing,
             workers=workers,
             batch_size=DECODE_BATCH,
-            buffers=2 * workers + BATCHES_HELD + 1,
+            buffers=callers * (2 * workers + BATCHES_HELD + 1),
             limits=self._limits,
         )
 

@@ -184,9 +184,9 @@ class _Buffers:
         self.free = deque(range(count))
 
     def take(self) -> int | None:
-        """Take a slot if there is one."""
+        """Take a slot if there is one: the last that was used, whose memory is there already."""
         with self.changed:
-            return self.free.popleft() if self.free else None
+            return self.free.pop() if self.free else None
 
     def give_back(self, slot: int) -> None:
         """Return a slot."""

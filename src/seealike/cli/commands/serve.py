@@ -1,0 +1,76 @@
+"""``seealike serve``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from seealike.cli.locate import existing_catalog
+from seealike.cli.options.basic import catalog_option, number_option
+from seealike.cli.printing.text import echo
+from seealike.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from seealike.service import Keys
+
+
+@click.command(name="serve")
+@catalog_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
+@click.option("--key-file", metavar="FILE", help="Who may do what: lines such as `read KEY` or `write KEY`.")
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name by which the service may be called, beside its address. May be repeated.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Pages of this origin may ask, such as https://shop.example. May be repeated.",
+)
+def command(
+    catalog: str | None,
+    host: str,
+    port: int,
+    key_file: str | None,
+    hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+) -> None:
+    """Answer over HTTP what looks like what, until Ctrl-C.
+
+    It listens on this machine alone, unless --key-file says who may ask. /openapi.json says what there is.
+
+    \b
+    seealike serve
+    seealike serve -C shop.catalog --port 80 --host 0.0.0.0 --key-file keys.txt --allow-host shop.example
+    curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:8765/search?k=5'
+    """
+    path = existing_catalog(catalog)
+    try:
+        from seealike.service import Keys, ServiceOptions, serve
+    except ModuleNotFoundError as exc:
+        raise MissingExtraError("`seealike serve`", "serve") from exc
+    keys = Keys() if key_file is None else _keys(key_file)
+    options = ServiceOptions(host=host, port=port, keys=keys, hosts=hosts, origins=origins)
+    serve(path, options, say=lambda address: echo(f"{path}: serving at {address} (Ctrl-C ends it)", err=True))
+
+
+def _keys(path: str) -> Keys:
+    """The keys in a file.
+
+    Raises:
+        UsageError: it cannot be read, or is no key file.
+    """
+    from seealike.service import Keys
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return Keys.parse(file.read())
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"the key file {path} cannot be read: {exc}") from None

@@ -1,0 +1,140 @@
+"""Pictures of many callers, embedded in batches.
+
+An idle service waits for nothing: the first picture goes at once. While it is worked on others come, and
+whatever has come by the time somebody is free is the next batch. So the busier a service is, the larger its
+batches are, up to the size that decoding likes best.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+
+from seealike.errors import ServiceError, UsageError
+from seealike.protocols import Embedder
+from seealike.types import Embedded, EncoderIdentity, Picture, Refused, SameFile
+
+MOST = 16  # pictures in a batch
+FEEDERS = 3  # batches under way: one is decoded, one is encoded, one waits for neither
+
+Outcome = Embedded | SameFile | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request whose pictures wait. Once ``given_up`` is set, they need not be embedded any more."""
+
+    given_up: threading.Event = field(default_factory=threading.Event)
+
+
+current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    picture: Picture
+    ticket: Ticket | None
+    outcome: Future[Outcome] = field(default_factory=Future)
+
+
+class BatchingEmbedder:
+    """Embeds urgent pictures of all threads together, by another embedder. An :class:`Embedder`."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        """Begin with nothing to do.
+
+        Args:
+            embedder: embeds the batches; it is asked by several threads at a time.
+        """
+        self._embedder = embedder
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._under_way = 0
+        self._closed = False
+        self._feeders = [
+            threading.Thread(target=self._feed, name=f"seealike-batches-{number}", daemon=True)
+            for number in range(FEEDERS)
+        ]
+        for feeder in self._feeders:
+            feeder.start()
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space's name."""
+        return self._embedder.identity
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures nobody works on yet."""
+        return len(self._waiting)
+
+    def embed(self, pictures: Iterable[Picture], *, urgent: bool = False) -> Generator[Outcome, None, None]:
+        """See ``Embedder``. What is not urgent does not wait here: it goes its own way at once.
+
+        Raises:
+            ServiceError: the request was given up before a picture's turn came.
+        """
+        if not urgent:
+            yield from self._embedder.embed(pictures)
+            return
+        waiting = [_Waiting(picture, current_ticket.get()) for picture in pictures]
+        with self._changed:
+            if self._closed:
+                raise UsageError("the embedder is closed")
+            self._waiting.extend(waiting)
+            self._changed.notify_all()
+        for one in waiting:
+            yield one.outcome.result()
+
+    def close(self) -> None:
+        """Embed what waits, then nothing any more; the other embedder is closed too."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for feeder in self._feeders:
+            feeder.join()
+        self._embedder.close()
+
+    def _feed(self) -> None:
+        while batch := self._next():
+            try:
+                self._embed(batch)
+            except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
+                for one in batch:
+                    if not one.outcome.done():
+                        one.outcome.set_exception(exc)
+            finally:
+                with self._changed:
+                    self._under_way -= len(batch)
+
+    def _next(self) -> Sequence[_Waiting]:
+        """What is to be embedded next; nothing once there will be no more."""
+        with self._changed:
+            while True:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                batch: list[_Waiting] = []
+                while self._waiting and len(batch) < MOST:
+                    one = self._waiting.popleft()
+                    if one.ticket is not None and one.ticket.given_up.is_set():
+                        one.outcome.set_exception(
+                            ServiceError("given_up", "the request was given up before its turn came")
+                        )
+                    else:
+                        batch.append(one)
+                self._under_way += len(batch)
+                if batch or self._closed:
+                    return batch
+
+    def _embed(self, batch: Sequence[_Waiting]) -> None:
+        alone = self._under_way == 1
+        numbered = (replace(one.picture, token=number) for number, one in enumerate(batch))
+        with closing(self._embedder.embed(numbered, urgent=alone)) as outcomes:
+            for outcome in outcomes:
+                one = batch[outcome.token]
+                one.outcome.set_result(replace(outcome, token=one.picture.token))

@@ -1,0 +1,79 @@
+"""The bodies that routes read themselves: pictures, in a form or alone, or JSON in their place."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+
+from seealike.errors import ServiceError
+
+Model = TypeVar("Model", bound=BaseModel)
+FIELD = "image"  # of a form, which has the picture
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def media_type(request: Request) -> str:
+    """What a body is, as its sender says."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+async def picture_in(request: Request) -> bytes:
+    """The picture that a request's body is, or that is in its form.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    kind = media_type(request)
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        data = await request.body()
+    elif kind == "multipart/form-data":
+        (data,) = await pictures_in(request, 1)
+    else:
+        told = f"send a picture as image/*, or a form with a file `{FIELD}`"
+        raise ServiceError("unsupported_media_type", told, status=415)
+    if not data:
+        raise ServiceError("no_picture", "the picture is empty", status=422)
+    return data
+
+
+async def pictures_in(request: Request, most: int) -> list[bytes]:
+    """The pictures that are in the form of a request.
+
+    Raises:
+        ServiceError: there is none.
+    """
+    if media_type(request) != "multipart/form-data":
+        told = f"send a form with files `{FIELD}`"
+        raise ServiceError("unsupported_media_type", told, status=415)
+    async with request.form(max_files=most, max_fields=0) as form:
+        files = [file for file in form.getlist(FIELD) if not isinstance(file, str)]
+        if not files:
+            raise ServiceError("invalid_request", f"the form has no file `{FIELD}`", status=422)
+        return [await file.read() for file in files]
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """A body as one of the models.
+
+    Raises:
+        RequestValidationError: it does not fit.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as exc:
+        raise RequestValidationError([*exc.errors(include_url=False)]) from None
+
+
+def picture_body(json: type[BaseModel] | None = None, *, several: bool = False) -> dict[str, object]:
+    """How the description of the service says that a body is a picture; or JSON, where that will do."""
+    files = {"type": "array", "items": _BINARY} if several else _BINARY
+    form = {"type": "object", "required": [FIELD], "properties": {FIELD: files}}
+    told: dict[str, object] = {"multipart/form-data": {"schema": form}}
+    if not several:
+        told["image/*"] = {"schema": _BINARY}
+    if json is not None:
+        told["application/json"] = {"schema": json.model_json_schema()}
+    return told

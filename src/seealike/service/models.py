@@ -1,0 +1,260 @@
+"""What requests and replies look like: the schema that programs are written against.
+
+The names are those of the command line and of Python; ``Wishes`` has a field for each of ``SearchOptions``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from seealike.catalog import Combine, Example, SearchOptions
+from seealike.errors import UsageError
+from seealike.service.uploads import Uploads
+from seealike.types import Crop, Cropped, MetadataValue, Metric, Relation
+
+Value: TypeAlias = str | int | float | bool | None
+Count = Annotated[int, Field(ge=1, le=1000)]
+MOST_EXAMPLES = 100
+MOST_AT_ONCE = 100  # questions in a batch
+AtLeast = Literal[Relation.DUPLICATE, Relation.SAME_PRODUCT, Relation.SIMILAR]
+CropText = Annotated[
+    str,
+    Field(
+        description="The part of a picture that counts: `x,y,width,height`, as pixels or as shares of it.",
+        examples=["0.1,0.2,0.5,0.5"],
+    ),
+]
+
+
+class _Strict(BaseModel):
+    """A misspelt field is an error, not a wish that is not granted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wishes(_Strict):
+    """What results are to be like."""
+
+    min_score: Annotated[float | None, Field(description="Leave out hits below this score.")] = None
+    exact: Annotated[bool, Field(description="Compare with every picture, however many there are.")] = False
+    metric: Metric = Metric.COSINE
+    pictures: Annotated[bool, Field(description="Single pictures, not one result a product.")] = False
+    group_by: Annotated[str, Field(description="The column that says which product an item shows.")] = "group"
+    diversity: Annotated[float, Field(ge=0, le=1, description="How unlike each other results are to be.")] = (
+        0.0
+    )
+    dedup: Annotated[bool | float | None, Field(description="Nearly equal results once.")] = None
+    at_least: Annotated[AtLeast | None, Field(description="Leave out what is less than this.")] = None
+    combine: Combine = Combine.AVERAGE
+    where: Annotated[
+        str | None,
+        Field(description="A condition that hits keep.", examples=["category = 'shoes' and price < 100"]),
+    ] = None
+    same: Annotated[list[str], Field(description="Columns in which hits say the same as a liked item.")] = []
+    other: Annotated[list[str], Field(description="Columns in which they say something else.")] = []
+    hub_correction: Annotated[
+        bool, Field(description="What is similar to everything is not to be in every list.")
+    ] = False
+    boost: Annotated[
+        list[str], Field(description="What also counts: a column and its weight.", examples=[["sold:0.1"]])
+    ] = []
+    recent: Annotated[float, Field(ge=-1, le=1, description="How much it counts to have come lately.")] = 0.0
+    color: Annotated[float | None, Field(ge=0, le=1, description="How much colours count, of 1.")] = None
+    palette: Annotated[
+        str | None, Field(description="Colours to find.", examples=["#c0392b", "navy:2,white"])
+    ] = None
+    crop: CropText | None = None
+    focus: Annotated[bool, Field(description="Look at what the picture shows, not at the whole.")] = False
+    explain: Annotated[bool, Field(description="Say of each hit why it has its score.")] = False
+
+    def options(self) -> SearchOptions:
+        """The same as the library says it.
+
+        Raises:
+            UsageError: it cannot be meant.
+        """
+        said = {name: getattr(self, name) for name in Wishes.model_fields}
+        said |= {"boost": [_boost(one) for one in self.boost], "crop": crop_of(self.crop)}
+        return SearchOptions(**said)
+
+
+def _boost(text: str) -> tuple[str, float]:
+    column, colon, weight = text.rpartition(":")
+    try:
+        number = float(weight)
+    except ValueError:
+        colon = ""
+    if not (colon and column):
+        raise UsageError(f"a boost is a column and its weight, such as sold:0.1, not {text!r}")
+    return column, number
+
+
+def crop_of(text: str | None) -> Crop | None:
+    """A crop that was given as text.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return None if text is None else Crop.parse(text)
+    except ValueError as exc:
+        raise UsageError(f"{exc}, not {text}") from None
+
+
+class ExampleIn(_Strict):
+    """One thing that hits are to be like, or unlike: one of ``id``, ``product``, ``image``, ``text``."""
+
+    id: Annotated[str | None, Field(description="An item of the catalogue.")] = None
+    product: Annotated[str | None, Field(description="A product, by all its pictures.")] = None
+    image: Annotated[str | None, Field(description="The token of an uploaded picture.")] = None
+    text: Annotated[str | None, Field(description="Words, if the encoder reads them.")] = None
+    crop: CropText | None = None
+    weight: Annotated[float, Field(gt=0, le=1000, description="How much it counts beside the others.")] = 1.0
+
+    def example(self, uploads: Uploads) -> Example:
+        """The same as the library says it.
+
+        Raises:
+            UsageError: it says nothing, or several things.
+            ServiceError: there is no such uploaded picture.
+        """
+        crop, image = crop_of(self.crop), None
+        if crop is not None and self.image is None:
+            raise UsageError("a crop is of an uploaded picture: give an image too")
+        if self.image is not None:
+            data = uploads.picture(self.image)
+            image = data if crop is None else Cropped(data, crop)
+        return Example(self.id, self.product, image, self.text, weight=self.weight)
+
+
+Examples_ = Annotated[list[ExampleIn], Field(max_length=MOST_EXAMPLES)]
+
+
+class SearchIn(Wishes):
+    """One question: what is like this?"""
+
+    k: Count = 10
+    id: Annotated[str | None, Field(description="An item of the catalogue.")] = None
+    product: Annotated[str | None, Field(description="A product, by all its pictures.")] = None
+    image: Annotated[str | None, Field(description="The token of an uploaded picture.")] = None
+    text: Annotated[str | None, Field(description="Words, if the encoder reads them.")] = None
+
+    def liked(self) -> list[ExampleIn]:
+        """What is asked with; nothing where only colours are."""
+        said = {name: getattr(self, name) for name in ("id", "product", "image", "text")}
+        return [ExampleIn(**said)] if any(value is not None for value in said.values()) else []
+
+
+class RecommendIn(Wishes):
+    """What is like some things and unlike others?"""
+
+    k: Count = 10
+    like: Examples_ = []
+    dislike: Examples_ = []
+
+
+class BatchIn(_Strict):
+    """Several questions at once; each is answered, or has its problem, on its own."""
+
+    queries: Annotated[list[RecommendIn], Field(min_length=1, max_length=MOST_AT_ONCE)]
+
+
+class ItemIn(_Strict):
+    """What is said of an item that is put."""
+
+    group: Annotated[str | None, Field(description="The product it shows.")] = None
+    metadata: Annotated[str, Field(description="JSON: an object.", examples=['{"price": 19.9}'])] = "{}"
+
+    def read_metadata(self) -> dict[str, MetadataValue]:
+        """The metadata as values.
+
+        Raises:
+            UsageError: it is no object of texts, numbers, truths and nulls.
+        """
+        try:
+            said = orjson.loads(self.metadata)
+        except orjson.JSONDecodeError as exc:
+            raise UsageError(f"the metadata is no JSON: {exc}") from None
+        if not isinstance(said, dict):
+            raise UsageError('the metadata is an object, such as {"price": 19.9}')
+        return said
+
+
+class HitOut(BaseModel):
+    """One result."""
+
+    rank: int
+    id: str
+    score: Annotated[float, Field(description="Higher is closer.")]
+    group: str | None
+    metadata: dict[str, Value]
+    others: Annotated[int, Field(description="How many further items show the same product.")]
+    near: Annotated[int, Field(description="How many nearly equal ones were left out for this one.")]
+    relation: Relation | None
+    probability: float | None
+    colour: float | None
+    image: Annotated[str | None, Field(description="Where its picture is; `?size=` makes it smaller.")]
+    explanation: Annotated[object, WithJsonSchema({"type": ["object", "null"]})] = None
+
+
+class Answer(BaseModel):
+    """What was found. ``generation`` is the state of the catalogue that all of it is of."""
+
+    took_ms: float
+    generation: int
+    hits: list[HitOut]
+
+
+class BatchOut(BaseModel):
+    """Answers, each with its generation, or problems, in the order of the questions."""
+
+    took_ms: float
+    answers: list[dict[str, object]]
+
+
+class ItemOut(BaseModel):
+    """One item."""
+
+    id: str
+    group: str | None
+    metadata: dict[str, Value]
+    width_px: int
+    height_px: int
+    image: str | None
+
+
+class ItemsOut(BaseModel):
+    """Some items, in id order. ``next`` goes on after them; null at the end."""
+
+    took_ms: float
+    generation: int
+    items: list[ItemOut]
+    next: str | None
+
+
+class UploadOut(BaseModel):
+    """The token under which an uploaded picture can be asked with."""
+
+    image: str
+    expires_s: float
+
+
+class ChangeOut(BaseModel):
+    """What became of an item. It is on the disk."""
+
+    id: str
+    change: Literal["added", "replaced", "unchanged", "removed"]
+    generation: int
+
+
+class ProblemOut(BaseModel):
+    """Problem details, RFC 9457. ``code`` stays the same; ``detail`` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str

@@ -1,0 +1,131 @@
+"""Errors as HTTP says them: problem details (RFC 9457) with a ``code`` that stays the same.
+
+The one table from errors to statuses. What is not in it is a fault of the service: it is logged, and the
+client is told no more than that.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from seealike.errors import (
+    CatalogBusyError,
+    CatalogError,
+    EncoderError,
+    MissingExtraError,
+    PictureError,
+    ReplacedCatalogError,
+    SeealikeError,
+    ServiceError,
+    StorageError,
+    UnknownItemError,
+    UnknownNameError,
+    UnknownProductError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fastapi.exceptions import RequestValidationError
+
+MEDIA_TYPE = "application/problem+json"
+BUSY_S = 2  # when to try again while somebody else writes
+
+# The first class that fits counts.
+_STATUSES: Sequence[tuple[type[SeealikeError], int, str]] = (
+    (UnknownItemError, 404, "unknown_item"),
+    (UnknownProductError, 404, "unknown_product"),
+    (UnknownNameError, 422, "unknown_name"),
+    (UsageError, 422, "invalid_query"),
+    (PictureError, 422, "unusable_picture"),
+    (CatalogBusyError, 503, "catalog_busy"),
+    (ReplacedCatalogError, 503, "catalog_replaced"),
+    (StorageError, 507, "storage_refused"),
+    (CatalogError, 500, "catalog_unusable"),
+    (EncoderError, 500, "encoder_failed"),
+    (MissingExtraError, 501, "missing_extra"),
+)
+_TITLES = {499: "Client Closed Request"}  # nobody reads it, but logs and counts do
+_FRAMEWORK = {404: "no_such_route", 405: "method_not_allowed"}
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
+) -> Response:
+    """Problem details as a response. ``members`` are further ones, such as the ``reason`` of a picture."""
+    body = {
+        "type": "about:blank",
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **(members or {}),
+    }
+    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def problem_of(error: Exception) -> Response:
+    """What a client is told of an error."""
+    if isinstance(error, ServiceError):
+        again = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+        return problem(error.status, error.code, str(error), headers=again)
+    for kind, status, code in _STATUSES:
+        if isinstance(error, kind):
+            again = {"retry-after": str(BUSY_S)} if status == 503 else {}
+            # What is wrong with the machine is for those who run it: paths are nobody else's business.
+            detail = str(error) if status < 500 else _OWN[code]
+            return problem(status, code, detail, headers=again, members=_members(error))
+    return problem(500, "internal", "something went wrong here, and it has been logged")
+
+
+def _members(error: SeealikeError) -> Mapping[str, object]:
+    """What programs may want to know of an error beside its code."""
+    if isinstance(error, PictureError):
+        return {"reason": error.reason.value}
+    if isinstance(error, UnknownItemError):
+        return {"id": error.item_id, "alike": error.alike}
+    if isinstance(error, UnknownProductError):
+        return {"column": error.column, "name": error.name, "alike": error.alike}
+    return {}
+
+
+_OWN = {
+    "catalog_busy": "the catalogue is being changed by somebody else; try again soon",
+    "catalog_replaced": "the catalogue has another encoder now; the service must be started again",
+    "storage_refused": "the disk of the service refused; nothing has been changed",
+    "catalog_unusable": "the catalogue cannot be used as it is; its log says why",
+    "encoder_failed": "the encoder cannot be loaded or run; the log says why",
+    "missing_extra": "the service lacks an optional package for this; the log says which",
+}
+
+
+def is_own_fault(error: Exception) -> bool:
+    """Whether whoever runs the service should hear of an error."""
+    return problem_of(error).status_code >= 500 and not isinstance(error, ServiceError | CatalogBusyError)
+
+
+def of_framework(error: HTTPException) -> Response:
+    """What the framework refuses."""
+    code = _FRAMEWORK.get(error.status_code, "http_error")
+    detail = {404: "there is no such address here", 405: "this address does not take that method"}
+    said = detail.get(error.status_code, str(error.detail))
+    return problem(error.status_code, code, said, headers=error.headers)
+
+
+def of_validation(error: RequestValidationError) -> Response:
+    """What does not fit the schema, place by place, as text: values that were given are not repeated."""
+    found = [{"at": ".".join(map(str, one["loc"])), "problem": str(one["msg"])} for one in error.errors()]
+    first = found[0] if found else {"at": "body", "problem": "it cannot be read"}
+    detail = f"{first['at']}: {first['problem']}"
+    return problem(422, "invalid_request", detail, members={"errors": found})

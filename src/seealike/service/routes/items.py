@@ -1,0 +1,106 @@
+"""What is in the catalogue: ``/items``, ``/images``, and changes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from seealike.service.bodies import picture_body, picture_in
+from seealike.service.models import ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
+from seealike.service.shown import item_named, reply, shown_item
+from seealike.service.state import Service
+from seealike.service.thumbnails import MOST_PX
+
+FULL_PX = 1600  # what a picture is shown at where no size is asked for
+
+
+def items(service: Service) -> APIRouter:
+    """The routes of a service."""
+    router = APIRouter(tags=["items"])
+
+    @router.get("/items", response_model=ItemsOut, summary="All items, some at a time")
+    async def listed(
+        request: Request,
+        start: Annotated[str, Query(description="`next` of the reply before.")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Response:
+        """In the order of their ids. Items that come or go meanwhile shift no others."""
+        answered = await service.read(request, lambda: service.catalog.items_from(start, limit + 1))
+        found = answered.value
+        return reply(
+            {
+                "took_ms": answered.took_ms,
+                "generation": answered.generation,
+                "items": [shown_item(item) for item in found[:limit]],
+                "next": found[limit].id if len(found) > limit else None,
+            }
+        )
+
+    @router.get("/items/{item_id:path}", response_model=ItemOut, summary="One item")
+    async def item(request: Request, item_id: str) -> Response:
+        """Its group, its metadata, its size, and where its picture is."""
+        answered = await service.read(request, lambda: service.catalog.item(item_named(item_id)))
+        return reply(
+            {**shown_item(answered.value), "took_ms": answered.took_ms, "generation": answered.generation}
+        )
+
+    @router.post(
+        "/images",
+        response_model=UploadOut,
+        status_code=201,
+        summary="Upload a picture to ask with",
+        openapi_extra={"requestBody": {"required": True, "content": picture_body()}},
+    )
+    async def upload(request: Request) -> Response:
+        """The body is the picture. Ask with the token as often as you like, with other crops and weights."""
+        data = await picture_in(request)
+        await service.run(request, lambda: service.thumbnails.check(service.catalog, data))
+        return reply({"image": service.uploads.keep(data), "expires_s": service.options.upload_s}, 201)
+
+    @router.get(
+        "/images/{item_id:path}",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "It has not changed."}},
+        summary="The picture of an item",
+    )
+    async def image(
+        request: Request, item_id: str, size: Annotated[int, Query(ge=1, le=MOST_PX)] = FULL_PX
+    ) -> Response:
+        """A JPEG of at most ``size`` pixels each way, without metadata: never the file itself."""
+        made = await service.run(
+            request, lambda: service.thumbnails.of(service.catalog, item_named(item_id), size)
+        )
+        tag = f'"{made.tag}"'
+        headers = {"etag": tag, "cache-control": "private, max-age=60"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(made.data, media_type="image/jpeg", headers=headers)
+
+    @router.put(
+        "/items/{item_id:path}",
+        response_model=ChangeOut,
+        summary="Add an item, or replace it",
+        openapi_extra={"requestBody": {"required": True, "content": picture_body()}},
+    )
+    async def put(request: Request, item_id: str, about: Annotated[ItemIn, Query()]) -> Response:
+        """The body is its picture. The reply comes when it is on the disk; the same twice changes nothing."""
+        item_id = item_named(item_id)
+        data, metadata = await picture_in(request), about.read_metadata()
+        changed = await service.run(
+            request,
+            lambda: service.changes.put(service.catalog, item_id, data, about.group, metadata),
+        )
+        status = 201 if changed.change == "added" else 200
+        return reply({"id": item_id, "change": changed.change, "generation": changed.generation}, status)
+
+    @router.delete("/items/{item_id:path}", response_model=ChangeOut, summary="Remove an item")
+    async def remove(request: Request, item_id: str) -> Response:
+        """From the catalogue, and the picture that came over HTTP; never another file. Twice is as once."""
+        item_id = item_named(item_id)
+        changed = await service.run(request, lambda: service.changes.remove(service.catalog, item_id))
+        return reply({"id": item_id, "change": changed.change, "generation": changed.generation})
+
+    return router

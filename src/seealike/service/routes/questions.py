@@ -1,0 +1,143 @@
+"""What looks like what: ``/search``, ``/recommend``, ``/batch`` and ``/items/{id}/similar``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple
+
+import orjson
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from seealike.catalog import Example, Hits, SearchOptions
+from seealike.errors import SeealikeError, ServiceError
+from seealike.service.bodies import media_type, picture_body, picture_in, pictures_in, read_json
+from seealike.service.models import (
+    MOST_AT_ONCE,
+    Answer,
+    BatchIn,
+    BatchOut,
+    ExampleIn,
+    RecommendIn,
+    SearchIn,
+    Wishes,
+)
+from seealike.service.problems import problem_of
+from seealike.service.shown import Json, item_named, reply, shown_hits
+from seealike.service.state import Answered, Service, ms_since
+
+
+def questions(service: Service) -> APIRouter:
+    """The routes of a service."""
+    router = APIRouter(tags=["questions"])
+
+    @router.post(
+        "/search",
+        response_model=Answer,
+        summary="What looks like a picture, an item, a product or words?",
+        openapi_extra={"requestBody": {"required": True, "content": picture_body(SearchIn)}},
+    )
+    async def search(request: Request, asked: Annotated[SearchIn, Query()]) -> Response:
+        """The body is the picture (``image/*``), a form with a file ``image``, or JSON as ``SearchIn``.
+
+        With a picture or a form, wishes are in the address: ``/search?k=5&diversity=0.3``.
+        """
+        picture, asked = await _picture_or_question(request, asked)
+        like = _examples(service, asked.liked()) if picture is None else (Example(image=picture),)
+        return reply(await _answer(service, request, _Question(like, (), asked.k, asked.options())))
+
+    @router.post("/recommend", response_model=Answer, summary="What is like some things and unlike others?")
+    async def recommend(request: Request, asked: RecommendIn) -> Response:
+        """Any mixture of items, products, uploaded pictures and words, each with a weight."""
+        return reply(await _answer(service, request, _question(service, asked)))
+
+    @router.post(
+        "/batch",
+        response_model=BatchOut,
+        summary="Several questions at once",
+        openapi_extra={"requestBody": {"required": True, "content": picture_body(BatchIn, several=True)}},
+    )
+    async def batch(request: Request, asked: Annotated[_Similar, Query()]) -> Response:
+        """A form of pictures, with wishes in the address, or JSON. Each has its answer, or its problem."""
+        started = time.perf_counter()
+        if media_type(request) == "application/json":
+            wanted = read_json(BatchIn, await request.body()).queries
+            questions = [_question(service, one) for one in wanted]
+        else:
+            options = asked.options()
+            pictures = await pictures_in(request, MOST_AT_ONCE)
+            questions = [_Question((Example(image=one),), (), asked.k, options) for one in pictures]
+        answers = await asyncio.gather(*(_answer_or_problem(service, request, one) for one in questions))
+        return reply({"took_ms": ms_since(started), "answers": answers})
+
+    @router.get("/items/{item_id:path}/similar", response_model=Answer, summary="What looks like an item?")
+    async def similar(item_id: str, asked: Annotated[_Similar, Query()]) -> Response:
+        """Without the item itself, and its product. A slash within an id may be written as ``%2F``."""
+        return reply(_shown(await service.similar(item_named(item_id), asked.k, asked.options())))
+
+    return router
+
+
+class _Similar(Wishes):
+    k: Annotated[int, Query(ge=1, le=1000)] = 10
+
+
+class _Question(NamedTuple):
+    like: Sequence[Example]
+    dislike: Sequence[Example]
+    k: int
+    options: SearchOptions
+
+
+async def _picture_or_question(request: Request, asked: SearchIn) -> tuple[bytes | None, SearchIn]:
+    """The picture in a request's body, or the question that is there as JSON."""
+    if media_type(request) == "application/json":
+        if request.query_params:
+            raise ServiceError("invalid_request", "with JSON, wishes are in the body", status=422)
+        return None, read_json(SearchIn, await request.body())
+    if asked.liked():
+        raise ServiceError("invalid_request", "the picture in the body is the question", status=422)
+    return await picture_in(request), asked
+
+
+def _question(service: Service, asked: RecommendIn) -> _Question | SeealikeError:
+    """What is asked; or why it cannot be."""
+    try:
+        both = _examples(service, asked.like), _examples(service, asked.dislike)
+        return _Question(*both, asked.k, asked.options())
+    except SeealikeError as exc:
+        return exc
+
+
+def _examples(service: Service, given: Sequence[ExampleIn]) -> list[Example]:
+    return [one.example(service.uploads) for one in given]
+
+
+async def _answer(service: Service, request: Request, question: _Question | SeealikeError) -> Json:
+    if isinstance(question, SeealikeError):
+        raise question
+    like, dislike, k, options = question
+    found = await service.found(
+        request,
+        lambda: service.catalog.recommend(like, dislike, k, options=options),
+        pictures=max(1, sum(one.image is not None for one in (*like, *dislike))),
+    )
+    return _shown(found)
+
+
+async def _answer_or_problem(service: Service, request: Request, question: _Question | SeealikeError) -> Json:
+    try:
+        return await _answer(service, request, question)
+    except SeealikeError as exc:
+        return {"problem": orjson.loads(bytes(problem_of(exc).body))}
+
+
+def _shown(found: Answered[Hits]) -> Json:
+    return {
+        "took_ms": found.took_ms,
+        "generation": found.generation,
+        "hits": shown_hits(found.value),
+    }

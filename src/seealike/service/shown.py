@@ -1,0 +1,85 @@
+"""Hits and items as replies say them: valid Unicode, addresses instead of paths."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, unquote
+
+import orjson
+from starlette.responses import Response
+
+from seealike.sources.ids import printable
+from seealike.types import Hit, Item, Metadata, MetadataValue
+
+Json = Mapping[str, object]
+
+
+def item_address(item_id: str) -> str:
+    """An id as part of an address. What is no UTF-8 comes back as it was."""
+    return quote(os.fsencode(item_id), safe="")
+
+
+def item_named(part: str) -> str:
+    """The id that ``item_address`` made part of an address."""
+    return unquote(part, errors="surrogateescape")
+
+
+def shown_hits(hits: Iterable[Hit]) -> list[Json]:
+    """Hits with their ranks; see ``HitOut``."""
+    return [_hit(rank, hit) for rank, hit in enumerate(hits, 1)]
+
+
+def _hit(rank: int, hit: Hit) -> Json:
+    return {
+        "rank": rank,
+        "id": printable(hit.id),
+        "score": round(float(hit.score), 6) + 0.0,
+        "group": None if hit.group is None else printable(hit.group),
+        "metadata": _metadata(hit.metadata),
+        "others": hit.others,
+        "near": hit.near,
+        "relation": None if hit.relation is None else hit.relation.value,
+        "probability": hit.probability,
+        "colour": hit.colour,
+        "image": _image(hit),
+        **({} if hit.explanation is None else {"explanation": _plain(dataclasses.asdict(hit.explanation))}),
+    }
+
+
+def shown_item(item: Item) -> Json:
+    """An item; see ``ItemOut``."""
+    return {
+        "id": printable(item.id),
+        "group": None if item.group is None else printable(item.group),
+        "metadata": _metadata(item.metadata),
+        "width_px": item.width_px,
+        "height_px": item.height_px,
+        "image": _image(item),
+    }
+
+
+def reply(body: Json | Sequence[Json], status: int = 200) -> Response:
+    """A reply as JSON, made once: what is shown has been checked where it was made."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def _image(shown: Hit | Item) -> str | None:
+    return None if shown.path is None else f"/images/{item_address(shown.id)}"
+
+
+def _metadata(metadata: Metadata) -> dict[str, MetadataValue]:
+    return {
+        printable(name): printable(value) if isinstance(value, str) else value
+        for name, value in metadata.items()
+    }
+
+
+def _plain(value: object) -> object:
+    """Without bytes, which are pictures, and in valid Unicode."""
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items() if not isinstance(part, bytes)}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return printable(value) if isinstance(value, str) else value

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Lifespan
 
 from seealike import __version__
-from seealike.errors import SeealikeError
+from seealike.errors import CatalogError, SeealikeError
+from seealike.service.ending import Ending
 from seealike.service.guard.door import Door
 from seealike.service.models import ProblemOut
 from seealike.service.options import ServiceOptions
-from seealike.service.problems import MEDIA_TYPE, is_own_fault, of_framework, of_validation, problem_of
+from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.routes.about import about
 from seealike.service.routes.items import items
 from seealike.service.routes.questions import questions
 from seealike.service.state import Service
-from seealike.service.watching import LOGGER, Watching
+from seealike.service.watching import Watching
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
@@ -36,62 +36,65 @@ _PROBLEM = {
 }
 
 
-def create_app(path: PathInput, options: ServiceOptions = ServiceOptions()) -> ASGIApp:
+def create_app(
+    path: PathInput, options: ServiceOptions = ServiceOptions(), ending: Ending | None = None
+) -> ASGIApp:
     """The service of a catalogue, as an ASGI application.
 
     Args:
         path: the catalogue's directory; it is opened once the application starts.
         options: what it takes on, and from whom.
+        ending: what the process that runs it is told, and tells.
     """
-    service, watching = Service(path, options), Watching()
+    service, watching, ending = Service(path, options), Watching(), ending or Ending()
     watching.gauges(service)
     app = FastAPI(
         title="seealike",
         version=__version__,
         description="What else looks like this?",
-        lifespan=_lifespan(service),
+        lifespan=_lifespan(service, watching, ending),
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
     for router in (questions(service), items(service), about(service, watching)):
         app.include_router(router)
-    app.add_exception_handler(SeealikeError, _problem)
+    app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    inner: ASGIApp = app
-    if options.origins:
-        inner = CORSMiddleware(app, allow_origins=options.origins, allow_methods=["*"], allow_headers=["*"])
-    return Door(inner, options, watching)
+    return Door(app, options, watching, ending)
 
 
-def _lifespan(service: Service) -> Lifespan[FastAPI]:
+def _lifespan(service: Service, watching: Watching, ending: Ending) -> Lifespan[FastAPI]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        opening = asyncio.get_running_loop().run_in_executor(None, _opened, service)
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, _open, service, watching, ending)
         try:
             yield
         finally:
-            await opening
-            await asyncio.get_running_loop().run_in_executor(None, service.close)
+            try:
+                await opening
+            finally:
+                await loop.run_in_executor(None, service.close)
 
     return lifespan
 
 
-def _opened(service: Service) -> None:
+def _open(service: Service, watching: Watching, ending: Ending) -> None:
+    """Open the catalogue; where that fails the service cannot go on, whatever the reason."""
     try:
         service.open()
-    except SeealikeError as exc:
-        LOGGER.error("%s", exc)
-        service.failed = exc
-    except Exception:
-        LOGGER.exception("the catalogue cannot be opened")
-        raise
+    except Exception as exc:  # noqa: BLE001 - else it would seem to be starting for ever
+        watching.fault({"error": type(exc).__name__, "detail": str(exc)}, exc)
+        told = f"the catalogue cannot be opened: {type(exc).__name__}: {exc}"
+        failed = exc if isinstance(exc, SeealikeError) else CatalogError(str(service.path), told)
+        service.failed = ending.failed = failed
 
 
 async def _problem(_: Request, error: Exception) -> Response:
-    if is_own_fault(error):
-        raise error  # the door logs it
+    """The reply to any error; the framework raises it again, and the door logs it."""
     return problem_of(error)
 
 

@@ -85,10 +85,12 @@ class ServiceOptions:
         hosts: the names by which the service may be called, beside its own address.
         origins: pages of these origins may ask it (CORS); none by default.
         body_bytes: the largest body of a request.
+        body_memory: memory for the bodies of all requests that are under way.
+        connections: how many may be open; further ones are closed at once.
         pictures: how many pictures may wait or be worked on at once; a request without any counts as one.
         deadline_s: after this long a request is answered that it took too long.
         header_s: how long a client may take for the head of a request.
-        body_s: how long it may take for the body.
+        body_s: how long it may take for the body, and for reading half of what waits to be read.
         rate: requests a second that one key, or one address, may make in the long run; 0: any number.
         burst: how many of them at once.
         upload_bytes: memory for pictures that were uploaded to be asked with.
@@ -101,6 +103,8 @@ class ServiceOptions:
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     body_bytes: int = 32 * 2**20
+    body_memory: int = 512 * 2**20
+    connections: int = 1024
     pictures: int = 128
     deadline_s: float = 30.0
     header_s: float = 10.0
@@ -112,8 +116,12 @@ class ServiceOptions:
 
     def __post_init__(self) -> None:
         """Refuse what would be open to everybody, or closed to all."""
-        for name in ("body_bytes", "pictures", "burst", "upload_bytes"):
+        for name in ("body_bytes", "body_memory", "connections", "pictures", "burst", "upload_bytes"):
             check_count(getattr(self, name), name)
+        if self.body_memory < self.body_bytes:
+            raise UsageError("body_memory is smaller than one body may be: lower body_bytes")
+        if not self.rate >= 0 or not self.deadline_s > 0:
+            raise UsageError("rate must not be negative, and deadline_s must be above 0")
         if not self.keys.access and self.host not in LOOPBACK:
             raise UsageError(
                 f"on {self.host} everybody could change the catalogue: give a --key-file, or --host 127.0.0.1"

@@ -6,7 +6,9 @@ client is told no more than that.
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from fastapi.exceptions import RequestValidationError
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS, MOST_LETTERS = 20, 200  # of what does not fit a schema: there may be a million places
 BUSY_S = 2  # when to try again while somebody else writes
 
 # The first class that fits counts.
@@ -72,7 +75,15 @@ def problem(
         "detail": detail,
         **(members or {}),
     }
-    return Response(orjson.dumps(body), status, headers, MEDIA_TYPE)
+    return Response(as_json(body), status, headers, MEDIA_TYPE)
+
+
+def as_json(value: Mapping[str, object]) -> bytes:
+    """Encode whatever a client or a file system has written: letters that UTF-8 has not become ``?``."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
 def problem_of(error: Exception) -> Response:
@@ -125,7 +136,10 @@ def of_framework(error: HTTPException) -> Response:
 
 def of_validation(error: RequestValidationError) -> Response:
     """What does not fit the schema, place by place, as text: values that were given are not repeated."""
-    found = [{"at": ".".join(map(str, one["loc"])), "problem": str(one["msg"])} for one in error.errors()]
+    found = [
+        {"at": ".".join(map(str, one["loc"]))[:MOST_LETTERS], "problem": str(one["msg"])[:MOST_LETTERS]}
+        for one in islice(error.errors(), MOST_ERRORS)
+    ]
     first = found[0] if found else {"at": "body", "problem": "it cannot be read"}
     detail = f"{first['at']}: {first['problem']}"
     return problem(422, "invalid_request", detail, members={"errors": found})

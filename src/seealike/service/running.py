@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import ctypes
+import os
 import socket
+import struct
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from seealike.errors import UsageError
 from seealike.service.app import create_app
-from seealike.service.guard.slow import with_deadline
+from seealike.service.ending import Ending
+from seealike.service.guard.slow import with_deadlines
 from seealike.service.options import ServiceOptions
-from seealike.service.watching import LOGGER
+from seealike.service.watching import log_to
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
 
 GRACE_S = 30  # for requests that are under way when it is told to end
+LEAVING_S = 0.3  # that it ends can be seen, and it goes on
+ACCEPTING_S = 0.1  # for those who have connected by then
 KEEP_ALIVE_S = 20
 BACKLOG = 1024  # connections that wait for the event loop
+_SO_ATTACH_FILTER = 26
 
 
 def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None] = print) -> None:
@@ -34,14 +42,15 @@ def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None
 
     Raises:
         UsageError: the address is taken, or none of this machine.
+        SeealikeError: the catalogue cannot be opened.
     """
-    _log_to(sys.stderr)
+    log_to(sys.stderr)
+    ending = Ending()
     config = uvicorn.Config(
-        create_app(path, options),
+        create_app(path, options, ending),
         host=options.host,
         port=options.port,
-        loop="uvloop",
-        http=with_deadline(options.header_s),
+        http=with_deadlines(options, ending),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -53,7 +62,50 @@ def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None
     )
     listening = _listening(options.host, options.port)
     say(address_of(listening))
-    uvicorn.Server(config).run([listening])
+    _Server(config, ending).run([listening])
+    if ending.failed is not None:
+        raise ending.failed
+
+
+class _Server(uvicorn.Server):
+    """Ends when the application has failed, and without a request that was sent and gets no reply."""
+
+    def __init__(self, config: uvicorn.Config, ending: Ending) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is to end."""
+        return await super().on_tick(counter) or self._ending.failed is not None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Go on for a moment, for those who have connected; then close."""
+        self._ending.has_begun = True
+        await asyncio.sleep(LEAVING_S)
+        for listening in sockets or ():
+            _drop_new(listening)
+        await asyncio.sleep(ACCEPTING_S)
+        await super().shutdown(sockets)
+
+
+def _drop_new(listening: socket.socket) -> None:
+    """Have nobody else connect while those who wait are accepted: a socket that closes would reset them.
+
+    Linux alone can: a filter (BPF) drops what begins a connection. Who begins one tries again, and is refused.
+    """
+    if sys.platform != "linux":
+        return
+    code = (  # byte 13 of a TCP header has the flags
+        (0x30, 0, 0, 13),
+        (0x45, 0, 1, 0x02),
+        (0x06, 0, 0, 0),
+        (0x06, 0, 0, 0xFFFFFFFF),
+    )
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in code))
+    with suppress(OSError):
+        listening.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(code), ctypes.addressof(program))
+        )
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -64,7 +116,8 @@ def _listening(host: str, port: int) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name != "nt":  # there it would let two services have one port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
         listening.listen(BACKLOG)
@@ -81,10 +134,3 @@ def address_of(listening: socket.socket) -> str:
     """Where a socket is asked."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _log_to(stream: TextIO) -> None:
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    LOGGER.handlers, LOGGER.propagate = [handler], False
-    LOGGER.setLevel(logging.INFO)

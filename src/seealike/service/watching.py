@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-import orjson
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from seealike.errors import SeealikeError
-from seealike.service.problems import is_own_fault
+from seealike.service.problems import as_json, is_own_fault
 
 if TYPE_CHECKING:
     from seealike.service.state import Service
@@ -84,15 +84,44 @@ class Watching:
     def failed(self, request_id: str, error: Exception) -> None:
         """A request has ended in an error; those of the service itself are logged."""
         if is_own_fault(error):
-            LOGGER.error(
-                _line({"request": request_id, "error": type(error).__name__, "detail": str(error)}),
-                exc_info=None if isinstance(error, SeealikeError) else error,
-            )
+            self.fault({"request": request_id, "error": type(error).__name__, "detail": str(error)}, error)
+
+    def fault(self, said: Mapping[str, object], error: Exception) -> None:
+        """Something is wrong with the service; where nobody has foreseen it, where in the code it was."""
+        if not isinstance(error, SeealikeError):
+            said = {**said, "traceback": "".join(traceback.format_exception(error))}
+        LOGGER.error(_line(said))
 
     def exposition(self) -> bytes:
         """All numbers, as Prometheus reads them."""
         return generate_latest(self._registry)
 
 
+class JsonLines(logging.Formatter):
+    """One line of JSON for each record, also of those whom the service uses."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The service's own records are such lines already."""
+        if record.name == LOGGER.name:
+            return record.getMessage()
+        said = {"logger": record.name, "level": record.levelname, "detail": record.getMessage()}
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return _line(said)
+
+
+def log_to(stream: TextIO) -> None:
+    """Log what the service, its server and its event loop say."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    for logger, level in (
+        (LOGGER, logging.INFO),
+        (logging.getLogger("uvicorn"), logging.WARNING),
+        (logging.getLogger("asyncio"), logging.WARNING),
+    ):
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+
+
 def _line(said: Mapping[str, object]) -> str:
-    return orjson.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **said}).decode()
+    return as_json({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), **said}).decode()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from seealike.cli.locate import existing_catalog
-from seealike.cli.options.basic import catalog_option, number_option
+from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, number_option
 from seealike.cli.printing.text import echo
 from seealike.errors import MissingExtraError, UsageError
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from seealike.service import Keys
 
 
-@click.command(name="serve")
+class _Limits(NamedTuple):
+    """How much of it is asked at most."""
+
+    rate: float
+    pictures: int
+    body_mb: int
+    deadline: float
+
+
+@click.command(name="serve", cls=GatheringCommand)
 @catalog_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
@@ -34,6 +43,30 @@ if TYPE_CHECKING:
     metavar="ORIGIN",
     help="Pages of this origin may ask, such as https://shop.example. May be repeated.",
 )
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    metavar="R",
+    help="Requests a second that each key, or address, may make in the long run; 0: any number.",
+)
+@number_option(
+    "--pictures",
+    default=128,
+    least=1,
+    text="How many pictures may be under way before it says that it is full.",
+)
+@number_option("--body-mb", default=32, least=1, text="The largest body of a request, in MiB.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    help="After so many seconds a request is answered that it took too long.",
+)
+@click.argument("limits", cls=Gathered, of=_Limits._fields, into=lambda: _Limits)
 def command(
     catalog: str | None,
     host: str,
@@ -41,6 +74,7 @@ def command(
     key_file: str | None,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
+    limits: _Limits,
 ) -> None:
     """Answer over HTTP what looks like what, until Ctrl-C.
 
@@ -57,7 +91,19 @@ def command(
     except ModuleNotFoundError as exc:
         raise MissingExtraError("`seealike serve`", "serve") from exc
     keys = Keys() if key_file is None else _keys(key_file)
-    options = ServiceOptions(host=host, port=port, keys=keys, hosts=hosts, origins=origins)
+    body_bytes = limits.body_mb * 2**20
+    options = ServiceOptions(
+        host=host,
+        port=port,
+        keys=keys,
+        hosts=hosts,
+        origins=origins,
+        rate=limits.rate,
+        pictures=limits.pictures,
+        body_bytes=body_bytes,
+        body_memory=16 * body_bytes,
+        deadline_s=limits.deadline,
+    )
     serve(path, options, say=lambda address: echo(f"{path}: serving at {address} (Ctrl-C ends it)", err=True))
 
 

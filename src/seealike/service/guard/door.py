@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from collections.abc import Mapping
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seealike.errors import ServiceError
-from seealike.service.guard.bodies import Body, check_length
+from seealike.service.ending import Ending
+from seealike.service.guard.bodies import RETRY_S, Body, BodyMemory
 from seealike.service.guard.buckets import Buckets
 from seealike.service.options import Access, ServiceOptions
 from seealike.service.problems import problem_of
@@ -31,15 +33,23 @@ _HEADERS = (
         ),
     ),
 )
+_ORIGIN_METHODS = ("GET", "POST")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d*)?", re.ASCII)  # a name, perhaps a port, and no more
 _ENDING = frozenset({408, 413})
 
 
 class Door:
-    """Checks names, keys, rates and sizes; adds what every reply says; tells what it has seen."""
+    """Checks names, origins, keys, rates and sizes; adds what every reply says; tells what it has seen."""
 
-    def __init__(self, app: ASGIApp, options: ServiceOptions, watching: Watching) -> None:
-        self._app, self._options, self._watching = app, options, watching
+    def __init__(self, app: ASGIApp, options: ServiceOptions, watching: Watching, ending: Ending) -> None:
+        self._app, self._options, self._watching, self._ending = app, options, watching, ending
         self._buckets = Buckets(options.rate, options.burst)
+        self._memory = BodyMemory(options.body_memory)
+        self._inner: ASGIApp = self._admit
+        if options.origins:  # around the keys: a browser asks first, without any
+            self._inner = CORSMiddleware(
+                self._admit, allow_origins=options.origins, allow_methods=_ORIGIN_METHODS, allow_headers=["*"]
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI. Anything but HTTP is turned away."""
@@ -49,12 +59,16 @@ class Door:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        # Addresses stay as they were written: a slash within an id is no slash between parts.
-        scope["path"] = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
-        visit = _Visit(scope, send, Body(receive, self._options.body_bytes, self._options.body_s))
+        # Addresses stay as they were written: a slash within an id is no slash between parts. The server
+        # itself leaves the body out where only the head is asked for.
+        path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        scope = {**scope, "path": path, "method": method}
+        visit = _Visit(scope, send)
         try:
-            self._check(scope, dict(scope["headers"]))
-            await self._app(scope, visit.body.receive, visit.send)
+            self._check_host([value for name, value in scope["headers"] if name == b"host"])
+            self._check_origin(dict(scope["headers"]))
+            await self._inner(scope, receive, visit.send)
         except Exception as exc:  # noqa: BLE001 - no request ends without a reply, and none with a traceback
             self._watching.failed(visit.request_id, exc)
             if not visit.status:
@@ -62,51 +76,67 @@ class Door:
         finally:
             self._watching.seen(visit.seen())
 
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        body = Body(scope, receive, send, self._options, self._memory)
+        try:
+            self._check(scope, headers)
+            body.admit(headers)
+        except ServiceError as exc:
+            await problem_of(exc)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, body.receive, body.send)
+        finally:
+            body.over()
+
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
         """Raise what keeps a request out."""
-        self._check_host(headers.get(b"host", b""))
+        if scope["path"] == "/readyz" and self._ending.has_begun:
+            raise ServiceError("ending", "the service is ending; ask another one", retry_after_s=RETRY_S)
         if scope["path"] in OPEN:
             return
         key = _key(headers)
         access = self._options.keys.access_of(key)
         needed = _needed(scope["method"], scope["path"])
-        client = scope.get("client") or ("",)
-        if wait_s := self._buckets.wait_whole_s(key if access and key else client[0]):
+        address = (scope.get("client") or ("",))[0]
+        asker = key if key and access and self._options.keys.access else address
+        if wait_s := self._buckets.wait_whole_s(asker):
             raise ServiceError("too_many_requests", "too many requests", status=429, retry_after_s=wait_s)
         if access < needed:
             if key is None:
                 raise ServiceError("no_key", "give a key: Authorization: Bearer KEY", status=401)
             raise ServiceError("forbidden", "this key does not allow that", status=403)
-        check_length(headers, self._options.body_bytes)
 
-    def _check_host(self, host: bytes) -> None:
-        name = urlsplit("//" + host.decode("latin-1")).hostname or ""
-        if name not in self._options.called:
+    def _check_host(self, hosts: Sequence[bytes]) -> None:
+        found = _HOST.fullmatch(hosts[0].decode("latin-1")) if len(hosts) == 1 else None
+        if found is None or found[1].strip("[]").lower() not in self._options.called:
             raise ServiceError(
                 "unknown_host", "the service does not go by this name; start it with --allow-host", status=421
             )
+
+    def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
+        """Without keys any page that is open in a browser here could change the catalogue."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if self._options.keys.access or not origin or {"*", origin} & {*self._options.origins}:
+            return
+        if origin.partition("://")[2].lower() != headers[b"host"].decode("latin-1").lower():
+            told = "pages of this origin may not ask; start the service with --allow-origin"
+            raise ServiceError("foreign_origin", told, status=403)
 
 
 class _Visit:
     """One request on its way: its id, when it came, and what went out."""
 
-    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
-        self._scope, self._send, self.body = scope, send, body
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
         self._started = time.perf_counter()
         self.request_id = secrets.token_hex(8)
         self.status = 0
-        self._is_told = False
         self._bytes = 0
 
     async def send(self, message: Message) -> None:
-        """Pass a part of the reply on; where the body was refused, that is the reply, whatever is said."""
-        if self.body.refused is None or (self.status and not self._is_told):
-            await self._pass(message)
-        elif not self._is_told:  # the framework takes it for a body that cannot be read
-            self._is_told = True
-            await problem_of(self.body.refused)(self._scope, self.body.receive, self._pass)
-
-    async def _pass(self, message: Message) -> None:
+        """Pass a part of the reply on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = [(b"x-request-id", self.request_id.encode())]

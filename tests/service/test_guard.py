@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from fastapi.exceptions import RequestValidationError
 from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
 
-from seealike.errors import UsageError
+from seealike.errors import MissingExtraError, ReplacedCatalogError, ServiceError, StorageError, UsageError
 from seealike.service import Access, Keys, ServiceOptions, create_app
+from seealike.service.ending import Ending
+from seealike.service.guard.bodies import BodyMemory
 from seealike.service.guard.buckets import Buckets
+from seealike.service.problems import of_validation, problem
+from seealike.service.state import Service
 from seealike.service.uploads import Uploads
 
 READ, WRITE = "r" * 20, "w" * 20
@@ -65,7 +71,16 @@ def test_a_key_allows_what_it_is_for_and_all_before_it(guarded: Client) -> None:
 
 
 def test_the_host_is_looked_at_before_anything_else(guarded: Client) -> None:
-    for host in ("evil.example", "127.0.0.1", "shop.example.evil", "shop.example@evil", ""):
+    for host in (
+        "evil.example",
+        "127.0.0.1",
+        "shop.example.evil",
+        "shop.example@evil",
+        "evil@shop.example",
+        "[",
+        "::1",
+        "",
+    ):
         assert _get(guarded, "/stats", WRITE, host) == (421, "unknown_host")
         assert _get(guarded, "/healthz", None, host) == (421, "unknown_host")
     assert _get(guarded, "/healthz") == (200, "")
@@ -128,9 +143,120 @@ def test_an_asker_has_so_many_requests_and_gets_them_back_with_time() -> None:
 def test_too_many_requests_are_told_when_to_come_back(shop: Path) -> None:
     with Client(create_app(shop / "catalog", ServiceOptions(rate=0.01, burst=2))) as asked:
         wait_until_ready(asked)
-        replies = [asked("GET", "/stats") for _ in range(3)]
+        # Without keys a new one each time is no new asker.
+        replies = [asked("GET", "/stats", headers={"x-api-key": f"key-{number}"}) for number in range(3)]
     assert [reply.status for reply in replies] == [200, 200, 429]
     assert 90 <= int(replies[-1].headers["retry-after"]) <= 100
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (StorageError("disk", "full"), 507, "storage_refused"),
+        (ReplacedCatalogError("catalog"), 503, "catalog_replaced"),
+        (MissingExtraError("this", "serve"), 501, "missing_extra"),
+        (RuntimeError("a secret"), 500, "internal"),
+    ],
+)
+def test_a_fault_of_the_service_is_problem_details_too_and_logged(
+    shop: Path,
+    error: Exception,
+    status: int,
+    code: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(_: Service) -> None:
+        raise error
+
+    with Client(create_app(shop / "catalog")) as asked:
+        wait_until_ready(asked)
+        monkeypatch.setattr(Service, "catalog", property(broken))
+        with caplog.at_level("ERROR", logger="seealike.service"):
+            reply = asked("GET", "/readyz")
+    assert (reply.status, reply.json["code"]) == (status, code)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert b"secret" not in reply.body
+    (logged,) = caplog.messages
+    assert json.loads(logged)["request"] == reply.headers["x-request-id"]
+
+
+def test_a_million_places_that_do_not_fit_are_not_all_told() -> None:
+    places = [{"loc": ("body", "x" * 1000), "msg": "y" * 1000}] * 1_000_000
+    reply = of_validation(RequestValidationError(places))
+    assert len(reply.body) < 20_000
+    assert len(json.loads(bytes(reply.body))["errors"]) == 20
+
+
+def test_what_is_no_utf8_is_told_all_the_same() -> None:
+    assert json.loads(bytes(problem(404, "unknown_item", "no \udcff").body))["detail"] == "no ?"
+
+
+SHOP, EVIL = "https://shop.example", "https://evil.example"
+
+
+def test_pages_of_others_may_ask_only_where_that_is_said(shop: Path) -> None:
+    keys = Keys.parse(f"write {WRITE}")
+    with Client(create_app(shop / "catalog", ServiceOptions(keys=keys, origins=(SHOP,)))) as asked:
+        wait_until_ready(asked)
+        asks = {"origin": SHOP, "access-control-request-headers": "authorization"}
+        for method, status in (("GET", 200), ("POST", 200), ("PUT", 400), ("DELETE", 400)):
+            headers = asks | {"access-control-request-method": method}
+            assert asked("OPTIONS", "/items/a", headers=headers).status == status
+        reply = asked("GET", "/stats", headers={"origin": SHOP})
+        assert (reply.status, reply.headers["access-control-allow-origin"]) == (401, SHOP)
+        reply = asked("GET", "/stats", headers={"origin": EVIL, "x-api-key": WRITE})
+        assert "access-control-allow-origin" not in reply.headers
+        headers = JPEG | {"origin": SHOP, "x-api-key": WRITE, "content-length": str(2**30)}
+        reply = asked("POST", "/search", headers=headers)
+        assert (reply.status, reply.headers["access-control-allow-origin"]) == (413, SHOP)
+
+
+def test_without_keys_a_page_of_others_can_do_nothing(client: Client, shop: Path) -> None:
+    for origin in (EVIL, "null", "http://127.0.0.1:9", "http://127.0.0.1.evil.example"):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+            reply = client(method, "/items/bags%2F00.jpg", headers={"origin": origin})
+            assert (reply.status, reply.json["code"]) == (403, "foreign_origin")
+    own = {"origin": "http://127.0.0.1:8765", "host": "127.0.0.1:8765"}
+    assert client("GET", "/stats", headers=own).status == 200
+    with Client(create_app(shop / "catalog", ServiceOptions(origins=(SHOP,)))) as asked:
+        wait_until_ready(asked)
+        assert asked("GET", "/stats", headers={"origin": SHOP}).status == 200
+        assert asked("GET", "/stats", headers={"origin": EVIL}).status == 403
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_fault(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="seealike.service"):
+        for address, headers in (("/search", JPEG), ("/recommend", {"content-type": "application/json"})):
+            client("POST", address, [b"{"], headers=headers, leaves=True)
+    assert [json.loads(line).get("status") for line in caplog.messages] == [499, 499]
+
+
+def test_who_asks_for_the_head_alone_gets_that_of_the_whole(client: Client) -> None:
+    for address in ("/healthz", "/readyz", "/stats"):
+        assert client("HEAD", address).status == 200
+
+
+def test_it_says_that_it_is_not_ready_once_it_ends(shop: Path) -> None:
+    ending = Ending()
+    with Client(create_app(shop / "catalog", ServiceOptions(), ending)) as asked:
+        wait_until_ready(asked)
+        ending.has_begun = True
+        reply = asked("GET", "/readyz")
+        assert (reply.status, reply.json["code"]) == (503, "ending")
+        assert asked("GET", "/stats").status == asked("GET", "/healthz").status == 200
+
+
+def test_room_for_bodies_comes_back() -> None:
+    memory = BodyMemory(10)
+    memory.take(6)
+    with pytest.raises(ServiceError) as refused:
+        memory.take(5)
+    assert (refused.value.code, refused.value.status) == ("overloaded", 503)
+    memory.give_back(6)
+    memory.take(10)
 
 
 def test_uploads_make_room_for_new_ones_and_end() -> None:

@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
 def _drop_new(listening: socket.socket) -> None:
     """Have nobody else connect while those who wait are accepted: a socket that closes would reset them.
 
-    Linux alone can: a filter (BPF) drops what begins a connection. Who begins one tries again, and is refused.
+    Linux alone can: a filter (BPF) drops what begins a connection. Who does tries again, and is refused.
     """
     if sys.platform != "linux":
         return

@@ -116,7 +116,7 @@ def log_to(stream: TextIO) -> None:
     handler.setFormatter(JsonLines())
     for logger, level in (
         (LOGGER, logging.INFO),
-        (logging.getLogger("uvicorn"), logging.WARNING),
+        (logging.getLogger("uvicorn"), logging.ERROR),  # it warns of what clients do
         (logging.getLogger("asyncio"), logging.WARNING),
     ):
         logger.handlers, logger.propagate = [handler], False

@@ -1,4 +1,4 @@
-"""What requests bring: not more than is allowed, not for ever, and not more at once than there is room for."""
+"""What requests bring: not more than is allowed, not for ever, not more at once than there is room for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class BodyMemory:
 
 
 class Body:
-    """The body of one request as it comes in, and the reply; where the body was refused, that is the reply."""
+    """The body of one request as it comes in, and the reply: that the body was refused, where it was."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, options: ServiceOptions, memory: BodyMemory

@@ -20,7 +20,8 @@ from seealike.catalog.outputs.kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.cli.options.outputs import OutputParameter
 
-READ = {"--like-file", "--not-file", "--weights", "--decisions", "--undo"}  # options that name files to read
+# Options that name files to read.
+READ = {"--like-file", "--not-file", "--weights", "--decisions", "--undo", "--key-file"}
 # What makes a command write, beside the option; {shop} is a folder that has been indexed.
 ARGUMENTS = {
     ("index", "--report"): ["{shop}"],

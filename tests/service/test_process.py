@@ -177,6 +177,15 @@ def test_what_is_no_request_is_told_so_as_all_errors_are(
     assert json.loads(reply.partition(b"\r\n\r\n")[2])["code"] == "bad_request"
 
 
+def test_what_the_command_says_of_limits_holds(shop: Path) -> None:
+    with serving(shop / "catalog", "--rate", "0.001", "--body-mb", "1") as (_, port):
+        assert ask(port, "/images", "POST", b"x" * (2**20 + 1))[0] == 413
+        assert [ask(port, "/stats")[0] == 429 for _ in range(50)] == [False] * 49 + [True]
+    with serving(shop / "catalog", "--pictures", "1", "--deadline", "0.001") as (_, port):
+        wait_until_ready(port)
+        assert ask(port, "/search", "POST", (shop / "photos" / "003.jpg").read_bytes())[0] == 504
+
+
 def test_two_hosts_are_none(process: tuple[subprocess.Popen[str], int]) -> None:
     two = b"GET /healthz HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n" + HOST + b"\r\n"
     with _connected(process[1], two) as connection:

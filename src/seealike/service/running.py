@@ -29,6 +29,7 @@ LEAVING_S = 0.3  # that it ends can be seen, and it goes on
 ACCEPTING_S = 0.1  # for those who have connected by then
 KEEP_ALIVE_S = 20
 BACKLOG = 1024  # connections that wait for the event loop
+OTHER_FILES = 1024  # of the catalogue, of decoding processes
 _SO_ATTACH_FILTER = 26
 
 
@@ -60,6 +61,7 @@ def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
+    _allow_files(options.connections + OTHER_FILES)
     listening = _listening(options.host, options.port)
     say(address_of(listening))
     _Server(config, ending).run([listening])
@@ -88,10 +90,22 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _allow_files(count: int) -> None:
+    """Have so many open at once, or as many as may be: many systems begin with 1024, connections among them."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _drop_new(listening: socket.socket) -> None:
     """Have nobody else connect while those who wait are accepted: a socket that closes would reset them.
 
-    Linux alone can: a filter (BPF) drops what begins a connection. Who does tries again, and is refused.
+    Linux alone can: a filter (BPF) drops what begins a connection, which is tried again and refused.
     """
     if sys.platform != "linux":
         return

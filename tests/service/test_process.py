@@ -217,7 +217,7 @@ def test_who_asks_while_it_ends_is_answered_and_sent_elsewhere(
             connection.sendall(WHOLE)
         for connection in (kept, begun, new):
             reply = _all(connection)
-            assert reply.startswith(b"HTTP/1.1 200")
+            assert b"HTTP/1.1 200" in reply  # perhaps after the end of the one before
             assert b"connection: close" in reply
     assert running.wait(WAIT_S) in {0, -signal.SIGTERM}
 

@@ -91,7 +91,7 @@ class _Server(uvicorn.Server):
 
 
 def _allow_files(count: int) -> None:
-    """Have so many open at once, or as many as may be: many systems begin with 1024, connections among them."""
+    """Have so many open at once, or as many as may be: many systems begin with 1024 in all."""
     if sys.platform == "win32":
         return
     import resource

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -60,8 +61,7 @@ class Client:
         self._host, self._port, self._path = split.hostname, split.port, split.path.rstrip("/")
         self._secure, self._timeout_s = split.scheme == "https", timeout_s
         self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        self._own = threading.local()
-        self._open: list[HTTPConnection] = []
+        self._idle: deque[HTTPConnection] = deque()
 
     def __enter__(self) -> Self:
         """Use the client in a ``with`` block."""
@@ -75,15 +75,16 @@ class Client:
 
     def close(self) -> None:
         """Close its connections; the next question opens another one."""
-        while self._open:
-            self._open.pop().close()
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     # -- what looks like what ----------------------------------------------------------------------
 
     def search(self, image: ImageInput, k: int = 10, *, options: SearchOptions = _DEFAULT) -> list[Hit]:
         """See ``Catalog.search``; a picture is a path or the bytes of a file."""
         image, options = _uncropped(image, options)
-        return self._hits("POST", f"/search?{urlencode(_said(k, options), doseq=True)}", _bytes(image))
+        return self._hits("POST", f"/search?{_query(_said(k, options))}", _bytes(image))
 
     def search_text(
         self, texts: Sequence[str], k: int = 10, *, options: SearchOptions = _DEFAULT
@@ -124,7 +125,7 @@ class Client:
         """Whether there is an item with this id."""
         try:
             return isinstance(item_id, str) and bool(self.item(item_id))
-        except UnknownItemError:
+        except UsageError:  # no such item, or none can have such an id
             return False
 
     @property
@@ -140,7 +141,7 @@ class Client:
         """Every item, in id order, some hundreds at a time."""
         start: object = ""
         while start is not None:
-            page = self._json("GET", f"/items?{urlencode({'start': start, 'limit': PAGE})}")
+            page = self._json("GET", f"/items?{_query({'start': start, 'limit': PAGE})}")
             yield from map(_item, _rows(page["items"]))
             start = page["next"]
 
@@ -155,13 +156,16 @@ class Client:
     ) -> None:
         """See ``Catalog.add``. The same again changes nothing."""
         about = {} if group is None else {"group": group}
-        query = urlencode(about | {"metadata": json.dumps(metadata or {})})
+        query = _query(about | {"metadata": json.dumps(metadata or {})})
         self._reply("PUT", f"/items/{_part(item_id)}?{query}", _bytes(image))
 
     def remove(self, ids: Iterable[str]) -> int:
         """Remove items; those that are not there are removed already. The number removed."""
-        replies = [self._json("DELETE", f"/items/{_part(item_id)}") for item_id in ids]
-        return sum(reply["change"] == "removed" for reply in replies)
+        removed = 0
+        for item_id in ids:
+            reply, again = self._exchange("DELETE", f"/items/{_part(item_id)}")
+            removed += again or json.loads(reply)["change"] == "removed"  # what was lost may have removed it
+        return removed
 
     # -- HTTP --------------------------------------------------------------------------------------
 
@@ -188,7 +192,12 @@ class Client:
         return found
 
     def _reply(self, method: str, address: str, body: bytes = b"", kind: str = _PICTURE) -> bytes:
-        """The body of a reply.
+        return self._exchange(method, address, body, kind)[0]
+
+    def _exchange(
+        self, method: str, address: str, body: bytes = b"", kind: str = _PICTURE
+    ) -> tuple[bytes, bool]:
+        """The body of a reply, and whether it was asked for twice.
 
         Raises:
             SeealikeError: what the service says is wrong; ``ServiceError`` where it cannot be reached.
@@ -211,20 +220,24 @@ class Client:
                         "unreachable", f"the service at {where} does not answer: {exc}"
                     ) from exc
                 continue
+            except BaseException:  # interrupted amidst a reply, which nobody is to take for the next one's
+                connection.close()
+                raise
+            self._idle.append(connection)
             if reply.status >= 400:
                 raise _error(reply.status, data, reply.headers.get("retry-after"))
-            return data
+            return data, fresh
         raise AssertionError("unreachable")
 
     def _connection(self, *, fresh: bool) -> HTTPConnection:
-        known: HTTPConnection | None = getattr(self._own, "connection", None)
-        if known is None or fresh:
-            from http.client import HTTPConnection, HTTPSConnection
+        """One that nobody uses meanwhile: there are as many as threads ask at a time."""
+        from http.client import HTTPConnection, HTTPSConnection
 
-            kind = HTTPSConnection if self._secure else HTTPConnection
-            known = self._own.connection = kind(self._host, self._port, timeout=self._timeout_s)
-            self._open.append(known)
-        return known
+        with suppress(IndexError):
+            if not fresh:
+                return self._idle.pop()
+        kind = HTTPSConnection if self._secure else HTTPConnection
+        return kind(self._host, self._port, timeout=self._timeout_s)
 
 
 def _said(k: int, options: SearchOptions) -> dict[str, object]:
@@ -263,7 +276,23 @@ def _bytes(image: ImageInput) -> bytes:
 
 
 def _part(item_id: str) -> str:
-    return quote(item_id, safe="")
+    if not isinstance(item_id, str):
+        raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+    with _valid_unicode():
+        return quote(item_id, safe="")
+
+
+def _query(said: Mapping[str, object]) -> str:
+    with _valid_unicode():
+        return urlencode(said, doseq=True)
+
+
+@contextmanager
+def _valid_unicode() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"{exc.object!r} is not valid Unicode: {exc.reason}") from exc
 
 
 def _rows(value: object) -> list[dict[str, object]]:

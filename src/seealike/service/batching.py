@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 
 from seealike.errors import ServiceError, UsageError
 from seealike.protocols import Embedder
@@ -31,14 +32,35 @@ class Ticket:
 
     given_up: threading.Event = field(default_factory=threading.Event)
 
+    def check(self) -> None:
+        """Go on only while somebody waits.
+
+        Raises:
+            ServiceError: nobody does.
+        """
+        if self.given_up.is_set():
+            raise ServiceError("given_up", "the request was given up before its turn came")
+
 
 current_ticket: ContextVar[Ticket | None] = ContextVar("current_ticket", default=None)
+
+
+def check_current_ticket() -> None:
+    """Go on only while somebody waits for what is done here.
+
+    Raises:
+        ServiceError: it is done for a request that was given up.
+    """
+    ticket = current_ticket.get()
+    if ticket is not None:
+        ticket.check()
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     picture: Picture
     ticket: Ticket | None
+    urgent: bool
     outcome: Future[Outcome] = field(default_factory=Future)
 
 
@@ -74,22 +96,28 @@ class BatchingEmbedder:
         return len(self._waiting)
 
     def embed(self, pictures: Iterable[Picture], *, urgent: bool = False) -> Generator[Outcome, None, None]:
-        """See ``Embedder``. What is not urgent does not wait here: it goes its own way at once.
+        """See ``Embedder``. Several that are not urgent do not wait here: they go their own way at once.
+
+        A single one goes with the others: its vector is as ever, and no decoding process is started for it.
 
         Raises:
-            ServiceError: the request was given up before a picture's turn came.
+            ServiceError: the request was given up before a picture's turn came, or meanwhile.
         """
-        if not urgent:
-            yield from self._embedder.embed(pictures)
+        source = iter(pictures)
+        first = [] if urgent else list(islice(source, 2))
+        if len(first) > 1:
+            yield from self._embedder.embed(chain(first, source))
             return
-        waiting = [_Waiting(picture, current_ticket.get()) for picture in pictures]
+        waiting = [_Waiting(picture, current_ticket.get(), urgent) for picture in chain(first, source)]
         with self._changed:
             if self._closed:
                 raise UsageError("the embedder is closed")
             self._waiting.extend(waiting)
             self._changed.notify_all()
         for one in waiting:
-            yield one.outcome.result()
+            outcome = one.outcome.result()
+            check_current_ticket()
+            yield outcome
 
     def close(self) -> None:
         """Embed what waits, then nothing any more; the other embedder is closed too."""
@@ -121,18 +149,18 @@ class BatchingEmbedder:
                 batch: list[_Waiting] = []
                 while self._waiting and len(batch) < MOST:
                     one = self._waiting.popleft()
-                    if one.ticket is not None and one.ticket.given_up.is_set():
-                        one.outcome.set_exception(
-                            ServiceError("given_up", "the request was given up before its turn came")
-                        )
-                    else:
+                    try:
+                        if one.ticket is not None:
+                            one.ticket.check()
                         batch.append(one)
+                    except ServiceError as exc:
+                        one.outcome.set_exception(exc)
                 self._under_way += len(batch)
                 if batch or self._closed:
                     return batch
 
     def _embed(self, batch: Sequence[_Waiting]) -> None:
-        alone = self._under_way == 1
+        alone = self._under_way == 1 and batch[0].urgent
         numbered = (replace(one.picture, token=number) for number, one in enumerate(batch))
         with closing(self._embedder.embed(numbered, urgent=alone)) as outcomes:
             for outcome in outcomes:

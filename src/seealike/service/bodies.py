@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
 
 from seealike.errors import ServiceError
 
 Model = TypeVar("Model", bound=BaseModel)
 FIELD = "image"  # of a form, which has the picture
+MOST_JSON_BYTES = 2**20  # the event loop reads it, and all others wait
 _BINARY = {"type": "string", "format": "binary"}
 
 
 def media_type(request: Request) -> str:
     """What a body is, as its sender says."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+class SmallJson(APIRoute):
+    """A route that reads pictures of any size, but nothing else that is large."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See ``APIRoute``."""
+        usual = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            if not _has_pictures(request) and len(await request.body()) > MOST_JSON_BYTES:
+                told = f"a body without pictures may have {MOST_JSON_BYTES} bytes at most"
+                raise ServiceError("too_large", told, status=413)
+            return await usual(request)
+
+        return handler
+
+
+def _has_pictures(request: Request) -> bool:
+    kind = media_type(request)
+    return kind.startswith("image/") or kind in {"application/octet-stream", "multipart/form-data"}
 
 
 async def picture_in(request: Request) -> bytes:

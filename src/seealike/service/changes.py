@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Literal, NamedTuple
 
 from seealike.catalog import Catalog
+from seealike.errors import PictureError, UnknownItemError
+from seealike.service.batching import check_current_ticket
 from seealike.service.pictures import KeptPictures
 from seealike.types import Item, Metadata
 
 Change = Literal["added", "replaced", "unchanged", "removed"]
+WAIT_S = 1.0  # for another process that writes: who asks over HTTP rather tries again
+LEAST_WAIT_S = 0.1  # also for a change that has waited that long for others of this process
 
 
 class Changed(NamedTuple):
@@ -20,11 +28,16 @@ class Changed(NamedTuple):
 
 
 class Changes:
-    """One change at a time, in whatever thread."""
+    """One change at a time, in whatever thread: those first that came first, and none that was given up.
+
+    Other processes may change the same items: files are never shared, so none that is shown is removed; see
+    ``KeptPictures``.
+    """
 
     def __init__(self, pictures: KeptPictures) -> None:
         self._pictures = pictures
-        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+        self._came = self._gone = 0
 
     def put(
         self, catalog: Catalog, item_id: str, data: bytes, group: str | None, metadata: Metadata
@@ -35,22 +48,26 @@ class Changes:
             PictureError: the picture cannot be used; the item is as it was.
             UsageError: id, group or metadata cannot be stored.
             CatalogBusyError: another process is writing.
+            ServiceError: the request was given up; the item is as it was.
         """
-        with self._turn:
-            before, path = _item(catalog, item_id), self._pictures.path_of(item_id, data)
-            if before is not None and (before.path, before.group, before.metadata) == (path, group, metadata):
+        with self._turn() as wait_s:
+            before = _item(catalog, item_id)
+            if (
+                before is not None
+                and self._pictures.holds(before.path, item_id, data)
+                and (before.group, before.metadata) == (group, metadata)
+            ):
                 return Changed("unchanged", catalog.generation)
-            known = before is not None and before.path == path
-            if not known:
-                self._pictures.keep(path, data)
+            path = self._pictures.keep(item_id, data)
             try:
-                catalog.add(item_id, path, group=group, metadata=metadata)
-            except BaseException:
-                if not known:
-                    self._pictures.drop(path)
-                raise
-            if before is not None and not known:
-                self._pictures.drop(before.path)
+                catalog.add(item_id, path, group=group, metadata=metadata, wait_s=wait_s)
+            except PictureError as exc:
+                raise PictureError("the picture", exc.reason, exc.detail) from exc
+            finally:
+                after = _item(catalog, item_id)  # an error may have come after the commit
+                for one in (path, before.path if before is not None else None):
+                    if after is None or after.path != one:
+                        self._pictures.drop(one)
             return Changed("added" if before is None else "replaced", catalog.generation)
 
     def remove(self, catalog: Catalog, item_id: str) -> Changed:
@@ -58,14 +75,43 @@ class Changes:
 
         Raises:
             CatalogBusyError: another process is writing.
+            ServiceError: the request was given up; the item is as it was.
         """
-        with self._turn:
+        with self._turn() as wait_s:
             before = _item(catalog, item_id)
             if before is None:
                 return Changed("unchanged", catalog.generation)
-            catalog.remove([item_id])
+            with suppress(UnknownItemError):  # another process was quicker
+                catalog.remove([item_id], wait_s=wait_s)
             self._pictures.drop(before.path)
             return Changed("removed", catalog.generation)
+
+    def collect(self, catalog: Catalog) -> None:
+        """Remove the pictures that were left behind long ago.
+
+        They are told by their names alone: the catalogue may lie elsewhere by now.
+        """
+        aged = {os.path.basename(path): path for path in self._pictures.aged()}
+        if aged:
+            for item in catalog.items():
+                aged.pop(os.path.basename(item.path or ""), None)
+        for path in aged.values():
+            self._pictures.drop(path)
+
+    @contextmanager
+    def _turn(self) -> Iterator[float]:
+        """Have one's turn; how long to wait for another process then."""
+        started_s = time.monotonic()
+        with self._changed:
+            mine, self._came = self._came, self._came + 1
+            self._changed.wait_for(lambda: self._gone == mine)
+        try:
+            check_current_ticket()
+            yield max(LEAST_WAIT_S, WAIT_S - (time.monotonic() - started_s))
+        finally:
+            with self._changed:
+                self._gone += 1
+                self._changed.notify_all()
 
 
 def _item(catalog: Catalog, item_id: str) -> Item | None:

@@ -70,7 +70,12 @@ class Gathering(Generic[Answer]):
             batch = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
             if waiting:
                 self._waiting[wish] = waiting  # behind the others now
-            found = await loop.run_in_executor(self._executor, self._each, batch, wish)
+            batch = [one for one in batch if not one.answer.done()]  # without those who have left
+            found: list[Answer | BaseException]
+            try:
+                found = await loop.run_in_executor(self._executor, self._each, batch, wish)
+            except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
+                found = [exc] * len(batch)
             for one, answer in zip(batch, found, strict=True):
                 if one.answer.done():  # whoever asked has left
                     continue

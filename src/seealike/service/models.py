@@ -18,11 +18,16 @@ from seealike.types import Crop, Cropped, MetadataValue, Metric, Relation
 Value: TypeAlias = str | int | float | bool | None
 Count = Annotated[int, Field(ge=1, le=1000)]
 MOST_EXAMPLES = 100
+MOST_COLUMNS = 50  # that one wish names
+MOST_LETTERS = 2000  # of one text
 MOST_AT_ONCE = 100  # questions in a batch
 AtLeast = Literal[Relation.DUPLICATE, Relation.SAME_PRODUCT, Relation.SIMILAR]
+Text = Annotated[str, Field(max_length=MOST_LETTERS)]
+Columns = Annotated[list[Text], Field(max_length=MOST_COLUMNS, fail_fast=True)]
 CropText = Annotated[
     str,
     Field(
+        max_length=MOST_LETTERS,
         description="The part of a picture that counts: `x,y,width,height`, as pixels or as shares of it.",
         examples=["0.1,0.2,0.5,0.5"],
     ),
@@ -42,7 +47,9 @@ class Wishes(_Strict):
     exact: Annotated[bool, Field(description="Compare with every picture, however many there are.")] = False
     metric: Metric = Metric.COSINE
     pictures: Annotated[bool, Field(description="Single pictures, not one result a product.")] = False
-    group_by: Annotated[str, Field(description="The column that says which product an item shows.")] = "group"
+    group_by: Annotated[Text, Field(description="The column that says which product an item shows.")] = (
+        "group"
+    )
     diversity: Annotated[float, Field(ge=0, le=1, description="How unlike each other results are to be.")] = (
         0.0
     )
@@ -50,21 +57,21 @@ class Wishes(_Strict):
     at_least: Annotated[AtLeast | None, Field(description="Leave out what is less than this.")] = None
     combine: Combine = Combine.AVERAGE
     where: Annotated[
-        str | None,
+        Text | None,
         Field(description="A condition that hits keep.", examples=["category = 'shoes' and price < 100"]),
     ] = None
-    same: Annotated[list[str], Field(description="Columns in which hits say the same as a liked item.")] = []
-    other: Annotated[list[str], Field(description="Columns in which they say something else.")] = []
+    same: Annotated[Columns, Field(description="Columns in which hits say the same as a liked item.")] = []
+    other: Annotated[Columns, Field(description="Columns in which they say something else.")] = []
     hub_correction: Annotated[
         bool, Field(description="What is similar to everything is not to be in every list.")
     ] = False
     boost: Annotated[
-        list[str], Field(description="What also counts: a column and its weight.", examples=[["sold:0.1"]])
+        Columns, Field(description="What also counts: a column and its weight.", examples=[["sold:0.1"]])
     ] = []
     recent: Annotated[float, Field(ge=-1, le=1, description="How much it counts to have come lately.")] = 0.0
     color: Annotated[float | None, Field(ge=0, le=1, description="How much colours count, of 1.")] = None
     palette: Annotated[
-        str | None, Field(description="Colours to find.", examples=["#c0392b", "navy:2,white"])
+        Text | None, Field(description="Colours to find.", examples=["#c0392b", "navy:2,white"])
     ] = None
     crop: CropText | None = None
     focus: Annotated[bool, Field(description="Look at what the picture shows, not at the whole.")] = False
@@ -107,10 +114,10 @@ def crop_of(text: str | None) -> Crop | None:
 class ExampleIn(_Strict):
     """One thing that hits are to be like, or unlike: one of ``id``, ``product``, ``image``, ``text``."""
 
-    id: Annotated[str | None, Field(description="An item of the catalogue.")] = None
-    product: Annotated[str | None, Field(description="A product, by all its pictures.")] = None
-    image: Annotated[str | None, Field(description="The token of an uploaded picture.")] = None
-    text: Annotated[str | None, Field(description="Words, if the encoder reads them.")] = None
+    id: Annotated[Text | None, Field(description="An item of the catalogue.")] = None
+    product: Annotated[Text | None, Field(description="A product, by all its pictures.")] = None
+    image: Annotated[Text | None, Field(description="The token of an uploaded picture.")] = None
+    text: Annotated[Text | None, Field(description="Words, if the encoder reads them.")] = None
     crop: CropText | None = None
     weight: Annotated[float, Field(gt=0, le=1000, description="How much it counts beside the others.")] = 1.0
 
@@ -130,17 +137,17 @@ class ExampleIn(_Strict):
         return Example(self.id, self.product, image, self.text, weight=self.weight)
 
 
-Examples_ = Annotated[list[ExampleIn], Field(max_length=MOST_EXAMPLES)]
+Examples_ = Annotated[list[ExampleIn], Field(max_length=MOST_EXAMPLES, fail_fast=True)]
 
 
 class SearchIn(Wishes):
     """One question: what is like this?"""
 
     k: Count = 10
-    id: Annotated[str | None, Field(description="An item of the catalogue.")] = None
-    product: Annotated[str | None, Field(description="A product, by all its pictures.")] = None
-    image: Annotated[str | None, Field(description="The token of an uploaded picture.")] = None
-    text: Annotated[str | None, Field(description="Words, if the encoder reads them.")] = None
+    id: Annotated[Text | None, Field(description="An item of the catalogue.")] = None
+    product: Annotated[Text | None, Field(description="A product, by all its pictures.")] = None
+    image: Annotated[Text | None, Field(description="The token of an uploaded picture.")] = None
+    text: Annotated[Text | None, Field(description="Words, if the encoder reads them.")] = None
 
     def liked(self) -> list[ExampleIn]:
         """What is asked with; nothing where only colours are."""
@@ -159,13 +166,13 @@ class RecommendIn(Wishes):
 class BatchIn(_Strict):
     """Several questions at once; each is answered, or has its problem, on its own."""
 
-    queries: Annotated[list[RecommendIn], Field(min_length=1, max_length=MOST_AT_ONCE)]
+    queries: Annotated[list[RecommendIn], Field(min_length=1, max_length=MOST_AT_ONCE, fail_fast=True)]
 
 
 class ItemIn(_Strict):
     """What is said of an item that is put."""
 
-    group: Annotated[str | None, Field(description="The product it shows.")] = None
+    group: Annotated[Text | None, Field(description="The product it shows.")] = None
     metadata: Annotated[str, Field(description="JSON: an object.", examples=['{"price": 19.9}'])] = "{}"
 
     def read_metadata(self) -> dict[str, MetadataValue]:
@@ -180,6 +187,11 @@ class ItemIn(_Strict):
             raise UsageError(f"the metadata is no JSON: {exc}") from None
         if not isinstance(said, dict):
             raise UsageError('the metadata is an object, such as {"price": 19.9}')
+        for name, value in said.items():
+            if isinstance(value, list | dict):
+                raise UsageError(
+                    f"metadata is texts, numbers, true, false and null; {name!r} is none of them"
+                )
         return said
 
 
@@ -196,7 +208,7 @@ class HitOut(BaseModel):
     relation: Relation | None
     probability: float | None
     colour: float | None
-    image: Annotated[str | None, Field(description="Where its picture is; `?size=` makes it smaller.")]
+    image: Annotated[Text | None, Field(description="Where its picture is; `?size=` makes it smaller.")]
     explanation: Annotated[object, WithJsonSchema({"type": ["object", "null"]})] = None
 
 

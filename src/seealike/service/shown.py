@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, unquote
 
 import orjson
 from starlette.responses import Response
 
+from seealike.errors import UnknownItemError
 from seealike.sources.ids import printable
 from seealike.types import Hit, Item, Metadata, MetadataValue
 
@@ -17,18 +17,25 @@ Json = Mapping[str, object]
 
 
 def item_address(item_id: str) -> str:
-    """An id as part of an address. What is no UTF-8 comes back as it was."""
-    return quote(os.fsencode(item_id), safe="")
+    """An id as part of an address."""
+    return quote(item_id, safe="")
 
 
 def item_named(part: str) -> str:
-    """The id that ``item_address`` made part of an address."""
-    return unquote(part, errors="surrogateescape")
+    """The id that ``item_address`` made part of an address.
+
+    Raises:
+        UnknownItemError: it is no UTF-8, as all ids are.
+    """
+    try:
+        return unquote(part, errors="strict")
+    except UnicodeDecodeError:
+        raise UnknownItemError(unquote(part, errors="backslashreplace")) from None
 
 
-def shown_hits(hits: Iterable[Hit]) -> list[Json]:
-    """Hits with their ranks; see ``HitOut``."""
-    return [_hit(rank, hit) for rank, hit in enumerate(hits, 1)]
+def shown_hits(hits: Iterable[Hit]) -> orjson.Fragment:
+    """Hits with their ranks, as JSON already: many take a while, so threads make them; see ``HitOut``."""
+    return orjson.Fragment(orjson.dumps([_hit(rank, hit) for rank, hit in enumerate(hits, 1)]))
 
 
 def _hit(rank: int, hit: Hit) -> Json:

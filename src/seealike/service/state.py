@@ -8,9 +8,11 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
+from orjson import Fragment
 from starlette.requests import Request
 
 from seealike import catalog as catalogs
@@ -21,6 +23,7 @@ from seealike.service.changes import Changes
 from seealike.service.gathering import Gathering
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
+from seealike.service.shown import shown_hits
 from seealike.service.thumbnails import Thumbnails
 from seealike.service.uploads import Uploads
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 SPARE_THREADS = 8  # for what has no pictures, when every picture waits
+MOST_CHANGES = 16  # that wait at once
 RETRY_S = 1
 
 
@@ -37,6 +41,11 @@ class Answered(NamedTuple, Generic[Result]):
 
     value: Result
     took_ms: float
+    generation: int
+
+
+class _Shown(NamedTuple):
+    hits: Fragment
     generation: int
 
 
@@ -52,9 +61,11 @@ class Service:
         self.path, self.options = path, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
         self.thumbnails = Thumbnails()
-        self.admitted = 0
+        self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(path)))
-        self._threads = ThreadPoolExecutor(options.pictures + SPARE_THREADS, "seealike-request")
+        self._threads = ThreadPoolExecutor(
+            options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
+        )
         self.failed: SeealikeError | None = None
         self._similar = Gathering(self._threads, self._similar_batch)
         self._catalog: Catalog | None = None
@@ -72,6 +83,8 @@ class Service:
         catalog = catalogs.open(self.path, embedder=self._batching)
         catalog.search(np.zeros((8, 8, 3), np.uint8), k=1)  # loads the encoder, and what is searched
         self._catalog = catalog
+        with suppress(SeealikeError):  # it is tidied up another time
+            self.changes.collect(catalog)
 
     def close(self) -> None:
         """Finish what is under way, then close the catalogue."""
@@ -100,6 +113,11 @@ class Service:
         return self._catalog
 
     @property
+    def admitted(self) -> int:
+        """How many pictures are under way; a question without any counts as one."""
+        return self._asking.taken
+
+    @property
     def waiting(self) -> int:
         """How many pictures nobody works on yet."""
         return 0 if self._batching is None else self._batching.waiting
@@ -110,18 +128,41 @@ class Service:
         Args:
             request: whose client may leave meanwhile.
             call: what to do.
-            pictures: how many pictures are embedded for it.
+            pictures: how many pictures are embedded for it, or as much work as for so many.
 
         Raises:
             ServiceError: the service is full, or it took too long.
         """
-        self._check_room(pictures)
+        return await self._in_thread(request, call, self._asking, pictures)
+
+    async def change(self, request: Request, call: Callable[[], Result]) -> Result:
+        """``run`` for a change of the catalogue. Changes that wait keep no questions out.
+
+        Raises:
+            ServiceError: many changes are waiting, or it took too long.
+        """
+        return await self._in_thread(request, call, self._changing, 1)
+
+    async def _in_thread(
+        self, request: Request, call: Callable[[], Result], room: _Room, number: int
+    ) -> Result:
+        room.take(number)
         ticket = Ticket()
-        context = contextvars.copy_context()
-        context.run(current_ticket.set, ticket)
-        self.admitted += pictures
-        work = asyncio.get_running_loop().run_in_executor(self._threads, context.run, call)
-        work.add_done_callback(lambda _: self._done(pictures))
+
+        def done() -> Result:
+            current_ticket.set(ticket)
+            ticket.check()
+            return call()
+
+        work = asyncio.get_running_loop().run_in_executor(self._threads, contextvars.copy_context().run, done)
+        work.add_done_callback(lambda over: room.leave(number, over))
+        try:
+            return await self._awaited(request, work)
+        finally:
+            ticket.given_up.set()
+
+    async def _awaited(self, request: Request, work: asyncio.Future[Result]) -> Result:
+        """What comes of some work, unless its client leaves, or it takes too long."""
         leaving = asyncio.ensure_future(_left(request))
         try:
             await asyncio.wait(
@@ -138,39 +179,36 @@ class Service:
                 retry_after_s=RETRY_S,
             )
         finally:
-            ticket.given_up.set()
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
 
-    async def similar(self, item_id: str, k: int, options: SearchOptions) -> Answered[Hits]:
-        """What is like an item, of one state of the catalogue.
+    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[Fragment]:
+        """``run`` for a question: its hits as JSON, how long it took, and the generation that they are of."""
+        started = time.perf_counter()
+        hits, generation = await self.run(request, lambda: _shown(ask()), pictures=pictures)
+        return Answered(hits, ms_since(started), generation)
+
+    async def similar(
+        self, request: Request, item_id: str, k: int, options: SearchOptions
+    ) -> Answered[Fragment]:
+        """``found`` for what is like an item, answered together with others: wishes are to be cheap.
 
         Raises:
-            ServiceError: the service is full.
+            ServiceError: the service is full, or it took too long.
             UnknownItemError: there is no such item.
         """
         started = time.perf_counter()
-        self._check_room(1)
-        self.admitted += 1
+        self._asking.take(1)
+        work = asyncio.ensure_future(self._similar.ask(item_id, k, options))
+        work.add_done_callback(lambda over: self._asking.leave(1, over))
         try:
-            found = await self._similar.ask(item_id, k, options)
+            shown: _Shown = await self._awaited(request, work)
         finally:
-            self.admitted -= 1
-        return Answered(found, ms_since(started), found.asked.generation)
+            work.cancel()
+        return Answered(shown.hits, ms_since(started), shown.generation)
 
-    def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[Hits]:
-        return self.catalog.similar_batch(ids, k, options=options)
-
-    def _check_room(self, pictures: int) -> None:
-        if self.admitted and self.admitted + pictures > self.options.pictures:
-            told = "the service has too much to do; try again soon"
-            raise ServiceError("overloaded", told, retry_after_s=RETRY_S)
-
-    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[Hits]:
-        """``run`` for a question, with how long it took and the generation that the answer is of."""
-        started = time.perf_counter()
-        hits = await self.run(request, ask, pictures=pictures)
-        return Answered(hits, ms_since(started), hits.asked.generation)
+    def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[_Shown]:
+        return [_shown(hits) for hits in self.catalog.similar_batch(ids, k, options=options)]
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""
@@ -187,8 +225,29 @@ class Service:
         value, generation = await self.run(request, at_one_generation)
         return Answered(value, ms_since(started), generation)
 
-    def _done(self, pictures: int) -> None:
-        self.admitted -= pictures
+
+class _Room:
+    """How much may be under way at once; one thing alone always may. Used by the event loop alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self.taken = most, 0
+
+    def take(self, number: int) -> None:
+        """Begin something.
+
+        Raises:
+            ServiceError: there is too much.
+        """
+        if self.taken and self.taken + number > self._most:
+            told = "the service has too much to do; try again soon"
+            raise ServiceError("overloaded", told, retry_after_s=RETRY_S)
+        self.taken += number
+
+    def leave(self, number: int, over: asyncio.Future[Result]) -> None:
+        """It is over. Nobody may wait for it any more, so its error counts as seen."""
+        self.taken -= number
+        if not over.cancelled():
+            over.exception()
 
 
 class _Embedding:
@@ -199,6 +258,10 @@ class _Embedding:
 
     def close(self) -> None:
         """Leave it open."""
+
+
+def _shown(hits: Hits) -> _Shown:
+    return _Shown(shown_hits(hits), hits.asked.generation)
 
 
 def ms_since(started: float) -> float:

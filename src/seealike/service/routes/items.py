@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.service.bodies import picture_body, picture_in
-from seealike.service.models import ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
+from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
 from seealike.service.shown import item_named, reply, shown_item
 from seealike.service.state import Service
 from seealike.service.thumbnails import MOST_PX
@@ -24,7 +24,7 @@ def items(service: Service) -> APIRouter:
     @router.get("/items", response_model=ItemsOut, summary="All items, some at a time")
     async def listed(
         request: Request,
-        start: Annotated[str, Query(description="`next` of the reply before.")] = "",
+        start: Annotated[str, Query(max_length=MOST_LETTERS, description="`next` of the reply before.")] = "",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """In the order of their ids. Items that come or go meanwhile shift no others."""
@@ -87,9 +87,9 @@ def items(service: Service) -> APIRouter:
     )
     async def put(request: Request, item_id: str, about: Annotated[ItemIn, Query()]) -> Response:
         """The body is its picture. The reply comes when it is on the disk; the same twice changes nothing."""
-        item_id = item_named(item_id)
-        data, metadata = await picture_in(request), about.read_metadata()
-        changed = await service.run(
+        item_id, metadata = item_named(item_id), about.read_metadata()
+        data = await picture_in(request)
+        changed = await service.change(
             request,
             lambda: service.changes.put(service.catalog, item_id, data, about.group, metadata),
         )
@@ -100,7 +100,7 @@ def items(service: Service) -> APIRouter:
     async def remove(request: Request, item_id: str) -> Response:
         """From the catalogue, and the picture that came over HTTP; never another file. Twice is as once."""
         item_id = item_named(item_id)
-        changed = await service.run(request, lambda: service.changes.remove(service.catalog, item_id))
+        changed = await service.change(request, lambda: service.changes.remove(service.catalog, item_id))
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation})
 
     return router

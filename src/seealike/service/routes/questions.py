@@ -12,9 +12,9 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seealike.catalog import Example, Hits, SearchOptions
-from seealike.errors import SeealikeError, ServiceError
-from seealike.service.bodies import media_type, picture_body, picture_in, pictures_in, read_json
+from seealike.catalog import Example, SearchOptions
+from seealike.errors import SeealikeError, ServiceError, UsageError
+from seealike.service.bodies import SmallJson, media_type, picture_body, picture_in, pictures_in, read_json
 from seealike.service.models import (
     MOST_AT_ONCE,
     Answer,
@@ -26,13 +26,17 @@ from seealike.service.models import (
     Wishes,
 )
 from seealike.service.problems import problem_of
-from seealike.service.shown import Json, item_named, reply, shown_hits
+from seealike.service.shown import Json, item_named, reply
 from seealike.service.state import Answered, Service, ms_since
+
+MOST_TOGETHER = 100  # results of a question that is answered together with others
+MOST_EXPLAINED = 50  # results that are explained
+EXPLAINED_AS = 4  # as so many questions, one that wants explanations counts
 
 
 def questions(service: Service) -> APIRouter:
     """The routes of a service."""
-    router = APIRouter(tags=["questions"])
+    router = APIRouter(tags=["questions"], route_class=SmallJson)
 
     @router.post(
         "/search",
@@ -74,9 +78,12 @@ def questions(service: Service) -> APIRouter:
         return reply({"took_ms": ms_since(started), "answers": answers})
 
     @router.get("/items/{item_id:path}/similar", response_model=Answer, summary="What looks like an item?")
-    async def similar(item_id: str, asked: Annotated[_Similar, Query()]) -> Response:
+    async def similar(request: Request, item_id: str, asked: Annotated[_Similar, Query()]) -> Response:
         """Without the item itself, and its product. A slash within an id may be written as ``%2F``."""
-        return reply(_shown(await service.similar(item_named(item_id), asked.k, asked.options())))
+        item_id, k, options = item_named(item_id), asked.k, asked.options()
+        if _is_cheap(k, options):
+            return reply(_shown(await service.similar(request, item_id, k, options)))
+        return reply(await _answer(service, request, _Question((Example(item_id),), (), k, options)))
 
     return router
 
@@ -90,6 +97,25 @@ class _Question(NamedTuple):
     dislike: Sequence[Example]
     k: int
     options: SearchOptions
+
+    def cost(self) -> int:
+        """As how many pictures it counts.
+
+        Raises:
+            UsageError: that is too many.
+        """
+        if self.options.explain and self.k > MOST_EXPLAINED:
+            raise UsageError(
+                f"explain is for {MOST_EXPLAINED} results at most: ask for a smaller k, not {self.k}"
+            )
+        pictures = max(1, sum(one.image is not None for one in (*self.like, *self.dislike)))
+        return pictures * EXPLAINED_AS if self.options.explain else pictures
+
+
+def _is_cheap(k: int, options: SearchOptions) -> bool:
+    """Whether a question keeps nobody waiting who asks together with it."""
+    dear = options.explain or options.crop is not None or options.focus or options.exact
+    return not dear and k <= MOST_TOGETHER
 
 
 async def _picture_or_question(request: Request, asked: SearchIn) -> tuple[bytes | None, SearchIn]:
@@ -123,7 +149,7 @@ async def _answer(service: Service, request: Request, question: _Question | Seea
     found = await service.found(
         request,
         lambda: service.catalog.recommend(like, dislike, k, options=options),
-        pictures=max(1, sum(one.image is not None for one in (*like, *dislike))),
+        pictures=question.cost(),
     )
     return _shown(found)
 
@@ -135,9 +161,9 @@ async def _answer_or_problem(service: Service, request: Request, question: _Ques
         return {"problem": orjson.loads(bytes(problem_of(exc).body))}
 
 
-def _shown(found: Answered[Hits]) -> Json:
+def _shown(found: Answered[orjson.Fragment]) -> Json:
     return {
         "took_ms": found.took_ms,
         "generation": found.generation,
-        "hits": shown_hits(found.value),
+        "hits": found.value,
     }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +18,12 @@ from tests.service.asgi import Client, Reply
 from tests.service.conftest import wait_until_ready
 
 import seealike
+from seealike.errors import ServiceError
 from seealike.service import ServiceOptions, create_app
+from seealike.service.batching import Ticket, current_ticket
+from seealike.service.changes import Changes
+from seealike.service.pictures import KeptPictures
+from seealike.store.lock import WriterLock
 
 
 def jpeg(number: int) -> bytes:
@@ -129,3 +137,146 @@ def test_what_another_process_writes_is_answered_without_a_restart(own: Client, 
     assert (found["generation"], [hit["id"] for hit in found["hits"]]) == (generation, ["b"])
     assert found["hits"][0]["image"] is None
     assert own("GET", "/images/b").json["code"] == "no_picture"
+
+
+def kept(empty: Path) -> list[Path]:
+    return [*(empty / "pictures").rglob("*-*")]
+
+
+def test_a_put_that_nobody_waits_for_any_more_changes_nothing_however_late_its_turn_comes(
+    empty: Path,
+) -> None:
+    changes = Changes(KeptPictures(str(empty)))
+    holding, may_end, old = threading.Event(), threading.Event(), Ticket()
+
+    class Slow(KeptPictures):
+        def keep(self, item_id: str, data: bytes) -> str:
+            holding.set()
+            may_end.wait()
+            return super().keep(item_id, data)
+
+    slow = Changes(Slow(str(empty)))
+    with seealike.open(empty) as catalog, ThreadPoolExecutor(8) as threads:
+
+        def put_as(number: int, ticket: Ticket | None) -> str:
+            current_ticket.set(ticket)
+            return slow.put(catalog, "a", jpeg(1), str(number), {}).change
+
+        first = threads.submit(put_as, 0, None)
+        holding.wait(30)
+        gone = [threads.submit(put_as, 1, old) for _ in range(3)]
+        while slow._came < 4:
+            pass
+        later = [threads.submit(put_as, 2, None)]
+        while slow._came < 5:
+            pass
+        old.given_up.set()
+        may_end.set()
+        assert (first.result(30), later[0].result(30)) == ("added", "replaced")
+        for one in gone:
+            with pytest.raises(ServiceError, match="given up"):
+                one.result(30)
+        assert catalog.item("a").group == "2"
+        assert changes.remove(catalog, "a").change == "removed"
+    assert not kept(empty)
+
+
+def test_changes_come_in_the_order_in_which_they_were_asked_for(empty: Path) -> None:
+    changes, order = Changes(KeptPictures(str(empty))), list[int]()
+
+    def take(number: int) -> None:
+        with changes._turn():
+            order.append(number)
+
+    with ThreadPoolExecutor(16) as threads, changes._turn():
+        for number in range(16):
+            threads.submit(take, number)
+            while changes._came < number + 2:
+                pass
+    assert order == [*range(16)]
+
+
+def test_while_another_process_writes_changes_are_told_so_and_questions_are_answered(empty: Path) -> None:
+    with Client(create_app(empty, ServiceOptions(pictures=2))) as asked:
+        wait_until_ready(asked)
+        assert put(asked, "a", jpeg(1)).status == 201
+        lock = WriterLock(str(empty))
+        lock.acquire(10)
+        try:
+            with ThreadPoolExecutor(30) as threads:
+                changing = [threads.submit(put, asked, f"b{number}", jpeg(2)) for number in range(30)]
+                assert asked("GET", "/items/a").status == 200
+                codes = [one.result().json["code"] for one in changing]
+        finally:
+            lock.release()
+        assert set(codes) == {"catalog_busy", "overloaded"}
+        assert len(kept(empty)) == 1
+        assert put(asked, "b", jpeg(2)).status == 201
+
+
+def test_a_bad_picture_is_told_without_the_paths_of_the_server(own: Client, empty: Path) -> None:
+    reply = put(own, "a", b"abc")
+    assert reply.json["detail"].startswith("the picture: not_an_image")
+    assert str(empty) not in reply.body.decode()
+
+
+def test_a_picture_that_is_missing_comes_back_with_the_same_put(own: Client, empty: Path) -> None:
+    put(own, "a", jpeg(1))
+    for damage in (Path.unlink, lambda path: path.write_bytes(b"short")):
+        (path,) = kept(empty)
+        damage(path)
+        assert put(own, "a", jpeg(1)).json["change"] == "replaced"
+        assert own("GET", "/images/a?size=20").status == 200
+    assert put(own, "a", jpeg(1)).json["change"] == "unchanged"
+
+
+def test_two_services_that_change_the_same_item_never_remove_a_picture_that_is_shown(empty: Path) -> None:
+    class Late(KeptPictures):
+        def drop(self, path: str | None) -> None:
+            if other:
+                assert other.pop().put(second, "a", jpeg(1), None, {}).change == "replaced"
+            super().drop(path)
+
+    other = list[Changes]()
+    one, two = Changes(Late(str(empty))), Changes(KeptPictures(str(empty)))
+    with seealike.open(empty) as first, seealike.open(empty) as second:
+        one.put(first, "a", jpeg(1), None, {})
+        other.append(two)
+        one.put(first, "a", jpeg(2), None, {})
+        path = first.item("a").path
+        assert path is not None
+        assert Path(path).read_bytes() == jpeg(1)
+
+
+def test_what_a_killed_service_left_behind_goes_with_the_next_start_wherever_the_catalogue_is(
+    empty: Path,
+) -> None:
+    pictures = KeptPictures(str(empty))
+    with seealike.open(empty) as catalog:
+        Changes(pictures).put(catalog, "a", jpeg(1), None, {})
+    left, young = Path(pictures.keep("b", jpeg(2))), Path(pictures.keep("b", jpeg(2)))
+    for path in kept(empty):
+        if path != young:
+            os.utime(path, (1, 1))
+    elsewhere = empty.rename(empty.parent / "elsewhere")
+    with Client(create_app(elsewhere, ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        assert asked("GET", "/images/a?size=20").status == 200
+    assert {left.name, young.name} & {path.name for path in kept(elsewhere)} == {young.name}
+    assert len(kept(elsewhere)) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [("GET", "/items/%FF"), ("GET", "/images/%FF"), ("GET", "/items/%FF/similar"), ("DELETE", "/items/%FF")],
+)
+def test_what_is_no_text_is_the_id_of_no_item(own: Client, method: str, address: str) -> None:
+    reply = own(method, address)
+    assert (reply.status, reply.json["code"], reply.json["id"]) == (404, "unknown_item", "\\xff")
+
+
+@pytest.mark.parametrize("value", ["[1]", '{"b": 1}'])
+def test_metadata_that_could_not_be_asked_for_is_refused(own: Client, value: str) -> None:
+    reply = put(own, "a", jpeg(1), "?metadata=" + quote(f'{{"sizes": {value}}}'))
+    assert (reply.status, reply.json["code"]) == (422, "invalid_query")
+    assert "sizes" in reply.json["detail"]

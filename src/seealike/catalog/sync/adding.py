@@ -60,11 +60,17 @@ class NewPicture:
         """The row that says why it could not be added."""
         return Skipped(checked_text(self.id, "an id"), self.path, reason, detail)
 
-    def row(self, picture: Embedded) -> NewItem:
-        """The item that it becomes. ``index`` knows nothing of its file."""
+    def row(self, picture: Embedded, directory: str) -> NewItem:
+        """The item that it becomes. ``index`` knows nothing of its file.
+
+        A file within the catalogue's ``directory`` moves together with it.
+        """
+        path = self.path
+        if path.startswith(os.path.join(directory, "")):
+            path = os.path.relpath(path, directory)
         return NewItem(
             id=checked_text(self.id, "an id"),
-            path=os.fsencode(self.path) if self.path else None,
+            path=os.fsencode(path) if path else None,
             size_bytes=None,
             mtime_ns=None,
             sha256=None,
@@ -104,7 +110,7 @@ def add_all(
         UsageError: something is no picture at all.
         EncoderError: the encoder cannot be loaded.
     """
-    rows = _Rows(pictures)
+    rows = _Rows(pictures, os.path.abspath(store.directory))
     pending: list[NewItem] = []
     added = replaced = 0
     last_commit = time.monotonic()
@@ -125,8 +131,8 @@ def add_all(
 class _Rows:
     """What becomes of the pictures of one call. ``skipped`` are those that cannot be added."""
 
-    def __init__(self, pictures: Iterable[NewPicture]) -> None:
-        self._given = pictures
+    def __init__(self, pictures: Iterable[NewPicture], directory: str) -> None:
+        self._given, self._directory = pictures, directory
         self._asked: dict[int, NewPicture] = {}
         self.skipped: list[Skipped] = []
 
@@ -148,7 +154,7 @@ class _Rows:
         """The item that a picture becomes, if it becomes one."""
         asked = self._asked.pop(outcome.token)
         if isinstance(outcome, Embedded):
-            return [asked.row(outcome)]
+            return [asked.row(outcome, self._directory)]
         assert isinstance(outcome, Refused)  # no content is known beforehand
         self.skipped.append(asked.skipped(outcome.reason, outcome.detail))
         return []

@@ -78,10 +78,16 @@ def _all_at_work(
     inner: _Held, batching: BatchingEmbedder, callers: ThreadPoolExecutor
 ) -> list[Future[list[int]]]:
     """One picture for each feeder, one after the other: each finds somebody free."""
+    return _all_at_work_after(inner, batching, callers, 0)
+
+
+def _all_at_work_after(
+    inner: _Held, batching: BatchingEmbedder, callers: ThreadPoolExecutor, batches: int
+) -> list[Future[list[int]]]:
     asked = []
     for number in range(FEEDERS):
         asked.append(callers.submit(_ask, batching, number))
-        inner.wait_for(number + 1)
+        inner.wait_for(batches + number + 1)
     return asked
 
 
@@ -176,3 +182,34 @@ def test_it_keeps_the_contract_of_embedders_and_answers_as_the_one_behind_it(tmp
             assert np.array_equal(vector, wanted.vector)
     check_embedder(batching)
     store.close()
+
+
+def test_a_single_picture_that_is_stored_goes_with_the_others_and_is_never_hurried(
+    held: tuple[_Held, BatchingEmbedder, ThreadPoolExecutor],
+) -> None:
+    inner, batching, callers = held
+    inner.may_answer.set()
+    assert len(list(batching.embed([_picture(7, 7)]))) == 1
+    assert inner.asked == [([7], False)]
+    inner.may_answer.clear()
+    first = _all_at_work_after(inner, batching, callers, 1)
+    stored = callers.submit(lambda: list(batching.embed([_picture(8, 8)])))
+    while not batching.waiting:
+        pass
+    assert len(inner.asked) == 1 + FEEDERS  # it waits for those, and starts nothing of its own
+    inner.may_answer.set()
+    assert [one.token for one in stored.result(30)] == [8]
+    assert [one.result(30) for one in first] == [[0], [1], [2]]
+
+
+def test_what_was_given_up_while_it_was_embedded_goes_no_further(
+    held: tuple[_Held, BatchingEmbedder, ThreadPoolExecutor],
+) -> None:
+    inner, batching, callers = held
+    ticket = Ticket()
+    asked = callers.submit(_ask, batching, 1, ticket=ticket)
+    inner.wait_for(1)
+    ticket.given_up.set()
+    inner.may_answer.set()
+    with pytest.raises(ServiceError, match="given up"):
+        asked.result(30)

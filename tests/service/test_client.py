@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import socket
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from tests.service.processes import serving, wait_until_ready
@@ -110,3 +115,84 @@ def test_a_service_that_is_not_there_is_said(shop: Path) -> None:
         with pytest.raises(ServiceError, match="does not answer"):
             len(client)
     assert isinstance(process, subprocess.Popen)
+
+
+class _Flaky(BaseHTTPRequestHandler):
+    """Ends every other connection once it has done what it was asked, without a reply."""
+
+    protocol_version = "HTTP/1.1"
+    there: ClassVar[set[str]] = set()
+    came: ClassVar[list[object]] = []
+
+    def do_DELETE(self) -> None:
+        was_there = self.path in self.there
+        self.there.discard(self.path)
+        self.came.append(self.client_address)
+        if was_there:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self._reply({"change": "unchanged"})
+
+    def do_GET(self) -> None:
+        self.came.append(self.client_address)
+        self._reply({"items": 3})
+
+    def _reply(self, said: object) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def flaky() -> Iterator[seealike.Client]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Flaky)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    _Flaky.came.clear()
+    with seealike.Client(f"http://127.0.0.1:{server.server_port}") as opened:
+        yield opened
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_item_whose_removal_had_to_be_asked_for_twice_counts_as_removed(flaky: seealike.Client) -> None:
+    _Flaky.there.add("/items/a")
+    assert flaky.remove(["a", "b"]) == 1
+    assert len(_Flaky.came) == 3
+
+
+def test_threads_that_come_and_go_share_connections(flaky: seealike.Client) -> None:
+    for _ in range(20):
+        thread = threading.Thread(target=len, args=(flaky,))
+        thread.start()
+        thread.join()
+    assert (len(_Flaky.came), len(set(_Flaky.came))) == (20, 1)
+    flaky.close()
+    assert len(flaky) == 3
+    assert len(set(_Flaky.came)) == 2
+    (connection,) = flaky._idle
+    flaky.close()
+    assert connection.sock is None
+
+
+def test_what_is_no_text_is_refused_before_it_is_sent(flaky: seealike.Client) -> None:
+    assert "\udcff" not in flaky
+    calls: list[Callable[[], object]] = [
+        lambda: flaky.item("\udcff"),
+        lambda: flaky.remove(["\udcff"]),
+        lambda: flaky.thumbnail("\udcff"),
+        lambda: flaky.add("a", b"", group="\udcff"),
+        lambda: flaky.search(b"", options=SearchOptions(where="\udcff")),
+        lambda: flaky.item(3),  # type: ignore[arg-type]
+    ]
+    for call in calls:
+        with pytest.raises(UsageError):
+            call()
+    assert not _Flaky.came

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +15,10 @@ from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
 
 import seealike
-from seealike import Hits
+from seealike import Hits, SearchOptions
+from seealike.errors import UsageError
 from seealike.service import ServiceOptions, create_app
+from seealike.service.gathering import Gathering
 
 JPEG = {"content-type": "image/jpeg"}
 
@@ -117,3 +121,75 @@ def test_what_is_counted_is_what_was_asked(shop: Path) -> None:
     for route, status in (("/items/{item_id:path}/similar", 200), ("/items/{item_id:path}", 404)):
         assert f'seealike_requests_total{{method="GET",route="{route}",status="{status}"}} 50.0' in told
     assert "bags" not in told
+
+
+def test_what_is_like_an_item_has_so_long_and_no_longer(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    may_end = threading.Event()
+    usual = seealike.Catalog.similar_batch
+
+    def similar_batch(*given: object, **named: object) -> list[Hits]:
+        may_end.wait()
+        found: list[Hits] = usual(*given, **named)  # type: ignore[arg-type]
+        return found
+
+    monkeypatch.setattr(seealike.Catalog, "similar_batch", similar_batch)
+    with Client(create_app(shop / "catalog", ServiceOptions(deadline_s=0.05))) as asked:
+        wait_until_ready(asked)
+        reply = asked("GET", "/items/bags%2F01.jpg/similar")
+        assert (reply.status, reply.json["code"]) == (504, "took_too_long")
+        assert asked("GET", "/items/bags%2F01.jpg/similar", leaves=True).status in {499, 504}
+        may_end.set()
+        assert b"seealike_pictures_admitted 0.0" in asked("GET", "/metrics").body
+
+
+@pytest.mark.parametrize("wish", ["explain=true", "focus=true", "exact=true", "k=101"])
+def test_a_dear_question_is_not_answered_together_with_others(
+    client: Client, catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch, wish: str
+) -> None:
+    expected = catalog.similar("bags/01.jpg", 101 if wish.startswith("k") else 10)
+    asked = list[SearchOptions]()
+    usual: Callable[..., Hits] = seealike.Catalog.recommend
+
+    def recommend(*given: object, options: SearchOptions) -> Hits:
+        asked.append(options)
+        return usual(*given, options=SearchOptions())  # the encoder of the test can do nothing that is dear
+
+    monkeypatch.setattr(seealike.Catalog, "recommend", recommend)
+    monkeypatch.setattr(seealike.Catalog, "similar_batch", None)
+    reply = client("GET", f"/items/bags%2F01.jpg/similar?{wish}")
+    assert [hit["id"] for hit in reply.json["hits"]] == expected.ids
+    name = wish.partition("=")[0]
+    assert [name == "k" or getattr(one, name) for one in asked] == [True]
+
+
+def test_who_waits_for_an_answer_that_cannot_even_be_begun_hears_of_it() -> None:
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+
+    async def ask() -> list[object]:
+        gathering = Gathering[object](executor, lambda ids, *_: [*ids])
+        asked = (gathering.ask(str(number), 1, SearchOptions()) for number in range(70))
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+
+    assert {type(one) for one in asyncio.run(ask())} == {RuntimeError}
+
+
+def test_a_request_that_was_given_up_leaves_no_error_behind(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    may_end = threading.Event()
+
+    def fails(*_: object, **__: object) -> Hits:
+        may_end.wait()
+        raise UsageError("it went wrong, and nobody waits")
+
+    monkeypatch.setattr(seealike.Catalog, "recommend", fails)
+    with Client(create_app(shop / "catalog", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        data = (shop / "photos" / "001.jpg").read_bytes()
+        assert asked("POST", "/search", data, headers=JPEG, leaves=True).status == 499
+        may_end.set()
+        while b"seealike_pictures_admitted 0.0" not in asked("GET", "/metrics").body:
+            pass
+    gc.collect()
+    assert "never retrieved" not in caplog.text

@@ -172,3 +172,42 @@ def test_the_description_lists_every_route_and_says_what_problems_look_like(clie
     assert "application/problem+json" in json.dumps(told["paths"]["/search"]["post"]["responses"]["default"])
     wishes = {one["name"] for one in told["paths"]["/search"]["post"]["parameters"]}
     assert {field.name for field in fields(SearchOptions)} <= wishes
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"boost": ["price:0.1"] * 51},
+        {"same": ["a"] * 51},
+        {"other": ["a"] * 51},
+        {"where": "x" * 2001},
+        {"palette": "x" * 2001},
+        {"text": "x" * 2001},
+        {"id": "x" * 2001},
+        {"same": ["x" * 2001]},
+    ],
+)
+def test_what_a_question_says_has_a_length(client: Client, asked: dict[str, object]) -> None:
+    reply = client.post("/search", {"id": "bags/01.jpg"} | asked)
+    assert (reply.status, reply.json["code"], len(reply.json["errors"])) == (422, "invalid_request", 1)
+
+
+@pytest.mark.parametrize("address", ["/search", "/recommend", "/batch"])
+@pytest.mark.parametrize("kind", ["application/json", "application/vnd.x+json", ""])
+def test_json_is_no_larger_than_a_question(client: Client, address: str, kind: str) -> None:
+    reply = client("POST", address, b'{"x": "' + b"a" * 2**20 + b'"}', headers={"content-type": kind})
+    assert (reply.status, reply.json["code"]) == (413, "too_large")
+
+
+def test_only_some_results_are_explained(client: Client) -> None:
+    question = {"like": [{"id": "bags/01.jpg"}], "explain": True}
+    replies = [
+        client.post("/recommend", {**question, "k": 51}),
+        client.post("/search", {"id": "bags/01.jpg", "explain": True, "k": 51}),
+        client("GET", "/items/bags%2F01.jpg/similar?explain=true&k=51"),
+    ]
+    for reply in replies:
+        assert (reply.status, reply.json["code"]) == (422, "invalid_query")
+        assert "50" in reply.json["detail"]
+    answers = client.post("/batch", {"queries": [{**question, "k": 51}, {"like": [{"id": "bags/01.jpg"}]}]})
+    assert [("problem" in one) for one in answers.json["answers"]] == [True, False]

@@ -193,12 +193,17 @@ def test_a_single_picture_that_is_stored_goes_with_the_others_and_is_never_hurri
     assert inner.asked == [([7], False)]
     inner.may_answer.clear()
     first = _all_at_work_after(inner, batching, callers, 1)
+    many = [callers.submit(_ask, batching, number) for number in range(100, 100 + MOST)]
+    while batching.waiting < MOST:
+        pass
     stored = callers.submit(lambda: list(batching.embed([_picture(8, 8)])))
-    while not batching.waiting:
+    while batching.waiting < MOST + 1:
         pass
     assert len(inner.asked) == 1 + FEEDERS  # it waits for those, and starts nothing of its own
     inner.may_answer.set()
     assert [one.token for one in stored.result(30)] == [8]
+    assert inner.asked[1 + FEEDERS][0][0] == 8
+    assert [one.result(30) for one in many] == [[number] for number in range(100, 100 + MOST)]
     assert [one.result(30) for one in first] == [[0], [1], [2]]
 
 

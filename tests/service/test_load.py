@@ -193,3 +193,20 @@ def test_a_request_that_was_given_up_leaves_no_error_behind(
             pass
     gc.collect()
     assert "never retrieved" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "kind"),
+    [
+        ("POST", "/search", "image/jpeg"),
+        ("POST", "/search", "multipart/form-data; boundary=X"),
+        ("POST", "/recommend", "application/json"),
+        ("PUT", "/items/a", "image/jpeg"),
+    ],
+)
+def test_a_client_who_leaves_while_it_sends_is_no_fault_of_the_service(
+    client: Client, caplog: pytest.LogCaptureFixture, method: str, address: str, kind: str
+) -> None:
+    reply = client(method, address, [b"--X"], headers={"content-type": kind}, leaves=True)
+    assert reply.status == 499
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]

@@ -98,7 +98,7 @@ class BatchingEmbedder:
     def embed(self, pictures: Iterable[Picture], *, urgent: bool = False) -> Generator[Outcome, None, None]:
         """See ``Embedder``. Several that are not urgent do not wait here: they go their own way at once.
 
-        A single one goes with the others: its vector is as ever, and no decoding process is started for it.
+        A single one goes with the next batch: its vector is as ever, and no process is started for it.
 
         Raises:
             ServiceError: the request was given up before a picture's turn came, or meanwhile.
@@ -112,7 +112,10 @@ class BatchingEmbedder:
         with self._changed:
             if self._closed:
                 raise UsageError("the embedder is closed")
-            self._waiting.extend(waiting)
+            if urgent:
+                self._waiting.extend(waiting)
+            else:  # first: while it is stored, nothing else can be
+                self._waiting.extendleft(waiting)
             self._changed.notify_all()
         for one in waiting:
             outcome = one.outcome.result()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
@@ -24,18 +24,21 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-class SmallJson(APIRoute):
+class BodyRoute(APIRoute):
     """A route that reads pictures of any size, but nothing else that is large."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[None, None, Response]]:
         """See ``APIRoute``."""
         usual = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            if not _has_pictures(request) and len(await request.body()) > MOST_JSON_BYTES:
-                told = f"a body without pictures may have {MOST_JSON_BYTES} bytes at most"
-                raise ServiceError("too_large", told, status=413)
-            return await usual(request)
+            try:
+                if not _has_pictures(request) and len(await request.body()) > MOST_JSON_BYTES:
+                    told = f"a body without pictures may have {MOST_JSON_BYTES} bytes at most"
+                    raise ServiceError("too_large", told, status=413)
+                return await usual(request)
+            except ClientDisconnect:  # that is no fault of the service
+                raise ServiceError("given_up", "the client has left", status=499) from None
 
         return handler
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seealike.service.bodies import picture_body, picture_in
+from seealike.service.bodies import BodyRoute, picture_body, picture_in
 from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
 from seealike.service.shown import item_named, reply, shown_item
 from seealike.service.state import Service
@@ -19,7 +19,7 @@ FULL_PX = 1600  # what a picture is shown at where no size is asked for
 
 def items(service: Service) -> APIRouter:
     """The routes of a service."""
-    router = APIRouter(tags=["items"])
+    router = APIRouter(tags=["items"], route_class=BodyRoute)
 
     @router.get("/items", response_model=ItemsOut, summary="All items, some at a time")
     async def listed(

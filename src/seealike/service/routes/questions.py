@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from seealike.catalog import Example, SearchOptions
 from seealike.errors import SeealikeError, ServiceError, UsageError
-from seealike.service.bodies import SmallJson, media_type, picture_body, picture_in, pictures_in, read_json
+from seealike.service.bodies import BodyRoute, media_type, picture_body, picture_in, pictures_in, read_json
 from seealike.service.models import (
     MOST_AT_ONCE,
     Answer,
@@ -36,7 +36,7 @@ EXPLAINED_AS = 4  # as so many questions, one that wants explanations counts
 
 def questions(service: Service) -> APIRouter:
     """The routes of a service."""
-    router = APIRouter(tags=["questions"], route_class=SmallJson)
+    router = APIRouter(tags=["questions"], route_class=BodyRoute)
 
     @router.post(
         "/search",

@@ -21,8 +21,9 @@ import seealike
 from seealike.errors import ServiceError
 from seealike.service import ServiceOptions, create_app
 from seealike.service.batching import Ticket, current_ticket
-from seealike.service.changes import Changes
+from seealike.service.changes import Changed, Changes
 from seealike.service.pictures import KeptPictures
+from seealike.service.state import MOST_CHANGES
 from seealike.store.lock import WriterLock
 
 
@@ -209,9 +210,33 @@ def test_while_another_process_writes_changes_are_told_so_and_questions_are_answ
                 codes = [one.result().json["code"] for one in changing]
         finally:
             lock.release()
-        assert set(codes) == {"catalog_busy", "overloaded"}
+        assert {"catalog_busy"} <= set(codes) <= {"catalog_busy", "overloaded"}
         assert len(kept(empty)) == 1
         assert put(asked, "b", jpeg(2)).status == 201
+
+
+def test_changes_that_wait_keep_no_question_out_and_too_many_are_told_so(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, usual, calls = threading.Event(), Changes.remove, list[str]()
+
+    def remove(self: Changes, catalog: seealike.Catalog, item_id: str) -> Changed:
+        calls.append(item_id)
+        may_end.wait()
+        return usual(self, catalog, item_id)
+
+    monkeypatch.setattr(Changes, "remove", remove)
+    with Client(create_app(empty, ServiceOptions(pictures=1))) as asked:
+        wait_until_ready(asked)
+        with ThreadPoolExecutor(MOST_CHANGES) as threads:
+            changing = [threads.submit(asked, "DELETE", f"/items/{n}") for n in range(MOST_CHANGES)]
+            while len(calls) < MOST_CHANGES:
+                pass
+            refused, question = asked("DELETE", "/items/more"), asked("GET", "/items/none")
+            may_end.set()
+        assert (refused.status, refused.json["code"], question.status) == (503, "overloaded", 404)
+        assert {one.result().status for one in changing} == {200}
+        assert asked("DELETE", "/items/more").status == 200
 
 
 def test_a_bad_picture_is_told_without_the_paths_of_the_server(own: Client, empty: Path) -> None:

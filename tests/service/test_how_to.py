@@ -18,6 +18,7 @@ from seealike.demo.drawing import catalogue
 from seealike.demo.drawing.plan import Photo
 
 pytestmark = [
+    pytest.mark.heavy,  # it draws and indexes the sample shop
     pytest.mark.enable_socket,
     pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here"),
     pytest.mark.skipif(sys.platform == "win32", reason="the page shows commands of a POSIX shell"),

@@ -119,6 +119,7 @@ def test_a_beginning_of_the_next_request_does_not_end_the_one_that_is_answered(s
             assert _all(connection).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.heavy  # it waits
 def test_a_reply_before_the_end_of_a_body_is_the_last_one(shop: Path) -> None:
     with _serving(shop, "body_bytes=300_000, body_memory=300_000") as port:
         for length in (b"content-length: 99", b"transfer-encoding: chunked"):
@@ -139,6 +140,7 @@ def test_a_reply_before_the_end_of_a_body_is_the_last_one(shop: Path) -> None:
             _send_for_ever(connection, chunk)
 
 
+@pytest.mark.heavy  # it waits
 def test_a_reply_that_is_not_read_is_not_kept_for_ever(shop: Path) -> None:
     ask_much = (b"GET /openapi.json HTTP/1.1\r\n" + HOST + b"\r\n") * 400
     with _serving(shop, "body_s=0.3") as port, socket.socket() as connection:

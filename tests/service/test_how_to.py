@@ -58,4 +58,4 @@ def test_the_page_about_serving_can_be_followed(
         done = subprocess.run(
             [sys.executable, "-c", code.replace(ADDRESS, here)], capture_output=True, check=True, text=True
         )
-        assert len(done.stdout.splitlines()) == 3
+        assert len(done.stdout.splitlines()) == 4

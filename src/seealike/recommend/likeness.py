@@ -63,7 +63,7 @@ def _learnt(relation: Relation, scale: Calibration | None) -> float:
         known = ", ".join(one.value for one in scale.relations if one is not Relation.UNRELATED)
         raise UsageError(
             f"nothing has been learnt here of what is {relation.value}, only of {known}; "
-            "`seealike calibrate` says what that takes"
+            "`seealike calibrate --label COLUMN` learns what is similar, and groups what is the same product"
         )
     least = scale.least_score(relation)
     return NEVER if least is None else least

@@ -82,7 +82,7 @@ class ServiceOptions:
         host: the address to listen on; beyond this machine only with keys.
         port: the port; 0 takes a free one.
         keys: who may do what.
-        hosts: the names by which the service may be called, beside its own address.
+        hosts: the names by which the service may be called, beside its own address and localhost.
         origins: pages of these origins may ask it (CORS); none by default.
         body_bytes: the largest body of a request.
         body_memory: memory for the bodies of all requests that are under way.
@@ -129,6 +129,6 @@ class ServiceOptions:
 
     @property
     def called(self) -> frozenset[str]:
-        """The names by which it may be called, in lower case and without a port."""
-        own = LOOPBACK if self.host in LOOPBACK else {self.host}
+        """The names by which it may be called, in lower case and without a port; from this machine always."""
+        own = LOOPBACK if self.host in LOOPBACK else {self.host, *LOOPBACK}
         return frozenset(name.lower() for name in (*own, *self.hosts))

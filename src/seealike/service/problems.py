@@ -129,7 +129,10 @@ def is_own_fault(error: Exception) -> bool:
 def of_framework(error: HTTPException) -> Response:
     """What the framework refuses."""
     code = _FRAMEWORK.get(error.status_code, "http_error")
-    detail = {404: "there is no such address here", 405: "this address does not take that method"}
+    detail = {
+        404: "there is no such address here; /openapi.json lists them",
+        405: "this address does not take that method",
+    }
     said = detail.get(error.status_code, str(error.detail))
     return problem(error.status_code, code, said, headers=error.headers)
 

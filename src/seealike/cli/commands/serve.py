@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from seealike.catalog import open as open_catalog
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, number_option
 from seealike.cli.printing.text import echo
@@ -87,10 +88,12 @@ def command(
     """
     path = existing_catalog(catalog)
     try:
-        from seealike.service import Keys, ServiceOptions, serve
+        from seealike.service import LOOPBACK, Keys, ServiceOptions, serve
     except ModuleNotFoundError as exc:
         raise MissingExtraError("`seealike serve`", "serve") from exc
     keys = Keys() if key_file is None else _keys(key_file)
+    with open_catalog(path):
+        pass  # what is wrong with it is said before anybody is told an address
     body_bytes = limits.body_mb * 2**20
     options = ServiceOptions(
         host=host,
@@ -104,7 +107,13 @@ def command(
         body_memory=16 * body_bytes,
         deadline_s=limits.deadline,
     )
-    serve(path, options, say=lambda address: echo(f"{path}: serving at {address} (Ctrl-C ends it)", err=True))
+
+    def say(address: str) -> None:
+        echo(f"{path}: serving at {address} (Ctrl-C ends it)", err=True)
+        if not hosts and host not in LOOPBACK:
+            echo(f"only calls of {host} and localhost are answered; --allow-host NAME adds a name", err=True)
+
+    serve(path, options, say=say)
 
 
 def _keys(path: str) -> Keys:

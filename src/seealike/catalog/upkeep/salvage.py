@@ -29,6 +29,7 @@ from seealike.types import Signature
 BATCH = 500
 KEPT_NAME = f"{DATABASE_NAME}.damaged"
 FAR_KEY = 1 << 27
+_DAMAGED = (sqlite3.Error, UnicodeDecodeError)  # SQLite's complaint of a damaged schema may be no text itself
 
 
 def salvage(directory: str, files: FileSystem) -> None:
@@ -120,7 +121,7 @@ def _state(path: str) -> State | None:
 def _state_text(path: str, name: str) -> str | None:
     if not os.path.exists(path):
         return None
-    with contextlib.suppress(sqlite3.Error, OSError), contextlib.closing(_raw(path)) as connection:
+    with contextlib.suppress(*_DAMAGED, OSError), contextlib.closing(_raw(path)) as connection:
         row = connection.execute("SELECT value, crc FROM state NOT INDEXED WHERE name=?", (name,)).fetchone()
         if row is not None and is_whole_text(*row):
             return str(row[0])
@@ -149,9 +150,9 @@ def _keys(connection: sqlite3.Connection, last_key: int) -> Iterable[int]:
     for table in ("items", "vectors"):
         try:
             found.update(row[0] for row in connection.execute(f"SELECT key FROM {table} NOT INDEXED"))
-        except sqlite3.Error:
+        except _DAMAGED:
             complete = False
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(*_DAMAGED):
                 found.update(connection.execute(f"SELECT coalesce(max(key), 0) FROM {table}").fetchone())
     if complete:
         return sorted(found)
@@ -163,7 +164,7 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
     try:
         row = connection.execute("SELECT * FROM items WHERE key=?", (key,)).fetchone()  # of any format
         vector = connection.execute("SELECT data, crc FROM vectors WHERE key=?", (key,)).fetchone()
-    except (sqlite3.Error, UnicodeDecodeError):
+    except _DAMAGED:
         return None
     item = StoredItem.from_row(row) if row is not None else None
     if item is None or vector is None:

@@ -1,6 +1,6 @@
 """A picture's colours and its coarse shape in some bytes, and how two of them compare.
 
-Both are made of some whole lines of the picture as they are, at a thirtieth of the cost of decoding it.
+Both are made of some whole lines of the picture as they are, at a tenth of the cost of decoding it.
 Nothing here knows files, catalogues or encoders.
 
 **Colour** (``COLOUR_BYTES``): which colours the thing in a picture has, and how much of each. Pixels fall

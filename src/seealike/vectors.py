@@ -1,11 +1,11 @@
-"""Arithmetic of vectors that several stages need: unit norm, and the directions in which they vary most.
+"""Arithmetic of vectors that several stages need: wider numbers, unit norm, and the directions in which they vary.
 
 Array letters: n vectors, d dimensions, r of them kept. Knows nothing of what the vectors mean.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,34 +18,64 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 8192
 GRAM_ROWS = 4096  # so many rows, or dimensions, are worth an exact decomposition
-_SIGN_EXPONENT_FRACTION = np.int32(-(1 << 31) | (1 << 28) - (1 << 13))  # of a half, where a single has them
-_MOVED_BY = np.float32(2.0**112)  # the biases of their exponents differ by so much: 127 - 15
-_SMALLEST_HALF_MOVED = np.float32(2.0**-136)
 _LEAST_SHARE = 1e-6  # of the largest variance: less is what rounding left
+
+
+class _Widening(NamedTuple):
+    """How a half becomes a wider number.
+
+    Its bits go ``shift`` up; those ``kept`` are its sign, its exponent and its fraction; ``moved_by`` makes
+    up for the biases of the exponents. ``smallest`` is the least half before that.
+    """
+
+    bits: type[np.int32 | np.int64]
+    shift: int
+    kept: int
+    moved_by: float
+    smallest: float
+
+
+_SINGLE = _Widening(np.int32, 13, -(1 << 31) | (1 << 28) - (1 << 13), 2.0**112, 2.0**-136)  # biases 127, 15
+_DOUBLE = _Widening(np.int64, 42, -(1 << 63) | (1 << 57) - (1 << 42), 2.0**1008, 2.0**-1032)  # 1023, 15
+
+
+def singles(vectors: Float16Array | Float32Array) -> Float32Array:
+    """A copy of finite numbers as float32, exactly. Shapes: as given."""
+    if vectors.dtype != np.float16:
+        return vectors.astype(np.float32)
+    return np.asarray(_widened(vectors, np.float32, _SINGLE))
+
+
+def doubles(vectors: Float16Array) -> Float64Array:
+    """A copy of finite numbers as float64, exactly. Shapes: as given."""
+    return np.asarray(_widened(vectors, np.float64, _DOUBLE))
+
+
+def _widened(
+    halves: npt.NDArray[np.floating], kind: type[np.floating], how: _Widening
+) -> npt.NDArray[np.floating]:
+    """By moving the bits: numpy's own conversion branches at each.
+
+    A number below 2**-14 is below the normal ones of its new kind until it is multiplied. Where a library has
+    told the processor to take those for zero, the conversion is numpy's.
+    """
+    if not kind(how.smallest) * kind(how.moved_by):
+        return halves.astype(kind)
+    bits: npt.NDArray[np.signedinteger] = np.ascontiguousarray(halves).view(np.int16).astype(how.bits)
+    bits <<= how.shift
+    bits &= how.bits(how.kept)
+    wide = bits.view(kind)
+    wide *= kind(how.moved_by)
+    return wide
 
 
 def unit_rows(vectors: Float16Array | Float32Array) -> Float32Array:
     """Vectors as float32 with norm 1; zeros stay zeros. Shapes: (n, d) to (n, d)."""
-    rows = _widened(vectors)
+    rows = singles(vectors)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     norms[norms == 0.0] = 1.0
     rows /= norms
     return rows
-
-
-def _widened(vectors: Float16Array | Float32Array) -> Float32Array:
-    """A copy of finite numbers as float32: of float16 by moving the bits, as numpy's own conversion branches.
-
-    As ``exact_scores`` does it for float64, also where a library lets the smallest numbers be zero.
-    """
-    if vectors.dtype != np.float16 or not _SMALLEST_HALF_MOVED * _MOVED_BY:
-        return vectors.astype(np.float32)
-    bits = np.ascontiguousarray(vectors).view(np.int16).astype(np.int32)
-    bits <<= 13
-    bits &= _SIGN_EXPONENT_FRACTION
-    wide = bits.view(np.float32)
-    wide *= _MOVED_BY
-    return wide
 
 
 def have_directions(vectors: Float32Array) -> bool:

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from seealike.indexes import exact_scores, scoring
+from seealike import vectors as arithmetic
+from seealike.indexes import exact_scores
 from seealike.types import Float16Array, Float32Array
 from seealike.vectors import unit_rows
 
@@ -80,8 +81,8 @@ def test_every_finite_half_is_widened_exactly(
     subnormal_is_zero: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if subnormal_is_zero:  # as a library may set the processor for its own sake
-        monkeypatch.setattr(scoring, "_SMALLEST_HALF_MOVED", 0.0)
+        monkeypatch.setattr(arithmetic, "_DOUBLE", arithmetic._DOUBLE._replace(smallest=0.0))
     halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     finite = halves[np.isfinite(halves)].reshape(-1, 62)
-    wide = scoring._widened(finite)
+    wide = arithmetic.doubles(finite)
     assert [float(half).hex() for half in finite.ravel()] == [value.hex() for value in wide.ravel().tolist()]

@@ -46,7 +46,8 @@ def create_app(
         options: what it takes on, and from whom.
         ending: what the process that runs it is told, and tells.
     """
-    service, watching, ending = Service(path, options), Watching(), ending or Ending()
+    ending = ending or Ending()
+    service, watching = Service(path, options, ending), Watching()
     watching.gauges(service)
     app = FastAPI(
         title="seealike",
@@ -90,7 +91,7 @@ def _open(service: Service, watching: Watching, ending: Ending) -> None:
         watching.fault({"error": type(exc).__name__, "detail": str(exc)}, exc)
         told = f"the catalogue cannot be opened: {type(exc).__name__}: {exc}"
         failed = exc if isinstance(exc, SeealikeError) else CatalogError(str(service.path), told)
-        service.failed = ending.failed = failed
+        ending.failed = failed
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -20,6 +20,7 @@ from seealike.catalog import Catalog, Hits, SearchOptions
 from seealike.errors import SeealikeError, ServiceError
 from seealike.service.batching import BatchingEmbedder, Ticket, current_ticket
 from seealike.service.changes import Changes
+from seealike.service.ending import Ending
 from seealike.service.gathering import Gathering
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
@@ -56,7 +57,7 @@ class Service:
     decoding processes and the encoder. As many pictures as ``ServiceOptions.pictures`` may be under way.
     """
 
-    def __init__(self, path: PathInput, options: ServiceOptions) -> None:
+    def __init__(self, path: PathInput, options: ServiceOptions, ending: Ending) -> None:
         """Open nothing yet."""
         self.path, self.options = path, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
@@ -66,7 +67,7 @@ class Service:
         self._threads = ThreadPoolExecutor(
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
         )
-        self.failed: SeealikeError | None = None
+        self._ending = ending
         self._similar = Gathering(self._threads, self._similar_batch)
         self._catalog: Catalog | None = None
         self._inner: Catalog | None = None
@@ -106,8 +107,8 @@ class Service:
             ServiceError: it is not open yet.
             CatalogError: it cannot be opened.
         """
-        if self.failed is not None:
-            raise self.failed
+        if self._ending.failed is not None:
+            raise self._ending.failed
         if self._catalog is None:
             raise ServiceError("not_ready", "the service is starting; try again soon", retry_after_s=RETRY_S)
         return self._catalog

@@ -29,14 +29,6 @@ class Thumbnails:
         self._made: OrderedDict[tuple[str, int, int], Thumbnail] = OrderedDict()
         self._bytes = 0
 
-    def check(self, catalog: Catalog, data: bytes) -> None:
-        """Refuse what is no picture.
-
-        Raises:
-            PictureError: it cannot be used.
-        """
-        catalog.thumbnail(data, 32)
-
     def of(self, catalog: Catalog, item_id: str, side_px: int) -> Thumbnail:
         """The picture of an item, at most so many pixels wide and high. Never the file itself.
 

@@ -15,6 +15,7 @@ from seealike.service.state import Service
 from seealike.service.thumbnails import MOST_PX
 
 FULL_PX = 1600  # what a picture is shown at where no size is asked for
+SMALL_PX = 32  # at which an upload is looked at, to see that it is a picture
 
 
 def items(service: Service) -> APIRouter:
@@ -57,7 +58,7 @@ def items(service: Service) -> APIRouter:
     async def upload(request: Request) -> Response:
         """The body is the picture. Ask with the token as often as you like, with other crops and weights."""
         data = await picture_in(request)
-        await service.run(request, lambda: service.thumbnails.check(service.catalog, data))
+        await service.run(request, lambda: service.catalog.thumbnail(data, SMALL_PX))  # no picture is refused
         return reply({"image": service.uploads.keep(data), "expires_s": service.options.upload_s}, 201)
 
     @router.get(

@@ -1,4 +1,4 @@
-"""Arithmetic of vectors that several stages need: wider numbers, unit norm, and the directions in which they vary.
+"""Arithmetic of vectors that several stages need: wider numbers, unit norm, and where they vary most.
 
 Array letters: n vectors, d dimensions, r of them kept. Knows nothing of what the vectors mean.
 """

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message
 
@@ -103,7 +102,7 @@ class Client:
         *,
         leaves: bool,
     ) -> Reply:
-        split = urlsplit(address)
+        path, _, query = address.partition("?")
         given = {"host": HOST} | dict(headers)
         if isinstance(body, bytes):
             given.setdefault("content-length", str(len(body)))
@@ -114,9 +113,9 @@ class Client:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": split.path,
-            "raw_path": split.path.encode(),
-            "query_string": split.query.encode(),
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in given.items()],
             "client": ("127.0.0.1", 1),
             "server": (HOST, 80),

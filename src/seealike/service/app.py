@@ -24,6 +24,8 @@ from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, p
 from seealike.service.routes.about import about
 from seealike.service.routes.items import items
 from seealike.service.routes.questions import questions
+from seealike.service.routes.session import session
+from seealike.service.sessions import Sessions
 from seealike.service.state import Service
 from seealike.service.watching import Watching
 
@@ -47,7 +49,7 @@ def create_app(
         ending: what the process that runs it is told, and tells.
     """
     ending = ending or Ending()
-    service, watching = Service(path, options, ending), Watching()
+    service, sessions, watching = Service(path, options, ending), Sessions(options.keys), Watching()
     watching.gauges(service)
     app = FastAPI(
         title="seealike",
@@ -59,12 +61,12 @@ def create_app(
         redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
-    for router in (questions(service), items(service), about(service, watching)):
+    for router in (questions(service), items(service), about(service, watching), session(sessions)):
         app.include_router(router)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    return Door(app, options, watching, ending)
+    return Door(app, options, sessions, watching, ending)
 
 
 def _lifespan(service: Service, watching: Watching, ending: Ending) -> Lifespan[FastAPI]:

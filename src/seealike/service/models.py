@@ -195,6 +195,12 @@ class ItemIn(_Strict):
         return said
 
 
+class SessionIn(_Strict):
+    """Who begins a session."""
+
+    key: Annotated[Text, Field(description="A key of the service.")]
+
+
 class HitOut(BaseModel):
     """One result."""
 

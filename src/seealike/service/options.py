@@ -71,7 +71,7 @@ class Keys:
 
 def _digest(key: str) -> bytes:
     """Of one length, whatever the key's."""
-    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,15 @@ from seealike.service.guard.bodies import RETRY_S, Body, BodyMemory
 from seealike.service.guard.buckets import Buckets
 from seealike.service.options import Access, ServiceOptions
 from seealike.service.problems import problem_of
+from seealike.service.sessions import Sessions
 from seealike.service.watching import Seen, Watching
 
-OPEN = frozenset({"/healthz", "/readyz"})  # whoever watches the service needs no key
+OPEN = frozenset(
+    {"/healthz", "/readyz", "/", "/favicon.svg"}
+)  # the page asks for a key, and needs none itself
+_PAGE_FILE = re.compile(r"/page/[\w-]+(?:\.[\w-]+)*", re.ASCII)  # no part of it is empty, a dot, or encoded
+_SESSION = "/session"  # where a key is exchanged for a cookie
+_SAME_SITE = (b"same-origin", b"none")  # a page of the service itself, or somebody who typed the address
 _READ_BY_POST = frozenset({"/search", "/recommend", "/batch", "/images"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,8 +47,11 @@ _ENDING = frozenset({408, 413})
 class Door:
     """Checks names, origins, keys, rates and sizes; adds what every reply says; tells what it has seen."""
 
-    def __init__(self, app: ASGIApp, options: ServiceOptions, watching: Watching, ending: Ending) -> None:
+    def __init__(
+        self, app: ASGIApp, options: ServiceOptions, sessions: Sessions, watching: Watching, ending: Ending
+    ) -> None:
         self._app, self._options, self._watching, self._ending = app, options, watching, ending
+        self._sessions = sessions
         self._buckets = Buckets(options.rate, options.burst)
         self._memory = BodyMemory(options.body_memory)
         self._inner: ASGIApp = self._admit
@@ -67,7 +76,7 @@ class Door:
         visit = _Visit(scope, send)
         try:
             self._check_host([value for name, value in scope["headers"] if name == b"host"])
-            self._check_origin(dict(scope["headers"]))
+            self._check_origin(path, dict(scope["headers"]))
             await self._inner(scope, receive, visit.send)
         except Exception as exc:  # noqa: BLE001 - no request ends without a reply, and none with a traceback
             self._watching.failed(visit.request_id, exc)
@@ -94,16 +103,19 @@ class Door:
         """Raise what keeps a request out."""
         if scope["path"] == "/readyz" and self._ending.has_begun:
             raise ServiceError("ending", "the service is ending; ask another one", retry_after_s=RETRY_S)
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or _PAGE_FILE.fullmatch(scope["path"]):
             return
         key = _key(headers)
-        access = self._options.keys.access_of(key)
-        needed = _needed(scope["method"], scope["path"])
+        if key is None:
+            key = self._sessions.key_in(headers)
+        access = scope["access"] = self._options.keys.access_of(key)
         address = (scope.get("client") or ("",))[0]
         asker = key if key and access and self._options.keys.access else address
         if wait_s := self._buckets.wait_whole_s(asker):
             raise ServiceError("too_many_requests", "too many requests", status=429, retry_after_s=wait_s)
-        if access < needed:
+        if scope["path"] == _SESSION:
+            return
+        if access < _needed(scope["method"], scope["path"]):
             if key is None:
                 raise ServiceError("no_key", "give a key: Authorization: Bearer KEY", status=401)
             raise ServiceError("forbidden", "this key does not allow that", status=403)
@@ -115,14 +127,19 @@ class Door:
                 "unknown_host", "the service does not go by this name; start it with --allow-host", status=421
             )
 
-    def _check_origin(self, headers: Mapping[bytes, bytes]) -> None:
-        """Without keys any page that is open in a browser here could change the catalogue."""
+    def _check_origin(self, path: str, headers: Mapping[bytes, bytes]) -> None:
+        """Who knows a key may ask from anywhere. A cookie, and where there are no keys, any page can use."""
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if self._options.keys.access or not origin or {"*", origin} & {*self._options.origins}:
+        allowed = {*self._options.origins}
+        if path == _SESSION or (_key(headers) is None and self._sessions.key_in(headers) is not None):
+            allowed = set()
+            if headers.get(b"sec-fetch-site", b"none") not in _SAME_SITE:
+                raise _foreign("pages of other origins may not use a session")
+        elif self._options.keys.access or "*" in allowed:
             return
-        if origin.partition("://")[2].lower() != headers[b"host"].decode("latin-1").lower():
-            told = "pages of this origin may not ask; start the service with --allow-origin"
-            raise ServiceError("foreign_origin", told, status=403)
+        own = headers[b"host"].decode("latin-1").lower()
+        if origin and origin not in allowed and origin.partition("://")[2].lower() != own:
+            raise _foreign("pages of this origin may not ask; start the service with --allow-origin")
 
 
 class _Visit:
@@ -158,6 +175,10 @@ class _Visit:
             time.perf_counter() - self._started,
             self._bytes,
         )
+
+
+def _foreign(told: str) -> ServiceError:
+    return ServiceError("foreign_origin", told, status=403)
 
 
 def _needed(method: str, path: str) -> Access:

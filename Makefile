@@ -10,12 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := $(VENV)/.core
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
+PAGE := $(VENV)/.page
 # Tests start hundreds of processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait for a disk or another process: a third worker uses the time on two cores.
 SPREAD := -n 3 --dist worksteal
 
-.PHONY: help demo test test-heavy test-torch test-torch-heavy check format bench dist lock clean
+.PHONY: help demo test test-heavy test-page test-torch test-torch-heavy check format bench dist lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,10 @@ $(BENCH): $(DEV) requirements/bench.txt
 	$(PIP) install -q --require-hashes -r requirements/bench.txt
 	@touch $@
 
+$(PAGE): $(DEV) requirements/page.txt
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/page.txt
+	@touch $@
+
 demo: $(CORE)  ## draw a sample catalogue, index it, search it, write a results page
 	$(BIN)/seealike demo
 
@@ -43,6 +48,10 @@ test: $(DEV)  ## the default tests: no network, about three and a quarter minute
 
 test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines
 	$(BIN)/python -m pytest -m "heavy and not torch" --timeout 1500
+
+test-page:  ## the page of `seealike serve` in Debian's Chromium, and what axe says of it; skipped where there is none
+	$(MAKE) $(PAGE) || $(MAKE) $(DEV)
+	$(BIN)/python -m pytest -m page
 
 test-torch: $(DEV)  ## parity with the reference implementation (installs torch and timm beside the rest)
 	$(BIN)/python tools/install_torch.py

@@ -13,6 +13,7 @@ from typing import Self
 import pytest
 from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
+from threadpoolctl import threadpool_info
 
 import seealike
 from seealike import Hits, SearchOptions
@@ -211,3 +212,16 @@ def test_a_client_who_leaves_while_it_sends_is_no_fault_of_the_service(
     reply = client(method, address, [b"--X"], headers={"content-type": kind}, leaves=True)
     assert reply.status == 499
     assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+def test_threads_that_ask_at_the_same_time_do_not_each_start_threads_that_wait_by_spinning(
+    shop: Path,
+) -> None:
+    def most_threads() -> int:
+        return max(int(one["num_threads"]) for one in threadpool_info() if one["user_api"] == "blas")
+
+    before = most_threads()
+    with Client(create_app(shop / "catalog", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        assert most_threads() == 1
+    assert most_threads() == before

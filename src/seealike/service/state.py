@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 import numpy as np
 from orjson import Fragment
 from starlette.requests import Request
+from threadpoolctl import threadpool_limits
 
 from seealike import catalog as catalogs
 from seealike.catalog import Catalog, Hits, SearchOptions
@@ -72,6 +73,7 @@ class Service:
         self._catalog: Catalog | None = None
         self._inner: Catalog | None = None
         self._batching: BatchingEmbedder | None = None
+        self._limits: threadpool_limits | None = None
 
     def open(self) -> None:
         """Open the catalogue and load what the first request needs. Takes seconds; others wait meanwhile.
@@ -83,6 +85,8 @@ class Service:
         self._batching = BatchingEmbedder(_Embedding(inner))
         catalog = catalogs.open(self.path, embedder=self._batching)
         catalog.search(np.zeros((8, 8, 3), np.uint8), k=1)  # loads the encoder, and what is searched
+        # Requests are threads already. Those of a product of matrices wait by spinning, all for each other.
+        self._limits = threadpool_limits(1, "blas")
         self._catalog = catalog
         with suppress(SeealikeError):  # it is tidied up another time
             self.changes.collect(catalog)
@@ -90,6 +94,8 @@ class Service:
     def close(self) -> None:
         """Finish what is under way, then close the catalogue."""
         self._threads.shutdown()
+        if self._limits is not None:
+            self._limits.restore_original_limits()
         for one in (self._catalog, self._inner):
             if one is not None:
                 one.close()

@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -181,10 +181,11 @@ class Client:
             raise UsageError("a service is asked with items, products, pictures and words, not with vectors")
         said: dict[str, object] = {"weight": example.weight}
         said |= {name: getattr(example, name) for name in ("id", "product", "text")}
+        crop = example.crop
         if example.image is not None:
-            image, options = _uncropped(example.image, _DEFAULT)
-            said["image"] = self._json("POST", "/images", _bytes(image))["image"]
-            said["crop"] = None if options.crop is None else str(options.crop)
+            image, options = _uncropped(example.image, replace(_DEFAULT, crop=crop))
+            said["image"], crop = self._json("POST", "/images", _bytes(image))["image"], options.crop
+        said["crop"] = None if crop is None else str(crop)
         return {name: value for name, value in said.items() if value is not None}
 
     def _json(self, method: str, address: str, body: bytes = b"", kind: str = _PICTURE) -> dict[str, object]:
@@ -258,8 +259,7 @@ def _uncropped(image: ImageInput, options: SearchOptions) -> tuple[ImageInput, S
         return image, options
     if options.crop is not None:
         raise UsageError("the picture has a crop already: leave one of the two out")
-    values = {field.name: getattr(options, field.name) for field in fields(SearchOptions)}
-    return image.image, SearchOptions(**values | {"crop": image.crop})
+    return image.image, replace(options, crop=image.crop)
 
 
 def _bytes(image: ImageInput) -> bytes:
@@ -313,6 +313,8 @@ def _hit(row: dict[str, object]) -> Hit:
         relation=None if relation is None else Relation(str(relation)),
         probability=_number(row["probability"]),
         colour=_number(row["colour"]),
+        width_px=int(str(row["width_px"])),
+        height_px=int(str(row["height_px"])),
     )
 
 

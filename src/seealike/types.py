@@ -437,7 +437,8 @@ class Hit:
     left out for this one. ``relation``: what it is to what was asked with, where the catalogue's calibration
     knows; ``probability``: of that or something stronger. ``colour``: what its colours have in the score,
     ``None`` where they do not count. ``catalog``: the directory of its catalogue, where several were asked
-    at once. ``explanation``: why, where that was asked for.
+    at once. ``explanation``: why, where that was asked for. ``width_px``, ``height_px``: of its picture,
+    upright; 0 where nobody has looked.
     """
 
     id: str
@@ -452,6 +453,8 @@ class Hit:
     colour: float | None = None
     catalog: str | None = None
     explanation: Explanation | None = None
+    width_px: int = 0
+    height_px: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from seealike.catalog.options import (
     VerifyReport,
 )
 from seealike.catalog.outputs.results import ResultsLook, write_results_page
+from seealike.catalog.overview import ItemsAt, Sizes
 from seealike.catalog.several import Catalogs, open_several
 from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, reindex
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
@@ -56,10 +57,12 @@ __all__ = [
     "Finding",
     "Hits",
     "IndexOptions",
+    "ItemsAt",
     "NewPicture",
     "ReindexReport",
     "ResultsLook",
     "SearchOptions",
+    "Sizes",
     "SourceInfo",
     "UpdatedLists",
     "VerifyReport",

@@ -13,6 +13,7 @@ from seealike.catalog.outputs.exporting import export_vectors
 from seealike.catalog.outputs.kinds import RESULTS_PAGE, VECTORS
 from seealike.catalog.outputs.places import OutputFile
 from seealike.catalog.outputs.results import ResultsLook, write_results_page
+from seealike.catalog.overview import Overview
 from seealike.catalog.reader import Reader
 from seealike.catalog.session import Session
 from seealike.encoders import EncoderSpec
@@ -24,7 +25,7 @@ from seealike.types import PathInput
 from seealike.wording import counted
 
 
-class Catalog(Reader, Asker, Changer):
+class Catalog(Reader, Asker, Overview, Changer):
     """A set of pictures that can be searched by likeness. Get one from ``create`` or ``open``.
 
     Any number of threads may read at once; each answer belongs to one committed generation. Changes are

@@ -60,7 +60,7 @@ def check_no_look(options: SearchOptions) -> None:
 def looked_at(
     one: Examples, options: SearchOptions, places: Places, path_of: Callable[[str], str]
 ) -> Examples:
-    """Examples of which a part is looked at, as ``options`` say: a crop, or what the picture shows.
+    """Examples of which a part is looked at, as they or ``options`` say: a crop, or what the picture shows.
 
     An item is then looked at in its own file, of which ``path_of`` knows the path.
 
@@ -68,6 +68,8 @@ def looked_at(
         UsageError: there is not one picture that a crop is of, or none to focus on.
         PictureError, EncoderError: it cannot be looked at.
     """
+    like, dislike = ([_cropped(example, path_of) for example in some] for some in (one.like, one.dislike))
+    one = Examples(tuple(like), tuple(dislike))
     if options.crop is None and not options.focus:
         return one
     pictures = [example for example in one.like if example.image is not None or example.id is not None]
@@ -78,10 +80,22 @@ def looked_at(
     return replace(one, like=tuple(_part(example, options.crop, places, path_of) for example in one.like))
 
 
+def _cropped(example: Example, path_of: Callable[[str], str]) -> Example:
+    """An example of which a part counts, as a picture of that part."""
+    if example.crop is None:
+        return example
+    image = example.image if example.image is not None else path_of(str(example.id))
+    if isinstance(image, Cropped):
+        raise UsageError("the picture has a crop already: leave one of the two out")
+    return replace(example, image=Cropped(image, example.crop), crop=None)
+
+
 def _part(example: Example, crop: Crop | None, places: Places, path_of: Callable[[str], str]) -> Example:
     image = example.image
     if image is None and example.id is not None and example.vector is None:
         image = path_of(example.id)
+    if isinstance(image, Cropped) and crop is not None:
+        raise UsageError("the picture has a crop already: leave one of the two out")
     if image is None or isinstance(image, Cropped):
         return example
     return replace(example, image=places.focused(image) if crop is None else Cropped(image, crop))

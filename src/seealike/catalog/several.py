@@ -14,12 +14,13 @@ from seealike.catalog.items import public_item
 from seealike.catalog.joined import JoinedSession
 from seealike.catalog.opening import open
 from seealike.catalog.options import CatalogInfo
+from seealike.catalog.overview import Overview
 from seealike.errors import EncoderMismatchError, UsageError
 from seealike.images import DecodeLimits
 from seealike.types import Item, PathInput, SkipReason
 
 
-class Catalogs(Asker):
+class Catalogs(Asker, Overview):
     """Several catalogues that answer together. Get them from ``open_several``.
 
     Hits are those with the highest scores in any of them and say which it is (``Hit.catalog``); equal scores

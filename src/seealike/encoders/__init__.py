@@ -6,7 +6,7 @@ asked for. Knows nothing of sources, catalogues or files of pictures.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,7 @@ __all__ = [
     "parse_spec",
     "plugin_names",
     "read_card",
+    "reads_text",
     "record_for",
     "record_of",
     "shown_in",
@@ -216,6 +217,19 @@ def load_map_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -
         return encoder
     encoder.close()
     return None
+
+
+def reads_text(spec: EncoderSpec, *, cache_dir: str | None = None) -> bool:
+    """Whether the encoder that ``spec`` asks for has a text tower.
+
+    Raises:
+        UnknownNameError, UsageError, MissingExtraError, EncoderError: see ``load_encoder``.
+    """
+    record = record_for(spec, cache_dir)
+    if record is not None:
+        return record.text is not None
+    with closing(load_plugin(spec)) as encoder:
+        return isinstance(encoder, TextEncoder)
 
 
 def load_text_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> TextEncoder | None:

@@ -21,7 +21,7 @@ from seealike.recommend.ranking import Scores
 from seealike.recommend.scale import Calibration
 from seealike.recommend.searcher import PathOf, Searcher, StaleViewError
 from seealike.recommend.targets import Target, targets_of
-from seealike.recommend.view import ItemRow, KnownStore, NamedVectors, VectorReader, View
+from seealike.recommend.view import DescribedRow, KnownStore, NamedVectors, VectorReader, View
 from seealike.types import Float16Array, Hit, Int64Array, Metric
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
@@ -36,7 +36,7 @@ class ItemStore(NamedVectors, KnownStore, Protocol):
     def directory(self) -> str:
         """The catalogue's directory."""
 
-    def items_of(self, keys: Sequence[int]) -> Mapping[int, ItemRow]:
+    def items_of(self, keys: Sequence[int]) -> Mapping[int, DescribedRow]:
         """Those of ``keys`` that are alive, by key."""
 
 
@@ -213,9 +213,20 @@ def _results(found: Candidates, products: Products | None, alike: Scores) -> lis
     return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour, likenesses))
 
 
-def _as_hit(result: Result, row: ItemRow, path_of: PathOf, catalog: str | None) -> Hit:
-    shown = Hit(row.id, result.score, path_of(row), row.group, row.metadata, result.others, result.near)
-    return replace(shown, colour=result.colour, catalog=catalog)
+def _as_hit(result: Result, row: DescribedRow, path_of: PathOf, catalog: str | None) -> Hit:
+    return Hit(
+        row.id,
+        result.score,
+        path_of(row),
+        row.group,
+        row.metadata,
+        result.others,
+        result.near,
+        colour=result.colour,
+        catalog=catalog,
+        width_px=row.width_px,
+        height_px=row.height_px,
+    )
 
 
 def _told(found: list[Hit], results: Sequence[Result], scale: Calibration | None) -> list[Hit]:

@@ -194,6 +194,16 @@ class Columns:
         ours = (*_NAMES, GROUP, *_MEASURES)
         return (*sorted(METADATA + name if name in ours else name for name in own), *ours)
 
+    @property
+    def width_px(self) -> Int64Array:
+        """How wide each item's picture is, upright. Shapes: (n,)."""
+        return self._measures["width_px"]
+
+    @property
+    def height_px(self) -> Int64Array:
+        """How high it is. Shapes: (n,)."""
+        return self._measures["height_px"]
+
     def column(self, name: str) -> Column:
         """A column by its name.
 

@@ -205,6 +205,7 @@ class Example:
         text: words, if the catalogue's encoder reads them.
         vector: as the catalogue's encoder gives it; (d,).
         weight: how much it counts beside the others.
+        crop: the part of the item's picture, or of ``image``, that counts.
         colour: the colour signature of what the vector is of, where that is a picture.
     """
 
@@ -215,6 +216,7 @@ class Example:
     vector: Float32Array | None = None
     weight: float = 1.0
     colour: bytes | None = None
+    crop: Crop | None = None
 
     _KINDS: ClassVar[tuple[str, ...]] = ("id", "product", "image", "text", "vector")
 
@@ -223,6 +225,8 @@ class Example:
         said = [kind for kind in self._KINDS if getattr(self, kind) is not None]
         if len(said) != 1 and said not in (["id", "image"], ["id", "vector"], ["text", "vector"]):
             raise UsageError(f"an example has exactly one of {', '.join(self._KINDS)}")
+        if self.crop is not None and said not in (["id"], ["image"], ["id", "image"]):
+            raise UsageError("a crop is of an item's picture, or of an image: give an id or an image with it")
         check_between(self.weight, "a weight", LEAST_WEIGHT, MOST_WEIGHT)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -163,7 +164,7 @@ class NamedVectors(RowReader, Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keys:
     """All living keys, ascending, and what orders them as their ids do: ``ranks``. Shapes: both are (n,)."""
 
@@ -175,6 +176,11 @@ class Keys:
         """From all keys in the order of their ids."""
         order = np.argsort(by_id)
         return cls(by_id[order], order)
+
+    @cached_property
+    def id_order(self) -> Int64Array:
+        """The places in ``keys`` of the items, in the order of their ids. Shapes: (n,)."""
+        return np.argsort(self.ranks)
 
     def changed(self, changes: StoreChanges) -> Keys | None:
         """With what has changed since; ``None`` where that is not what the state says."""

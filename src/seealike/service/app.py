@@ -25,6 +25,7 @@ from seealike.service.routes.about import about
 from seealike.service.routes.items import items
 from seealike.service.routes.questions import questions
 from seealike.service.routes.session import session
+from seealike.service.routes.whole import whole
 from seealike.service.sessions import Sessions
 from seealike.service.state import Service
 from seealike.service.watching import Watching
@@ -61,7 +62,8 @@ def create_app(
         redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
-    for router in (questions(service), items(service), about(service, watching), session(sessions)):
+    routers = questions(service), items(service), whole(service), about(service, watching), session(sessions)
+    for router in routers:
         app.include_router(router)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refused)

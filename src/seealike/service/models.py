@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from seealike.catalog import Combine, Example, SearchOptions
 from seealike.errors import UsageError
 from seealike.service.uploads import Uploads
-from seealike.types import Crop, Cropped, MetadataValue, Metric, Relation
+from seealike.types import Crop, MetadataValue, Metric, Relation
 
 Value: TypeAlias = str | int | float | bool | None
 Count = Annotated[int, Field(ge=1, le=1000)]
@@ -128,13 +128,8 @@ class ExampleIn(_Strict):
             UsageError: it says nothing, or several things.
             ServiceError: there is no such uploaded picture.
         """
-        crop, image = crop_of(self.crop), None
-        if crop is not None and self.image is None:
-            raise UsageError("a crop is of an uploaded picture: give an image too")
-        if self.image is not None:
-            data = uploads.picture(self.image)
-            image = data if crop is None else Cropped(data, crop)
-        return Example(self.id, self.product, image, self.text, weight=self.weight)
+        image = None if self.image is None else uploads.picture(self.image)
+        return Example(self.id, self.product, image, self.text, weight=self.weight, crop=crop_of(self.crop))
 
 
 Examples_ = Annotated[list[ExampleIn], Field(max_length=MOST_EXAMPLES, fail_fast=True)]
@@ -215,6 +210,8 @@ class HitOut(BaseModel):
     probability: float | None
     colour: float | None
     image: Annotated[Text | None, Field(description="Where its picture is; `?size=` makes it smaller.")]
+    width_px: int
+    height_px: int
     explanation: Annotated[object, WithJsonSchema({"type": ["object", "null"]})] = None
 
 
@@ -251,6 +248,60 @@ class ItemsOut(BaseModel):
     generation: int
     items: list[ItemOut]
     next: str | None
+
+
+class IndexingOut(BaseModel):
+    """Where a run is that changes the catalogue now, in whatever process."""
+
+    stage: str
+    done: int
+    total: int | None
+    rate: Annotated[float | None, Field(description="How many a second.")]
+    left_s: Annotated[float | None, Field(description="How long the rest of the stage will take.")]
+
+
+class StatsOut(BaseModel):
+    """What the catalogue holds, and what can be asked of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "took_ms": 0.9,
+                "generation": 4,
+                "name": "seealike-demo",
+                "items": 480,
+                "skipped": 1,
+                "skipped_by_reason": {"not_an_image": 1},
+                "encoder": "efficientnet-lite0",
+                "dimension": 1280,
+                "reads_text": False,
+                "groups": True,
+                "columns": ["category", "price", "id", "path", "folder", "prefix", "group"],
+                "signed": True,
+                "access": "read",
+                "takes_urls": False,
+                "indexing": {"stage": "index", "done": 40, "total": 480, "rate": 220.0, "left_s": 2.0},
+                "version": "0.1.0",
+            }
+        }
+    )
+
+    took_ms: float
+    generation: int
+    name: Annotated[str, Field(description="What to call the catalogue: the name of its folder.")]
+    items: int
+    skipped: int
+    skipped_by_reason: dict[str, int]
+    encoder: str
+    dimension: int
+    reads_text: Annotated[bool, Field(description="Whether words can be asked with.")]
+    groups: Annotated[bool, Field(description="Whether any item is said to show a product.")]
+    columns: Annotated[list[str], Field(description="What conditions may name.")]
+    signed: Annotated[bool, Field(description="Whether colours are known.")]
+    access: Annotated[Literal["read", "write", "admin"], Field(description="What you may do.")]
+    takes_urls: Annotated[bool, Field(description="Whether a picture may be named by its address.")]
+    indexing: IndexingOut | None
+    version: str
 
 
 class UploadOut(BaseModel):

@@ -95,6 +95,7 @@ class ServiceOptions:
         burst: how many of them at once.
         upload_bytes: memory for pictures that were uploaded to be asked with.
         upload_s: how long such a picture is kept after it was used last.
+        takes_urls: whether a picture may be named by an address, from which the service fetches it.
     """
 
     host: str = "127.0.0.1"
@@ -113,6 +114,7 @@ class ServiceOptions:
     burst: int = 50
     upload_bytes: int = 256 * 2**20
     upload_s: float = 900.0
+    takes_urls: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would be open to everybody, or closed to all."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from urllib.parse import quote, unquote
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import UnknownItemError
 from seealike.sources.ids import printable
-from seealike.types import Hit, Item, Metadata, MetadataValue
+from seealike.types import Hit, Item, Metadata, MetadataValue, PathInput
 
 Json = Mapping[str, object]
+UNCHANGED = {"description": "It has not changed."}  # what 304 means
+_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
 def item_address(item_id: str) -> str:
@@ -51,6 +57,8 @@ def _hit(rank: int, hit: Hit) -> Json:
         "probability": hit.probability,
         "colour": hit.colour,
         "image": _image(hit),
+        "width_px": hit.width_px,
+        "height_px": hit.height_px,
         **({} if hit.explanation is None else {"explanation": _plain(dataclasses.asdict(hit.explanation))}),
     }
 
@@ -70,6 +78,31 @@ def shown_item(item: Item) -> Json:
 def reply(body: Json | Sequence[Json], status: int = 200) -> Response:
     """A reply as JSON, made once: what is shown has been checked where it was made."""
     return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def tagged(
+    request: Request,
+    data: bytes,
+    tag: str,
+    media_type: str,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """A reply that is known by its ``tag``: empty for whoever has it already."""
+    told = {"etag": f'"{tag}"', "cache-control": "private, max-age=60", **headers}
+    if told["etag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=told)
+    return Response(data, media_type=media_type, headers=told)
+
+
+def takes_gzip(request: Request) -> bool:
+    """Whether a client reads what is packed by gzip."""
+    return _GZIP.search(request.headers.get("accept-encoding", "")) is not None
+
+
+def shown_name(path: PathInput) -> str:
+    """What a catalogue is called in public: its folder's last part, or that of the one which it is of."""
+    folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))
+    return printable((os.path.basename(folder) if name.startswith(".") else name) or "catalogue")
 
 
 def _image(shown: Hit | Item) -> str | None:

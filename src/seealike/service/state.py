@@ -25,6 +25,7 @@ from seealike.service.ending import Ending
 from seealike.service.gathering import Gathering
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
+from seealike.service.shapes import Shapes
 from seealike.service.shown import shown_hits
 from seealike.service.thumbnails import Thumbnails
 from seealike.service.uploads import Uploads
@@ -62,7 +63,7 @@ class Service:
         """Open nothing yet."""
         self.path, self.options = path, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
-        self.thumbnails = Thumbnails()
+        self.thumbnails, self.shapes = Thumbnails(), Shapes()
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(path)))
         self._threads = ThreadPoolExecutor(

@@ -1,14 +1,16 @@
-"""Small pictures of items, made once: the ones that were not asked for longest make room."""
+"""Small pictures, made once: the ones that were not asked for longest make room."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
+import os
+from collections.abc import Hashable
 from typing import NamedTuple
 
 from seealike.catalog import Catalog
 from seealike.errors import PictureError, ServiceError
+from seealike.service.lru import LruCache
+from seealike.types import SkipReason
 
 MOST_BYTES = 64 * 2**20
 MOST_PX = 2048
@@ -22,12 +24,10 @@ class Thumbnail(NamedTuple):
 
 
 class Thumbnails:
-    """Safe to use from several threads."""
+    """Made anew when a file changes, whatever becomes of its item. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._made: OrderedDict[tuple[str, int, int], Thumbnail] = OrderedDict()
-        self._bytes = 0
+        self._made = LruCache[Thumbnail](MOST_BYTES, lambda made: len(made.data))
 
     def of(self, catalog: Catalog, item_id: str, side_px: int) -> Thumbnail:
         """The picture of an item, at most so many pixels wide and high. Never the file itself.
@@ -36,25 +36,31 @@ class Thumbnails:
             UnknownItemError: there is no such item.
             ServiceError: it has no picture any more.
         """
-        key = item_id, side_px, catalog.generation
-        with self._guard:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
         path = catalog.item(item_id).path
         if path is None:
             raise ServiceError("no_picture", "the picture of this item was not kept", status=404)
         try:
-            data = catalog.thumbnail(path, side_px)
-        except PictureError as exc:
-            raise ServiceError(
-                "no_picture", f"its picture cannot be shown: {exc.reason.value}", status=404
-            ) from exc
-        made = Thumbnail(data, hashlib.sha256(data).hexdigest()[:32])
-        with self._guard:
-            if self._made.setdefault(key, made) is made:
-                self._bytes += len(data)
-            while self._bytes > MOST_BYTES and len(self._made) > 1:
-                _, dropped = self._made.popitem(last=False)
-                self._bytes -= len(dropped.data)
+            status = os.stat(path)
+        except OSError:
+            raise _not_shown(SkipReason.UNREADABLE) from None
+        content = path, status.st_ino, status.st_mtime_ns, status.st_size
+        return self._of(catalog, (content, side_px), path, side_px)
+
+    def of_upload(self, catalog: Catalog, token: str, data: bytes, side_px: int) -> Thumbnail:
+        """An uploaded picture, by its token."""
+        return self._of(catalog, (token, side_px), data, side_px)
+
+    def _of(self, catalog: Catalog, key: Hashable, image: str | bytes, side_px: int) -> Thumbnail:
+        made = self._made.get(key)
+        if made is None:
+            try:
+                data = catalog.thumbnail(image, side_px)
+            except PictureError as exc:
+                raise _not_shown(exc.reason) from exc
+            made = Thumbnail(data, hashlib.sha256(data).hexdigest()[:32])
+            self._made.put(key, made)
         return made
+
+
+def _not_shown(reason: SkipReason) -> ServiceError:
+    return ServiceError("no_picture", f"its picture cannot be shown: {reason.value}", status=404)

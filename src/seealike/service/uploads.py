@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
 from seealike.errors import ServiceError
+from seealike.service.lru import LruCache
 
 
 class _Upload(NamedTuple):
@@ -22,9 +21,7 @@ class Uploads:
 
     def __init__(self, most_bytes: int, keep_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._most_bytes, self._keep_s, self._clock = most_bytes, keep_s, clock
-        self._guard = threading.Lock()
-        self._kept: OrderedDict[str, _Upload] = OrderedDict()
-        self._bytes = 0
+        self._kept = LruCache[_Upload](most_bytes, lambda upload: len(upload.data))
 
     def keep(self, data: bytes) -> str:
         """Keep a picture; the token is what only its uploader knows.
@@ -35,12 +32,7 @@ class Uploads:
         if len(data) > self._most_bytes:
             raise ServiceError("too_large", "the picture is larger than the memory for uploads", status=413)
         token = secrets.token_urlsafe(18)
-        with self._guard:
-            self._put(token, data)
-            now = self._clock()
-            while self._bytes > self._most_bytes or self._oldest_until_s() <= now:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= len(dropped.data)
+        self._put(token, data)
         return token
 
     def picture(self, token: str) -> bytes:
@@ -49,20 +41,15 @@ class Uploads:
         Raises:
             ServiceError: there is none, or no more.
         """
-        with self._guard:
-            found = self._kept.pop(token, None)
-            if found is not None:
-                self._bytes -= len(found.data)
-                if found.until_s > self._clock():
-                    self._put(token, found.data)
-                    return found.data
-        raise ServiceError(
-            "unknown_image", "there is no such uploaded picture, or no more; upload it again", status=404
-        )
+        found = self._kept.get(token)
+        if found is None or found.until_s <= self._clock():
+            raise ServiceError(
+                "unknown_image", "there is no such uploaded picture, or no more; upload it again", status=404
+            )
+        self._put(token, found.data)
+        return found.data
 
     def _put(self, token: str, data: bytes) -> None:
-        self._kept[token] = _Upload(data, self._clock() + self._keep_s)
-        self._bytes += len(data)
-
-    def _oldest_until_s(self) -> float:
-        return next(iter(self._kept.values())).until_s
+        now = self._clock()
+        self._kept.put(token, _Upload(data, now + self._keep_s))
+        self._kept.drop_unused(lambda upload: upload.until_s <= now)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cached_property
 
 from seealike.catalog.encoder.at_hand import EncoderAtHand, encoded_unit
-from seealike.encoders import load_text_encoder
+from seealike.encoders import load_text_encoder, reads_text
 from seealike.errors import UsageError
 from seealike.protocols import TextEncoder
 from seealike.types import Float32Array
@@ -23,6 +24,12 @@ class TextQueries:
         self._open = ExitStack()
         self._encoder: TextEncoder | None = None
         self._closed = False
+
+    @cached_property
+    def reads(self) -> bool:
+        """Whether the encoder has a text tower; none is loaded to find out."""
+        given = self._at_hand.given
+        return reads_text(self._at_hand.spec()) if given is None else isinstance(given, TextEncoder)
 
     def encode(self, texts: Sequence[str]) -> Float32Array:
         """Encode texts, in order. Result is (n, d), unit norm.

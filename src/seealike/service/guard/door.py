@@ -100,7 +100,7 @@ class Door:
             body.over()
 
     def _check(self, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
-        """Raise what keeps a request out."""
+        """Raise what keeps a request out; else note what its sender may do."""
         if scope["path"] == "/readyz" and self._ending.has_begun:
             raise ServiceError("ending", "the service is ending; ask another one", retry_after_s=RETRY_S)
         if scope["path"] in OPEN or _PAGE_FILE.fullmatch(scope["path"]):

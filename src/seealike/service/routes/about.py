@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike import __version__
-from seealike.service.shown import reply
+from seealike.catalog import Catalog
+from seealike.service.models import StatsOut
+from seealike.service.options import Access
+from seealike.service.shown import Json, reply, shown_name
 from seealike.service.state import Service
 from seealike.service.watching import Watching
+from seealike.sources.ids import printable
 
 
 def about(service: Service, watching: Watching) -> APIRouter:
@@ -27,22 +33,19 @@ def about(service: Service, watching: Watching) -> APIRouter:
         _ = service.catalog
         return {"status": "ready"}
 
-    @router.get("/stats", summary="What the catalogue holds")
+    @router.get("/stats", response_model=StatsOut, summary="What the catalogue holds")
     async def stats(request: Request) -> Response:
-        """Items, generation, encoder."""
-        answered = await service.read(
-            request,
-            lambda: service.catalog.info(),  # noqa: PLW0108  the catalogue may not be open yet
-        )
-        info = answered.value
+        """How much there is, what can be asked with, and what you may do."""
+        answered = await service.read(request, lambda: _stats(service.catalog))
         return reply(
             {
+                **answered.value,
                 "took_ms": answered.took_ms,
                 "generation": answered.generation,
-                "items": info.items,
-                "skipped": info.skipped,
-                "skipped_by_reason": {reason.value: n for reason, n in info.skipped_by_reason.items()},
-                "encoder": service.catalog.encoder.name,
+                "name": shown_name(service.path),
+                "access": Access(request.scope["access"]).name.lower(),
+                "takes_urls": service.options.takes_urls,
+                "indexing": None,
                 "version": __version__,
             }
         )
@@ -50,6 +53,22 @@ def about(service: Service, watching: Watching) -> APIRouter:
     @router.get("/metrics", summary="Numbers for Prometheus", response_class=Response)
     async def metrics() -> Response:
         """In the text format."""
-        return Response(watching.exposition(), media_type="text/plain; version=0.0.4")
+        numbers = await asyncio.to_thread(watching.exposition)  # not one of those that may all be taken
+        return Response(numbers, media_type="text/plain; version=0.0.4")
 
     return router
+
+
+def _stats(catalog: Catalog) -> Json:
+    info = catalog.info()
+    return {
+        "items": info.items,
+        "skipped": info.skipped,
+        "skipped_by_reason": {reason.value: count for reason, count in info.skipped_by_reason.items()},
+        "encoder": info.encoder.name,
+        "dimension": info.encoder.dimension,
+        "reads_text": catalog.reads_text,
+        "groups": catalog.has_groups(),
+        "columns": [*map(printable, catalog.column_names())],
+        "signed": catalog.unsigned < info.items,
+    }

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from seealike.errors import ServiceError
 from seealike.service.bodies import BodyRoute, picture_body, picture_in
 from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
-from seealike.service.shown import item_named, reply, shown_item
-from seealike.service.state import Service
+from seealike.service.shown import UNCHANGED, item_named, reply, shown_item, tagged
+from seealike.service.state import Service, ms_since
 from seealike.service.thumbnails import MOST_PX
+from seealike.types import Item
 
 FULL_PX = 1600  # what a picture is shown at where no size is asked for
 SMALL_PX = 32  # at which an upload is looked at, to see that it is a picture
+JPEG = "image/jpeg"
+Size = Annotated[int, Query(ge=1, le=MOST_PX)]
 
 
 def items(service: Service) -> APIRouter:
@@ -26,15 +31,16 @@ def items(service: Service) -> APIRouter:
     async def listed(
         request: Request,
         start: Annotated[str, Query(max_length=MOST_LETTERS, description="`next` of the reply before.")] = "",
+        at: Annotated[int | None, Query(ge=0, lt=2**48, description="Without so many of the first.")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        """In the order of their ids. Items that come or go meanwhile shift no others."""
-        answered = await service.read(request, lambda: service.catalog.items_from(start, limit + 1))
-        found = answered.value
+        """In the order of their ids. From ``start`` on, items that come or go meanwhile shift no others."""
+        started = time.perf_counter()
+        generation, found = await _listed(service, request, start, at, limit + 1)
         return reply(
             {
-                "took_ms": answered.took_ms,
-                "generation": answered.generation,
+                "took_ms": ms_since(started),
+                "generation": generation,
                 "items": [shown_item(item) for item in found[:limit]],
                 "next": found[limit].id if len(found) > limit else None,
             }
@@ -64,21 +70,31 @@ def items(service: Service) -> APIRouter:
     @router.get(
         "/images/{item_id:path}",
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}}, 304: {"description": "It has not changed."}},
+        responses={200: {"content": {JPEG: {}}}, 304: UNCHANGED},
         summary="The picture of an item",
     )
-    async def image(
-        request: Request, item_id: str, size: Annotated[int, Query(ge=1, le=MOST_PX)] = FULL_PX
-    ) -> Response:
+    async def image(request: Request, item_id: str, size: Size = FULL_PX) -> Response:
         """A JPEG of at most ``size`` pixels each way, without metadata: never the file itself."""
         made = await service.run(
             request, lambda: service.thumbnails.of(service.catalog, item_named(item_id), size)
         )
-        tag = f'"{made.tag}"'
-        headers = {"etag": tag, "cache-control": "private, max-age=60"}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(made.data, media_type="image/jpeg", headers=headers)
+        return tagged(request, made.data, made.tag, JPEG)
+
+    @router.get(
+        "/uploads/{token}",
+        response_class=Response,
+        responses={200: {"content": {JPEG: {}}}, 304: UNCHANGED},
+        summary="A picture that was uploaded",
+    )
+    async def uploaded(
+        request: Request, token: Annotated[str, Path(max_length=MOST_LETTERS)], size: Size = FULL_PX
+    ) -> Response:
+        """As ``/images`` shows items, as long as its token can be asked with."""
+        data = service.uploads.picture(token)
+        made = await service.run(
+            request, lambda: service.thumbnails.of_upload(service.catalog, token, data, size)
+        )
+        return tagged(request, made.data, made.tag, JPEG)
 
     @router.put(
         "/items/{item_id:path}",
@@ -105,3 +121,15 @@ def items(service: Service) -> APIRouter:
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation})
 
     return router
+
+
+async def _listed(
+    service: Service, request: Request, start: str, at: int | None, count: int
+) -> tuple[int, list[Item]]:
+    """Some items, and the generation that they are of."""
+    if at is None:
+        answered = await service.read(request, lambda: service.catalog.items_from(start, count))
+        return answered.generation, answered.value
+    if start:
+        raise ServiceError("invalid_request", "say start, or at, but not both", status=422)
+    return await service.run(request, lambda: service.catalog.items_at(at, count))

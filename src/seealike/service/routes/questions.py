@@ -108,7 +108,8 @@ class _Question(NamedTuple):
             raise UsageError(
                 f"explain is for {MOST_EXPLAINED} results at most: ask for a smaller k, not {self.k}"
             )
-        pictures = max(1, sum(one.image is not None for one in (*self.like, *self.dislike)))
+        examples = (*self.like, *self.dislike)
+        pictures = max(1, sum(one.image is not None or one.crop is not None for one in examples))
         return pictures * EXPLAINED_AS if self.options.explain else pictures
 
 

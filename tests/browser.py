@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,9 @@ class Browser:
 
 
 @contextmanager
-def browsing(program: str, *, width: int = 1280, height: int = 860) -> Iterator[Browser]:
+def browsing(
+    program: str, *, width: int = 1280, height: int = 860, flags: Sequence[str] = ()
+) -> Iterator[Browser]:
     """A browser with an empty page, ended afterwards."""
     to_browser, our_write = os.pipe()
     our_read, from_browser = os.pipe()
@@ -169,6 +171,7 @@ def browsing(program: str, *, width: int = 1280, height: int = 860) -> Iterator[
             "--hide-scrollbars",
             "--remote-debugging-pipe",
             f"--user-data-dir={profile}",
+            *flags,
         ]
         process = subprocess.Popen(
             [sys.executable, "-c", _WITH_PIPE, str(to_browser), str(from_browser), *command],

@@ -20,7 +20,7 @@ from seealike.gallery.page import (
     PageKind,
 )
 from seealike.gallery.picture import picture_strip
-from seealike.gallery.render import render_gallery
+from seealike.gallery.render import base_style, render_gallery
 from seealike.gallery.thumbnails import Thumbnails, lists_with_pictures, shown_with_pictures
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Mark",
     "PageKind",
     "Thumbnails",
+    "base_style",
     "lists_with_pictures",
     "picture_strip",
     "relative_link",

@@ -66,8 +66,16 @@ def render_gallery(page: GalleryPage) -> str:
 
 def stylesheet() -> str:
     """The style of all pages of pictures."""
-    text = (files("seealike.gallery") / "style.css").read_text(encoding="utf-8")
-    return text.replace("\r\n", "\n")
+    return f"{base_style()}\n{_style('style.css')}"
+
+
+def base_style() -> str:
+    """Colours, type and focus, as every page has them."""
+    return _style("base.css")
+
+
+def _style(name: str) -> str:
+    return (files("seealike.gallery") / name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def html_head(title: str, kind: PageKind, style: str, *, script: str = "", pictures: str = "data:") -> str:

@@ -23,6 +23,7 @@ from seealike.service.options import ServiceOptions
 from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.routes.about import about
 from seealike.service.routes.items import items
+from seealike.service.routes.page import page
 from seealike.service.routes.questions import questions
 from seealike.service.routes.session import session
 from seealike.service.routes.whole import whole
@@ -62,8 +63,14 @@ def create_app(
         redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
-    routers = questions(service), items(service), whole(service), about(service, watching), session(sessions)
-    for router in routers:
+    for router in (
+        page(),
+        questions(service),
+        items(service),
+        whole(service),
+        about(service, watching),
+        session(sessions),
+    ):
         app.include_router(router)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refused)

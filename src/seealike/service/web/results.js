@@ -1,0 +1,384 @@
+// The search: what is asked with, what looks like it, and how one goes on from there.
+
+import { chosen, filters, unfiltered } from "./filters.js";
+import { Grid } from "./grid.js";
+import { drawQuery, examplesIn, hrefFrom, learn, listen, shownOf, ways } from "./query.js";
+import { condition, go, hrefOfView, state } from "./state.js";
+import { ask, count, el, icon, iconButton, nameOf, number, say, stopped, thumbnail, waiting, words } from "./tools.js";
+
+const ROW_PX = 190;
+const CAPTION_PX = 46;
+const SAMPLE = 30;
+const MOST_EXPLAINED = 50;
+const MOST_TRAIL = 8;
+let listening = false;
+
+/** Open the search. */
+export async function open(place, app) {
+  if (!listening) listen(app);
+  listening = true;
+  const search = new Search(place, app);
+  search.update();
+  return search;
+}
+
+class Search {
+  constructor(place, app) {
+    Object.assign(this, { place, app, asked: null, hits: [], held: false, beside: null });
+    this.query = el("section", { class: "query", "aria-label": "What is searched with" });
+    this.wishes = el("div", { class: "wanted" });
+    this.heading = el("div", { class: "heading" });
+    this.box = el("div", { class: "found" });
+    this.end = el("div", { class: "end" });
+    const fold = el("details", { class: "fold", open: matchMedia("(min-width: 900px)").matches }, el("summary", {}, icon("filter"), el("span", { text: "Wishes and filters" })), this.wishes);
+    this.side = el("aside", { class: "side", "aria-label": "Question" }, this.query, fold);
+    place.append(this.side, el("div", { class: "answer" }, this.heading, this.box, this.end));
+    this.filters = filters(this.wishes, app);
+    this.listeners = new AbortController();
+    const on = (target, event, listener) => target.addEventListener(event, listener, { signal: this.listeners.signal });
+    on(document, "uploading", ({ detail }) => this.uploading(detail.shown));
+    on(document, "uploadfailed", ({ detail }) => this.failed(detail.problem, detail.retry));
+    on(window, "keydown", (event) => this.key(event, true));
+    on(window, "keyup", (event) => this.key(event, false));
+    on(window, "blur", () => this.hold(false));
+  }
+
+  close() {
+    this.listeners.abort();
+    this.asking?.abort();
+    this.grid?.close();
+    this.beside?.close();
+  }
+
+  get hasQuestion() {
+    return Boolean(state.like.length || state.not.length || state.palette);
+  }
+
+  update() {
+    const question = this.question();
+    const asked = JSON.stringify(question);
+    this.place.classList.toggle("begin", !this.hasQuestion);
+    this.explaining();
+    if (asked !== this.asked) {
+      this.asked = asked;
+      if (this.hasQuestion) {
+        drawQuery(this.query, this.app);
+        this.filters.update();
+        this.ask(question);
+      } else this.begin();
+    } else if (this.grid && this.hits.length && state.at !== this.grid.first) {
+      this.grid.scrollTo(Math.min(state.at, this.hits.length - 1));
+    }
+    this.showBeside();
+  }
+
+  question() {
+    const where = condition();
+    return {
+      like: examplesIn(state.like),
+      ...(state.not.length ? { dislike: examplesIn(state.not) } : {}),
+      k: state.why ? Math.min(state.k, MOST_EXPLAINED) : state.k,
+      ...(where ? { where } : {}),
+      ...(state.diversity ? { diversity: Math.min(1, state.diversity) } : {}),
+      ...(state.color ? { color: Math.min(1, state.color) } : {}),
+      ...(state.palette ? { palette: state.palette } : {}),
+      ...(state.pictures ? { pictures: true } : {}),
+      ...(state.focus ? { focus: true } : {}),
+      ...(state.why ? { explain: true } : {}),
+    };
+  }
+
+  // -- before anything is asked
+
+  async begin() {
+    const { stats } = this.app;
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    this.end.replaceChildren();
+    this.box.replaceChildren();
+    this.grid?.close();
+    this.grid = null;
+    this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "What else looks like this?" }),
+      stats.items
+        ? el("div", { class: "drop" }, icon("picture"), el("p", { class: "what", text: "Drop a picture here, or paste one" }), ways(this.app),
+          el("p", { class: "note", text: `It is compared with the ${count(stats.items, "picture")} of ${stats.name || "this catalogue"}, on this machine, and not kept.` }))
+        : el("div", { class: "drop" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }), el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
+    document.title = `${stats.name || "seealike"} · seealike`;
+    if (!stats.items) return;
+    const ended = waiting(this.box, skeleton);
+    try {
+      const { items } = await ask("/items", { query: { at: 0, step: Math.max(1, Math.floor(stats.items / SAMPLE)), limit: SAMPLE }, signal });
+      learn(items);
+      this.draw(items);
+      this.box.prepend(el("h2", { class: "small", text: stats.items > items.length ? "Or begin with one of these" : "Or begin with one of the catalogue's" }));
+      this.end.replaceChildren(el("a", { class: "button quiet", href: hrefOfView("all"), text: `See all ${number(stats.items)}` }));
+    } catch (problem) {
+      if (problem.name !== "AbortError") this.failed(problem, () => this.begin());
+    } finally {
+      ended();
+    }
+  }
+
+  uploading(shown) {
+    this.asking?.abort();
+    this.asked = null;
+    this.place.classList.remove("begin");
+    this.query.replaceChildren(el("figure", { class: "lead" }, el("div", { class: "stage" }, el("img", { src: shown, alt: "The picture that is searched with" })), el("figcaption", { text: "your picture" })));
+    this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "Looking …" }));
+    this.clear();
+    waiting(this.box, skeleton);
+  }
+
+  // -- asking
+
+  clear() {
+    this.grid?.close();
+    this.grid = null;
+    this.hits = [];
+    this.end.replaceChildren();
+  }
+
+  async ask(question) {
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const { signal } = this.asking;
+    this.box.setAttribute("aria-busy", "true");
+    const ended = waiting(this.box, () => { this.clear(); return skeleton(); });
+    try {
+      const answer = await ask("/recommend", { json: question, signal });
+      ended();
+      this.show(answer);
+    } catch (problem) {
+      ended();
+      if (problem.name !== "AbortError") this.failed(problem, () => this.ask(question));
+    } finally {
+      if (this.asking.signal === signal) this.box.removeAttribute("aria-busy");
+    }
+  }
+
+  failed(problem, retry) {
+    this.clear();
+    this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "No answer" }), this.chips() ?? "");
+    this.box.replaceChildren(stopped(problem, retry));
+    if (!state.like.length) this.end.replaceChildren(el("a", { class: "button quiet", href: "/", text: "Begin anew" }));
+  }
+
+  show(answer) {
+    const { hits } = answer;
+    learn(hits);
+    const name = this.title();
+    document.title = `${name} · ${this.app.stats.name || "seealike"}`;
+    this.heading.replaceChildren(
+      this.trail() ?? "",
+      el("h1", { tabIndex: -1, text: name }),
+      el("p", { class: "note", role: "status" }, hits.length ? `${count(hits.length, "result")} in ${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms` : "Nothing found"),
+      hits.length && el("div", { class: "tools" }, this.whyButton()),
+      this.chips() ?? "",
+    );
+    if (!hits.length) {
+      this.clear();
+      this.box.replaceChildren(this.nothing());
+      return;
+    }
+    this.draw(hits);
+    const more = state.why ? null : hits.length >= state.k && state.k < 1000;
+    this.end.replaceChildren(more
+      ? el("button", { type: "button", class: "button quiet", text: "More results", on: { click: () => go({ k: Math.min(1000, state.k * 2) }, { replace: true }) } })
+      : state.why && hits.length === MOST_EXPLAINED ? el("p", { class: "note", text: `The ${MOST_EXPLAINED} nearest are explained.` }) : "");
+  }
+
+  title() {
+    const [lead] = state.like;
+    if (!lead) return state.palette ? "In these colours" : "Unlike these";
+    const { name } = shownOf(lead, 160);
+    return state.like.length > 1 ? `Like ${name} and ${count(state.like.length - 1, "other")}` : lead.kind === "text" ? `“${name}”` : `Like ${name}${lead.box ? ", a part of it" : ""}`;
+  }
+
+  nothing() {
+    const chips = chosen();
+    return el("div", { class: "stopped" }, icon("filter"),
+      el("p", { class: "what", text: chips.length ? "The filters hide everything." : "Nothing in this catalogue is like that." }),
+      chips.length > 0 && el("p", { class: "note", text: `No other of the ${count(this.app.stats.items, "item")} keeps ${chips.length === 1 ? "this filter" : `all ${chips.length} of them`}. Take one away:` }),
+      chips.length > 0 && el("div", { class: "chips" }, ...chips),
+      chips.length > 0 && el("button", { type: "button", class: "button", text: "Without filters", on: { click: unfiltered } }));
+  }
+
+  chips() {
+    const chips = chosen();
+    return chips.length ? el("div", { class: "chips" }, ...chips, chips.length > 1 && el("button", { type: "button", class: "plain", text: "Without filters", on: { click: unfiltered } })) : null;
+  }
+
+  // -- where one came from
+
+  trail() {
+    const trail = history.state?.trail ?? [];
+    if (!trail.length) return null;
+    return el("nav", { class: "trail", "aria-label": "You came by" },
+      iconButton("back", "Back", () => history.back()),
+      el("ol", {}, ...trail.map(({ href, name, src }, at) => {
+        const link = el("a", { href, title: name, "aria-label": name }, src ? el("img", { src, alt: "" }) : icon("search"));
+        link.trail = trail.slice(0, at);
+        return el("li", {}, link);
+      })));
+  }
+
+  onward() {
+    if (!this.hasQuestion) return [];
+    const { name, src } = state.like.length ? shownOf(state.like[0], 80) : { name: this.title(), src: null };
+    return [...(history.state?.trail ?? []), { href: location.pathname + location.search, name, src }].slice(-MOST_TRAIL);
+  }
+
+  // -- the pictures
+
+  draw(shown) {
+    this.hits = shown;
+    this.grid?.close();
+    this.box.replaceChildren();
+    const list = el("div", {});
+    this.box.append(list);
+    let noted = 0;
+    this.grid = new Grid(list, {
+      rowPx: ROW_PX, gapPx: 12, captionPx: CAPTION_PX, label: this.hasQuestion ? "results" : "pictures of the catalogue",
+      make: () => this.tile(),
+      fill: (tile, index) => this.fill(tile, index),
+      seen: (first) => {
+        clearTimeout(noted);
+        noted = setTimeout(() => { if (state.view === "" && this.hits === shown && state.at !== first) go({ at: first }, { replace: true, quiet: true }); }, 400);
+      },
+    });
+    this.grid.show(Float32Array.from(shown, (hit) => hit.width_px / hit.height_px || 1));
+    const at = state.on ? shown.findIndex((hit) => hit.id === state.on) : -1;
+    if (at >= 0) this.grid.scrollTo(at, { focus: document.activeElement === document.body });
+    else if (state.at) this.grid.scrollTo(Math.min(state.at, shown.length - 1));
+    else if (this.hasQuestion && scrollY > 0) scrollTo(0, 0);
+    list.addEventListener("focusin", () => {
+      const hit = shown[this.grid.focused];
+      if (hit && state.on !== hit.id) go({ on: hit.id }, { replace: true, quiet: true });
+    });
+  }
+
+  tile() {
+    const picture = el("a", { class: "picture" }, el("img", { alt: "", decoding: "async", loading: "lazy" }), el("canvas", { class: "heat", hidden: true }));
+    const name = el("span", { class: "name" });
+    const score = el("span", { class: "score" });
+    const tile = el("div", {}, picture, el("div", { class: "caption" }, name, score));
+    const hit = () => this.hits[tile.index];
+    tile.parts = { picture, img: picture.firstChild, heat: picture.lastChild, name, score };
+    picture.firstChild.addEventListener("error", () => tile.classList.add("lost"));
+    if (this.hasQuestion) {
+      tile.parts.like = iconButton("more", "", () => this.steer(hit(), "like"));
+      tile.parts.not = iconButton("less", "", () => this.steer(hit(), "not"));
+      tile.parts.open = iconButton("beside", "", () => go({ open: hit().id, on: hit().id }));
+      tile.append(el("div", { class: "acts" }, tile.parts.like, tile.parts.not, tile.parts.open));
+    }
+    return tile;
+  }
+
+  fill(tile, index) {
+    const hit = this.hits[index];
+    const { picture, img, name, score, like, not, open: beside } = tile.parts;
+    const text = nameOf(hit);
+    tile.index = index;
+    tile.classList.remove("lost");
+    picture.href = hrefFrom(hit.id);
+    picture.trail = this.onward();
+    const width = Number.parseFloat(tile.style.getPropertyValue("--w")) || ROW_PX;
+    const height = Number.parseFloat(tile.style.getPropertyValue("--h")) || ROW_PX;
+    if (hit.image) img.src = thumbnail(hit.image, Math.max(width, height));
+    else {
+      img.removeAttribute("src");
+      tile.classList.add("lost");
+    }
+    img.alt = text;
+    name.textContent = text;
+    name.title = text === hit.id ? text : `${text}: ${hit.id}`;
+    if (!like) return;
+    const told = hit.relation ? hit.relation.replaceAll("_", " ").replaceAll("-", " ") : words(hit.score);
+    score.replaceChildren(told, el("b", { text: hit.score.toFixed(2) }), hit.others ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
+    score.style.setProperty("--filled", `${Math.max(0, Math.min(1, hit.score)) * 100}%`);
+    for (const [button, label] of [[like, `More like ${text}`], [not, `Less like ${text}`], [beside, `${text} beside the query`]]) {
+      button.title = label;
+      button.setAttribute("aria-label", label);
+    }
+    this.heat(tile, hit);
+  }
+
+  steer(hit, field) {
+    const one = { kind: "id", value: hit.id, weight: 1, box: null };
+    const before = { like: state.like, not: state.not };
+    go({ [field]: [...state[field], one], at: 0, on: "" });
+    say(field === "like" ? `More like ${nameOf(hit)}.` : `Less like ${nameOf(hit)}.`, () => go({ ...before, at: 0 }));
+  }
+
+  // -- why
+
+  whyButton() {
+    return el("button", { type: "button", class: "button quiet", "aria-pressed": state.why, title: "Or hold the key W", on: { click: () => go({ why: !state.why }, { replace: true }) } }, icon("why"), state.why ? "Hide why" : "Why?");
+  }
+
+  key(event, down) {
+    if (event.key.toLowerCase() !== "w" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, dialog")) return;
+    if (down && !event.repeat) this.hold(true);
+    if (!down) this.hold(false);
+  }
+
+  async hold(on) {
+    if (this.held === on || !this.hasQuestion || state.why || !this.grid) return;
+    this.held = on;
+    const { hits } = this;
+    if (on && !hits.some((hit) => hit.explanation)) {
+      try {
+        const { hits: explained } = await ask("/recommend", { json: { ...this.question(), k: Math.min(hits.length, MOST_EXPLAINED), explain: true } });
+        const why = new Map(explained.map((hit) => [hit.id, hit.explanation]));
+        for (const hit of hits) hit.explanation = why.get(hit.id);
+      } catch (problem) {
+        if (this.held) say(problem.detail);
+        return;
+      }
+    }
+    if (this.hits === hits) this.grid?.refill(0, hits.length - 1);
+  }
+
+  explaining() {
+    this.place.classList.toggle("why", state.why);
+  }
+
+  heat(tile, hit) {
+    const { heat, score } = tile.parts;
+    const found = (state.why || this.held) && hit.explanation?.hit;
+    heat.hidden = !found;
+    if ((state.why || this.held) && hit.explanation?.problem) score.title = hit.explanation.problem;
+    if (found) drawHeat(heat, found);
+  }
+
+  // -- query and result side by side
+
+  async showBeside() {
+    if (!state.open) {
+      this.beside?.close();
+      this.beside = null;
+      return;
+    }
+    const { Beside } = await import("./beside.js");
+    if (!state.open) return;
+    this.beside ??= new Beside(this.app);
+    this.beside.show(state.open, this.hits);
+  }
+}
+
+/** Darken a picture but for the places that the score comes from. */
+export function drawHeat(canvas, { area, shares }) {
+  const [rows, columns] = [shares.length, shares[0].length];
+  Object.assign(canvas, { width: columns, height: rows });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  const most = Math.max(...shares.flat(), 1e-9);
+  shares.flat().forEach((share, at) => { image.data[at * 4 + 3] = Math.round(205 * (1 - Math.max(0, share / most) ** 0.7)); });
+  context.putImageData(image, 0, 0);
+  ["left", "top", "width", "height"].forEach((name, at) => { canvas.style[name] = `${area[at] * 100}%`; });
+}
+
+function skeleton() {
+  return el("div", { class: "skeleton", "aria-hidden": "true" }, ...Array.from({ length: 18 }, () => el("span")));
+}

@@ -1,6 +1,6 @@
 // Query and result side by side: as large as the screen, zoomed together, with what is known of the result.
 
-import { examplesIn, hrefFrom, itemOf, shownOf } from "./query.js";
+import { examplesIn, hrefFrom, itemOf, named, shownOf } from "./query.js";
 import { go, state } from "./state.js";
 import { ask, count, el, icon, iconButton, nameOf, number, thumbnail, words } from "./tools.js";
 
@@ -64,14 +64,16 @@ export class Beside {
     const [lead] = state.like;
     const query = lead && shownOf(lead, LARGE_PX);
     this.pair.replaceChildren(
-      query?.src ? this.picture(query.src, query.name, "the query") : "",
+      ...(query?.src ? [this.picture(query.src, query.name, "the query")] : []),
       this.picture(thumbnail(`/images/${encodeURIComponent(id)}`, LARGE_PX), this.name.textContent, hit ? `${words(hit.score)} ${hit.score.toFixed(3)}` : ""),
     );
+    if (query?.src) named(lead, (text) => { this.pair.querySelector(".name").textContent = text; });
     this.facts.replaceChildren();
     try {
-      const item = hit && hit.width_px ? hit : await itemOf(id);
+      const item = hit ?? await itemOf(id);
       if (this.id === id) this.describe(item, hit);
     } catch (problem) {
+      if (!problem.code) throw problem;
       if (this.id === id) this.facts.replaceChildren(el("p", { class: "wrong", role: "alert", text: problem.code === "unknown_item" ? "This item is not in the catalogue any more." : problem.detail }));
     }
   }
@@ -84,6 +86,7 @@ export class Beside {
       hit?.others && ["of its product", count(hit.others, "more picture")],
       hit?.near && ["nearly equal", `${count(hit.near, "other")} left out`], ...rows].filter(Boolean);
     this.name.textContent = nameOf(item);
+    [...this.pair.querySelectorAll(".name")].at(-1).textContent = nameOf(item);
     this.facts.replaceChildren(
       el("p", { class: "acts" }, el("a", { class: "button", href: hrefFrom(item.id), text: "What looks like this?" }), this.because(item)),
       el("dl", {}, ...told.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: String(value) })))));
@@ -120,6 +123,7 @@ export class Beside {
   picture(src, name, label) {
     const zoomed = el("div", { class: "zoomed" }, el("img", { src, alt: name, draggable: false }));
     const frame = el("div", { class: "frame" }, zoomed);
+    zoomed.firstChild.addEventListener("load", ({ target }) => zoomed.style.setProperty("--ratio", target.naturalWidth / target.naturalHeight));
     zoomed.firstChild.addEventListener("error", () => zoomed.replaceChildren(el("p", { class: "gone" }, icon("gone"), "This picture cannot be shown.")));
     frame.addEventListener("wheel", (event) => { event.preventDefault(); this.zoomed(event.deltaY < 0 ? 1.2 : 1 / 1.2, event); }, { passive: false });
     frame.addEventListener("dblclick", (event) => this.zoomed(this.zoom.scale > 1 ? 0 : 2.5, event));

@@ -152,21 +152,30 @@ function leading(lead) {
     stage.replaceChildren(el("p", { class: "gone" }, icon("gone"), lead.kind === "image" ? "This picture is not kept any more. Drop it again." : "Its picture cannot be shown."));
   });
   cropping(lead, stage, caption);
-  if (lead.kind === "id" && name === lead.value) {
-    Promise.resolve(itemOf(lead.value)).then((item) => { caption.firstChild.textContent = caption.firstChild.title = nameOf(item); }, () => {});
-  }
+  named(lead, (text) => { caption.firstChild.textContent = caption.firstChild.title = text; });
   return figure;
+}
+
+/** Have the name of an example, also where it must be asked for. */
+export async function named(example, told) {
+  const now = shownOf(example, 160).name;
+  told(now);
+  if (example.kind !== "id" || now !== example.value) return;
+  const item = await Promise.resolve(itemOf(example.value)).catch(() => null);
+  if (item) told(nameOf(item));
 }
 
 function chip({ one, at, field }) {
   const { name, src } = shownOf(one, 160);
+  const label = el("span", { class: "name" });
+  named(one, (text) => { label.textContent = label.title = text; });
   const changed = (changes) => go({ [field]: state[field].map((other, place) => (place === at ? { ...other, ...changes } : other)), at: 0 }, { replace: true });
   const weigh = (by) => changed({ weight: Math.min(MOST_WEIGHT, Math.max(0.5, one.weight + by)) });
   const sign = field === "like" ? "liked" : "disliked";
   const keep = `${field}${at}`;
   return el("li", { class: sign },
     src ? el("img", { src, alt: "", width: 44, height: 44 }) : icon("search"),
-    el("span", { class: "name", title: name, text: name }),
+    label,
     el("span", { class: "weight" },
       iconButton("less", `${name} counts less`, () => weigh(-0.5), { disabled: one.weight <= 0.5, data: { keep: `${keep}-` } }),
       el("output", { text: `× ${one.weight}`, "aria-label": `${name}, ${sign}, weight ${one.weight}` }),

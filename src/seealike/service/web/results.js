@@ -2,14 +2,14 @@
 
 import { chosen, filters, unfiltered } from "./filters.js";
 import { Grid } from "./grid.js";
-import { drawQuery, examplesIn, hrefFrom, learn, listen, shownOf, ways } from "./query.js";
+import { drawQuery, examplesIn, hrefFrom, learn, listen, named, shownOf, ways } from "./query.js";
 import { condition, go, hrefOfView, state } from "./state.js";
 import { ask, count, el, icon, iconButton, nameOf, number, say, stopped, thumbnail, waiting, words } from "./tools.js";
 
 const ROW_PX = 190;
 const CAPTION_PX = 46;
 const SAMPLE = 30;
-const MOST_EXPLAINED = 50;
+const MOST_EXPLAINED = 20; // each takes as long as a picture does
 const MOST_TRAIL = 8;
 let listening = false;
 
@@ -24,7 +24,7 @@ export async function open(place, app) {
 
 class Search {
   constructor(place, app) {
-    Object.assign(this, { place, app, asked: null, hits: [], held: false, beside: null });
+    Object.assign(this, { place, app, asked: null, answered: null, hits: [], isExplaining: false, beside: null });
     this.query = el("section", { class: "query", "aria-label": "What is searched with" });
     this.wishes = el("div", { class: "wanted" });
     this.heading = el("div", { class: "heading" });
@@ -58,7 +58,6 @@ class Search {
     const question = this.question();
     const asked = JSON.stringify(question);
     this.place.classList.toggle("begin", !this.hasQuestion);
-    this.explaining();
     if (asked !== this.asked) {
       this.asked = asked;
       if (this.hasQuestion) {
@@ -69,6 +68,7 @@ class Search {
     } else if (this.grid && this.hits.length && state.at !== this.grid.first) {
       this.grid.scrollTo(Math.min(state.at, this.hits.length - 1));
     }
+    if (this.isExplaining !== state.why && this.grid && asked === this.answered) this.explain(state.why);
     this.showBeside();
   }
 
@@ -77,14 +77,13 @@ class Search {
     return {
       like: examplesIn(state.like),
       ...(state.not.length ? { dislike: examplesIn(state.not) } : {}),
-      k: state.why ? Math.min(state.k, MOST_EXPLAINED) : state.k,
+      k: state.k,
       ...(where ? { where } : {}),
       ...(state.diversity ? { diversity: Math.min(1, state.diversity) } : {}),
       ...(state.color ? { color: Math.min(1, state.color) } : {}),
       ...(state.palette ? { palette: state.palette } : {}),
       ...(state.pictures ? { pictures: true } : {}),
       ...(state.focus ? { focus: true } : {}),
-      ...(state.why ? { explain: true } : {}),
     };
   }
 
@@ -148,6 +147,7 @@ class Search {
     try {
       const answer = await ask("/recommend", { json: question, signal });
       ended();
+      this.answered = JSON.stringify(question);
       this.show(answer);
     } catch (problem) {
       ended();
@@ -159,7 +159,7 @@ class Search {
 
   failed(problem, retry) {
     this.clear();
-    this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "No answer" }), this.chips() ?? "");
+    this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "No answer" }), ...[this.chips()].filter(Boolean));
     this.box.replaceChildren(stopped(problem, retry));
     if (!state.like.length) this.end.replaceChildren(el("a", { class: "button quiet", href: "/", text: "Begin anew" }));
   }
@@ -167,32 +167,39 @@ class Search {
   show(answer) {
     const { hits } = answer;
     learn(hits);
-    const name = this.title();
-    document.title = `${name} · ${this.app.stats.name || "seealike"}`;
-    this.heading.replaceChildren(
-      this.trail() ?? "",
-      el("h1", { tabIndex: -1, text: name }),
-      el("p", { class: "note", role: "status" }, hits.length ? `${count(hits.length, "result")} in ${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms` : "Nothing found"),
-      hits.length && el("div", { class: "tools" }, this.whyButton()),
-      this.chips() ?? "",
-    );
+    const title = el("h1", { tabIndex: -1 });
+    const told = (name) => {
+      title.textContent = this.title(name);
+      document.title = `${title.textContent} · ${this.app.stats.name || "seealike"}`;
+    };
+    if (state.like.length) named(state.like[0], told);
+    else told("");
+    this.heading.replaceChildren(...[
+      this.trail(),
+      title,
+      el("p", { class: "note", role: "status", text: hits.length ? `${count(hits.length, "result")} in ${answer.took_ms < 10 ? answer.took_ms.toFixed(1) : Math.round(answer.took_ms)} ms` : "Nothing found" }),
+      hits.length > 0 && this.whyButton(),
+      this.chips(),
+    ].filter(Boolean));
     if (!hits.length) {
       this.clear();
       this.box.replaceChildren(this.nothing());
       return;
     }
     this.draw(hits);
-    const more = state.why ? null : hits.length >= state.k && state.k < 1000;
-    this.end.replaceChildren(more
-      ? el("button", { type: "button", class: "button quiet", text: "More results", on: { click: () => go({ k: Math.min(1000, state.k * 2) }, { replace: true }) } })
-      : state.why && hits.length === MOST_EXPLAINED ? el("p", { class: "note", text: `The ${MOST_EXPLAINED} nearest are explained.` }) : "");
+    if (hits.length >= state.k && state.k < 1000) {
+      this.end.replaceChildren(el("button", { type: "button", class: "button quiet", text: "More results", on: { click: () => go({ k: Math.min(1000, state.k * 2) }, { replace: true }) } }));
+    } else this.end.replaceChildren();
+    this.isExplaining = false;
+    if (state.why) this.explain(true);
+    this.showBeside();
   }
 
-  title() {
+  title(name) {
     const [lead] = state.like;
     if (!lead) return state.palette ? "In these colours" : "Unlike these";
-    const { name } = shownOf(lead, 160);
-    return state.like.length > 1 ? `Like ${name} and ${count(state.like.length - 1, "other")}` : lead.kind === "text" ? `“${name}”` : `Like ${name}${lead.box ? ", a part of it" : ""}`;
+    if (state.like.length > 1) return `Like ${name} and ${count(state.like.length - 1, "other")}`;
+    return lead.kind === "text" ? `“${name}”` : `Like ${name}${lead.box ? ", a part of it" : ""}`;
   }
 
   nothing() {
@@ -225,7 +232,7 @@ class Search {
 
   onward() {
     if (!this.hasQuestion) return [];
-    const { name, src } = state.like.length ? shownOf(state.like[0], 80) : { name: this.title(), src: null };
+    const { name, src } = state.like.length ? shownOf(state.like[0], 80) : { name: this.title(""), src: null };
     return [...(history.state?.trail ?? []), { href: location.pathname + location.search, name, src }].slice(-MOST_TRAIL);
   }
 
@@ -262,7 +269,7 @@ class Search {
     const picture = el("a", { class: "picture" }, el("img", { alt: "", decoding: "async", loading: "lazy" }), el("canvas", { class: "heat", hidden: true }));
     const name = el("span", { class: "name" });
     const score = el("span", { class: "score" });
-    const tile = el("div", {}, picture, el("div", { class: "caption" }, name, score));
+    const tile = el("div", { class: "tile" }, picture, el("div", { class: "caption" }, name, score));
     const hit = () => this.hits[tile.index];
     tile.parts = { picture, img: picture.firstChild, heat: picture.lastChild, name, score };
     picture.firstChild.addEventListener("error", () => tile.classList.add("lost"));
@@ -314,42 +321,50 @@ class Search {
   // -- why
 
   whyButton() {
-    return el("button", { type: "button", class: "button quiet", "aria-pressed": state.why, title: "Or hold the key W", on: { click: () => go({ why: !state.why }, { replace: true }) } }, icon("why"), state.why ? "Hide why" : "Why?");
+    const button = el("button", { type: "button", class: "button quiet", title: "Or hold the key W", on: { click: () => go({ why: !state.why }, { replace: true }) } }, icon("why"), "Why?");
+    button.setAttribute("aria-pressed", state.why);
+    this.whyNote = el("span", { class: "note", role: "status" });
+    return el("div", { class: "tools" }, button, this.whyNote);
   }
 
   key(event, down) {
     if (event.key.toLowerCase() !== "w" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, dialog")) return;
-    if (down && !event.repeat) this.hold(true);
-    if (!down) this.hold(false);
+    if (down ? !event.repeat : true) this.hold(down);
   }
 
-  async hold(on) {
-    if (this.held === on || !this.hasQuestion || state.why || !this.grid) return;
-    this.held = on;
-    const { hits } = this;
+  hold(on) {
+    if (this.grid && this.hasQuestion && !state.why && on !== this.isExplaining) this.explain(on);
+  }
+
+  /** Show where the scores of the nearest come from, or no longer. */
+  async explain(on) {
+    const { hits, grid } = this;
+    this.isExplaining = on;
+    this.heading.querySelector("[aria-pressed]")?.setAttribute("aria-pressed", on);
+    this.whyNote.textContent = "";
     if (on && !hits.some((hit) => hit.explanation)) {
+      this.whyNote.textContent = "Looking closely …";
       try {
-        const { hits: explained } = await ask("/recommend", { json: { ...this.question(), k: Math.min(hits.length, MOST_EXPLAINED), explain: true } });
-        const why = new Map(explained.map((hit) => [hit.id, hit.explanation]));
+        const answer = await ask("/recommend", { json: { ...this.question(), k: Math.min(hits.length, MOST_EXPLAINED), explain: true } });
+        const why = new Map(answer.hits.map((hit) => [hit.id, hit.explanation]));
         for (const hit of hits) hit.explanation = why.get(hit.id);
       } catch (problem) {
-        if (this.held) say(problem.detail);
+        if (this.isExplaining) this.whyNote.textContent = problem.detail;
         return;
       }
     }
-    if (this.hits === hits) this.grid?.refill(0, hits.length - 1);
-  }
-
-  explaining() {
-    this.place.classList.toggle("why", state.why);
+    if (this.grid !== grid) return;
+    if (this.isExplaining) {
+      const problem = hits.find((hit) => hit.explanation)?.explanation.problem;
+      this.whyNote.textContent = problem || `What is lit makes the score${hits.length > MOST_EXPLAINED ? `, for the ${MOST_EXPLAINED} nearest` : ""}.`;
+    } else this.whyNote.textContent = "";
+    grid.refill(0, hits.length - 1);
   }
 
   heat(tile, hit) {
-    const { heat, score } = tile.parts;
-    const found = (state.why || this.held) && hit.explanation?.hit;
-    heat.hidden = !found;
-    if ((state.why || this.held) && hit.explanation?.problem) score.title = hit.explanation.problem;
-    if (found) drawHeat(heat, found);
+    const found = this.isExplaining && hit.explanation?.hit;
+    tile.parts.heat.hidden = !found;
+    if (found) drawHeat(tile.parts.heat, found);
   }
 
   // -- query and result side by side

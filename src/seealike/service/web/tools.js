@@ -125,7 +125,7 @@ export function stopped(problem, retry) {
 /** Show what is being waited for: nothing for a blink, then a skeleton, then words. Call the result to end it. */
 export function waiting(place, make) {
   const skeleton = setTimeout(() => place.replaceChildren(make()), 150);
-  const slow = setTimeout(() => place.append(el("p", { class: "note slow", role: "status", text: "This takes longer than usual …" })), 3000);
+  const slow = setTimeout(() => place.prepend(el("p", { class: "note slow", role: "status", text: "This takes longer than usual …" })), 3000);
   return () => {
     clearTimeout(skeleton);
     clearTimeout(slow);

@@ -91,6 +91,10 @@ def test_items_are_listed_from_any_place_of_the_order(whole: Client, library: se
         assert [one["id"] for one in page["items"]] == [one.id for one in items[at : at + limit]]
         assert page["next"] == (items[at + limit].id if at + limit < len(items) else None)
         assert page["generation"] == library.generation
+    for at, step, limit in ((0, 2, 3), (1, 3, 50), (len(items), 2, 1)):
+        page = whole("GET", f"/items?at={at}&step={step}&limit={limit}").json
+        assert [one["id"] for one in page["items"]] == [one.id for one in items[at::step][:limit]]
+    assert whole("GET", "/items?step=2").json["code"] == "invalid_request"
     assert (
         whole("GET", "/items?at=3").json["items"] == whole("GET", f"/items?start={items[3].id}").json["items"]
     )

@@ -38,8 +38,8 @@ class Overview:
         """Whether words can be asked with."""
         return self._session.texts.reads
 
-    def items_at(self, place: int, count: int) -> ItemsAt:
-        """At most ``count`` items in id order, without the first ``place`` of them.
+    def items_at(self, place: int, count: int, step: int = 1) -> ItemsAt:
+        """At most ``count`` items in id order, without the first ``place``; of those each ``step``-th.
 
         Of several catalogues in the order of the catalogues, then of ids.
 
@@ -47,12 +47,13 @@ class Overview:
             CatalogBusyError: the catalogue changes faster than it can be read.
         """
         check_count(count, "count")
+        check_count(step, "step")
         if place < 0:
             raise UsageError(f"a place is a whole number of 0 or more, not {place!r}")
         store, searcher = self._session.reading()
 
         def at(view: View) -> ItemsAt:
-            keys = view.keys[view.living.id_order[place : place + count]].tolist()
+            keys = view.keys[view.living.id_order[place : place + count * step : step]].tolist()
             rows = store.items_of(keys)
             if store.state().rewritten > view.generation or len(rows) < len(keys):
                 raise StaleViewError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
@@ -32,17 +32,18 @@ def items(service: Service) -> APIRouter:
         request: Request,
         start: Annotated[str, Query(max_length=MOST_LETTERS, description="`next` of the reply before.")] = "",
         at: Annotated[int | None, Query(ge=0, lt=2**48, description="Without so many of the first.")] = None,
+        step: Annotated[int, Query(ge=1, lt=2**31, description="With at: each so-manieth alone.")] = 1,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
         """In the order of their ids. From ``start`` on, items that come or go meanwhile shift no others."""
         started = time.perf_counter()
-        generation, found = await _listed(service, request, start, at, limit + 1)
+        generation, found = await _listed(service, request, start, _Places(at, step), limit + 1)
         return reply(
             {
                 "took_ms": ms_since(started),
                 "generation": generation,
                 "items": [shown_item(item) for item in found[:limit]],
-                "next": found[limit].id if len(found) > limit else None,
+                "next": found[limit].id if len(found) > limit and step == 1 else None,
             }
         )
 
@@ -123,13 +124,21 @@ def items(service: Service) -> APIRouter:
     return router
 
 
+class _Places(NamedTuple):
+    at: int | None
+    step: int
+
+
 async def _listed(
-    service: Service, request: Request, start: str, at: int | None, count: int
+    service: Service, request: Request, start: str, places: _Places, count: int
 ) -> tuple[int, list[Item]]:
     """Some items, and the generation that they are of."""
+    at, step = places
+    if at is None and step > 1:
+        raise ServiceError("invalid_request", "a step goes with at", status=422)
     if at is None:
         answered = await service.read(request, lambda: service.catalog.items_from(start, count))
         return answered.generation, answered.value
     if start:
         raise ServiceError("invalid_request", "say start, or at, but not both", status=422)
-    return await service.run(request, lambda: service.catalog.items_at(at, count))
+    return await service.run(request, lambda: service.catalog.items_at(at, count, step))

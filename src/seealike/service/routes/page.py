@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from seealike.errors import ServiceError
 from seealike.gallery import base_style
+from seealike.service.shown import tagged, takes_gzip
 
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -59,18 +60,15 @@ def _files() -> dict[str, _File]:
         if file.name == "page.css":
             data = base_style().encode() + data
         media_type = _TYPES[file.name.rpartition(".")[2]]
-        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        tag = hashlib.sha256(data).hexdigest()[:32]
         found[file.name] = _File(data, gzip.compress(data, mtime=0), tag, media_type)
     return found
 
 
 def _sent(request: Request, file: _File) -> Response:
     """It is asked for anew each time, so that a newer version is seen at once, and seldom sent."""
-    headers = {"etag": file.tag, "cache-control": "no-cache", "vary": "accept-encoding"}
-    if file.tag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(
-            file.packed, headers={**headers, "content-encoding": "gzip"}, media_type=file.media_type
-        )
-    return Response(file.data, headers=headers, media_type=file.media_type)
+    headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
+    if takes_gzip(request):
+        packed = headers | {"content-encoding": "gzip"}
+        return tagged(request, file.packed, file.tag + "-gzip", file.media_type, packed)
+    return tagged(request, file.data, file.tag, file.media_type, headers)

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Lifespan
 from seealike import __version__
 from seealike.errors import CatalogError, SeealikeError
 from seealike.service.ending import Ending
+from seealike.service.fetching.fetcher import Fetcher
 from seealike.service.guard.door import Door
 from seealike.service.models import ProblemOut
 from seealike.service.options import ServiceOptions
@@ -41,7 +42,11 @@ _PROBLEM = {
 
 
 def create_app(
-    path: PathInput, options: ServiceOptions = ServiceOptions(), ending: Ending | None = None
+    path: PathInput,
+    options: ServiceOptions = ServiceOptions(),
+    ending: Ending | None = None,
+    *,
+    fetcher: Fetcher | None = None,
 ) -> ASGIApp:
     """The service of a catalogue, as an ASGI application.
 
@@ -49,10 +54,15 @@ def create_app(
         path: the catalogue's directory; it is opened once the application starts.
         options: what it takes on, and from whom.
         ending: what the process that runs it is told, and tells.
+        fetcher: fetches pictures from the web where the options allow it; by default from public addresses.
     """
     ending = ending or Ending()
     service, sessions, watching = Service(path, options, ending), Sessions(options.keys), Watching()
     watching.gauges(service)
+    if not options.takes_urls:
+        fetcher = None
+    elif fetcher is None:
+        fetcher = Fetcher(options.body_bytes)
     app = FastAPI(
         title="seealike",
         version=__version__,
@@ -66,7 +76,7 @@ def create_app(
     for router in (
         page(),
         questions(service),
-        items(service),
+        items(service, fetcher),
         whole(service),
         about(service, watching),
         session(sessions),

@@ -190,6 +190,12 @@ class ItemIn(_Strict):
         return said
 
 
+class UrlIn(_Strict):
+    """A picture that is somewhere on the web."""
+
+    url: Annotated[Text, Field(examples=["https://shop.example/bag.jpg"])]
+
+
 class SessionIn(_Strict):
     """Who begins a session."""
 

@@ -95,7 +95,7 @@ class ServiceOptions:
         burst: how many of them at once.
         upload_bytes: memory for pictures that were uploaded to be asked with.
         upload_s: how long such a picture is kept after it was used last.
-        takes_urls: whether a picture may be named by an address, from which the service fetches it.
+        takes_urls: whether it fetches pictures from public addresses on the web that it is asked with.
     """
 
     host: str = "127.0.0.1"

@@ -45,6 +45,12 @@ class _Limits(NamedTuple):
     help="Pages of this origin may ask, such as https://shop.example. May be repeated.",
 )
 @click.option(
+    "--allow-urls",
+    "takes_urls",
+    is_flag=True,
+    help="Fetch pictures from public addresses on the web that it is asked with.",
+)
+@click.option(
     "--rate",
     type=click.FloatRange(min=0),
     default=0.0,
@@ -75,6 +81,7 @@ def command(
     key_file: str | None,
     hosts: tuple[str, ...],
     origins: tuple[str, ...],
+    takes_urls: bool,
     limits: _Limits,
 ) -> None:
     """Answer over HTTP what looks like what, until Ctrl-C.
@@ -101,6 +108,7 @@ def command(
         keys=keys,
         hosts=hosts,
         origins=origins,
+        takes_urls=takes_urls,
         rate=limits.rate,
         pictures=limits.pictures,
         body_bytes=body_bytes,

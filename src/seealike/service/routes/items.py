@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
-from seealike.service.bodies import BodyRoute, picture_body, picture_in
-from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut
+from seealike.service.bodies import BodyRoute, media_type, picture_body, picture_in, read_json
+from seealike.service.fetching.fetcher import Fetcher
+from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut, UrlIn
 from seealike.service.shown import UNCHANGED, item_named, reply, shown_item, tagged
 from seealike.service.state import Service, ms_since
 from seealike.service.thumbnails import MOST_PX
@@ -21,10 +22,11 @@ FULL_PX = 1600  # what a picture is shown at where no size is asked for
 SMALL_PX = 32  # at which an upload is looked at, to see that it is a picture
 JPEG = "image/jpeg"
 Size = Annotated[int, Query(ge=1, le=MOST_PX)]
+FETCHED_AS = 8  # as so many pictures, one that is fetched counts: no body was counted for it
 
 
-def items(service: Service) -> APIRouter:
-    """The routes of a service."""
+def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
+    """The routes of a service, which may fetch pictures from the web."""
     router = APIRouter(tags=["items"], route_class=BodyRoute)
 
     @router.get("/items", response_model=ItemsOut, summary="All items, some at a time")
@@ -60,12 +62,14 @@ def items(service: Service) -> APIRouter:
         response_model=UploadOut,
         status_code=201,
         summary="Upload a picture to ask with",
-        openapi_extra={"requestBody": {"required": True, "content": picture_body()}},
+        openapi_extra={"requestBody": {"required": True, "content": picture_body(UrlIn)}},
     )
     async def upload(request: Request) -> Response:
-        """The body is the picture. Ask with the token as often as you like, with other crops and weights."""
-        data = await picture_in(request)
-        await service.run(request, lambda: service.catalog.thumbnail(data, SMALL_PX))  # no picture is refused
+        """The body is the picture. Ask with the token as often as you like, with other crops and weights.
+
+        A service that was started with ``--allow-urls`` also takes JSON with the ``url`` of a picture.
+        """
+        data = await _picture_to_keep(service, request, fetcher)
         return reply({"image": service.uploads.keep(data), "expires_s": service.options.upload_s}, 201)
 
     @router.get(
@@ -142,3 +146,25 @@ async def _listed(
     if start:
         raise ServiceError("invalid_request", "say start, or at, but not both", status=422)
     return await service.run(request, lambda: service.catalog.items_at(at, count, step))
+
+
+async def _picture_to_keep(service: Service, request: Request, fetcher: Fetcher | None) -> bytes:
+    """The picture that is sent, or at the address that is.
+
+    Raises:
+        PictureError: it is none.
+        ServiceError: it is not there, or not to be fetched.
+    """
+    if media_type(request) != "application/json":
+        sent = await picture_in(request)
+        return await service.run(request, lambda: _looked_at(service, sent))
+    if fetcher is None:
+        told = "this service fetches nothing from the web; start it with --allow-urls"
+        raise ServiceError("url_refused", told, status=403)
+    fetch, url = fetcher.fetch, read_json(UrlIn, await request.body()).url
+    return await service.run(request, lambda: _looked_at(service, fetch(url)), pictures=FETCHED_AS)
+
+
+def _looked_at(service: Service, data: bytes) -> bytes:
+    service.catalog.thumbnail(data, SMALL_PX)  # what is no picture is refused
+    return data

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from seealike.catalog import Example, SearchOptions
+from seealike.catalog import Example, Facet, Facets, ItemsAt, SearchOptions
 from seealike.errors import (
     CatalogBusyError,
     PictureError,
@@ -144,6 +144,26 @@ class Client:
             page = self._json("GET", f"/items?{_query({'start': start, 'limit': PAGE})}")
             yield from map(_item, _rows(page["items"]))
             start = page["next"]
+
+    def items_from(self, item_id: str, count: int) -> list[Item]:
+        """See ``Catalog.items_from``; at most 1000 at once."""
+        page = self._json("GET", f"/items?{_query({'start': item_id, 'limit': count})}")
+        return [*map(_item, _rows(page["items"]))]
+
+    def items_at(self, place: int, count: int) -> ItemsAt:
+        """See ``Catalog.items_at``; at most 1000 at once."""
+        page = self._json("GET", f"/items?{_query({'at': place, 'limit': count})}")
+        return ItemsAt(int(str(page["generation"])), [*map(_item, _rows(page["items"]))])
+
+    def facets(
+        self, where: str | None = None, *, columns: Sequence[str] | None = None, most: int = 50
+    ) -> Facets:
+        """See ``Catalog.facets``."""
+        said = {"where": where, "columns": columns, "most": most}
+        asked = _query({name: value for name, value in said.items() if value is not None})
+        told = self._json("GET", f"/facets?{asked}")
+        generation, total, of = (int(str(told[name])) for name in ("generation", "total", "of"))
+        return Facets(generation, total, of, tuple(map(_facet, _rows(told["columns"]))))
 
     def thumbnail(self, item_id: str, side_px: int = 240) -> bytes:
         """A small JPEG of an item, without its metadata."""
@@ -321,6 +341,10 @@ def _hit(row: dict[str, object]) -> Hit:
 def _item(row: dict[str, object]) -> Item:
     size = int(str(row["width_px"])), int(str(row["height_px"]))
     return Item(str(row["id"]), None, _text(row["group"]), _metadata(row["metadata"]), *size)
+
+
+def _facet(row: dict[str, Any]) -> Facet:
+    return Facet(**row | {"values": tuple((one["value"], one["count"]) for one in row["values"])})
 
 
 def _text(value: object) -> str | None:

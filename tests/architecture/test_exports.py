@@ -90,6 +90,7 @@ METHODS = [
     "encoder",
     "encoder_spec",
     "export",
+    "facets",
     "forget",
     "generation",
     "has_groups",

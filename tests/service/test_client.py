@@ -77,6 +77,19 @@ def test_items_are_those_of_the_catalogue(client: seealike.Client, catalog: seea
     assert client.thumbnail("bags/03.jpg", 50).startswith(b"\xff\xd8")
 
 
+def test_all_at_once_is_that_of_the_catalogue(client: seealike.Client, catalog: seealike.Catalog) -> None:
+    assert client.facets() == catalog.facets()
+    where = "price > 5 and price < 30"
+    assert client.facets(where, columns=["price", "group"], most=40) == catalog.facets(
+        where, columns=["price", "group"], most=40
+    )
+    some = [dataclasses.replace(item, path=None) for item in catalog.items()][7:12]
+    assert client.items_at(7, 5) == (catalog.generation, some)
+    assert client.items_from(some[0].id, 5) == some
+    with pytest.raises(UsageError, match="prize"):
+        client.facets("prize < 3")
+
+
 def test_what_is_added_is_there_and_what_is_removed_is_not(client: seealike.Client, shop: Path) -> None:
     for _ in range(2):
         client.add("new/ä.jpg", shop / "photos" / "003.jpg", group="new", metadata={"price": 1.5, "on": True})

@@ -8,15 +8,17 @@ import io
 import json
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from PIL import Image
 from pydantic import BaseModel
 from tests.made_models import save_model
-from tests.pictures import picture
+from tests.pictures import picture, write_pictures
 from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
 
@@ -36,11 +38,12 @@ SIZES = [(60, 40), (40, 60), (30, 30), (90, 20), (21, 64), (33, 47), (64, 21), (
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalogue of pictures of many shapes, in a folder called `my shop`."""
     folder = tmp_path_factory.mktemp("whole") / "my shop"
-    (folder / "photos").mkdir(parents=True)
+    folder.mkdir()
     model = save_model(folder / "model.onnx")
     pictures = []
     for number, size in enumerate(SIZES * 3):
-        path = folder / "photos" / f"{number:02}.png"
+        path = folder / "photos" / "zyx"[number % 3] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).resize(size).save(path)
         pictures.append(NewPicture(f"{'zyx'[number % 3]}/{number:02}.png", path, metadata=_said(number)))
     with seealike.create(folder / ".seealike", encoder=f"onnx:{model}") as catalog:
@@ -264,7 +267,97 @@ def test_what_was_not_used_for_longest_makes_room() -> None:
 def test_every_example_of_the_description_is_what_it_describes(client: Client) -> None:
     described = client("GET", "/openapi.json").json["components"]["schemas"]
     shown = {name: schema["example"] for name, schema in described.items() if "example" in schema}
-    assert {"StatsOut"} <= set(shown)
+    assert {"StatsOut", "FacetsOut"} <= set(shown)
     for name, example in shown.items():
         model: type[BaseModel] = getattr(models, name)
-        assert json.loads(model.model_validate(example).model_dump_json()) == example
+        assert json.loads(model.model_validate(example).model_dump_json(exclude_none=True)) == example
+
+
+def _counted(said: Iterable[Any]) -> list[tuple[Any, int]]:
+    """Values and how often each is said, the most frequent first, equally frequent ones in their order."""
+    return sorted(Counter(said).items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+@pytest.mark.parametrize(
+    ("where", "keeps"),
+    [
+        (None, lambda _: True),
+        ("price < 20", lambda said: said["price"] < 20),
+        ("kind != 'bag' and price >= 6", lambda said: said["kind"] != "bag" and said["price"] >= 6),
+        ("kind = 'glove'", lambda _: False),
+    ],
+)
+def test_facets_count_what_the_condition_keeps(
+    whole: Client,
+    library: seealike.Catalog,
+    where: str | None,
+    keeps: Callable[[Mapping[str, Any]], bool],
+) -> None:
+    kept = [item for item in library.items() if keeps(item.metadata)]
+    told = whole("GET", "/facets?most=5" + ("" if where is None else f"&where={quote(where)}")).json
+    assert (told["total"], told["of"], told["generation"]) == (len(kept), len(library), library.generation)
+    facets = {one["name"]: one for one in told["columns"]}
+    kind, price = facets["kind"], facets["price"]
+    kinds = _counted(item.metadata["kind"] for item in kept)
+    assert [(one["value"], one["count"]) for one in kind["values"]] == kinds
+    assert (kind["kind"], kind["distinct"], kind["missing"], kind["more"]) == ("text", len(kinds), 0, 0)
+    prices = sorted({float(str(item.metadata["price"])) for item in kept})
+    assert (price["kind"], price["distinct"], price["least"], price["most"]) == (
+        *("number", len(prices)),
+        *((prices[0], prices[-1]) if prices else (None, None)),
+    )
+    assert (price["values"], price["more"]) == ([], len(prices)) if len(prices) > 5 else not price["more"]
+    folders = _counted(Path(str(item.path)).parent.name for item in kept)
+    assert [(one["value"], one["count"]) for one in facets["folder"]["values"]] == folders
+    assert {"folder", "width_px"} <= {*facets}
+    assert not {"id", "path", "group"} & {*facets}
+    named = whole("GET", "/facets?columns=sku&columns=id&most=2").json["columns"]
+    assert [(one["name"], one["distinct"], len(one["values"]), one["more"]) for one in named] == [
+        (name, len(library), 2, len(library) - 2) for name in ("sku", "id")
+    ]
+
+
+def test_a_condition_that_is_none_and_a_column_that_is_not_there_are_told_of_facets(whole: Client) -> None:
+    for query, code in (
+        ("where=price%20%3C", "invalid_query"),
+        ("where=prize%20%3C%203", "unknown_name"),
+        ("where=%20", "invalid_query"),
+        ("columns=prize", "unknown_name"),
+        ("most=0", "invalid_request"),
+        ("&".join(["columns=kind"] * 51), "invalid_request"),
+    ):
+        reply = whole("GET", f"/facets?{query}")
+        assert (reply.status, reply.json["code"]) == (422, code)
+
+
+def test_columns_that_name_items_or_say_nothing_are_no_facets(tmp_path: Path) -> None:
+    model, paths = save_model(tmp_path / "model.onnx"), write_pictures(tmp_path / "photos", range(2))
+    said = [
+        {
+            "sku": f"sku-{number}",
+            "pair": f"pair-{number // 2}",
+            "brand": f"brand-{number // 4}",
+            "few": number % 50,
+            "same": "all",
+            "on": number % 3 == 0,
+            "weight": None if number == 7 else 2**70 + number,
+            "mixed": "n/a" if number % 2 else number % 10,
+        }
+        for number in range(204)
+    ]
+    with seealike.create(tmp_path / "catalog", encoder=f"onnx:{model}") as catalog:
+        catalog.add_many(
+            NewPicture(f"{number:03}", paths[number % 2], metadata=one) for number, one in enumerate(said)
+        )
+        facets = {one.name: one for one in catalog.facets(most=3).columns}
+        assert {*facets} & {*said[0]} == {"brand", "few", "on", "weight", "mixed"}
+        assert (facets["on"].kind, facets["on"].values) == ("truth", ((False, 136), (True, 68)))
+        assert facets["mixed"].kind == "text"
+        assert facets["mixed"].values[0] == ("n/a", 102)
+        assert (facets["weight"].least, facets["weight"].missing) == (2**70, 1)
+        assert [*catalog.facets(columns=["same"]).columns[0].values] == [("all", 204)]
+    with Client(create_app(tmp_path / "catalog", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        weight = asked("GET", "/facets?columns=weight").json["columns"][0]
+        assert weight["least"] == float(2**70)
+        assert asked("GET", "/items?limit=1").json["items"][0]["metadata"]["weight"] == float(2**70)

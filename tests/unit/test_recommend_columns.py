@@ -157,6 +157,27 @@ def test_a_newer_generation_reads_only_what_is_new(store: CountingStore) -> None
     assert len(before) == 5
 
 
+def test_a_newer_generation_takes_the_places_over_and_reads_those_of_new_items(store: CountingStore) -> None:
+    searcher = searcher_of(store)
+    values(searcher.columns(searcher.view()), "folder")
+    commit(store, [item(9, {}, path="scarves/long7.jpg")], remove=["item 0"])
+    commit(store, [item(8, {})])
+    reads = list[int]()
+    inner = store.items_after
+
+    def noted(key: int, *, block: int = 2048) -> Iterator[StoredItem]:
+        reads.append(key)
+        return inner(key, block=block)
+
+    store.items_after = noted  # type: ignore[method-assign]
+    after = searcher.columns(searcher.view())
+    assert values(after, "folder") == [None, None, "hats", None, "scarves", None]
+    assert values(after, "prefix") == ["item", "item", "blue", "item", "long", "item"]
+    assert set(reads) == {5}
+    assert values(after, "folder") == values(read(store), "folder")
+    assert values(after, "path")[2:5] == ["/shop/hats/blue3.jpg", None, "/shop/scarves/long7.jpg"]
+
+
 def test_an_older_view_gets_its_own_columns_while_its_rows_are_there(store: CountingStore) -> None:
     searcher = searcher_of(store)
     old = searcher.view()

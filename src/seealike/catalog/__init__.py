@@ -29,6 +29,8 @@ from seealike.recommend import (
     Combine,
     Curve,
     Example,
+    Facet,
+    Facets,
     SearchOptions,
     UpdatedLists,
 )
@@ -54,6 +56,8 @@ __all__ = [
     "Curve",
     "EncoderPlace",
     "Example",
+    "Facet",
+    "Facets",
     "Finding",
     "Hits",
     "IndexOptions",

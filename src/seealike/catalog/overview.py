@@ -1,16 +1,20 @@
-"""All items at once, of one generation: their shapes, and those from some place on."""
+"""All items at once, of one generation: their sizes, what is said of them, and those from some place on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from seealike.catalog.items import public_item
+from seealike.catalog.items import listed, public_item
 from seealike.catalog.joined import JoinedSession
 from seealike.catalog.session import Session
 from seealike.errors import UsageError, check_count
-from seealike.recommend import StaleViewError, View
+from seealike.recommend import Facets, StaleViewError, View, facets_of
 from seealike.recommend.columns import GROUP
+from seealike.recommend.query import check_condition
 from seealike.types import Int64Array, Item
+
+MOST_VALUES = 50  # of a column
 
 
 class ItemsAt(NamedTuple):
@@ -75,6 +79,30 @@ class Overview:
             return Sizes(view.generation, columns.width_px[order], columns.height_px[order])
 
         return searcher.answered(of)
+
+    def facets(
+        self, where: str | None = None, *, columns: Sequence[str] | None = None, most: int = MOST_VALUES
+    ) -> Facets:
+        """How often each value of each column occurs, among the items that keep a condition.
+
+        Args:
+            where: the condition; ``None``: all items.
+            columns: their names; ``None``: those in which items differ and that are no names of items.
+            most: how many values of each are listed.
+
+        Raises:
+            UsageError: the condition is none, or does not fit the columns.
+            UnknownNameError: there is no such column.
+            CatalogBusyError: the catalogue changes faster than it can be read.
+        """
+        check_count(most, "most")
+        if where is not None:
+            check_condition(where)
+        names = None if columns is None else listed(columns, "columns")
+        _, searcher = self._session.reading()
+        return searcher.answered(
+            lambda view: facets_of(view.generation, searcher.columns(view), where, names, most)
+        )
 
     def column_names(self) -> tuple[str, ...]:
         """What conditions may name; see ``SearchOptions.where``."""

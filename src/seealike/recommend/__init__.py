@@ -2,6 +2,7 @@
 
 from seealike.recommend.answers import answered
 from seealike.recommend.columns import Columns
+from seealike.recommend.facets import Facet, Facets, facets_of
 from seealike.recommend.likeness import with_least_score
 from seealike.recommend.lists.kept import KeptLists
 from seealike.recommend.lists.making import (
@@ -39,6 +40,8 @@ __all__ = [
     "Curve",
     "Example",
     "Examples",
+    "Facet",
+    "Facets",
     "Hub",
     "Hubness",
     "ItemRow",
@@ -54,6 +57,7 @@ __all__ = [
     "View",
     "Wanted",
     "answered",
+    "facets_of",
     "product_lists",
     "similar_lists",
     "updated_lists",

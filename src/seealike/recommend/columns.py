@@ -33,7 +33,7 @@ GROUP, FOLDER, PREFIX, ID, PATH = "group", "folder", "prefix", "id", "path"
 METADATA = "metadata."  # before the name of a column of the metadata that one of ours hides
 MODIFIED = "modified"
 _MEASURES = ("width_px", "height_px", "size_bytes", MODIFIED)
-_NAMES = (ID, PATH, FOLDER, PREFIX)
+_NAMES, _PLACES = (ID, PATH), (FOLDER, PREFIX)
 _BEGINNING = re.compile(r"[^\W\d_]+")
 _NULL = -(1 << 63)  # of a measure that is not known
 _REMEMBERED = 16
@@ -169,12 +169,15 @@ class Columns:
         here = np.isin(self.keys, keys, assume_unique=True)
         if here.all():
             return self
-        return Columns(
+        found = Columns(
             self.keys[here],
             {name: column.taken(here) for name, column in self._coded.items()},
             {name: measure[here] for name, measure in self._measures.items()},
             self._rows,
         )
+        if self._knows_places:
+            found._derived.update((name, self._derived[name].taken(here)) for name in _PLACES)
+        return found
 
     def extended(self, new: Columns, rows: Rows) -> Columns:
         """With others whose keys are greater; ``rows`` gives them all."""
@@ -183,7 +186,19 @@ class Columns:
             one, other = self._coded.get(name), new._coded.get(name)
             coded[name] = Column.joined(one or _nothing(len(self)), other or _nothing(len(new)))
         measures = {name: np.concatenate([self._measures[name], new._measures[name]]) for name in _MEASURES}
-        return Columns(np.concatenate([self.keys, new.keys]), coded, measures, rows)
+        found = Columns(np.concatenate([self.keys, new.keys]), coded, measures, rows)
+        if self._knows_places:
+            after = int(self.keys[-1]) if len(self) else 0
+            places = _names_of(len(new), rows(after, True), _PLACES)
+            found._derived.update(
+                (name, Column.joined(self._derived[name], one)) for name, one in places.items()
+            )
+        return found
+
+    @property
+    def _knows_places(self) -> bool:
+        """Whether places have been read. That takes seconds: columns of newer generations begin with them."""
+        return _PLACES[-1] in self._derived
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -191,7 +206,7 @@ class Columns:
     def names(self) -> tuple[str, ...]:
         """The columns there are, ours after those of the metadata."""
         own = [name.removeprefix(METADATA) for name in self._coded if name.startswith(METADATA)]
-        ours = (*_NAMES, GROUP, *_MEASURES)
+        ours = (*_NAMES, *_PLACES, GROUP, *_MEASURES)
         return (*sorted(METADATA + name if name in ours else name for name in own), *ours)
 
     @property
@@ -255,9 +270,10 @@ class Columns:
     def _made(self, name: str) -> Column:
         if name in self._measures:
             return _measured(name, self._measures[name])
-        if name in _NAMES:
-            self._derived.update(_names_of(len(self), self._rows(0, True)))
-            return self._derived[name]
+        for names in (_NAMES, _PLACES):
+            if name in names:
+                self._derived.update(_names_of(len(self), self._rows(0, True), names))
+                return self._derived[name]
         found = self._coded.get(METADATA + name.removeprefix(METADATA)) or self._coded.get(METADATA + name)
         if found is None:
             found = self._nested(name)
@@ -326,15 +342,15 @@ def _read(keys: Int64Array, rows: Iterable[Facts], again: Rows) -> Columns:
     return Columns(keys, coded, dict(zip(_MEASURES, np.ascontiguousarray(measures), strict=True)), again)
 
 
-def _names_of(count: int, rows: Iterable[Facts]) -> dict[str, Column]:
-    """What items are called, which is hardly ever asked for, and is as much as there are items."""
-    columns = {name: _Column() for name in _NAMES}
+def _names_of(count: int, rows: Iterable[Facts], names: Sequence[str]) -> dict[str, Column]:
+    """What items, or their places, are called, which is not always asked for."""
+    columns = {name: _Column() for name in names}
     for place, row in enumerate(rows):
         said = row.path.replace(os.sep, "/") if row.path is not None else None
         where = said if said is not None else row.id
         called = {ID: row.id, PATH: said, FOLDER: folder_of(where) or None, PREFIX: prefix_of(where) or None}
-        for name, value in called.items():
-            columns[name].add(place, value)
+        for name, column in columns.items():
+            column.add(place, called[name])
     return {name: column.made(count) for name, column in columns.items()}
 
 

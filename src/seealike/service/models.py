@@ -256,6 +256,67 @@ class ItemsOut(BaseModel):
     next: str | None
 
 
+class ValueOut(BaseModel):
+    """A value of a column, and how many items have it."""
+
+    value: Value
+    count: int
+
+
+class FacetOut(BaseModel):
+    """What some items say in a column."""
+
+    name: str
+    kind: Literal["text", "number", "truth"]
+    distinct: Annotated[int, Field(description="How many different values they have.")]
+    missing: Annotated[int, Field(description="How many of them have none.")]
+    least: Annotated[int | float | None, Field(description="Of numbers, the least.")] = None
+    most: Annotated[int | float | None, Field(description="Of numbers, the greatest.")] = None
+    values: Annotated[list[ValueOut], Field(description="The most frequent first.")]
+    more: Annotated[int, Field(description="How many further values there are.")]
+
+
+class FacetsOut(BaseModel):
+    """What the items say that keep a condition: ``total`` items ``of`` all there are."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "took_ms": 1.4,
+                "generation": 4,
+                "total": 160,
+                "of": 480,
+                "columns": [
+                    {
+                        "name": "category",
+                        "kind": "text",
+                        "distinct": 2,
+                        "missing": 1,
+                        "values": [{"value": "bag", "count": 120}, {"value": "shoe", "count": 39}],
+                        "more": 0,
+                    },
+                    {
+                        "name": "price",
+                        "kind": "number",
+                        "distinct": 143,
+                        "missing": 0,
+                        "least": 9.9,
+                        "most": 180,
+                        "values": [],
+                        "more": 143,
+                    },
+                ],
+            }
+        }
+    )
+
+    took_ms: float
+    generation: int
+    total: int
+    of: int
+    columns: list[FacetOut]
+
+
 class IndexingOut(BaseModel):
     """Where a run is that changes the catalogue now, in whatever process."""
 

@@ -13,6 +13,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from seealike.catalog import Facet
 from seealike.errors import UnknownItemError
 from seealike.sources.ids import printable
 from seealike.types import Hit, Item, Metadata, MetadataValue, PathInput
@@ -109,11 +110,29 @@ def _image(shown: Hit | Item) -> str | None:
     return None if shown.path is None else f"/images/{item_address(shown.id)}"
 
 
-def _metadata(metadata: Metadata) -> dict[str, MetadataValue]:
+def shown_facet(facet: Facet) -> Json:
+    """A column of a catalogue; see ``FacetOut``."""
     return {
-        printable(name): printable(value) if isinstance(value, str) else value
-        for name, value in metadata.items()
+        "name": printable(facet.name),
+        "kind": facet.kind,
+        "distinct": facet.distinct,
+        "missing": facet.missing,
+        "least": _value(facet.least),
+        "most": _value(facet.most),
+        "values": [{"value": _value(value), "count": count} for value, count in facet.values],
+        "more": facet.more,
     }
+
+
+def _metadata(metadata: Metadata) -> dict[str, MetadataValue]:
+    return {printable(name): _value(value) for name, value in metadata.items()}
+
+
+def _value(value: MetadataValue) -> MetadataValue:
+    """A value as JSON of everybody has it: in valid Unicode, and no whole number of more than 64 bits."""
+    if isinstance(value, str):
+        return printable(value)
+    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
 
 
 def _plain(value: object) -> object:

@@ -8,6 +8,7 @@ BIN := $(VENV)/Scripts
 endif
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := $(VENV)/.core
+SERVE := $(VENV)/.serve
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 PAGE := $(VENV)/.page
@@ -28,6 +29,10 @@ $(CORE): requirements/core.txt pyproject.toml
 	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(SERVE): $(CORE) requirements/serve.txt
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/serve.txt
+	@touch $@
+
 $(DEV): $(CORE) requirements/dev.txt
 	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/dev.txt
 	@touch $@
@@ -40,7 +45,7 @@ $(PAGE): $(DEV) requirements/page.txt
 	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/page.txt
 	@touch $@
 
-demo: $(CORE)  ## draw a sample catalogue, index it, search it, write a results page
+demo: $(SERVE)  ## draw a sample catalogue, index it, search it, write a results page, say how to serve it
 	$(BIN)/seealike demo
 
 test: $(DEV)  ## the default tests: no network, about three and a quarter minutes on two cores

@@ -19,6 +19,7 @@ import seealike
 from seealike.catalog.outputs.kinds import KINDS, MAP_PAGE
 from seealike.cli.main import COMMANDS, cli, run
 from seealike.cli.options.outputs import OutputParameter
+from seealike.service import ServiceOptions
 
 # Options that name files to read.
 READ = {"--like-file", "--not-file", "--weights", "--decisions", "--undo", "--key-file"}
@@ -307,11 +308,14 @@ def test_the_page_of_the_demonstration_is_under_the_rule(
     folder = tmp_path / "demo"
     monkeypatch.setitem(sys.modules, "openTSNE", None)
     assert run(["demo", str(folder)]) == 0
-    drawn, indexed, wrote, _ = capfd.readouterr().err.splitlines()
+    drawn, indexed, wrote, _, browse = capfd.readouterr().err.splitlines()
     assert drawn.startswith("drew a shop of 404 pictures")
     assert indexed.startswith("indexed 404 pictures in ")
     assert (
         wrote == "wrote similar.csv, but no map: a map needs an optional package: pip install 'seealike[map]'"
+    )
+    assert browse.endswith(
+        f" serve -C {folder}, then open http://{ServiceOptions().host}:{ServiceOptions().port}"
     )
     page, lists = folder / "results.html", folder / "similar.csv"
     assert 'href="similar.csv"' in page.read_text("utf-8")

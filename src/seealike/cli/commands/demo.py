@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 MAP_NAME, LISTS_NAME = "map.html", "similar.csv"
 _LABEL = "kind"
+_PAGE = "http://127.0.0.1:8765"
 _TOP = 10
 
 
@@ -41,8 +45,8 @@ def command(folder: str, force: bool, quiet: bool) -> None:
     """Draw a sample shop into FOLDER, index it, search it, and write a page that shows the results.
 
     Beside the page lie a map of the shop, if the extra for maps is installed, and the lists of all
-    items. Nothing is downloaded, and the same command again does nothing twice. The last line printed
-    is the path of the page.
+    items. Nothing is downloaded, and the same command again does nothing twice. What is printed on
+    standard output is the path of the page; the last line says how to search the shop in a browser.
 
     \b
     seealike demo
@@ -71,6 +75,16 @@ def command(folder: str, force: bool, quiet: bool) -> None:
         for line in _said(result, folder, no_map):
             echo(line, err=True)
     echo(page.path)
+    if not quiet:
+        echo(
+            f"or search it in a browser: {_typed()} serve -C {shlex.quote(folder)}, then open {_PAGE}",
+            err=True,
+        )
+
+
+def _typed() -> str:
+    """How the command is typed here: an environment that is not active has it in its own folder alone."""
+    return "seealike" if shutil.which("seealike") or not sys.argv[0] else sys.argv[0]
 
 
 def _write_lists(opened: Catalog, result: DemoResult, lists: OutputFile, progress: ProgressCallback) -> None:

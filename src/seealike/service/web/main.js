@@ -63,6 +63,7 @@ addEventListener("click", (event) => {
   const to = new URL(link.href);
   if (to.origin !== location.origin || to.pathname !== "/" || to.hash || link.download || link.target) return;
   event.preventDefault();
+  document.getElementById("said").classList.remove("on");
   follow(to.pathname + to.search, link.trail);
 });
 

@@ -149,6 +149,7 @@ function leading(lead) {
   const caption = el("figcaption", {}, el("span", { class: "name", text: name, title: name }));
   const figure = el("figure", { class: "lead" }, stage, caption);
   picture.addEventListener("error", () => {
+    caption.querySelector("button")?.remove();
     stage.replaceChildren(el("p", { class: "gone" }, icon("gone"), lead.kind === "image" ? "This picture is not kept any more. Drop it again." : "Its picture cannot be shown."));
   });
   cropping(lead, stage, caption);

@@ -11,6 +11,7 @@ const CAPTION_PX = 46;
 const SAMPLE = 30;
 const MOST_EXPLAINED = 20; // each takes as long as a picture does
 const MOST_TRAIL = 8;
+const NOTHING = { like: [], not: [], palette: "", open: "", on: "", at: 0 };
 let listening = false;
 
 /** Open the search. */
@@ -24,7 +25,7 @@ export async function open(place, app) {
 
 class Search {
   constructor(place, app) {
-    Object.assign(this, { place, app, asked: null, answered: null, hits: [], isExplaining: false, beside: null });
+    Object.assign(this, { place, app, asked: null, answered: null, hits: [], isExplaining: false, beside: null, waited() {} });
     this.query = el("section", { class: "query", "aria-label": "What is searched with" });
     this.wishes = el("div", { class: "wanted" });
     this.heading = el("div", { class: "heading" });
@@ -46,6 +47,7 @@ class Search {
   close() {
     this.listeners.abort();
     this.asking?.abort();
+    this.waited();
     this.grid?.close();
     this.beside?.close();
   }
@@ -105,17 +107,16 @@ class Search {
         : el("div", { class: "drop" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }), el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
     document.title = `${stats.name || "seealike"} · seealike`;
     if (!stats.items) return;
-    const ended = waiting(this.box, skeleton);
+    this.wait(skeleton);
     try {
       const { items } = await ask("/items", { query: { at: 0, step: Math.max(1, Math.floor(stats.items / SAMPLE)), limit: SAMPLE }, signal });
       learn(items);
+      this.waited();
       this.draw(items);
       this.box.prepend(el("h2", { class: "small", text: stats.items > items.length ? "Or begin with one of these" : "Or begin with one of the catalogue's" }));
       this.end.replaceChildren(el("a", { class: "button quiet", href: hrefOfView("all"), text: `See all ${number(stats.items)}` }));
     } catch (problem) {
       if (problem.name !== "AbortError") this.failed(problem, () => this.begin());
-    } finally {
-      ended();
     }
   }
 
@@ -126,10 +127,15 @@ class Search {
     this.query.replaceChildren(el("figure", { class: "lead" }, el("div", { class: "stage" }, el("img", { src: shown, alt: "The picture that is searched with" })), el("figcaption", { text: "your picture" })));
     this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "Looking …" }));
     this.clear();
-    waiting(this.box, skeleton);
+    this.wait(skeleton);
   }
 
   // -- asking
+
+  wait(make) {
+    this.waited();
+    this.waited = waiting(this.box, make);
+  }
 
   clear() {
     this.grid?.close();
@@ -143,14 +149,13 @@ class Search {
     this.asking = new AbortController();
     const { signal } = this.asking;
     this.box.setAttribute("aria-busy", "true");
-    const ended = waiting(this.box, () => { this.clear(); return skeleton(); });
+    this.wait(() => { this.clear(); return skeleton(); });
     try {
       const answer = await ask("/recommend", { json: question, signal });
-      ended();
+      this.waited();
       this.answered = JSON.stringify(question);
       this.show(answer);
     } catch (problem) {
-      ended();
       if (problem.name !== "AbortError") this.failed(problem, () => this.ask(question));
     } finally {
       if (this.asking.signal === signal) this.box.removeAttribute("aria-busy");
@@ -158,10 +163,13 @@ class Search {
   }
 
   failed(problem, retry) {
+    this.waited();
     this.clear();
     this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "No answer" }), ...[this.chips()].filter(Boolean));
-    this.box.replaceChildren(stopped(problem, retry));
-    if (!state.like.length) this.end.replaceChildren(el("a", { class: "button quiet", href: "/", text: "Begin anew" }));
+    const isGone = ["unknown_item", "unknown_image", "unknown_product"].includes(problem.code);
+    const isFiltered = problem.code === "invalid_query" && condition();
+    this.box.replaceChildren(isGone ? stopped(problem, () => go(NOTHING), "Begin anew")
+      : isFiltered ? stopped(problem, unfiltered, "Without filters") : stopped(problem, retry));
   }
 
   show(answer) {
@@ -302,9 +310,9 @@ class Search {
     name.title = text === hit.id ? text : `${text}: ${hit.id}`;
     if (!like) return;
     const told = hit.relation ? hit.relation.replaceAll("_", " ").replaceAll("-", " ") : words(hit.score);
-    score.replaceChildren(told, el("b", { text: hit.score.toFixed(2) }), hit.others ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
+    score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }), hit.others ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
     score.style.setProperty("--filled", `${Math.max(0, Math.min(1, hit.score)) * 100}%`);
-    for (const [button, label] of [[like, `More like ${text}`], [not, `Less like ${text}`], [beside, `${text} beside the query`]]) {
+    for (const [button, label] of [[like, `More like ${text}`], [not, `Less like ${text}`], [beside, `${text} beside what is searched with`]]) {
       button.title = label;
       button.setAttribute("aria-label", label);
     }

@@ -112,13 +112,13 @@ const REMEDIES = {
   unknown_item: "It may have been removed since this address was made.",
 };
 
-/** What is shown where something could not be done, and a button to try again. */
-export function stopped(problem, retry) {
+/** What is shown where something could not be done, and a button: to try again, or for another way on. */
+export function stopped(problem, retry, label = "Try again") {
   return el("div", { class: "stopped", role: "alert" },
     icon(problem.code === "offline" ? "offline" : "alert"),
-    el("p", { class: "what", text: problem.detail }),
+    el("p", { class: "what", text: problem.detail.charAt(0).toUpperCase() + problem.detail.slice(1) }),
     REMEDIES[problem.code] && el("p", { class: "note", text: REMEDIES[problem.code] }),
-    retry && el("button", { type: "button", class: "button", text: "Try again", on: { click: retry } }),
+    retry && el("button", { type: "button", class: "button", text: label, on: { click: retry } }),
   );
 }
 

@@ -202,7 +202,10 @@ def test_pages_of_others_may_ask_only_where_that_is_said(shop: Path) -> None:
         asks = {"origin": SHOP, "access-control-request-headers": "authorization"}
         for method, status in (("GET", 200), ("POST", 200), ("PUT", 400), ("DELETE", 400)):
             headers = asks | {"access-control-request-method": method}
-            assert asked("OPTIONS", "/items/a", headers=headers).status == status
+            reply = asked("OPTIONS", "/items/a", headers=headers)
+            assert (reply.status, b"foreign_origin" in reply.body) == (status, status == 400)
+            if status == 400:
+                assert reply.headers["content-type"] == "application/problem+json"
         reply = asked("GET", "/stats", headers={"origin": SHOP})
         assert (reply.status, reply.headers["access-control-allow-origin"]) == (401, SHOP)
         reply = asked("GET", "/stats", headers={"origin": EVIL, "x-api-key": WRITE})

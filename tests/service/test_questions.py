@@ -156,6 +156,61 @@ def test_what_cannot_be_answered_says_so_as_problem_details(
     assert all(reply.json[member] for member in ("type", "title", "detail"))
 
 
+@pytest.mark.parametrize(
+    ("address", "body", "at", "meant"),
+    [
+        ("/search", {"id": "bags/01.jpg", "diversty": 0.3}, "diversty", "diversity"),
+        ("/search", {"id": "bags/01.jpg", "min-score": 0.3}, "min-score", "min_score"),
+        ("/recommend", {"likes": []}, "body.likes", "like"),
+        ("/recommend", {"like": [{"id": "a", "wieght": 2}]}, "body.like.0.wieght", "weight"),
+        ("/batch", {"queries": [{}, {"like": [{"idd": "a"}]}]}, "queries.1.like.0.idd", "id"),
+        ("/items/a/similar?min-score=0.3", None, "query.min-score", "min_score"),
+        ("/search?color=0.5&colour=0.3", None, "query.colour", "color"),
+        ("/items/a?grup=b", b"", "query.grup", "group"),
+    ],
+)
+def test_a_misspelt_field_is_told_what_was_probably_meant(
+    client: Client, address: str, body: object, at: str, meant: str
+) -> None:
+    if isinstance(body, dict):
+        reply = client.post(address, body)
+    else:
+        reply = client("PUT" if body == b"" else "POST" if "search" in address else "GET", address)
+    assert (reply.status, reply.json["code"]) == (422, "invalid_request")
+    (first,) = reply.json["errors"]
+    assert first["at"] == at
+    assert first["problem"].startswith("there is no such field; did you mean ")
+    assert meant in first["problem"].split("mean ")[1].rstrip("?").split(" or ")
+    assert client.post("/search", {"zzzz": 1}).json["errors"][0]["problem"] == "there is no such field"
+
+
+def test_a_million_misspelt_fields_are_answered_like_one(client: Client) -> None:
+    many = {f"diversty{number}": 0 for number in range(50_000)}
+    assert len(client.post("/search", many).json["errors"]) == 20
+    assert client.post("/search", {"x" * 900_000: 0}).status == 422
+
+
+def test_problems_say_what_to_do_over_http(client: Client) -> None:
+    """Not what to type: wishes are fields here, and who asks may have no shell."""
+    assert (
+        client("GET", "/items/zzz").json["detail"]
+        == "no item has the id 'zzz'; GET /items lists what there is"
+    )
+    for asked in (
+        {"id": "zzz"},
+        {"product": "zzz"},
+        {"id": "bags/01.jpg", "at_least": "similar"},
+        {"palette": "navy", "at_least": "similar"},
+        {"text": "a bag", "color": 0.5},
+        {"palette": "navy", "focus": True},
+    ):
+        detail = client.post("/search", asked).json["detail"]
+        assert "--" not in detail
+        assert "seealike ls" not in detail
+    near = client.post("/search", {"id": "bags/01.jpeg"}).json
+    assert near["detail"].startswith("no item has the id 'bags/01.jpeg'; did you mean bags/0")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "image/jpeg"])
 def test_a_body_that_is_no_picture_says_so(client: Client, kind: str) -> None:
     reply = client("POST", "/search", b"not a picture", headers={"content-type": kind})

@@ -5,21 +5,34 @@ The names are those of the command line and of Python; ``Wishes`` has a field fo
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from itertools import islice
+from typing import Annotated, Literal, Self, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from seealike.catalog import Combine, Example, SearchOptions
 from seealike.errors import UsageError
+from seealike.service.problems import MOST_ERRORS
 from seealike.service.uploads import Uploads
 from seealike.types import Crop, MetadataValue, Metric, Relation
+from seealike.wording import closest, did_you_mean
 
 Value: TypeAlias = str | int | float | bool | None
 Count = Annotated[int, Field(ge=1, le=1000)]
 MOST_EXAMPLES = 100
 MOST_COLUMNS = 50  # that one wish names
 MOST_LETTERS = 2000  # of one text
+MOST_NAME = 64  # of a name that is compared with those there are
 MOST_AT_ONCE = 100  # questions in a batch
 AtLeast = Literal[Relation.DUPLICATE, Relation.SAME_PRODUCT, Relation.SIMILAR]
 Text = Annotated[str, Field(max_length=MOST_LETTERS)]
@@ -38,6 +51,27 @@ class _Strict(BaseModel):
     """A misspelt field is an error, not a wish that is not granted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_what_was_meant(cls, said: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(said)
+        except ValidationError as exc:
+            found = [
+                InitErrorDetails(type=_meant(one, cls), loc=one["loc"], input=None)
+                for one in islice(exc.errors(include_url=False, include_input=False), MOST_ERRORS)
+            ]
+            raise ValidationError.from_exception_data(exc.title, found) from None
+
+
+def _meant(error: ErrorDetails, model: type[BaseModel]) -> PydanticCustomError:
+    """The same error; of a field that there is not, with those that there are."""
+    told = error["msg"]
+    if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
+        meant = did_you_mean(closest(str(error["loc"][0])[:MOST_NAME], model.model_fields))
+        told = f"there is no such field{meant and f'; {meant}'}"
+    return PydanticCustomError(error["type"], "{told}", {"told": told})
 
 
 class Wishes(_Strict):

@@ -7,6 +7,7 @@ client is told no more than that.
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from seealike.errors import (
     UnknownProductError,
     UsageError,
 )
+from seealike.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,9 +97,17 @@ def problem_of(error: Exception) -> Response:
         if isinstance(error, kind):
             again = {"retry-after": str(BUSY_S)} if status == 503 else {}
             # What is wrong with the machine is for those who run it: paths are nobody else's business.
-            detail = str(error) if status < 500 else _OWN[code]
+            detail = _detail(error) if status < 500 else _OWN[code]
             return problem(status, code, detail, headers=again, members=_members(error))
     return problem(500, "internal", "something went wrong here, and it has been logged")
+
+
+def _detail(error: SeealikeError) -> str:
+    """What is wrong, and what to do over HTTP, where wishes are fields and nobody types commands."""
+    if isinstance(error, UnknownItemError | UnknownProductError):
+        said = str(error).rpartition("; ")[0]
+        return f"{said}; {did_you_mean(error.alike) or 'GET /items lists what there is'}"
+    return _OPTION.sub(lambda option: option[1].replace("-", "_"), str(error))
 
 
 def _members(error: SeealikeError) -> Mapping[str, object]:
@@ -111,6 +121,7 @@ def _members(error: SeealikeError) -> Mapping[str, object]:
     return {}
 
 
+_OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _OWN = {
     "catalog_busy": "the catalogue is being changed by somebody else; try again soon",
     "catalog_replaced": "the catalogue has another encoder now; the service must be started again",

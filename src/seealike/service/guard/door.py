@@ -7,7 +7,9 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seealike.errors import ServiceError
@@ -56,7 +58,7 @@ class Door:
         self._memory = BodyMemory(options.body_memory)
         self._inner: ASGIApp = self._admit
         if options.origins:  # around the keys: a browser asks first, without any
-            self._inner = CORSMiddleware(
+            self._inner = _Cors(
                 self._admit, allow_origins=options.origins, allow_methods=_ORIGIN_METHODS, allow_headers=["*"]
             )
 
@@ -140,6 +142,18 @@ class Door:
         own = headers[b"host"].decode("latin-1").lower()
         if origin and origin not in allowed and origin.partition("://")[2].lower() != own:
             raise _foreign("pages of this origin may not ask; start the service with --allow-origin")
+
+
+class _Cors(CORSMiddleware):
+    """Refuses by problem details, as everything here does."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """See ``CORSMiddleware``."""
+        usual = super().preflight_response(request_headers)
+        if usual.status_code < 400:
+            return usual
+        told = "pages of this origin may not ask that: GET and POST, where --allow-origin names them"
+        return problem_of(ServiceError("foreign_origin", told, status=usual.status_code))
 
 
 class _Visit:

@@ -14,7 +14,7 @@ from tests.pictures import write_pictures
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import LocalEmbedder
 from seealike.errors import EncoderError, ServiceError, UsageError
-from seealike.service.batching import FEEDERS, MOST, BatchingEmbedder, Ticket, current_ticket
+from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.store import FileSystem, SqliteStore
 from seealike.testing import FakeEncoder, check_embedder
 from seealike.types import Embedded, EncoderIdentity, Picture, Refused, SameFile
@@ -96,7 +96,7 @@ def test_the_first_goes_at_once_and_what_comes_meanwhile_is_the_next_batches(
 ) -> None:
     inner, batching, callers = held
     results = dict(enumerate(_all_at_work(inner, batching, callers)))
-    assert inner.asked == [([0], True), ([1], False), ([2], False)]
+    assert inner.asked == [([0], True), ([1], True), ([2], True)]
     later = range(FEEDERS, FEEDERS + 40)
     results |= {number: callers.submit(_ask, batching, number) for number in later}
     while batching.waiting < len(later):
@@ -218,3 +218,18 @@ def test_what_was_given_up_while_it_was_embedded_goes_no_further(
     inner.may_answer.set()
     with pytest.raises(ServiceError, match="given up"):
         asked.result(30)
+
+
+def test_no_batch_is_filled_up_with_nothing(
+    held: tuple[_Held, BatchingEmbedder, ThreadPoolExecutor],
+) -> None:
+    inner, batching, callers = held
+    first = _all_at_work(inner, batching, callers)
+    many = [callers.submit(_ask, batching, number) for number in range(100, 107)]
+    while batching.waiting < len(many):
+        pass
+    inner.may_answer.set()
+    assert [one.result(30) for one in many] == [[number] for number in range(100, 107)]
+    assert [one.result(30) for one in first] == [[0], [1], [2]]
+    sizes = [(len(numbers), urgent) for numbers, urgent in inner.asked[FEEDERS:]]
+    assert sorted(sizes) == [(SHARED - 1, True), (SHARED, False)]

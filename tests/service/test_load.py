@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import pytest
 from tests.service.asgi import Client
@@ -19,8 +19,9 @@ import seealike
 from seealike import Hits, SearchOptions
 from seealike.errors import UsageError
 from seealike.service import ServiceOptions, create_app
-from seealike.service.gathering import Gathering
+from seealike.service.gathering import Gathering, Most
 
+Answer = TypeVar("Answer")
 JPEG = {"content-type": "image/jpeg"}
 
 
@@ -47,15 +48,17 @@ class _Held:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.may_end, self.calls = threading.Event(), 0
         self._guard = threading.Lock()
-        usual: Callable[..., Hits] = seealike.Catalog.recommend
+        for name in ("recommend", "search_vectors"):
+            monkeypatch.setattr(seealike.Catalog, name, self._held(getattr(seealike.Catalog, name)))
 
-        def recommend(*given: object, **named: object) -> Hits:
+    def _held(self, usual: Callable[..., Answer]) -> Callable[..., Answer]:
+        def ask(*given: object, **named: object) -> Answer:
             with self._guard:
                 self.calls += 1
             self.may_end.wait()
             return usual(*given, **named)
 
-        monkeypatch.setattr(seealike.Catalog, "recommend", recommend)
+        return ask
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +77,7 @@ def test_what_is_too_much_is_told_when_to_come_back_and_the_rest_is_answered(
     with Client(create_app(shop / "catalog", ServiceOptions(pictures=4))) as asked:
         wait_until_ready(asked)
         with ThreadPoolExecutor(8) as threads, _Held(monkeypatch) as held:
-            question = {"like": [{"id": "bags/01.jpg"}]}
+            question = {"like": [{"id": "bags/01.jpg"}, {"id": "bags/02.jpg"}]}
             under_way = [threads.submit(asked.post, "/recommend", question) for _ in range(4)]
             held.wait_for(4)
             refused = asked.post("/recommend", question)
@@ -107,7 +110,7 @@ def test_a_request_has_so_long_and_no_longer(shop: Path, monkeypatch: pytest.Mon
     with Client(create_app(shop / "catalog", ServiceOptions(deadline_s=0.05))) as asked:
         wait_until_ready(asked)
         with _Held(monkeypatch):
-            reply = asked.post("/recommend", {"like": [{"id": "bags/01.jpg"}]})
+            reply = asked.post("/recommend", {"like": [{"id": "bags/01.jpg"}], "exact": True})
         assert (reply.status, reply.json["code"]) == (504, "took_too_long")
 
 
@@ -139,9 +142,10 @@ def test_what_is_like_an_item_has_so_long_and_no_longer(shop: Path, monkeypatch:
         reply = asked("GET", "/items/bags%2F01.jpg/similar")
         assert (reply.status, reply.json["code"]) == (504, "took_too_long")
         assert asked("GET", "/items/bags%2F01.jpg/similar", leaves=True).status in {499, 504}
+        assert b"seealike_pictures_admitted 0.0" not in asked("GET", "/metrics").body  # it still costs
+        may_end.set()
         while b"seealike_pictures_admitted 0.0" not in asked("GET", "/metrics").body:
             pass
-        may_end.set()
 
 
 @pytest.mark.parametrize("wish", ["explain=true", "focus=true", "exact=true", "k=101"])
@@ -169,7 +173,7 @@ def test_who_waits_for_an_answer_that_cannot_even_be_begun_hears_of_it() -> None
     executor.shutdown()
 
     async def ask() -> list[object]:
-        gathering = Gathering[object](executor, lambda ids, *_: [*ids])
+        gathering = Gathering[str, str](executor, lambda ids, *_: ids, Most(64, 2, 8))
         asked = (gathering.ask(str(number), 1, SearchOptions()) for number in range(70))
         return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
 
@@ -185,7 +189,7 @@ def test_a_request_that_was_given_up_leaves_no_error_behind(
         may_end.wait()
         raise UsageError("it went wrong, and nobody waits")
 
-    monkeypatch.setattr(seealike.Catalog, "recommend", fails)
+    monkeypatch.setattr(seealike.Catalog, "search_vectors", fails)
     with Client(create_app(shop / "catalog", ServiceOptions())) as asked:
         wait_until_ready(asked)
         data = (shop / "photos" / "001.jpg").read_bytes()
@@ -225,3 +229,52 @@ def test_threads_that_ask_at_the_same_time_do_not_each_start_threads_that_wait_b
         wait_until_ready(asked)
         assert most_threads() == 1
     assert most_threads() == before
+
+
+def test_pictures_at_the_same_time_are_answered_as_alone_and_one_that_is_none_spoils_nothing(
+    shop: Path, client: Client, catalog: seealike.Catalog
+) -> None:
+    pictures = [(shop / "photos" / f"{number:03}.jpg").read_bytes() for number in range(40)]
+    asked = [(b"no picture" if number % 5 == 4 else one) for number, one in enumerate(pictures)]
+
+    def ask(one: bytes) -> object:
+        reply = client("POST", "/search?k=4", one, headers=JPEG)
+        found = [(hit["id"], hit["score"]) for hit in reply.json.get("hits", ())]
+        return reply.json.get("code") or found
+
+    def expected(one: bytes) -> object:
+        if one == b"no picture":
+            return "unusable_picture"
+        return [(hit.id, hit.score) for hit in catalog.search(one, 4)]
+
+    with ThreadPoolExecutor(32) as threads:
+        assert list(threads.map(ask, asked)) == [expected(one) for one in asked]
+
+
+def test_the_first_question_goes_at_once_and_others_only_together_while_it_is_answered() -> None:
+    asked, may_answer = list[list[int]](), threading.Event()
+
+    def answers(questions: list[int], *_: object) -> list[int]:
+        asked.append(questions)
+        may_answer.wait()
+        return questions
+
+    async def ask() -> list[int]:
+        gathering = Gathering[int, int](threads, answers, Most(questions=8, batches=2, worth=4))
+        found = []
+        for number in range(24):
+            found.append(gathering.ask(number, 1, SearchOptions()))
+            await asyncio.sleep(0)
+        left = found.pop(20)
+        gathering.give_up(left)
+        assert left.cancelled()
+        gathering.give_up(found[0])
+        assert not found[0].done()
+        may_answer.set()
+        return await asyncio.gather(*found)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert asyncio.run(ask()) == [number for number in range(24) if number != 20]
+    assert asked[:2] == [[0], [1, 2, 3, 4]]
+    assert sorted(number for batch in asked for number in batch) == [n for n in range(24) if n != 20]
+    assert max(map(len, asked)) == 8

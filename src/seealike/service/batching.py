@@ -21,6 +21,7 @@ from seealike.protocols import Embedder
 from seealike.types import Embedded, EncoderIdentity, Picture, Refused, SameFile
 
 MOST = 16  # pictures in a batch
+SHARED = 4  # as many are encoded at once; fewer would cost as much, and are encoded one by one
 FEEDERS = 3  # batches under way: one is decoded, one is encoded, one waits for neither
 
 Outcome = Embedded | SameFile | Refused
@@ -158,14 +159,16 @@ class BatchingEmbedder:
                         batch.append(one)
                     except ServiceError as exc:
                         one.outcome.set_exception(exc)
+                for _ in range(len(batch) % SHARED if len(batch) > SHARED else 0):
+                    self._waiting.appendleft(batch.pop())
                 self._under_way += len(batch)
                 if batch or self._closed:
                     return batch
 
     def _embed(self, batch: Sequence[_Waiting]) -> None:
-        alone = self._under_way == 1 and batch[0].urgent
+        few = len(batch) < SHARED and all(one.urgent for one in batch)
         numbered = (replace(one.picture, token=number) for number, one in enumerate(batch))
-        with closing(self._embedder.embed(numbered, urgent=alone)) as outcomes:
+        with closing(self._embedder.embed(numbered, urgent=few)) as outcomes:
             for outcome in outcomes:
                 one = batch[outcome.token]
                 one.outcome.set_result(replace(outcome, token=one.picture.token))

@@ -18,17 +18,18 @@ from threadpoolctl import threadpool_limits
 
 from seealike import catalog as catalogs
 from seealike.catalog import Catalog, Hits, SearchOptions
-from seealike.errors import SeealikeError, ServiceError
-from seealike.service.batching import BatchingEmbedder, Ticket, current_ticket
+from seealike.errors import PictureError, SeealikeError, ServiceError
+from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.service.changes import Changes
 from seealike.service.ending import Ending
-from seealike.service.gathering import Gathering
+from seealike.service.gathering import Gathering, Most
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
 from seealike.service.shapes import Shapes
 from seealike.service.shown import shown_hits
 from seealike.service.thumbnails import Thumbnails
 from seealike.service.uploads import Uploads
+from seealike.types import Embedded, Picture, Refused, SameFile
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
@@ -70,7 +71,10 @@ class Service:
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
         )
         self._ending = ending
-        self._similar = Gathering(self._threads, self._similar_batch)
+        self._by_id = Gathering(self._threads, self._similar_batch, Most(questions=64, batches=2, worth=8))
+        self._by_picture = Gathering(
+            self._threads, self._search_batch, Most(questions=MOST, batches=FEEDERS, worth=SHARED)
+        )
         self._catalog: Catalog | None = None
         self._inner: Catalog | None = None
         self._batching: BatchingEmbedder | None = None
@@ -128,7 +132,7 @@ class Service:
     @property
     def waiting(self) -> int:
         """How many pictures nobody works on yet."""
-        return 0 if self._batching is None else self._batching.waiting
+        return self._by_picture.waiting + (0 if self._batching is None else self._batching.waiting)
 
     async def run(self, request: Request, call: Callable[[], Result], *, pictures: int = 1) -> Result:
         """Have a thread do something, unless there is too much to do already.
@@ -197,26 +201,42 @@ class Service:
         return Answered(hits, ms_since(started), generation)
 
     async def similar(
-        self, request: Request, item_id: str, k: int, options: SearchOptions
+        self, request: Request, wanted: str | bytes, k: int, options: SearchOptions
     ) -> Answered[Fragment]:
-        """``found`` for what is like an item, answered together with others: wishes are to be cheap.
+        """``found`` for what is like an item or a picture, answered with others: wishes are to be cheap.
 
         Raises:
             ServiceError: the service is full, or it took too long.
             UnknownItemError: there is no such item.
+            PictureError: the picture cannot be used.
         """
         started = time.perf_counter()
         self._asking.take(1)
-        work = asyncio.ensure_future(self._similar.ask(item_id, k, options))
-        work.add_done_callback(lambda over: self._asking.leave(1, over))
+        if isinstance(wanted, str):
+            answer, give_up = self._by_id.ask(wanted, k, options), self._by_id.give_up
+        else:
+            answer, give_up = self._by_picture.ask(wanted, k, options), self._by_picture.give_up
+        answer.add_done_callback(lambda over: self._asking.leave(1, over))
         try:
-            shown: _Shown = await self._awaited(request, work)
+            shown = await self._awaited(request, answer)
         finally:
-            work.cancel()
+            give_up(answer)
         return Answered(shown.hits, ms_since(started), shown.generation)
 
     def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[_Shown]:
         return [_shown(hits) for hits in self.catalog.similar_batch(ids, k, options=options)]
+
+    def _search_batch(
+        self, pictures: list[bytes], k: int, options: SearchOptions
+    ) -> list[_Shown | PictureError]:
+        """A picture that cannot be used costs the others nothing."""
+        catalog, batching = self.catalog, self._batching
+        assert batching is not None
+        numbered = (Picture(number, picture) for number, picture in enumerate(pictures))
+        seen = [*batching.embed(numbered, urgent=True)]
+        vectors = [one.vector for one in seen if isinstance(one, Embedded)]
+        found = iter(catalog.search_vectors(np.stack(vectors), k, options=options) if vectors else ())
+        return [_shown(next(found)) if isinstance(one, Embedded) else refusal(one) for one in seen]
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""
@@ -270,6 +290,12 @@ class _Embedding:
 
 def _shown(hits: Hits) -> _Shown:
     return _Shown(shown_hits(hits), hits.asked.generation)
+
+
+def refusal(outcome: SameFile | Refused) -> PictureError:
+    """Why a picture cannot be used."""
+    assert isinstance(outcome, Refused)  # no file is known already
+    return PictureError("the given bytes", outcome.reason, outcome.detail)
 
 
 def ms_since(started: float) -> float:

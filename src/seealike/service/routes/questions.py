@@ -81,8 +81,6 @@ def questions(service: Service) -> APIRouter:
     async def similar(request: Request, item_id: str, asked: Annotated[_Similar, Query()]) -> Response:
         """Without the item itself, and its product. A slash within an id may be written as ``%2F``."""
         item_id, k, options = item_named(item_id), asked.k, asked.options()
-        if _is_cheap(k, options):
-            return reply(_shown(await service.similar(request, item_id, k, options)))
         return reply(await _answer(service, request, _Question((Example(item_id),), (), k, options)))
 
     return router
@@ -112,11 +110,19 @@ class _Question(NamedTuple):
         pictures = max(1, sum(one.image is not None or one.crop is not None for one in examples))
         return pictures * EXPLAINED_AS if self.options.explain else pictures
 
+    def together(self) -> str | bytes | None:
+        """The item or the picture that it is about, where it is answered together with others.
 
-def _is_cheap(k: int, options: SearchOptions) -> bool:
-    """Whether a question keeps nobody waiting who asks together with it."""
-    dear = options.explain or options.crop is not None or options.focus or options.exact
-    return not dear and k <= MOST_TOGETHER
+        Those keep nobody waiting who asks with them.
+        """
+        options = self.options
+        dear = options.explain or options.crop is not None or options.focus or options.exact
+        if dear or self.k > MOST_TOGETHER or self.dislike or len(self.like) != 1:
+            return None
+        (one,) = self.like
+        if one.id is not None and one.image is None:
+            return one.id
+        return one.image if isinstance(one.image, bytes) and not options.colour_share else None
 
 
 async def _picture_or_question(request: Request, asked: SearchIn) -> tuple[bytes | None, SearchIn]:
@@ -147,6 +153,8 @@ async def _answer(service: Service, request: Request, question: _Question | Seea
     if isinstance(question, SeealikeError):
         raise question
     like, dislike, k, options = question
+    if (wanted := question.together()) is not None:
+        return _shown(await service.similar(request, wanted, k, options))
     found = await service.found(
         request,
         lambda: service.catalog.recommend(like, dislike, k, options=options),

@@ -24,7 +24,7 @@ from seealike.errors import (
     UnknownProductError,
     UsageError,
 )
-from seealike.types import Crop, Cropped, Hit, ImageInput, Item, Metadata, Relation, SkipReason
+from seealike.types import Crop, Cropped, Hit, ImageInput, Item, Metadata, Relation, Skipped, SkipReason
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
@@ -150,10 +150,23 @@ class Client:
         page = self._json("GET", f"/items?{_query({'start': item_id, 'limit': count})}")
         return [*map(_item, _rows(page["items"]))]
 
-    def items_at(self, place: int, count: int) -> ItemsAt:
+    def items_at(self, place: int, count: int, step: int = 1) -> ItemsAt:
         """See ``Catalog.items_at``; at most 1000 at once."""
-        page = self._json("GET", f"/items?{_query({'at': place, 'limit': count})}")
+        page = self._json("GET", f"/items?{_query({'at': place, 'limit': count, 'step': step})}")
         return ItemsAt(int(str(page["generation"])), [*map(_item, _rows(page["items"]))])
+
+    def skipped(self) -> list[Skipped]:
+        """See ``Catalog.skipped``. Their paths are the service's own business."""
+        return [*self.iter_skipped()]
+
+    def iter_skipped(self) -> Iterator[Skipped]:
+        """``skipped``, some hundreds at a time."""
+        start: object = ""
+        while start is not None:
+            page = self._json("GET", f"/skipped?{_query({'start': start, 'limit': PAGE})}")
+            for row in _rows(page["skipped"]):
+                yield Skipped(str(row["id"]), "", SkipReason(str(row["reason"])), str(row["detail"]))
+            start = page["next"]
 
     def facets(
         self, where: str | None = None, *, columns: Sequence[str] | None = None, most: int = 50

@@ -38,6 +38,7 @@ DERIVED = (
     "catalog-0123456789abcdef.sqlite",
     "catalog.sqlite.damaged",
     "writer.json",
+    "progress.json",
     "measured.json",
     "ann-9-0123456789abcdef.faiss",
     "ann-current",

@@ -86,6 +86,8 @@ def test_all_at_once_is_that_of_the_catalogue(client: seealike.Client, catalog: 
     some = [dataclasses.replace(item, path=None) for item in catalog.items()][7:12]
     assert client.items_at(7, 5) == (catalog.generation, some)
     assert client.items_from(some[0].id, 5) == some
+    assert client.items_at(1, 3, 4).items == [client.item(f"bags/{n:02}.jpg") for n in (1, 5, 9)]
+    assert client.skipped() == catalog.skipped() == []
     with pytest.raises(UsageError, match="prize"):
         client.facets("prize < 3")
 

@@ -15,10 +15,12 @@ from seealike.catalog.options import (
 )
 from seealike.catalog.outputs.results import ResultsLook, write_results_page
 from seealike.catalog.overview import ItemsAt, Sizes
+from seealike.catalog.reader import SkippedFrom
 from seealike.catalog.several import Catalogs, open_several
 from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, reindex
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
+from seealike.catalog.sync.progress import Indexing
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.recommend import (
     LEAST_WEIGHT,
@@ -61,12 +63,14 @@ __all__ = [
     "Finding",
     "Hits",
     "IndexOptions",
+    "Indexing",
     "ItemsAt",
     "NewPicture",
     "ReindexReport",
     "ResultsLook",
     "SearchOptions",
     "Sizes",
+    "SkippedFrom",
     "SourceInfo",
     "UpdatedLists",
     "VerifyReport",

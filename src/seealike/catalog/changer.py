@@ -14,6 +14,7 @@ from seealike.catalog.options import IndexOptions
 from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, opened_writer
 from seealike.catalog.sync.adding import AddReport, NewPicture, add_all
 from seealike.catalog.sync.job import SyncJob
+from seealike.catalog.sync.progress import NotedProgress
 from seealike.catalog.sync.signing import sign_items
 from seealike.catalog.sync.sources import (
     asked_source,
@@ -68,13 +69,16 @@ class Changer:
                 store = session.store
                 with opened_writer(store) as writer:
                     return SyncJob(store, writer, opened, options, limits, told).run(embedder)
-            with session.writing(options.wait_s) as ((store, _), writer):
+            with (
+                session.writing(options.wait_s) as ((store, _), writer),
+                NotedProgress(session.path, session.files, told) as noted,
+            ):
                 ann.remove_leftovers(store, session.files)
                 remove_other_databases(session.path, session.files)
                 session.encoder.keep(session.files, link=options.link_encoder)
-                job = SyncJob(store, writer, opened, options, limits, told)
+                job = SyncJob(store, writer, opened, options, limits, noted)
                 report = job.run(embedder)
-                signed = sign_items(store, writer, (BY_HAND, job.source), options, limits, told)
+                signed = sign_items(store, writer, (BY_HAND, job.source), options, limits, noted)
                 report = replace(report, signed=signed, generation=store.state().generation)
         return replace(report, ann_refused=session.renew_ann(told, look_closely=True))
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
+from seealike.catalog.encoder.copies import SPACES
 from seealike.catalog.items import listed_ids, public_item
 from seealike.catalog.options import CatalogInfo, SourceInfo, VerifyReport
 from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, scale_of
+from seealike.catalog.sync.progress import Indexing, indexing_in
 from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
-from seealike.errors import check_count
+from seealike.errors import UsageError, check_count
 from seealike.images import DecodeLimits
 from seealike.recommend import Calibration
-from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped
+from seealike.store.records import checked_text
+from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped, SkipReason
+
+
+class SkippedFrom(NamedTuple):
+    """Some skipped files of one generation, of ``total`` in all. ``next`` goes on after them."""
+
+    generation: int
+    total: int
+    skipped: list[Skipped]
+    next: str | None
 
 
 class Reader:
@@ -112,6 +127,32 @@ class Reader:
         for number, row in store.skipped():
             yield replace(row, path=os.path.join(roots.get(number, self.path), row.path))
 
+    def skipped_from(
+        self, start: str = "", count: int = 100, *, reason: SkipReason | None = None
+    ) -> SkippedFrom:
+        """At most ``count`` of the skipped files, in the order of their sources and ids.
+
+        Args:
+            start: ``next`` of the part before; empty: from the beginning.
+            count: how many.
+            reason: only those with this reason.
+
+        Raises:
+            UsageError: ``start`` is nobody's ``next``.
+        """
+        check_count(count, "count")
+        store, roots = self._session.store, source_roots(self._session.store)
+        generation, total, rows = store.skipped_after(_place_of(start), count + 1, reason)
+        found = [replace(row, path=os.path.join(roots.get(n, self.path), row.path)) for n, row in rows]
+        following = _name_of(*rows[count - 1]) if len(rows) > count else None
+        return SkippedFrom(generation, total, found[:count], following)
+
+    def indexing(self) -> Indexing | None:
+        """Where a run of ``index`` or ``reindex`` is that goes on now, in whatever process."""
+        spaces = os.path.join(self.path, SPACES)
+        folders = [os.path.join(spaces, name) for name in os.listdir(spaces)] if os.path.isdir(spaces) else []
+        return next(filter(None, map(indexing_in, (self.path, *folders))), None)
+
     def sources(self) -> tuple[SourceInfo, ...]:
         """The sources that the catalogue is kept equal to, in the order in which they came."""
         return checkup.described_sources(self._session.store)
@@ -153,3 +194,24 @@ class Reader:
             return checkup.verify(self._session.current, sample)
         with self._session.writing(SMALL_CHANGE_WAIT_S) as (reading, writer):
             return checkup.repair(*reading, writer, self._session.files, sample)
+
+
+def _name_of(source: int, row: Skipped) -> str:
+    """The place of a skipped file in their order, as a text for an address."""
+    place = json.dumps([source, row.id, os.fsencode(row.path).hex()])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _place_of(name: str) -> tuple[int, str, bytes]:
+    """What ``_name_of`` has named; what comes before all where that is empty.
+
+    Raises:
+        UsageError: it has not.
+    """
+    if not name:
+        return -1, "", b""
+    try:
+        source, item_id, path = json.loads(base64.urlsafe_b64decode(name + "=" * (-len(name) % 4)))
+        return max(-1, min(int(source), 2**62)), checked_text(item_id, "an id"), bytes.fromhex(path)
+    except (ValueError, TypeError, OverflowError, RecursionError, UsageError):
+        raise UsageError("that is no place in the list of skipped files; leave it out to begin") from None

@@ -15,6 +15,7 @@ from seealike.catalog.joined import JoinedSession
 from seealike.catalog.opening import open
 from seealike.catalog.options import CatalogInfo
 from seealike.catalog.overview import Overview
+from seealike.catalog.sync.progress import Indexing
 from seealike.errors import EncoderMismatchError, UsageError
 from seealike.images import DecodeLimits
 from seealike.types import Item, PathInput, SkipReason
@@ -92,6 +93,10 @@ class Catalogs(Asker, Overview):
             skipped=sum(info.skipped for info in each),
             skipped_by_reason=reasons,
         )
+
+    def indexing(self) -> Indexing | None:
+        """See ``Catalog.indexing``: of the first one that is being indexed."""
+        return next(filter(None, (one.indexing() for one in self.catalogs)), None)
 
     def items(self) -> Iterator[Item]:
         """Every item of every catalogue, in the order of the catalogues, and there in id order."""

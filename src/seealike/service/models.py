@@ -24,7 +24,7 @@ from seealike.catalog import Combine, Example, SearchOptions
 from seealike.errors import UsageError
 from seealike.service.problems import MOST_ERRORS
 from seealike.service.uploads import Uploads
-from seealike.types import Crop, MetadataValue, Metric, Relation
+from seealike.types import Crop, MetadataValue, Metric, Relation, SkipReason
 from seealike.wording import closest, did_you_mean
 
 Value: TypeAlias = str | int | float | bool | None
@@ -33,6 +33,7 @@ MOST_EXAMPLES = 100
 MOST_COLUMNS = 50  # that one wish names
 MOST_LETTERS = 2000  # of one text
 MOST_NAME = 64  # of a name that is compared with those there are
+MOST_CURSOR = 16_000  # of what says where a list goes on: it may hold a long path
 MOST_AT_ONCE = 100  # questions in a batch
 AtLeast = Literal[Relation.DUPLICATE, Relation.SAME_PRODUCT, Relation.SIMILAR]
 Text = Annotated[str, Field(max_length=MOST_LETTERS)]
@@ -403,6 +404,36 @@ class StatsOut(BaseModel):
     takes_urls: Annotated[bool, Field(description="Whether a picture may be named by its address.")]
     indexing: IndexingOut | None
     version: str
+
+
+class SkippedOut(BaseModel):
+    """A file that is not in the catalogue."""
+
+    id: str
+    reason: SkipReason
+    detail: Annotated[str, Field(description="For people; without absolute paths.")]
+
+
+class SkippedFilesOut(BaseModel):
+    """Some files that are left out, of ``total`` in all. ``next`` goes on after them; null at the end."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "took_ms": 0.4,
+                "generation": 4,
+                "total": 2,
+                "skipped": [{"id": "shoes/4.jpg", "reason": "empty_file", "detail": "the file has no bytes"}],
+                "next": "WzEsInNob2VzLzQuanBnIiwiNzMiXQ",
+            }
+        }
+    )
+
+    took_ms: float
+    generation: int
+    total: int
+    skipped: list[SkippedOut]
+    next: str | None
 
 
 class UploadOut(BaseModel):

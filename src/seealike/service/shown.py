@@ -16,10 +16,11 @@ from starlette.responses import Response
 from seealike.catalog import Facet
 from seealike.errors import UnknownItemError
 from seealike.sources.ids import printable
-from seealike.types import Hit, Item, Metadata, MetadataValue, PathInput
+from seealike.types import Hit, Item, Metadata, MetadataValue, PathInput, Skipped
 
 Json = Mapping[str, object]
 UNCHANGED = {"description": "It has not changed."}  # what 304 means
+_ABSOLUTE = re.compile(r"""(?<![^\s'"(=:])(/|\\\\|~|[A-Za-z]:[\\/]|file:)""")  # begins a path
 _GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
@@ -108,6 +109,14 @@ def shown_name(path: PathInput) -> str:
 
 def _image(shown: Hit | Item) -> str | None:
     return None if shown.path is None else f"/images/{item_address(shown.id)}"
+
+
+def shown_skipped(skipped: Skipped) -> Json:
+    """A file that is left out; see ``SkippedOut``. From where its detail names a path, it ends."""
+    detail = printable(skipped.detail)
+    path = _ABSOLUTE.search(detail)
+    shown = detail if path is None else detail[: path.start()].rstrip() + " …"
+    return {"id": printable(skipped.id), "reason": skipped.reason.value, "detail": shown}
 
 
 def shown_facet(facet: Facet) -> Json:

@@ -15,6 +15,7 @@ from seealike.files import check_own_file, read_own_file
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
 BUILDER_LOCK_NAME = "builder.lock"
+_NO_NOTE = (OSError, CatalogError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 class WriterLock:
@@ -65,12 +66,25 @@ class WriterLock:
         with contextlib.suppress(OSError), open(self._holder_path, "x", encoding="utf-8") as file:
             json.dump(holder, file)
 
+    def is_held_by(self, pid: int) -> bool:
+        """Whether a process holds the lock, as it says itself; one that has died does not."""
+        try:
+            if json.loads(read_own_file(self._holder_path, 10_000))["pid"] != pid:
+                return False
+            self.acquire(0)
+        except CatalogBusyError:
+            return True
+        except _NO_NOTE:
+            return False
+        self.release()
+        return False
+
     def _holder(self) -> str:
         try:
             holder = json.loads(read_own_file(self._holder_path, 10_000))
             since = time.strftime("%H:%M:%S", time.localtime(holder["since"]))
             return f"process {holder['pid']} on {holder['host']} since {since}"
-        except (OSError, CatalogError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        except _NO_NOTE:
             return "another process"
 
 

@@ -22,6 +22,7 @@ from seealike.types import EncoderIdentity, Fit, Preprocessing
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
 ENCODERS_NAME = "encoders"  # the folder with the encoders that the catalogue has copies of
+PROGRESS_NAME = "progress.json"  # where a run is that goes on now
 MANIFEST_FORMAT = 2
 MANIFEST_LIMIT = 1_000_000  # bytes; one of a catalogue is far smaller
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")

@@ -26,6 +26,7 @@ from seealike.store.manifest import (
     DATABASE_NAME,
     ENCODERS_NAME,
     MANIFEST_NAME,
+    PROGRESS_NAME,
     Manifest,
     birth_from_json,
     birth_to_json,
@@ -570,7 +571,33 @@ class SqliteStore:
             DamagedCatalogError: an entry is not what was written, or is missing.
         """
         for row in self._skipped_rows(block):
-            yield row[0], Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])
+            yield row[0], _skip_of(row)
+
+    def skipped_after(
+        self, place: tuple[int, str, bytes], count: int, reason: SkipReason | None
+    ) -> tuple[int, int, list[tuple[int, Skipped]]]:
+        """At most ``count`` of the skipped files after a place, which is a source, an id and a stored path.
+
+        Before them the generation, and how many there are in all; with a ``reason``, only with that one.
+
+        Raises:
+            DamagedCatalogError: an entry is not what was written.
+        """
+        only = "" if reason is None else " AND reason = ?"
+        reasons = () if reason is None else (reason.value,)
+        ordered = (
+            f"SELECT {SKIPPED_COLUMNS} FROM skipped WHERE (source, id, path) > (?, ?, ?){only} "
+            "ORDER BY source, id, path LIMIT ?"
+        )
+        with self._snapshot() as state:
+            total = state.skipped
+            if reason is not None:
+                counted = "SELECT count(*) FROM skipped WHERE reason = ?"
+                total = int(self._connection.execute(counted, reasons).fetchone()[0])
+            rows = self._connection.execute(ordered, (*place, *reasons, count)).fetchall()
+        for row in rows:
+            self._check_skip(row)
+        return state.generation, total, [(row[0], _skip_of(row)) for row in rows]
 
     def skip_counts(self) -> Counter[tuple[int, SkipReason]]:
         """How many files were skipped by the number of their source and the reason; all are checked."""
@@ -586,8 +613,7 @@ class SqliteStore:
         rows = self._fetch(statement, (-1, "", b"", block))
         while rows:
             for row in rows:
-                if skipped_checksum(row[:-1]) != row[-1]:
-                    raise self.damaged(f"checksum of the skipped file {row[1]!r}")
+                self._check_skip(row)
                 if last is not None and row[:3] <= last:
                     raise self.damaged("the skipped files are not in order")
                 last, skip_sum = row[:3], skip_sum + row[-1]
@@ -598,6 +624,10 @@ class SqliteStore:
         if after.generation == before.generation and (found, skip_sum) != (after.skipped, after.skip_sum):
             raise self.damaged(f"{found} skipped files where {after.skipped} were written, or others")
 
+    def _check_skip(self, row: tuple) -> None:  # type: ignore[type-arg]
+        if skipped_checksum(row[:-1]) != row[-1]:
+            raise self.damaged(f"checksum of the skipped file {row[1]!r}")
+
     # -- inside ------------------------------------------------------------------------------------
 
     def _fetch(self, statement: str, parameters: Sequence[object]) -> list[tuple]:  # type: ignore[type-arg]
@@ -607,6 +637,10 @@ class SqliteStore:
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged in the database."""
         return DamagedCatalogError(self.directory, self.database_path, what)
+
+
+def _skip_of(row: tuple) -> Skipped:  # type: ignore[type-arg]
+    return Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])
 
 
 def _basename(item_id: str) -> str:
@@ -638,7 +672,7 @@ def _is_ours(directory: str, name: str) -> bool:
     locks = (LOCK_NAME, HOLDER_NAME, BUILDER_LOCK_NAME)
     if name == ENCODERS_NAME:
         return filesets.is_ours(os.path.join(directory, name), locks)
-    return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in locks
+    return name.startswith((TEMPORARY_PREFIX, DATABASE_NAME)) or name in (*locks, PROGRESS_NAME)
 
 
 def _make_database(path: str, manifest: Manifest) -> None:

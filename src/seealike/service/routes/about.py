@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike import __version__
 from seealike.catalog import Catalog
-from seealike.service.models import StatsOut
+from seealike.service.models import MOST_CURSOR, SkippedFilesOut, StatsOut
 from seealike.service.options import Access
-from seealike.service.shown import Json, reply, shown_name
-from seealike.service.state import Service
+from seealike.service.shown import Json, reply, shown_name, shown_skipped
+from seealike.service.state import Service, ms_since
 from seealike.service.watching import Watching
 from seealike.sources.ids import printable
+from seealike.types import SkipReason
 
 
 def about(service: Service, watching: Watching) -> APIRouter:
@@ -45,8 +49,27 @@ def about(service: Service, watching: Watching) -> APIRouter:
                 "name": shown_name(service.path),
                 "access": Access(request.scope["access"]).name.lower(),
                 "takes_urls": service.options.takes_urls,
-                "indexing": None,
                 "version": __version__,
+            }
+        )
+
+    @router.get("/skipped", response_model=SkippedFilesOut, summary="Files that are left out, and why")
+    async def skipped(
+        request: Request,
+        start: Annotated[str, Query(max_length=MOST_CURSOR, description="`next` of the reply before.")] = "",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        reason: Annotated[SkipReason | None, Query(description="Only those with this reason.")] = None,
+    ) -> Response:
+        """Some at a time, in the order of their ids, source by source."""
+        started = time.perf_counter()
+        found = await service.run(request, lambda: service.catalog.skipped_from(start, limit, reason=reason))
+        return reply(
+            {
+                "took_ms": ms_since(started),
+                "generation": found.generation,
+                "total": found.total,
+                "skipped": [*map(shown_skipped, found.skipped)],
+                "next": found.next,
             }
         )
 
@@ -60,7 +83,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
 
 
 def _stats(catalog: Catalog) -> Json:
-    info = catalog.info()
+    info, indexing = catalog.info(), catalog.indexing()
     return {
         "items": info.items,
         "skipped": info.skipped,
@@ -71,4 +94,5 @@ def _stats(catalog: Catalog) -> Json:
         "groups": catalog.has_groups(),
         "columns": [*map(printable, catalog.column_names())],
         "signed": catalog.unsigned < info.items,
+        "indexing": None if indexing is None else dataclasses.asdict(indexing),
     }

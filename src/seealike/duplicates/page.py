@@ -97,14 +97,14 @@ def render_duplicates_page(
     album = Album(frame_shape([picture for picture in some if picture]))
     shown = "".join(_group(number, group, thumbnails, album, page) for number, group in enumerate(groups))
     style = "\n".join((stylesheet(), _web("duplicates.css"), album.css()))
-    script = _web("duplicates.js")
+    script = _web("choices.js") + _web("duplicates.js")
     head = html_head(_TITLE, PageKind.DUPLICATES, style, script=script, pictures="data: file: 'self'")
     main = f'<main id="results">{shown or _empty(report)}</main>'
     body = "".join((_header(report, len(groups)), _web("tools.html"), main, _web("end.html")))
     return (
         f'<!doctype html>\n<html lang="en">\n{head}\n<body class="duplicates">{body}'
         f'<script type="application/json" id="data">{_data(groups, of, decisions)}</script>\n'
-        f"<script>{script}</script>\n</body>\n</html>\n"
+        f'<script type="module">{script}</script>\n</body>\n</html>\n'
     )
 
 

@@ -55,7 +55,8 @@ def page() -> APIRouter:
 def _files() -> dict[str, _File]:
     """All files of the page, read once."""
     found = {}
-    for file in (files("seealike.service") / "web").iterdir():
+    choices = files("seealike") / "duplicates" / "web" / "choices.js"  # as the page of the command has them
+    for file in (*(files("seealike.service") / "web").iterdir(), choices):
         data = file.read_bytes()
         if file.name == "page.css":
             data = base_style().encode() + data

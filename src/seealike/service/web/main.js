@@ -6,6 +6,7 @@ import * as results from "./results.js";
 
 const VIEWS = [
   ["", "Search", async () => results],
+  ["duplicates", "Duplicates", () => import("./duplicates.js")],
 ];
 const main = document.getElementById("main");
 const views = document.getElementById("views");

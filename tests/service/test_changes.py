@@ -18,6 +18,7 @@ from tests.service.asgi import Client, Reply
 from tests.service.conftest import wait_until_ready
 
 import seealike
+from seealike import Hits, SearchOptions
 from seealike.errors import ServiceError
 from seealike.service import ServiceOptions, create_app
 from seealike.service.batching import Ticket, current_ticket
@@ -305,3 +306,30 @@ def test_metadata_that_could_not_be_asked_for_is_refused(own: Client, value: str
     reply = put(own, "a", jpeg(1), "?metadata=" + quote(f'{{"sizes": {value}}}'))
     assert (reply.status, reply.json["code"]) == (422, "invalid_query")
     assert "sizes" in reply.json["detail"]
+
+
+def test_an_answer_is_kept_until_something_changes(own: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    usual = seealike.Catalog.similar_batch
+
+    def similar_batch(
+        catalog: seealike.Catalog, ids: list[str], k: int, *, options: SearchOptions
+    ) -> list[Hits]:
+        asked.extend(ids)
+        return usual(catalog, ids, k, options=options)
+
+    monkeypatch.setattr(seealike.Catalog, "similar_batch", similar_batch)
+    for number in range(3):
+        put(own, f"{number}", jpeg(number))
+
+    def similar(wishes: str = "") -> list[str]:
+        return [hit["id"] for hit in own("GET", f"/items/0/similar{wishes}").json["hits"]]
+
+    first = similar()
+    assert sorted(first) == ["1", "2"]
+    assert (similar(), asked) == (first, ["0"])
+    assert (similar("?k=1"), asked) == (first[:1], ["0", "0"])
+    own("DELETE", "/items/1")
+    assert (similar(), asked) == (["2"], ["0"] * 3)
+    put(own, "3", jpeg(3))
+    assert (sorted(similar()), asked) == (["2", "3"], ["0"] * 4)

@@ -41,9 +41,9 @@ def item_named(part: str) -> str:
         raise UnknownItemError(unquote(part, errors="backslashreplace")) from None
 
 
-def shown_hits(hits: Iterable[Hit]) -> orjson.Fragment:
+def shown_hits(hits: Iterable[Hit]) -> bytes:
     """Hits with their ranks, as JSON already: many take a while, so threads make them; see ``HitOut``."""
-    return orjson.Fragment(orjson.dumps([_hit(rank, hit) for rank, hit in enumerate(hits, 1)]))
+    return orjson.dumps([_hit(rank, hit) for rank, hit in enumerate(hits, 1)])
 
 
 def _hit(rank: int, hit: Hit) -> Json:

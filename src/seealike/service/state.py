@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
-from orjson import Fragment
 from starlette.requests import Request
 from threadpoolctl import threadpool_limits
 
@@ -23,6 +22,7 @@ from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, T
 from seealike.service.changes import Changes
 from seealike.service.ending import Ending
 from seealike.service.gathering import Gathering, Most
+from seealike.service.lru import LruCache
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
 from seealike.service.shapes import Shapes
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from seealike.types import PathInput
 
 Result = TypeVar("Result")
+MOST_KNOWN_BYTES = 2**25  # of answers that are kept: some 15,000 of ten hits
 SPARE_THREADS = 8  # for what has no pictures, when every picture waits
 MOST_CHANGES = 16  # that wait at once
 RETRY_S = 1
@@ -49,7 +50,7 @@ class Answered(NamedTuple, Generic[Result]):
 
 
 class _Shown(NamedTuple):
-    hits: Fragment
+    hits: bytes
     generation: int
 
 
@@ -71,6 +72,7 @@ class Service:
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
         )
         self._ending = ending
+        self._known = LruCache[_Shown](MOST_KNOWN_BYTES, lambda shown: len(shown.hits))
         self._by_id = Gathering(self._threads, self._similar_batch, Most(questions=64, batches=2, worth=8))
         self._by_picture = Gathering(
             self._threads, self._search_batch, Most(questions=MOST, batches=FEEDERS, worth=SHARED)
@@ -194,7 +196,7 @@ class Service:
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
 
-    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[Fragment]:
+    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[bytes]:
         """``run`` for a question: its hits as JSON, how long it took, and the generation that they are of."""
         started = time.perf_counter()
         hits, generation = await self.run(request, lambda: _shown(ask()), pictures=pictures)
@@ -202,7 +204,7 @@ class Service:
 
     async def similar(
         self, request: Request, wanted: str | bytes, k: int, options: SearchOptions
-    ) -> Answered[Fragment]:
+    ) -> Answered[bytes]:
         """``found`` for what is like an item or a picture, answered with others: wishes are to be cheap.
 
         Raises:
@@ -224,7 +226,19 @@ class Service:
         return Answered(shown.hits, ms_since(started), shown.generation)
 
     def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[_Shown]:
-        return [_shown(hits) for hits in self.catalog.similar_batch(ids, k, options=options)]
+        """Pages of items are looked at again and again: answers are kept while nothing has changed."""
+        catalog = self.catalog
+        generation, directory = catalog.generation, os.stat(self.path)
+        # A catalogue that was put back to what it once was has counted to this number before.
+        state = generation, directory.st_ino, directory.st_mtime_ns, catalog.calibration
+        asked = state, k, options
+        known = {one: shown for one in ids if (shown := self._known.get((one, asked))) is not None}
+        new = [one for one in dict.fromkeys(ids) if one not in known]
+        for one, hits in zip(new, catalog.similar_batch(new, k, options=options) if new else (), strict=True):
+            known[one] = shown = _shown(hits)
+            if shown.generation == generation:
+                self._known.put((one, asked), shown)
+        return [known[one] for one in ids]
 
     def _search_batch(
         self, pictures: list[bytes], k: int, options: SearchOptions

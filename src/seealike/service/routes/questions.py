@@ -14,7 +14,15 @@ from starlette.responses import Response
 
 from seealike.catalog import Example, SearchOptions
 from seealike.errors import SeealikeError, ServiceError, UsageError
-from seealike.service.bodies import BodyRoute, media_type, picture_body, picture_in, pictures_in, read_json
+from seealike.service.bodies import (
+    BodyRoute,
+    media_type,
+    picture_body,
+    picture_in,
+    pictures_in,
+    read_json,
+    remember,
+)
 from seealike.service.models import (
     MOST_AT_ONCE,
     Answer,
@@ -49,6 +57,7 @@ def questions(service: Service) -> APIRouter:
 
         With a picture or a form, wishes are in the address: ``/search?k=5&diversity=0.3``.
         """
+        remember(request, asked)
         picture, asked = await _picture_or_question(request, asked)
         like = _examples(service, asked.liked()) if picture is None else (Example(image=picture),)
         return reply(await _answer(service, request, _Question(like, (), asked.k, asked.options())))
@@ -66,6 +75,7 @@ def questions(service: Service) -> APIRouter:
     )
     async def batch(request: Request, asked: Annotated[_Similar, Query()]) -> Response:
         """A form of pictures, with wishes in the address, or JSON. Each has its answer, or its problem."""
+        remember(request, asked)
         started = time.perf_counter()
         if media_type(request) == "application/json":
             wanted = read_json(BatchIn, await request.body()).queries
@@ -80,6 +90,7 @@ def questions(service: Service) -> APIRouter:
     @router.get("/items/{item_id:path}/similar", response_model=Answer, summary="What looks like an item?")
     async def similar(request: Request, item_id: str, asked: Annotated[_Similar, Query()]) -> Response:
         """Without the item itself, and its product. A slash within an id may be written as ``%2F``."""
+        remember(request, asked)
         item_id, k, options = item_named(item_id), asked.k, asked.options()
         return reply(await _answer(service, request, _Question((Example(item_id),), (), k, options)))
 
@@ -170,9 +181,9 @@ async def _answer_or_problem(service: Service, request: Request, question: _Ques
         return {"problem": orjson.loads(bytes(problem_of(exc).body))}
 
 
-def _shown(found: Answered[orjson.Fragment]) -> Json:
+def _shown(found: Answered[bytes]) -> Json:
     return {
         "took_ms": found.took_ms,
         "generation": found.generation,
-        "hits": found.value,
+        "hits": orjson.Fragment(found.value),
     }

@@ -267,7 +267,9 @@ def test_what_was_not_used_for_longest_makes_room() -> None:
 def test_every_example_of_the_description_is_what_it_describes(client: Client) -> None:
     described = client("GET", "/openapi.json").json["components"]["schemas"]
     shown = {name: schema["example"] for name, schema in described.items() if "example" in schema}
-    assert {"StatsOut", "FacetsOut"} <= set(shown)
+    assert {"StatsOut", "FacetsOut", "SkippedFilesOut", "DuplicatesOut", "MapOut", "UnderWayOut"} <= set(
+        shown
+    )
     for name, example in shown.items():
         model: type[BaseModel] = getattr(models, name)
         assert json.loads(model.model_validate(example).model_dump_json(exclude_none=True)) == example

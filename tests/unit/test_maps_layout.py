@@ -100,7 +100,20 @@ def test_inverted_lists_find_nearly_all_neighbours(monkeypatch: pytest.MonkeyPat
     assert found > 0.98
 
 
-@pytest.mark.parametrize("method", list(MapMethod))
+def test_the_two_strongest_components_are_a_map_that_needs_no_library(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for library in ("openTSNE", "sklearn"):
+        monkeypatch.setitem(sys.modules, library, None)
+    points = blobs(4, 20)
+    centred = points - points.mean(axis=0)
+    values, axes = np.linalg.eigh(centred.T @ centred)
+    expected = np.abs(centred @ axes[:, np.argsort(values)[::-1][:2]])
+    found = np.abs(lay_out(reduced(points), MapOptions(MapMethod.COMPONENTS), unwatched))
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", [MapMethod.TSNE, MapMethod.UMAP])
 def test_a_missing_library_is_named_with_its_remedy(
     method: MapMethod, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
 
@@ -21,14 +23,21 @@ def default_count(n: int) -> int:
 
 
 def cluster(points: Float32Array, count: int | None, seed: int) -> Int64Array:
-    """The cluster of every point by k-means; 0 is the largest. Shapes: points is (n, d), the result (n,)."""
+    """The cluster of every point by k-means; 0 is the largest. Shapes: points is (n, d), the result (n,).
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
+    """
     n = len(points)
     distinct = len(np.unique(points, axis=0)) if n <= _MANY else n
     wanted = min(count or default_count(n), max(distinct, 1))
     if wanted <= 1:
         return np.zeros(n, np.int64)
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
+    try:
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        raise MissingExtraError("clusters", "map") from None
 
     with threadpool_limits(1):  # sums over threads would differ from run to run
         model = KMeans(wanted, n_init=1 if n > _MANY else 4, random_state=seed)

@@ -38,7 +38,7 @@ def lay_out(points: Float32Array, options: MapOptions, report: ProgressCallback)
     spread = float(points.std(axis=0).max()) if n else 0.0
     if spread < 1e-6:
         return _spiral(n)
-    if n <= FEW:
+    if n <= FEW or options.method is MapMethod.COMPONENTS:
         return _components(points)
     if options.method is MapMethod.TSNE:
         return _tsne(points, options, report)
@@ -46,6 +46,8 @@ def lay_out(points: Float32Array, options: MapOptions, report: ProgressCallback)
 
 
 def _require(method: MapMethod) -> None:
+    if method is MapMethod.COMPONENTS:
+        return
     try:
         import openTSNE  # noqa: F401
         import sklearn  # noqa: F401

@@ -12,7 +12,7 @@ from seealike.errors import UnknownItemError, UsageError
 from seealike.maps.clusters import cluster
 from seealike.maps.layout import lay_out
 from seealike.maps.reduction import neighbours, reduced
-from seealike.maps.value import Map, MapOptions
+from seealike.maps.value import Map, MapMethod, MapOptions
 from seealike.types import Progress, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def make_map(
     del vectors
     positions = lay_out(flat, options, report)
     report(Progress("cluster", 0, len(ids)))
-    groups = cluster(flat, options.clusters, options.seed)
+    parted = options.method is not MapMethod.COMPONENTS or options.clusters is not None
+    groups = cluster(flat, options.clusters, options.seed) if parted else np.zeros(len(ids), np.int64)
     near = _near(flat, options)
     report(Progress("cluster", len(ids), len(ids)))
     return Map(

@@ -16,15 +16,19 @@ SAMPLE = 100_000
 
 
 class MapMethod(StrEnum):
-    """How vectors become places in the plane."""
+    """How vectors become places in the plane.
+
+    The two strongest components are there at once.
+    """
 
     TSNE = "tsne"
     UMAP = "umap"
+    COMPONENTS = "components"
 
     @property
     def written(self) -> str:
         """The name as people write it."""
-        return {"tsne": "t-SNE", "umap": "UMAP"}[self.value]
+        return {"tsne": "t-SNE", "umap": "UMAP", "components": "principal components"}[self.value]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from seealike.catalog import Combine, Example, SearchOptions
+from seealike.duplicates import Level
 from seealike.errors import UsageError
 from seealike.service.problems import MOST_ERRORS
 from seealike.service.uploads import Uploads
@@ -404,6 +405,124 @@ class StatsOut(BaseModel):
     takes_urls: Annotated[bool, Field(description="Whether a picture may be named by its address.")]
     indexing: IndexingOut | None
     version: str
+
+
+class UnderWayOut(BaseModel):
+    """Where work is that takes long: how much is done of its stage."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"status": "finding", "stage": "compare", "done": 4096, "total": 19_200}
+        }
+    )
+
+    status: Literal["finding", "laying out"]
+    stage: Annotated[str, Field(description="Empty while other such work is done first.")]
+    done: int
+    total: int | None
+
+
+class MemberOut(BaseModel):
+    """A picture of a group of duplicates."""
+
+    id: str
+    group: str | None = None
+    image: str | None
+    width_px: int
+    height_px: int
+    size_bytes: Annotated[int | None, Field(description="Of its file; null where that is gone.")]
+    format: str
+    sha256: str | None = None
+    level: Level
+    likeness: Annotated[float, Field(description="To the one that is kept for it, from 0 to 1.")]
+    kept: bool
+    why: Annotated[str, Field(description="What decided whether it is to be kept.")]
+
+
+class GroupOut(BaseModel):
+    """Pictures that are alike the one called ``centre``, not necessarily each other; the kept ones first."""
+
+    centre: str
+    decided: Annotated[bool, Field(description="Whether a person has said which ones are kept.")]
+    members: list[MemberOut]
+
+
+class DuplicatesOut(BaseModel):
+    """Some of ``total`` groups among so many ``items``; ``unsigned`` ones could only be compared exactly."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "status": "ready",
+                "generation": 4,
+                "total": 1,
+                "items": 480,
+                "unsigned": 0,
+                "next": "50",
+                "groups": [
+                    {
+                        "centre": "bag-101-front",
+                        "decided": False,
+                        "members": [
+                            {
+                                "id": "bag-101-front",
+                                "group": "bag-101",
+                                "image": "/images/bag-101-front",
+                                "width_px": 640,
+                                "height_px": 800,
+                                "size_bytes": 48213,
+                                "format": "JPEG",
+                                "level": "exact",
+                                "likeness": 1.0,
+                                "kept": True,
+                                "why": "640 × 800 pixels, the other 320 × 400 pixels",
+                            }
+                        ],
+                    }
+                ],
+            }
+        }
+    )
+
+    status: Literal["ready"]
+    generation: int
+    total: int
+    items: int
+    unsigned: int
+    next: str | None
+    groups: list[GroupOut]
+
+
+class MapOut(BaseModel):
+    """Items in the plane, in id order; where there are very many, a sample of ``total``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "status": "ready",
+                "generation": 4,
+                "method": "tsne",
+                "total": 480,
+                "ids": ["bag-101-front", "bag-101-side"],
+                "x": [-3.2, -3.1],
+                "y": [7.25, 7.5],
+                "clusters": [0, 0],
+                "ratios": [0.8, 0.8],
+            }
+        }
+    )
+
+    status: Literal["ready"]
+    generation: int
+    method: Annotated[
+        str, Field(description="`tsne`; `components` where the extra `map` is not installed: no clusters.")
+    ]
+    total: int
+    ids: list[str]
+    x: list[float]
+    y: list[float]
+    clusters: Annotated[list[int], Field(description="0 is the largest.")]
+    ratios: Annotated[list[float], Field(description="Width by height.")]
 
 
 class SkippedOut(BaseModel):

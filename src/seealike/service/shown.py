@@ -77,9 +77,11 @@ def shown_item(item: Item) -> Json:
     }
 
 
-def reply(body: Json | Sequence[Json], status: int = 200) -> Response:
+def reply(
+    body: Json | Sequence[Json], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """A reply as JSON, made once: what is shown has been checked where it was made."""
-    return Response(orjson.dumps(body), status, media_type="application/json")
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
 
 def tagged(

@@ -22,6 +22,7 @@ from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, T
 from seealike.service.changes import Changes
 from seealike.service.ending import Ending
 from seealike.service.gathering import Gathering, Most
+from seealike.service.longwork import Found, LongWork, UnderWay
 from seealike.service.lru import LruCache
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
@@ -66,6 +67,7 @@ class Service:
         self.path, self.options = path, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
         self.thumbnails, self.shapes = Thumbnails(), Shapes()
+        self.long_work = LongWork(path)
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(path)))
         self._threads = ThreadPoolExecutor(
@@ -100,6 +102,7 @@ class Service:
 
     def close(self) -> None:
         """Finish what is under way, then close the catalogue."""
+        self.long_work.close()
         self._threads.shutdown()
         if self._limits is not None:
             self._limits.restore_original_limits()
@@ -251,6 +254,10 @@ class Service:
         vectors = [one.vector for one in seen if isinstance(one, Embedded)]
         found = iter(catalog.search_vectors(np.stack(vectors), k, options=options) if vectors else ())
         return [_shown(next(found)) if isinstance(one, Embedded) else refusal(one) for one in seen]
+
+    async def work(self, request: Request, name: str, *, stale: bool) -> Found | UnderWay:
+        """What work on the whole catalogue has found, or where it is; see ``LongWork.ask``."""
+        return await self.run(request, lambda: self.long_work.ask(name, self.catalog.generation, stale=stale))
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""

@@ -1,0 +1,175 @@
+"""Work on the whole catalogue that takes long: done by another process, one at a time, and kept.
+
+A thread would share the interpreter with all requests, and could not be stopped; the process has the least
+priority, and is ended at once where nobody can use any more what it would find.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from seealike.errors import CatalogBusyError, CatalogError
+from seealike.service.lru import LruCache
+
+if TYPE_CHECKING:
+    from seealike.types import PathInput
+
+MOST_BYTES = 128 * 2**20
+WORKER = "seealike.service.worker"
+ENDING_S = 5.0  # that a process that was killed may take
+
+
+class Found(NamedTuple):
+    """What work has found: ``about`` all of it, and the ``parts`` it consists of, as JSON already."""
+
+    generation: int
+    about: Mapping[str, object]
+    parts: Sequence[bytes]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes."""
+        return sum(map(len, self.parts))
+
+
+class UnderWay(NamedTuple):
+    """Where work is that has found nothing yet."""
+
+    stage: str = ""
+    done: int = 0
+    total: int | None = None
+
+
+class LongWork:
+    """Work by its name, as ``seealike.service.worker`` knows it. Safe to use from several threads."""
+
+    def __init__(self, path: PathInput) -> None:
+        """Nothing is done yet.
+
+        Args:
+            path: the catalogue's directory.
+        """
+        self._path = os.path.abspath(os.fsdecode(path))
+        self._guard = threading.Lock()
+        self._found = LruCache[Found](MOST_BYTES, lambda found: found.size_bytes)
+        self._failed: dict[str, Exception] = {}
+        self._run: _Run | None = None
+        self._closed = False
+
+    def ask(self, name: str, generation: int, *, stale: bool = False) -> Found | UnderWay:
+        """What work has found at a generation, or where it is; begun if nothing else is done now.
+
+        Args:
+            name: of the work.
+            generation: of the catalogue now.
+            stale: what was found at an older one will do: it is answered while a newer one is made, and what
+                is under way is not begun anew.
+
+        Raises:
+            SeealikeError: the work has failed; it is begun anew when it is asked for again.
+        """
+        with self._guard:
+            if (failed := self._failed.pop(name, None)) is not None:
+                raise failed
+            found: Found | None = self._found.get(name)
+            if found is not None and found.generation == generation:
+                return found
+            run = self._run
+            if (
+                run is not None
+                and run.name == name
+                and run.generation not in (None, generation)
+                and not stale
+            ):
+                run.stop()
+                run = None
+            if run is None and not self._closed:
+                run = self._run = _Run(self, self._path, name)
+            if stale and found is not None:
+                return found
+            return run.at if run is not None and run.name == name else UnderWay()
+
+    def ended(self, run: _Run, found: Found | None, error: Exception | None) -> None:
+        """A run tells what it has found, or why it has not."""
+        with self._guard:
+            if self._run is not run:  # it was stopped
+                return
+            self._run = None
+            if found is not None:
+                self._found.put(run.name, found)
+            if error is not None:
+                self._failed[run.name] = error
+
+    def close(self) -> None:
+        """Stop what is under way; nothing is begun any more."""
+        with self._guard:
+            self._closed = True
+            run, self._run = self._run, None
+        if run is not None:
+            run.stop()
+            run.join()
+
+
+class _Run:
+    """A process that works, and the thread that hears it."""
+
+    def __init__(self, work: LongWork, path: str, name: str) -> None:
+        self.name = name
+        self.generation: int | None = None
+        self.at = UnderWay()
+        self._work, self._path = work, path
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", WORKER, path, name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._thread = threading.Thread(target=self._hear, name=f"seealike-{name}", daemon=True)
+        self._thread.start()
+
+    def is_outdated(self, name: str, generation: int) -> bool:
+        """Whether it is some work, and what it finds will be of another generation."""
+        return name == self.name and self.generation not in (None, generation)
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join(ENDING_S)
+
+    def _hear(self) -> None:
+        found, error = None, None
+        try:
+            with self._process:
+                assert self._process.stdout is not None
+                found, error = self._heard(self._process.stdout)
+        except Exception as exc:  # noqa: BLE001 - whoever asks must hear of it
+            error = exc
+        self._work.ended(self, found, error)
+
+    def _heard(self, lines: Iterator[bytes]) -> tuple[Found | None, Exception | None]:
+        for line in lines:
+            said = orjson.loads(line)
+            if "generation" in said:
+                self.generation = said["generation"]
+            elif "stage" in said:
+                self.at = UnderWay(said["stage"], said["done"], said["total"])
+            elif "error" in said:
+                busy = said["error"] == CatalogBusyError.__name__
+                told = f"{self.name}: {said['error']}: {said['detail']}"
+                other = "another process"
+                return None, CatalogBusyError(self._path, other) if busy else CatalogError(self._path, told)
+            else:
+                parts = [next(lines).rstrip(b"\n") for _ in range(said["parts"])]
+                assert self.generation is not None
+                return Found(self.generation, said["about"], parts), None
+        return None, CatalogError(self._path, f"{self.name} ended without a result")

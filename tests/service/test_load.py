@@ -278,3 +278,11 @@ def test_the_first_question_goes_at_once_and_others_only_together_while_it_is_an
     assert asked[:2] == [[0], [1, 2, 3, 4]]
     assert sorted(number for batch in asked for number in batch) == [n for n in range(24) if n != 20]
     assert max(map(len, asked)) == 8
+
+
+def test_what_a_service_is_made_of_is_not_looked_through_again_while_it_answers(shop: Path) -> None:
+    gc.unfreeze()
+    with Client(create_app(shop / "catalog", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        assert gc.get_freeze_count() > 10_000
+    assert gc.get_freeze_count() == 0

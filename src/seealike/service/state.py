@@ -97,11 +97,11 @@ class Service:
         catalog.search(np.zeros((8, 8, 3), np.uint8), k=1)  # loads the encoder, and what is searched
         # Requests are threads already. Those of a product of matrices wait by spinning, all for each other.
         self._limits = threadpool_limits(1, "blas")
+        gc.collect()
+        gc.freeze()  # what is there now stays: looking through it held everybody up for a tenth of a second
         self._catalog = catalog
         with suppress(SeealikeError):  # it is tidied up another time
             self.changes.collect(catalog)
-        gc.collect()
-        gc.freeze()  # what is there now stays: looking through it held everybody up for a tenth of a second
 
     def close(self) -> None:
         """Finish what is under way, then close the catalogue."""

@@ -90,7 +90,7 @@ def shop_page(shop: DrawnCatalogue, opened: ExitStack) -> str:
 @pytest.fixture(scope="session")
 def catalog(shop: DrawnCatalogue) -> Iterator[seealike.Catalog]:
     """The same catalogue, asked by Python."""
-    with seealike.open(shop.folder) as found:
+    with seealike.open(Path(shop.folder, ".seealike")) as found:
         yield found
 
 

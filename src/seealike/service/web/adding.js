@@ -4,10 +4,12 @@ import { forAll } from "./forall.js";
 import { hrefFrom } from "./query.js";
 import { count, el, icon, number, say, thumbnail } from "./tools.js";
 import { removing } from "./removing.js";
-import { drop, dropped, entries, idOf, isSending, ready, renamed, send, stop, take, watch, wishes } from "./sending.js";
+import { again, drop, dropped, entries, found, idOf, isSending, ready, renamed, send, stop, take, watch, wishes } from "./sending.js";
 import { LongList, bytes, heading, styled } from "./views.js";
 
 const ROWS = 20; // in one part of the list
+const LEFT = ["failed", "stopped"];
+const isLeft = (entry) => LEFT.includes(entry.state);
 const WORDS = { unsure: "Looking …", new: "New", there: "Replaces what is there", waiting: "Waits", sending: "On its way …", sent: "Added", failed: "Failed", stopped: "Stopped" };
 
 export async function open(place, app) {
@@ -45,7 +47,7 @@ class Adding {
     this.bar = el("div", { class: "toolbar", hidden: true });
     this.place.replaceChildren(
       heading("Add pictures", el("p", { class: "note", text: "They are in the catalogue, and found, as soon as they are sent. Nothing that is there is replaced unless you say so." })),
-      this.#zone(), forAll(this.app, () => { renamed(); this.#rows(); }), this.bar, this.parts, removing(this.app));
+      this.#zone(), forAll(renamed), this.bar, this.parts, removing(this.app));
     this.#listen();
     watch((entry) => (entry ? this.#status(entry) : this.#all()));
     this.#rows();
@@ -55,7 +57,7 @@ class Adding {
 
   #zone() {
     const input = (said) => el("input", { type: "file", multiple: true, class: "unseen", tabIndex: -1, "aria-hidden": "true", ...said, on: { change: (event) => {
-      this.#take([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+      this.#take(found(event.target.files));
       event.target.value = "";
     } } });
     const files = input({ accept: "image/*" });
@@ -79,13 +81,13 @@ class Adding {
       this.#take(await dropped(event.dataTransfer));
     }, { signal });
     addEventListener("paste", (event) => {
-      if (event.clipboardData?.files.length) this.#take([...event.clipboardData.files].map((file) => ({ file, path: file.name })));
+      if (event.clipboardData?.files.length) this.#take(found(event.clipboardData.files));
     }, { signal });
   }
 
-  #take(found) {
+  #take(files) {
     const before = entries.length;
-    const others = take(found);
+    const others = take(files);
     this.#rows();
     say(`${count(entries.length - before, "picture")} taken${others ? `, ${count(others, "other file")} left out` : ""}.`);
   }
@@ -94,6 +96,7 @@ class Adding {
 
   #rows() {
     this.long.clear();
+    for (const { url } of this.shown.values()) URL.revokeObjectURL(url);
     this.shown.clear();
     this.long.add(Math.ceil(entries.length / ROWS), { class: "part" });
     this.#all();
@@ -140,23 +143,22 @@ class Adding {
     const act = (text, click) => el("button", { type: "button", class: "plain", text, "aria-label": `${text}: ${idOf(entry)}`, on: { click } });
     acts.replaceChildren(...[
       entry.state === "sent" && el("a", { class: "plain", href: hrefFrom(entry.item), text: "What looks like it?" }),
-      ["failed", "stopped"].includes(entry.state) && !entry.twice && act("Try again", () => this.#again([entry])),
+      isLeft(entry) && !entry.twice && act("Try again", () => again([entry])),
       ["sending", "waiting"].includes(entry.state) && act("Stop", () => stop([entry])),
-      !isOver && act("Leave out", () => { drop([entry]); this.#rows(); }),
+      !isOver && act("Leave out", () => this.#leaveOut(entry)),
     ].filter(Boolean));
     if (had) acts.querySelector("button, a")?.focus();
     this.#tellSoon();
   }
 
-  /** Once more, after looking whether it is there by now. */
-  #again(chosen) {
-    for (const entry of chosen) Object.assign(entry, { state: "unsure", checked: null, told: "" });
-    renamed();
-    const wait = setInterval(() => {
-      if (chosen.some((entry) => entry.state === "unsure")) return;
-      clearInterval(wait);
-      send(ready().filter((entry) => chosen.includes(entry)));
-    }, 100);
+  #leaveOut(entry) {
+    const at = entries.indexOf(entry);
+    drop([entry]);
+    this.#rows();
+    const next = entries[at] ?? entries.at(-1);
+    if (!next) return this.place.querySelector("h1").focus();
+    this.long.show(Math.floor(entries.indexOf(next) / ROWS));
+    this.shown.get(next).acts.querySelector("button, a")?.focus();
   }
 
   #all() {
@@ -180,19 +182,19 @@ class Adding {
     this.bar.hidden = !entries.length;
     if (!entries.length) return;
     const n = (...states) => entries.filter((entry) => states.includes(entry.state) && !entry.isNameless).length;
-    const key = JSON.stringify([entries.length, n("unsure"), n("there"), n("sent"), n("failed", "stopped"), ready().length, isSending(), wishes.replace]);
+    const key = JSON.stringify([entries.length, n("unsure"), n("there"), n("sent"), n(...LEFT), ready().length, isSending(), wishes.replace]);
     if (key === this.told) return;
     this.told = key;
     const focus = this.bar.contains(document.activeElement) && document.activeElement.dataset.name;
-    const act = (name, text, style, click, disabled = false) => el("button", { type: "button", class: style, text, data: { name }, disabled, on: { click } });
+    const act = (name, text, style, click, disabled) => el("button", { type: "button", class: style, text, data: { name }, disabled, on: { click } });
     const bar = el("progress", { max: n("sent", "failed", "sending", "waiting"), value: n("sent", "failed"), "aria-label": "Sent" });
     this.bar.replaceChildren(...[
-      el("p", { class: "said", text: [count(entries.length, "picture"), n("unsure") && `${number(n("unsure"))} looked up`, n("there") && `${number(n("there"))} there already`, n("sent") && `${number(n("sent"))} sent`, n("failed", "stopped") && `${number(n("failed", "stopped"))} not sent`].filter(Boolean).join(" · ") }),
+      el("p", { class: "said", text: [count(entries.length, "picture"), n("unsure") && `${number(n("unsure"))} looked up`, n("there") && `${number(n("there"))} there already`, n("sent") && `${number(n("sent"))} sent`, n(...LEFT) && `${number(n(...LEFT))} not sent`].filter(Boolean).join(" · ") }),
       isSending() && bar,
       n("there") > 0 && !isSending() && el("label", { class: "toggle" }, el("input", { type: "checkbox", checked: wishes.replace, data: { name: "replace" }, on: { change: (event) => { wishes.replace = event.target.checked; this.#all(); } } }), `Replace what is there already, columns included (${number(n("there"))})`),
       el("div", { class: "tools" },
         isSending() ? act("stop", "Stop", "button quiet", () => stop()) : act("clear", "Clear the list", "button quiet", () => { drop([...entries]); this.#rows(); this.place.querySelector("h1").focus(); }),
-        n("failed", "stopped") > 0 && !isSending() && act("again", "Try those again", "button quiet", () => this.#again(entries.filter((entry) => ["failed", "stopped"].includes(entry.state)))),
+        n(...LEFT) > 0 && !isSending() && act("again", "Try those again", "button quiet", () => again(entries.filter(isLeft))),
         !isSending() && (ready().length > 0 || n("unsure") > 0) && act("send", `Add ${count(ready().length, "picture")}`, "button", () => send(ready()), n("unsure") > 0)),
     ].filter(Boolean));
     if (focus) (this.bar.querySelector(`[data-name="${focus}"]:not(:disabled)`) ?? this.bar.querySelector("button:not(:disabled)"))?.focus();

@@ -4,13 +4,14 @@ import { ask, el, iconButton } from "./tools.js";
 import { wishes } from "./sending.js";
 
 const KINDS = { number: "a number", boolean: "yes or no", string: "a text" };
+const BUILT_IN = ["id", "path", "folder", "prefix", "group", "width_px", "height_px", "size_bytes", "modified"];
 const PAUSE_MS = 400; // of typing
 
 /** The part of the view; `renamed()` is called when names begin with something else. */
-export function forAll(app, renamed) {
+export function forAll(renamed) {
   const kinds = {}; // of the catalogue's columns
   const rows = el("div", { class: "pairs" });
-  const names = el("datalist", {}, ...(app.stats.columns ?? []).map((name) => el("option", { value: name })));
+  const names = el("datalist");
   names.id = "column-names";
   let typing;
 
@@ -47,6 +48,7 @@ export function forAll(app, renamed) {
   read();
   ask("/facets", { query: { most: 1 } }).then((found) => {
     for (const { name, kind } of found.columns) kinds[name] = kind;
+    names.append(...Object.keys(kinds).filter((name) => !BUILT_IN.includes(name)).map((name) => el("option", { value: name })));
     read();
   }, () => {});
   return el("details", { class: "panel for-all" }, el("summary", { text: "For all of them: names, product, columns" }),

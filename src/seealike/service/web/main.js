@@ -7,6 +7,9 @@ import * as results from "./results.js";
 const VIEWS = [
   ["", "Search", async () => results],
   ["duplicates", "Duplicates", () => import("./duplicates.js")],
+  ["skipped", "Skipped", () => import("./skipped.js")],
+  ["numbers", "Numbers", () => import("./numbers.js")],
+  ["adding", "Add", () => import("./adding.js")],
 ];
 const main = document.getElementById("main");
 const views = document.getElementById("views");

@@ -197,5 +197,5 @@ function column({ name, kind, distinct, missing, least, most, values, more }) {
       const bar = el("span", { class: "bar" });
       bar.style.width = `${(100 * one.count) / highest}%`;
       return el("li", {}, el("a", { href: hrefOf({ view: "", pick: { [name]: [literal(one.value)] }, at: 0, own: {} }), title: `Search among them: ${one.value}`, text: String(one.value) }), el("span", { class: "track" }, bar), el("span", { class: "n", text: number(one.count) }));
-    })), more && rows.length ? el("p", { class: "note", text: `and ${number(distinct - rows.length)} more` }) : null);
+    })), more && rows.length ? el("p", { class: "note", text: `and ${number(more)} more` }) : null);
 }

@@ -34,11 +34,11 @@ const isOpen = (entry) => !["sent", "sending", "waiting"].includes(entry.state);
 export const ready = () => entries.filter((entry) => ["new", "there", "unsure"].includes(entry.state) && !entry.twice && !entry.isNameless && (entry.state !== "there" || wishes.replace));
 
 /** Files of a choice or a folder, with their paths; how many were no pictures. */
-export function take(found) {
-  const pictures = found.filter(({ file }) => file.type.startsWith("image/") || PICTURE.test(file.name));
+export function take(files) {
+  const pictures = files.filter(({ file }) => file.type.startsWith("image/") || PICTURE.test(file.name));
   for (const { file, path } of pictures) entries.push({ file, path, id: null, state: "unsure", told: "" });
   renamed();
-  return found.length - pictures.length;
+  return files.length - pictures.length;
 }
 
 export function drop(gone) {
@@ -104,6 +104,14 @@ export function send(chosen) {
   while (running < AT_ONCE && entries.some((entry) => entry.state === "waiting")) work();
 }
 
+/** Once more, after looking whether they are there by now. */
+export async function again(chosen) {
+  for (const entry of chosen) Object.assign(entry, { state: "unsure", checked: null, told: "" });
+  renamed();
+  while (chosen.some((entry) => entry.state === "unsure" && !entry.isNameless)) await rest(0.1);
+  send(ready().filter((entry) => chosen.includes(entry)));
+}
+
 export function stop(chosen = entries) {
   for (const entry of chosen) {
     if (entry.state === "waiting") Object.assign(entry, { state: "stopped", told: "Not sent." });
@@ -158,25 +166,28 @@ async function put(entry) {
   }
 }
 
+/** Files with their paths, as `take` wants them. */
+export const found = (files) => [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+
 /** Files that were dropped, those in folders too. */
 export async function dropped(transfer) {
   const roots = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!roots.length) return [...transfer.files].map((file) => ({ file, path: file.name }));
-  const found = [];
-  for (const root of roots) await walk(root, found);
-  return found;
+  if (!roots.length) return found(transfer.files);
+  const all = [];
+  for (const root of roots) await walk(root, all);
+  return all;
 }
 
-async function walk(entry, found) {
+async function walk(entry, all) {
   if (entry.isFile) {
     const file = await new Promise((done) => entry.file(done, () => done(null)));
-    if (file) found.push({ file, path: entry.fullPath.replace(/^\//, "") });
+    if (file) all.push({ file, path: entry.fullPath.replace(/^\//, "") });
     return;
   }
   const reader = entry.createReader();
   for (;;) {
     const some = await new Promise((done) => reader.readEntries(done, () => done([])));
     if (!some.length) return;
-    for (const one of some) await walk(one, found);
+    for (const one of some) await walk(one, all);
   }
 }

@@ -149,6 +149,7 @@ class Search {
     this.asking = new AbortController();
     const { signal } = this.asking;
     this.box.setAttribute("aria-busy", "true");
+    this.hadFocus = this.box.contains(document.activeElement);
     this.wait(() => { this.clear(); return skeleton(); });
     try {
       const answer = await ask("/recommend", { json: question, signal });
@@ -198,6 +199,7 @@ class Search {
     if (hits.length >= state.k && state.k < 1000) {
       this.end.replaceChildren(el("button", { type: "button", class: "button quiet", text: "More results", on: { click: () => go({ k: Math.min(1000, state.k * 2) }, { replace: true }) } }));
     } else this.end.replaceChildren();
+    if (this.hadFocus && document.activeElement === document.body) title.focus({ preventScroll: true });
     this.isExplaining = false;
     if (state.why) this.explain(true);
     this.showBeside();
@@ -257,9 +259,9 @@ class Search {
       rowPx: ROW_PX, gapPx: 12, captionPx: CAPTION_PX, label: this.hasQuestion ? "results" : "pictures of the catalogue",
       make: () => this.tile(),
       fill: (tile, index) => this.fill(tile, index),
-      seen: (first) => {
+      seen: () => {
         clearTimeout(noted);
-        noted = setTimeout(() => { if (state.view === "" && this.hits === shown && state.at !== first) go({ at: first }, { replace: true, quiet: true }); }, 400);
+        noted = setTimeout(() => { if (this.hits === shown && state.view === "" && state.at !== this.grid.first) go({ at: this.grid.first }, { replace: true, quiet: true }); }, 400);
       },
     });
     this.grid.show(Float32Array.from(shown, (hit) => hit.width_px / hit.height_px || 1));

@@ -266,3 +266,10 @@ def test_only_some_results_are_explained(client: Client) -> None:
         assert "50" in reply.json["detail"]
     answers = client.post("/batch", {"queries": [{**question, "k": 51}, {"like": [{"id": "bags/01.jpg"}]}]})
     assert [("problem" in one) for one in answers.json["answers"]] == [True, False]
+
+
+def test_an_answer_says_what_was_looked_at(client: Client) -> None:
+    example = {"id": "bags/01.jpg", "crop": "0.25,0.0,0.5,0.75"}
+    both = client.post("/recommend", {"like": [example, {"id": "bags/02.jpg"}]}).json
+    assert both["seen"] == [[0.25, 0.0, 0.5, 0.75], None]
+    assert client("GET", "/items/bags%2F01.jpg/similar").json["seen"] == [None]

@@ -262,6 +262,10 @@ class Answer(BaseModel):
 
     took_ms: float
     generation: int
+    seen: Annotated[
+        list[tuple[float, float, float, float] | None],
+        Field(description="Of each liked example which part counted: left, top, width, height; null: all."),
+    ]
     hits: list[HitOut]
 
 

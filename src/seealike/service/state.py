@@ -7,7 +7,7 @@ import contextvars
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -31,7 +31,7 @@ from seealike.service.shapes import Shapes
 from seealike.service.shown import shown_hits
 from seealike.service.thumbnails import Thumbnails
 from seealike.service.uploads import Uploads
-from seealike.types import Embedded, Picture, Refused, SameFile
+from seealike.types import Area, Embedded, Picture, Refused, SameFile
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
@@ -51,9 +51,12 @@ class Answered(NamedTuple, Generic[Result]):
     generation: int
 
 
-class _Shown(NamedTuple):
+class Shown(NamedTuple):
+    """Hits as JSON, what they are of, and which part of each liked picture counted."""
+
     hits: bytes
     generation: int
+    seen: Sequence[Area | None]
 
 
 class Service:
@@ -75,7 +78,7 @@ class Service:
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
         )
         self._ending = ending
-        self._known = LruCache[_Shown](MOST_KNOWN_BYTES, lambda shown: len(shown.hits))
+        self._known = LruCache[Shown](MOST_KNOWN_BYTES, lambda shown: len(shown.hits))
         self._by_id = Gathering(self._threads, self._similar_batch, Most(questions=64, batches=2, worth=8))
         self._by_picture = Gathering(
             self._threads, self._search_batch, Most(questions=MOST, batches=FEEDERS, worth=SHARED)
@@ -203,15 +206,15 @@ class Service:
             leaving.cancel()
             await asyncio.gather(leaving, return_exceptions=True)
 
-    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[bytes]:
+    async def found(self, request: Request, ask: Callable[[], Hits], *, pictures: int) -> Answered[Shown]:
         """``run`` for a question: its hits as JSON, how long it took, and the generation that they are of."""
         started = time.perf_counter()
-        hits, generation = await self.run(request, lambda: _shown(ask()), pictures=pictures)
-        return Answered(hits, ms_since(started), generation)
+        shown = await self.run(request, lambda: _shown(ask()), pictures=pictures)
+        return Answered(shown, ms_since(started), shown.generation)
 
     async def similar(
         self, request: Request, wanted: str | bytes, k: int, options: SearchOptions
-    ) -> Answered[bytes]:
+    ) -> Answered[Shown]:
         """``found`` for what is like an item or a picture, answered with others: wishes are to be cheap.
 
         Raises:
@@ -230,9 +233,9 @@ class Service:
             shown = await self._awaited(request, answer)
         finally:
             give_up(answer)
-        return Answered(shown.hits, ms_since(started), shown.generation)
+        return Answered(shown, ms_since(started), shown.generation)
 
-    def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[_Shown]:
+    def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[Shown]:
         """Pages of items are looked at again and again: answers are kept while nothing has changed."""
         catalog = self.catalog
         generation, directory = catalog.generation, os.stat(self.path)
@@ -249,7 +252,7 @@ class Service:
 
     def _search_batch(
         self, pictures: list[bytes], k: int, options: SearchOptions
-    ) -> list[_Shown | PictureError]:
+    ) -> list[Shown | PictureError]:
         """A picture that cannot be used costs the others nothing."""
         catalog, batching = self.catalog, self._batching
         assert batching is not None
@@ -313,8 +316,8 @@ class _Embedding:
         """Leave it open."""
 
 
-def _shown(hits: Hits) -> _Shown:
-    return _Shown(shown_hits(hits), hits.asked.generation)
+def _shown(hits: Hits) -> Shown:
+    return Shown(shown_hits(hits), hits.asked.generation, [one.seen for one in hits.asked.like])
 
 
 def refusal(outcome: SameFile | Refused) -> PictureError:

@@ -35,7 +35,7 @@ from seealike.service.models import (
 )
 from seealike.service.problems import problem_of
 from seealike.service.shown import Json, item_named, reply
-from seealike.service.state import Answered, Service, ms_since
+from seealike.service.state import Answered, Service, Shown, ms_since
 
 MOST_TOGETHER = 100  # results of a question that is answered together with others
 MOST_EXPLAINED = 50  # results that are explained
@@ -181,9 +181,10 @@ async def _answer_or_problem(service: Service, request: Request, question: _Ques
         return {"problem": orjson.loads(bytes(problem_of(exc).body))}
 
 
-def _shown(found: Answered[bytes]) -> Json:
+def _shown(found: Answered[Shown]) -> Json:
     return {
         "took_ms": found.took_ms,
         "generation": found.generation,
-        "hits": orjson.Fragment(found.value),
+        "seen": found.value.seen,
+        "hits": orjson.Fragment(found.value.hits),
     }

@@ -174,8 +174,9 @@ class Search {
   }
 
   show(answer) {
-    const { hits } = answer;
+    const { hits, seen } = answer;
     learn(hits);
+    this.outline(state.focus && seen[0]);
     const title = el("h1", { tabIndex: -1 });
     const told = (name) => {
       title.textContent = this.title(name);
@@ -203,6 +204,15 @@ class Search {
     this.isExplaining = false;
     if (state.why) this.explain(true);
     this.showBeside();
+  }
+
+  /** Draw around what was looked at in the picture that is searched with. */
+  outline(area) {
+    this.query.querySelector(".seen")?.remove();
+    if (!area) return;
+    const around = el("span", { class: "seen", role: "img", "aria-label": "What was looked at" });
+    ["left", "top", "width", "height"].forEach((name, at) => { around.style[name] = `${area[at] * 100}%`; });
+    this.query.querySelector(".stage")?.append(around);
   }
 
   title(name) {

@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -181,7 +182,8 @@ def test_an_uploaded_picture_is_shown_small_until_it_is_gone(client: Client, sho
 def test_the_numbers_of_the_catalogue_are_those_of_the_library(
     whole: Client, client: Client, library: seealike.Catalog, shop: Path
 ) -> None:
-    told = whole("GET", "/stats").json
+    while (told := whole("GET", "/stats").json)["columns"] is None:
+        time.sleep(0.01)
     assert told["name"] == "my shop"
     assert (told["items"], told["generation"]) == (len(library), library.generation)
     assert (told["encoder"], told["dimension"]) == (library.encoder.name, library.encoder.dimension)
@@ -192,6 +194,33 @@ def test_the_numbers_of_the_catalogue_are_those_of_the_library(
     assert client("GET", "/stats").json["name"] == "catalog"
     for each in (whole, client):
         assert str(shop.parent) not in each("GET", "/stats").body.decode()
+
+
+def test_numbers_are_told_while_columns_are_read_and_counted_once(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, counts = threading.Event(), list[int]()
+    facets, info = seealike.Catalog.facets, seealike.Catalog.info
+
+    def slow(self: seealike.Catalog, *, most: int) -> seealike.catalog.Facets:
+        may_end.wait()
+        return facets(self, most=most)
+
+    def counted(self: seealike.Catalog) -> seealike.CatalogInfo:
+        counts.append(1)
+        return info(self)
+
+    monkeypatch.setattr(seealike.Catalog, "facets", slow)
+    monkeypatch.setattr(seealike.Catalog, "info", counted)
+    with Client(create_app(mixed / ".seealike", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        for _ in range(3):
+            told = asked("GET", "/stats").json
+            assert (told["items"], told["columns"]) == (len(SIZES) * 3, None)
+        may_end.set()
+        while asked("GET", "/stats").json["columns"] is None:
+            time.sleep(0.01)
+    assert len(counts) == 1
 
 
 def test_everybody_is_told_what_they_may_do(mixed: Path) -> None:

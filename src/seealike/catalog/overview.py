@@ -112,4 +112,4 @@ class Overview:
     def has_groups(self) -> bool:
         """Whether any item is said to show a product."""
         _, searcher = self._session.reading()
-        return bool(searcher.answered(lambda view: searcher.columns(view).column(GROUP)).values)
+        return bool(searcher.answered(lambda view: searcher.products(view, GROUP)).counts.any())

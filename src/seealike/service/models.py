@@ -403,7 +403,9 @@ class StatsOut(BaseModel):
     dimension: int
     reads_text: Annotated[bool, Field(description="Whether words can be asked with.")]
     groups: Annotated[bool, Field(description="Whether any item is said to show a product.")]
-    columns: Annotated[list[str], Field(description="What conditions may name.")]
+    columns: Annotated[
+        list[str] | None, Field(description="What conditions may name; null while that is being read.")
+    ]
     signed: Annotated[bool, Field(description="Whether colours are known.")]
     access: Annotated[Literal["read", "write", "admin"], Field(description="What you may do.")]
     takes_urls: Annotated[bool, Field(description="Whether a picture may be named by its address.")]

@@ -21,6 +21,7 @@ from seealike.catalog import Catalog, Hits, SearchOptions
 from seealike.errors import PictureError, SeealikeError, ServiceError
 from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.service.changes import Changes
+from seealike.service.described import Described
 from seealike.service.ending import Ending
 from seealike.service.gathering import Gathering, Most
 from seealike.service.longwork import Found, LongWork, UnderWay
@@ -71,7 +72,7 @@ class Service:
         self.path, self.options = path, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
         self.thumbnails, self.shapes = Thumbnails(), Shapes()
-        self.long_work = LongWork(path)
+        self.described, self.long_work = Described(), LongWork(path)
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(path)))
         self._threads = ThreadPoolExecutor(

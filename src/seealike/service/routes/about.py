@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from typing import Annotated
 
@@ -12,13 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike import __version__
-from seealike.catalog import Catalog
 from seealike.service.models import MOST_CURSOR, SkippedFilesOut, StatsOut
 from seealike.service.options import Access
-from seealike.service.shown import Json, reply, shown_name, shown_skipped
+from seealike.service.shown import reply, shown_name, shown_skipped
 from seealike.service.state import Service, ms_since
 from seealike.service.watching import Watching
-from seealike.sources.ids import printable
 from seealike.types import SkipReason
 
 
@@ -40,7 +37,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
     @router.get("/stats", response_model=StatsOut, summary="What the catalogue holds")
     async def stats(request: Request) -> Response:
         """How much there is, what can be asked with, and what you may do."""
-        answered = await service.read(request, lambda: _stats(service.catalog))
+        answered = await service.read(request, lambda: service.described.of(service.catalog))
         return reply(
             {
                 **answered.value,
@@ -80,19 +77,3 @@ def about(service: Service, watching: Watching) -> APIRouter:
         return Response(numbers, media_type="text/plain; version=0.0.4")
 
     return router
-
-
-def _stats(catalog: Catalog) -> Json:
-    info, indexing = catalog.info(), catalog.indexing()
-    return {
-        "items": info.items,
-        "skipped": info.skipped,
-        "skipped_by_reason": {reason.value: count for reason, count in info.skipped_by_reason.items()},
-        "encoder": info.encoder.name,
-        "dimension": info.encoder.dimension,
-        "reads_text": catalog.reads_text,
-        "groups": catalog.has_groups(),
-        "columns": [*map(printable, catalog.column_names())],
-        "signed": catalog.unsigned < info.items,
-        "indexing": None if indexing is None else dataclasses.asdict(indexing),
-    }

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 from tests.browser import chromium
 from tests.page.made import draw_shop, write_many
 from tests.page.visitor import DESK, Screen, Visitor, context_of, launched
 from tests.pictures import write_pictures
 from tests.service.processes import serving, wait_until_ready
+from tests.text_towers import write_pair
 
 import seealike
 from seealike import NewPicture
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Visit = Callable[..., Visitor]
+PAINTED = {"red": (250, 5, 5), "green": (5, 250, 5), "blue": (5, 5, 250), "sky": (90, 120, 255)}
 HERE = Path(__file__).parent
 
 
@@ -84,11 +87,11 @@ def shop(chromium_page: Browser, tmp_path_factory: pytest.TempPathFactory) -> Dr
 @pytest.fixture(scope="session")
 def shop_page(shop: DrawnCatalogue, opened: ExitStack) -> str:
     """The address of its page."""
-    return served(opened, Path(shop.folder))
+    return served(opened, Path(shop.folder, ".seealike"))
 
 
 @pytest.fixture(scope="session")
-def catalog(shop: DrawnCatalogue) -> Iterator[seealike.Catalog]:
+def catalog(shop: DrawnCatalogue, fork_server: object) -> Iterator[seealike.Catalog]:
     """The same catalogue, asked by Python."""
     with seealike.open(Path(shop.folder, ".seealike")) as found:
         yield found
@@ -115,3 +118,15 @@ def three_page(chromium_page: Browser, tmp_path_factory: pytest.TempPathFactory,
     with seealike.create(folder / "catalog") as made:
         made.add_many(NewPicture(path.name, path) for path in write_pictures(folder / "photos", range(3)))
     return served(opened, folder / "catalog")
+
+
+@pytest.fixture(scope="session")
+def painted(chromium_page: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of plain pictures whose encoder reads the names of colours."""
+    folder = tmp_path_factory.mktemp("painted")
+    spec = write_pair(tmp_path_factory.mktemp("pair")).spec
+    with seealike.create(folder / "catalog", encoder=spec) as made:
+        made.add_many(
+            NewPicture(name, Image.new("RGB", (40, 30), colour)) for name, colour in PAINTED.items()
+        )
+    return folder / "catalog"

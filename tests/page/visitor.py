@@ -10,19 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from tests.browser import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
 
+LEAST, MOST = 4, 12  # results that are compared: a telephone has not many in the page at a time
 WAIT_MS = 60_000  # machines are slow, loaded, or both
 _FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-swiftshader")
 _TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa")
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI || event.sourceFile}`));
+"""
+_SHOWN = """
+() => [...document.querySelectorAll("[role=listitem] a.picture")]
+  .map((link) => [Number(link.closest("[role=listitem]").ariaPosInSet), new URL(link.href)])
+  .sort(([one], [other]) => one - other)
+  .map(([, address]) => address.searchParams.get("like").replace(/^id:/, ""))
 """
 
 
@@ -95,6 +102,26 @@ class Visitor:
     def said(self) -> list[tuple[str, str]]:
         """What the address says."""
         return parse_qsl(urlsplit(self.page.url).query)
+
+    def shown(self) -> list[str]:
+        """The ids of the pictures in the grid, in order, as far as they are near the screen."""
+        found: list[str] = self.page.evaluate(_SHOWN)
+        return found
+
+    def until_shown(self, expected: Sequence[str]) -> None:
+        """Wait until the grid begins with these."""
+        assert expected, "an answer without results proves nothing"
+        for _ in range(WAIT_MS // 50):
+            shown = self.shown()[:MOST]
+            if len(shown) >= min(LEAST, len(expected)) and shown == list(expected[: len(shown)]):
+                return
+            self.page.wait_for_timeout(50)
+        assert self.shown() == list(expected)
+
+    def tile(self, item_id: str) -> Locator:
+        """One picture of the grid."""
+        found: Locator = self.page.locator(f'[role=listitem]:has(a.picture[href*="{quote(item_id)}"])')
+        return found
 
     def violations(self) -> list[str]:
         """What axe finds against WCAG 2.0 to 2.2, A and AA, each with the elements."""

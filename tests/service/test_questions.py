@@ -104,6 +104,20 @@ def test_an_uploaded_picture_is_asked_with_often(
     assert (reply.status, reply.json["code"]) == (404, "unknown_image")
 
 
+@pytest.mark.parametrize("kind", ["id", "image"])
+def test_of_a_single_example_a_part_can_be_what_counts(
+    kind: str, client: Client, catalog: seealike.Catalog, shop: Path
+) -> None:
+    data, crop = (shop / "photos" / "011.jpg").read_bytes(), "0.0,0.25,0.5,0.5"
+    value = client("POST", "/images", data, headers=JPEG).json["image"] if kind == "image" else "bags/11.jpg"
+    part = Cropped(data, Crop.parse(crop))
+    example = Example(image=part) if kind == "image" else Example(id=value, image=part)
+    _same(
+        client.post("/recommend", {"like": [{kind: value, "crop": crop}], "k": 5}),
+        catalog.recommend([example], k=5),
+    )
+
+
 def test_several_questions_at_once_each_have_their_answer_or_their_problem(
     client: Client, catalog: seealike.Catalog
 ) -> None:

@@ -131,6 +131,8 @@ class _Question(NamedTuple):
         if dear or self.k > MOST_TOGETHER or self.dislike or len(self.like) != 1:
             return None
         (one,) = self.like
+        if one.crop is not None:
+            return None
         if one.id is not None and one.image is None:
             return one.id
         return one.image if isinstance(one.image, bytes) and not options.colour_share else None

@@ -45,8 +45,6 @@ export class Beside {
 
   leave() {
     go({ open: "" });
-    const link = [...document.querySelectorAll(".grid a.picture")].find((one) => one.href.endsWith(hrefFrom(state.on)));
-    link?.focus();
   }
 
   step(by) {

@@ -391,8 +391,10 @@ class Search {
 
   async showBeside() {
     if (!state.open) {
+      const at = this.beside ? this.hits.findIndex((hit) => hit.id === this.beside.id) : -1;
       this.beside?.close();
       this.beside = null;
+      if (at >= 0) this.grid?.scrollTo(at, { focus: true });
       return;
     }
     const { Beside } = await import("./beside.js");

@@ -22,6 +22,7 @@
     |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
     |-- EncoderError            the encoder cannot be loaded or run
+    |   `-- NoPlacesError       it cannot say which places of a picture count: ask without focus and reasons
     |-- ServiceError            a service does not answer this request; has a ``code``, and when to try again
     `-- MissingExtraError       an optional package is needed; the message says how to install it
 
@@ -268,6 +269,13 @@ class PictureError(SeealikeError):
 
 class EncoderError(SeealikeError):
     """The encoder cannot be loaded or run."""
+
+
+class NoPlacesError(EncoderError):
+    """The encoder gives no maps, by which places in a picture are told apart."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"no places can be told apart by {name}: {why}")
 
 
 class ServiceError(SeealikeError):

@@ -175,8 +175,8 @@ def test_what_cannot_be_answered_says_so_as_problem_details(
     [
         ("/search", {"id": "bags/01.jpg", "diversty": 0.3}, "diversty", "diversity"),
         ("/search", {"id": "bags/01.jpg", "min-score": 0.3}, "min-score", "min_score"),
-        ("/recommend", {"likes": []}, "body.likes", "like"),
-        ("/recommend", {"like": [{"id": "a", "wieght": 2}]}, "body.like.0.wieght", "weight"),
+        ("/recommend", {"likes": []}, "likes", "like"),
+        ("/recommend", {"like": [{"id": "a", "wieght": 2}]}, "like.0.wieght", "weight"),
         ("/batch", {"queries": [{}, {"like": [{"idd": "a"}]}]}, "queries.1.like.0.idd", "id"),
         ("/items/a/similar?min-score=0.3", None, "query.min-score", "min_score"),
         ("/search?color=0.5&colour=0.3", None, "query.colour", "color"),

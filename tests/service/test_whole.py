@@ -98,12 +98,12 @@ def test_items_are_listed_from_any_place_of_the_order(whole: Client, library: se
     for at, step, limit in ((0, 2, 3), (1, 3, 50), (len(items), 2, 1)):
         page = whole("GET", f"/items?at={at}&step={step}&limit={limit}").json
         assert [one["id"] for one in page["items"]] == [one.id for one in items[at::step][:limit]]
-    assert whole("GET", "/items?step=2").json["code"] == "invalid_request"
+    assert whole("GET", "/items?step=2").json["code"] == "invalid_query"
     assert (
         whole("GET", "/items?at=3").json["items"] == whole("GET", f"/items?start={items[3].id}").json["items"]
     )
-    assert whole("GET", "/items?at=-1").json["code"] == "invalid_request"
-    assert whole("GET", "/items?at=1&start=x").json["code"] == "invalid_request"
+    assert whole("GET", "/items?at=-1").json["code"] == "invalid_query"
+    assert whole("GET", "/items?at=1&start=x").json["code"] == "invalid_query"
 
 
 def test_places_and_shapes_follow_what_changes(tmp_path: Path) -> None:

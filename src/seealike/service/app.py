@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Lifespan
 
 from seealike import __version__
 from seealike.errors import CatalogError, SeealikeError
+from seealike.service.bodies import COMPONENT
 from seealike.service.ending import Ending
 from seealike.service.fetching.fetcher import Fetcher
 from seealike.service.guard.door import Door
-from seealike.service.models import ProblemOut
+from seealike.service.models import JSON_MODELS, ProblemOut
 from seealike.service.options import ServiceOptions
 from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.routes.about import about
@@ -63,7 +66,7 @@ def create_app(
         fetcher = None
     elif fetcher is None:
         fetcher = Fetcher(options.body_bytes)
-    app = FastAPI(
+    app = _App(
         title="seealike",
         version=__version__,
         description="What else looks like this?",
@@ -73,19 +76,31 @@ def create_app(
         redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
-    for router in (
+    routers = (
         page(),
         questions(service),
         items(service, fetcher),
         whole(service),
         about(service, watching),
         session(sessions),
-    ):
+    )
+    for router in routers:
         app.include_router(router)
     app.add_exception_handler(Exception, _problem)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, _refusing([one for router in routers for one in router.routes]))
     app.add_exception_handler(RequestValidationError, _invalid)
     return Door(app, options, sessions, watching, ending)
+
+
+class _App(FastAPI):
+    """The framework's application, whose description also has what routes read themselves."""
+
+    def openapi(self) -> dict[str, Any]:
+        """See ``FastAPI``."""
+        if self.openapi_schema is None:
+            _, read = models_json_schema(JSON_MODELS, ref_template=COMPONENT)
+            super().openapi()["components"]["schemas"].update(read["$defs"])
+        return super().openapi()
 
 
 def _lifespan(service: Service, watching: Watching, ending: Ending) -> Lifespan[FastAPI]:
@@ -120,9 +135,18 @@ async def _problem(_: Request, error: Exception) -> Response:
     return problem_of(error)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return of_framework(error)
+def _refusing(routes: Sequence[BaseRoute]) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def refused(request: Request, error: Exception) -> Response:
+        """What the framework refuses. Of an address it knows only the first route that would have fitted."""
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            known = [one for one in routes if isinstance(one, Route)]
+            path = next(one.path for one in known if one.matches(request.scope)[0] is not Match.NONE)
+            methods = {method for one in known if one.path == path for method in one.methods or ()}
+            error = HTTPException(405, error.detail, {"allow": ", ".join(sorted(methods))})
+        return of_framework(error)
+
+    return refused
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

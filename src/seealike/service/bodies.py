@@ -18,6 +18,7 @@ FIELD = "image"  # of a form, which has the picture
 MOST_JSON_BYTES = 2**20  # the event loop reads it, and all others wait
 MOST_REMEMBERED, MOST_REMEMBERED_BYTES = 256, 512  # ends of addresses that are understood already
 _ASKED = "seealike.asked"
+COMPONENT = "#/components/schemas/{model}"
 _BINARY = {"type": "string", "format": "binary"}
 
 
@@ -107,25 +108,40 @@ async def pictures_in(request: Request, most: int) -> list[bytes]:
         return [await file.read() for file in files]
 
 
-def read_json(model: type[Model], body: bytes) -> Model:
-    """A body as one of the models.
+async def json_in(request: Request, model: type[Model]) -> Model:
+    """A body as one of the models. Unlike those in an address its values have types.
 
     Raises:
         RequestValidationError: it does not fit.
+        ServiceError: it is no JSON, or a part of what is asked is in the address.
     """
+    if media_type(request) != "application/json":
+        raise ServiceError("unsupported_media_type", "send JSON, as application/json", status=415)
+    if request.query_params:
+        raise ServiceError("invalid_query", "with JSON, all that is asked is in the body", status=422)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(await request.body(), strict=True)
     except ValidationError as exc:
         raise RequestValidationError([*exc.errors(include_url=False)]) from None
 
 
-def picture_body(json: type[BaseModel] | None = None, *, several: bool = False) -> dict[str, object]:
+def picture_body(json: type[BaseModel] | None = None, *, most: int = 1) -> dict[str, object]:
     """How the description of the service says that a body is a picture; or JSON, where that will do."""
-    files = {"type": "array", "items": _BINARY} if several else _BINARY
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: files}}
+    files = {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": most} if most > 1 else _BINARY
+    form = {
+        "type": "object",
+        "required": [FIELD],
+        "properties": {FIELD: files},
+        "additionalProperties": False,
+    }
     told: dict[str, object] = {"multipart/form-data": {"schema": form}}
-    if not several:
+    if most == 1:
         told["image/*"] = {"schema": _BINARY}
     if json is not None:
-        told["application/json"] = {"schema": json.model_json_schema()}
+        told |= json_body(json)
     return told
+
+
+def json_body(model: type[BaseModel]) -> dict[str, object]:
+    """How it says that a body is JSON, as one of ``JSON_MODELS``: the framework is told of these."""
+    return {"application/json": {"schema": {"$ref": COMPONENT.format(model=model.__name__)}}}

@@ -5,12 +5,14 @@ The names are those of the command line and of Python; ``Wishes`` has a field fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Literal, Self, TypeAlias
 
 import orjson
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
@@ -28,8 +30,14 @@ from seealike.service.uploads import Uploads
 from seealike.types import Crop, MetadataValue, Metric, Relation, SkipReason
 from seealike.wording import closest, did_you_mean
 
+
+def _whole(number: object) -> object:
+    """JSON has one kind of numbers: 10.0 is the integer 10."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
 Value: TypeAlias = str | int | float | bool | None
-Count = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_whole)]
 MOST_EXAMPLES = 100
 MOST_COLUMNS = 50  # that one wish names
 MOST_LETTERS = 2000  # of one text
@@ -230,6 +238,15 @@ class UrlIn(_Strict):
     """A picture that is somewhere on the web."""
 
     url: Annotated[Text, Field(examples=["https://shop.example/bag.jpg"])]
+
+
+# Those that routes read themselves, because the body may be a picture instead.
+JSON_MODELS: Sequence[tuple[type[BaseModel], Literal["validation"]]] = (
+    (SearchIn, "validation"),
+    (RecommendIn, "validation"),
+    (BatchIn, "validation"),
+    (UrlIn, "validation"),
+)
 
 
 class SessionIn(_Strict):

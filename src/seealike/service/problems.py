@@ -21,6 +21,7 @@ from seealike.errors import (
     CatalogError,
     EncoderError,
     MissingExtraError,
+    NoPlacesError,
     PictureError,
     ReplacedCatalogError,
     SeealikeError,
@@ -53,11 +54,12 @@ _STATUSES: Sequence[tuple[type[SeealikeError], int, str]] = (
     (ReplacedCatalogError, 503, "catalog_replaced"),
     (StorageError, 507, "storage_refused"),
     (CatalogError, 500, "catalog_unusable"),
+    (NoPlacesError, 422, "invalid_query"),
     (EncoderError, 500, "encoder_failed"),
     (MissingExtraError, 501, "missing_extra"),
 )
 _TITLES = {499: "Client Closed Request"}  # nobody reads it, but logs and counts do
-_FRAMEWORK = {404: "no_such_route", 405: "method_not_allowed"}
+_FRAMEWORK = {400: "bad_request", 404: "no_such_route", 405: "method_not_allowed"}
 
 
 def problem(

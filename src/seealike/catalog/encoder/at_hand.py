@@ -21,6 +21,7 @@ from seealike.errors import (
     EncoderError,
     EncoderMismatchError,
     MissingExtraError,
+    NoPlacesError,
     PictureError,
     SeealikeError,
 )
@@ -125,7 +126,7 @@ class EncoderAtHand:
                 continue
             if found is not None:
                 return found
-        if len(problems) > 1:
+        if len(problems) > 1 and not isinstance(problems[0], NoPlacesError):  # no copy of it has them
             raise EncoderError("; ".join(map(str, problems))) from problems[-1]
         if problems:
             raise problems[0]

@@ -12,7 +12,7 @@ import numpy as np
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import decoder_of_few, name_of, parted
 from seealike.encoders import focused_maps, load_map_encoder, shown_in, without_ground
-from seealike.errors import EncoderError, PictureError, UsageError
+from seealike.errors import NoPlacesError, PictureError, UsageError
 from seealike.images import DecodedPixels, DecodePool, DecodeTask, prepare, seen_area
 from seealike.protocols import MapEncoder
 from seealike.types import (
@@ -172,5 +172,5 @@ class Places:
                     self._encoder = given
             if self._encoder is None:
                 name = self._at_hand.identity.name
-                raise EncoderError(f"no places can be told apart by {name}: it gives no maps of them")
+                raise NoPlacesError(name, "it gives no maps of them")
             return self._encoder

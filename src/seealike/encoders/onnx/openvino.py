@@ -19,7 +19,7 @@ from seealike.encoders.onnx import graph
 from seealike.encoders.onnx.file import read_model_file
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
 from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
-from seealike.errors import EncoderError
+from seealike.errors import EncoderError, NoPlacesError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,7 +231,7 @@ def places_px(record: EncoderRecord, cache: BlobCache | None) -> int:
     """The largest side of which a model gives maps: twice its own, or its own where it takes no other.
 
     Raises:
-        EncoderError: it does not pool a map of places.
+        NoPlacesError: it does not pool a map of places.
     """
     facts = (record.weights_sha256, record.output, record.pool, record.preprocessing.crop_px)
     key = f"places-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
@@ -247,7 +247,7 @@ def places_px(record: EncoderRecord, cache: BlobCache | None) -> int:
         if cache is not None:
             cache.put(key, str(px).encode())
         return px
-    raise EncoderError(f"no places can be told apart by {record.name}: {problem}")
+    raise NoPlacesError(record.name, str(problem))
 
 
 def contributions(maps: Float32Array, pool: Pooling) -> Float32Array:
@@ -395,8 +395,9 @@ def _compiled(core: openvino.Core, record: EncoderRecord, plan: _Plan) -> openvi
         else:
             model = graph.prepared_for_places(read, record, plan.batch_size, plan.places_px)
     except EncoderError as exc:
-        failed = "OpenVINO cannot load" if plan.places_px is None else "no places can be told apart by"
-        raise EncoderError(f"{failed} {record.name}: {exc}") from exc
+        if plan.places_px is not None:
+            raise NoPlacesError(record.name, str(exc)) from exc
+        raise EncoderError(f"OpenVINO cannot load {record.name}: {exc}") from exc
     return core.compile_model(model, _DEVICE, plan.config)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import Annotated, NamedTuple
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
-from seealike.service.bodies import BodyRoute, media_type, picture_body, picture_in, read_json
+from seealike.service.bodies import BodyRoute, json_in, media_type, picture_body, picture_in
 from seealike.service.fetching.fetcher import Fetcher
 from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut, UrlIn
 from seealike.service.shown import UNCHANGED, item_named, reply, shown_item, tagged
@@ -103,7 +104,9 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
 
     @router.put(
         "/items/{item_id:path}",
+        dependencies=[Depends(_of_an_item)],
         response_model=ChangeOut,
+        responses={201: {"model": ChangeOut, "description": "It is new."}},
         summary="Add an item, or replace it",
         openapi_extra={"requestBody": {"required": True, "content": picture_body()}},
     )
@@ -118,7 +121,12 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
         status = 201 if changed.change == "added" else 200
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation}, status)
 
-    @router.delete("/items/{item_id:path}", response_model=ChangeOut, summary="Remove an item")
+    @router.delete(
+        "/items/{item_id:path}",
+        dependencies=[Depends(_of_an_item)],
+        response_model=ChangeOut,
+        summary="Remove an item",
+    )
     async def remove(request: Request, item_id: str) -> Response:
         """From the catalogue, and the picture that came over HTTP; never another file. Twice is as once."""
         item_id = item_named(item_id)
@@ -126,6 +134,16 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation})
 
     return router
+
+
+async def _of_an_item(request: Request) -> None:
+    """What looks like an item is asked, not changed. An id that ends like that address needs ``%2F``.
+
+    Raises:
+        HTTPException: it is not the address of an item.
+    """
+    if request.path_params["item_id"].endswith("/similar"):
+        raise HTTPException(405)
 
 
 class _Places(NamedTuple):
@@ -139,12 +157,12 @@ async def _listed(
     """Some items, and the generation that they are of."""
     at, step = places
     if at is None and step > 1:
-        raise ServiceError("invalid_request", "a step goes with at", status=422)
+        raise ServiceError("invalid_query", "a step goes with at", status=422)
     if at is None:
         answered = await service.read(request, lambda: service.catalog.items_from(start, count))
         return answered.generation, answered.value
     if start:
-        raise ServiceError("invalid_request", "say start, or at, but not both", status=422)
+        raise ServiceError("invalid_query", "say start, or at, but not both", status=422)
     return await service.run(request, lambda: service.catalog.items_at(at, count, step))
 
 
@@ -161,7 +179,7 @@ async def _picture_to_keep(service: Service, request: Request, fetcher: Fetcher 
     if fetcher is None:
         told = "this service fetches nothing from the web; start it with --allow-urls"
         raise ServiceError("url_refused", told, status=403)
-    fetch, url = fetcher.fetch, read_json(UrlIn, await request.body()).url
+    fetch, url = fetcher.fetch, (await json_in(request, UrlIn)).url
     return await service.run(request, lambda: _looked_at(service, fetch(url)), pictures=FETCHED_AS)
 
 

@@ -16,11 +16,12 @@ from seealike.catalog import Example, SearchOptions
 from seealike.errors import SeealikeError, ServiceError, UsageError
 from seealike.service.bodies import (
     BodyRoute,
+    json_body,
+    json_in,
     media_type,
     picture_body,
     picture_in,
     pictures_in,
-    read_json,
     remember,
 )
 from seealike.service.models import (
@@ -62,23 +63,31 @@ def questions(service: Service) -> APIRouter:
         like = _examples(service, asked.liked()) if picture is None else (Example(image=picture),)
         return reply(await _answer(service, request, _Question(like, (), asked.k, asked.options())))
 
-    @router.post("/recommend", response_model=Answer, summary="What is like some things and unlike others?")
-    async def recommend(request: Request, asked: RecommendIn) -> Response:
+    @router.post(
+        "/recommend",
+        response_model=Answer,
+        summary="What is like some things and unlike others?",
+        openapi_extra={"requestBody": {"required": True, "content": json_body(RecommendIn)}},
+    )
+    async def recommend(request: Request) -> Response:
         """Any mixture of items, products, uploaded pictures and words, each with a weight."""
+        asked = await json_in(request, RecommendIn)
         return reply(await _answer(service, request, _question(service, asked)))
 
     @router.post(
         "/batch",
         response_model=BatchOut,
         summary="Several questions at once",
-        openapi_extra={"requestBody": {"required": True, "content": picture_body(BatchIn, several=True)}},
+        openapi_extra={
+            "requestBody": {"required": True, "content": picture_body(BatchIn, most=MOST_AT_ONCE)}
+        },
     )
     async def batch(request: Request, asked: Annotated[_Similar, Query()]) -> Response:
         """A form of pictures, with wishes in the address, or JSON. Each has its answer, or its problem."""
         remember(request, asked)
         started = time.perf_counter()
         if media_type(request) == "application/json":
-            wanted = read_json(BatchIn, await request.body()).queries
+            wanted = (await json_in(request, BatchIn)).queries
             questions = [_question(service, one) for one in wanted]
         else:
             options = asked.options()
@@ -141,11 +150,9 @@ class _Question(NamedTuple):
 async def _picture_or_question(request: Request, asked: SearchIn) -> tuple[bytes | None, SearchIn]:
     """The picture in a request's body, or the question that is there as JSON."""
     if media_type(request) == "application/json":
-        if request.query_params:
-            raise ServiceError("invalid_request", "with JSON, wishes are in the body", status=422)
-        return None, read_json(SearchIn, await request.body())
+        return None, await json_in(request, SearchIn)
     if asked.liked():
-        raise ServiceError("invalid_request", "the picture in the body is the question", status=422)
+        raise ServiceError("invalid_query", "the picture in the body is the question", status=422)
     return await picture_in(request), asked
 
 

@@ -102,7 +102,7 @@ def test_items_are_listed_from_any_place_of_the_order(whole: Client, library: se
     assert (
         whole("GET", "/items?at=3").json["items"] == whole("GET", f"/items?start={items[3].id}").json["items"]
     )
-    assert whole("GET", "/items?at=-1").json["code"] == "invalid_query"
+    assert whole("GET", "/items?at=-1").json["code"] == "invalid_request"
     assert whole("GET", "/items?at=1&start=x").json["code"] == "invalid_query"
 
 

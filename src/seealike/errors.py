@@ -22,7 +22,7 @@
     |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
     |-- EncoderError            the encoder cannot be loaded or run
-    |   `-- NoPlacesError       it cannot say which places of a picture count: ask without focus and reasons
+    |   `-- NoPlacesError       it gives no maps of places: ask without focus and explanations
     |-- ServiceError            a service does not answer this request; has a ``code``, and when to try again
     `-- MissingExtraError       an optional package is needed; the message says how to install it
 

@@ -66,6 +66,7 @@ ERRORS = [
     "MissingExtraError",
     "NewerFormatError",
     "NoCatalogError",
+    "NoPlacesError",
     "PictureError",
     "ReplacedCatalogError",
     "SeealikeError",

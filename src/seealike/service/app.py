@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
+import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic.json_schema import models_json_schema
@@ -66,13 +68,12 @@ def create_app(
         fetcher = None
     elif fetcher is None:
         fetcher = Fetcher(options.body_bytes)
-    app = _App(
+    app = FastAPI(
         title="seealike",
         version=__version__,
         description="What else looks like this?",
         lifespan=_lifespan(service, watching, ending),
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         responses={"default": _PROBLEM},
     )
@@ -86,21 +87,26 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
+    app.add_api_route("/openapi.json", _describing(app), include_in_schema=False)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refusing([one for router in routers for one in router.routes]))
     app.add_exception_handler(RequestValidationError, _invalid)
     return Door(app, options, sessions, watching, ending)
 
 
-class _App(FastAPI):
-    """The framework's application, whose description also has what routes read themselves."""
+def _describing(app: FastAPI) -> Callable[[], Awaitable[Response]]:
+    @cache
+    def described() -> bytes:
+        description = app.openapi()
+        _, read = models_json_schema(JSON_MODELS, ref_template=COMPONENT)
+        description["components"]["schemas"].update(read["$defs"])
+        return orjson.dumps(description)
 
-    def openapi(self) -> dict[str, Any]:
-        """See ``FastAPI``."""
-        if self.openapi_schema is None:
-            _, read = models_json_schema(JSON_MODELS, ref_template=COMPONENT)
-            super().openapi()["components"]["schemas"].update(read["$defs"])
-        return super().openapi()
+    async def openapi() -> Response:
+        """The framework's description of the service, and the models that routes read themselves."""
+        return Response(await asyncio.to_thread(described), media_type="application/json")
+
+    return openapi
 
 
 def _lifespan(service: Service, watching: Watching, ending: Ending) -> Lifespan[FastAPI]:

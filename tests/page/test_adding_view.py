@@ -189,6 +189,13 @@ def test_items_are_removed_once_they_have_been_named(own: str, visit: Visit) -> 
     assert set(items(visitor)) == {"001.jpg"}
 
 
+def test_an_item_that_is_looked_at_leads_to_its_removal(visit: Visit, three_page: str) -> None:
+    visitor = visit(three_page, "/?like=id:000.jpg&open=001.jpg")
+    visitor.page.get_by_role("link", name="Remove …").click()
+    visitor.see(visitor.page.get_by_role("button", name="Remove 1 item"))
+    assert visitor.page.locator(".found-items input:checked + img + .name").inner_text() == "001.jpg"
+
+
 def test_a_key_that_only_reads_is_told_which_key_it_takes(visit: Visit, three_page: str) -> None:
     visitor = visit(three_page)
     visitor.page.route(

@@ -12,6 +12,8 @@ import pytest
 from tests.page.conftest import Visit
 from tests.page.visitor import DESK, PHONE, Screen, Visitor
 
+import seealike
+from seealike.duplicates import find_duplicates
 from seealike.duplicates.decisions import Decision, read_decisions
 
 if TYPE_CHECKING:
@@ -188,7 +190,7 @@ def test_the_command_reads_what_is_saved_of_all_levels(visit: Visit, three_page:
     press(visitor, "a")
     groups.groups = [group(5)]
     visitor.page.get_by_role("link", name="Same product").click()
-    visitor.see(visitor.page.get_by_text("5/0.jpg").first)
+    visitor.see(visitor.page.get_by_label("Keep 5/0.jpg"))
     focus(visitor, 0)
     press(visitor, "2")
     visitor.page.get_by_role("button", name="Save").click()
@@ -210,6 +212,30 @@ def test_the_command_reads_what_is_saved_of_all_levels(visit: Visit, three_page:
     ]
 
 
+def test_groups_and_what_is_kept_are_the_librarys_and_its_command_takes_what_was_decided(
+    visit: Visit, shop_page: str, catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    visitor = visit(shop_page, "/?view=duplicates")
+    visitor.see(".card")
+    truth = find_duplicates(catalog).groups
+    visitor.until("(n) => document.querySelectorAll('.group').length === n", len(truth))
+    for number, group in enumerate(truth[:3]):
+        ids = [f"Keep {member.item.id}" for member in group.members]
+        choices = visitor.page.locator(".group").nth(number).locator(".choice")
+        assert [one.get_attribute("aria-label") for one in choices.all()] == ids
+        assert kept(visitor, number) == [member.kept for member in group.members]
+    focus(visitor, 0)
+    press(visitor, "2", "d")
+    visitor.page.get_by_role("button", name="Save").click()
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Save decisions.json").click()
+    download.value.save_as(tmp_path / "decisions.json")
+    found = find_duplicates(catalog, decisions=read_decisions(str(tmp_path / "decisions.json"))).groups
+    (decided,) = [group for group in found if group.decided]
+    assert {member.item.id for member in decided.members} == {member.item.id for member in truth[0].members}
+    assert [member.item.id for member in decided.kept] == [truth[0].members[1].item.id]
+
+
 def test_500_groups_take_few_elements_and_the_last_one_is_reached(visit: Visit, three_page: str) -> None:
     groups = Groups([group(number, 2 + number % 5) for number in range(500)])
     visitor = look(visit, three_page, groups)
@@ -217,9 +243,12 @@ def test_500_groups_take_few_elements_and_the_last_one_is_reached(visit: Visit, 
     for _ in range(40):
         visitor.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         visitor.page.wait_for_timeout(50)
-        if visitor.page.locator(".group").count() == 500 and visitor.page.get_by_text("499/0.jpg").count():
+        if (
+            visitor.page.locator(".group").count() == 500
+            and visitor.page.get_by_label("Keep 499/0.jpg").count()
+        ):
             break
-    visitor.see(visitor.page.get_by_text("499/0.jpg"))
+    visitor.see(visitor.page.get_by_label("Keep 499/0.jpg"))
     assert visitor.page.evaluate("document.querySelectorAll('main *').length") < MOST_ELEMENTS
     assert len(groups.asked) == 5
 

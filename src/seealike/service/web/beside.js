@@ -1,7 +1,7 @@
 // Query and result side by side: as large as the screen, zoomed together, with what is known of the result.
 
 import { examplesIn, hrefFrom, itemOf, named, shownOf } from "./query.js";
-import { go, state } from "./state.js";
+import { go, hrefOf, state } from "./state.js";
 import { ask, count, el, icon, iconButton, nameOf, number, thumbnail, words } from "./tools.js";
 
 const MOST_ZOOM = 8;
@@ -86,7 +86,8 @@ export class Beside {
     this.name.textContent = nameOf(item);
     [...this.pair.querySelectorAll(".name")].at(-1).textContent = nameOf(item);
     this.facts.replaceChildren(
-      el("p", { class: "acts" }, el("a", { class: "button", href: hrefFrom(item.id), text: "What looks like this?" }), this.because(item)),
+      el("p", { class: "acts" }, el("a", { class: "button", href: hrefFrom(item.id), text: "What looks like this?" }), this.because(item),
+        this.app.stats.access !== "read" && el("a", { class: "button quiet", href: hrefOf({ view: "adding", open: "", own: { remove: item.id } }), text: "Remove …" })),
       el("dl", {}, ...told.map(([name, value]) => el("div", {}, el("dt", { text: name }), el("dd", { text: String(value) })))));
   }
 

@@ -111,14 +111,14 @@ class Review {
     this.rest = accept("Accept the rest", "What is chosen now is meant so, in all groups that are left", () => true);
     this.same = accept("Accept exact copies", "The same in all groups of files with the same bytes", (group) => group.members.every((one) => one.level === "exact"));
     this.filter = el("div");
-    this.over = el("div", { class: "empty", hidden: true });
+    this.over = el("div", { class: "changed" });
     this.body.replaceChildren(
       el("div", { class: "toolbar" }, this.said, el("div", { class: "tools" }, this.undoing,
         el("button", { type: "button", class: "button", text: "Save …", on: { click: () => this.#saving() } }),
         iconButton("why", "Keys", () => this.#keys()))),
       this.note,
       el("div", { class: "which" }, this.filter, el("div", { class: "tools" }, this.level === "exact" ? null : this.same, this.rest)),
-      this.list, this.over, this.long.mark,
+      this.over, this.list, this.long.mark,
     );
     this.#add(found);
     if (state.at) this.#goTo(state.at);
@@ -202,8 +202,8 @@ class Review {
     this.undoing.disabled = !undoable;
     this.rest.disabled = this.same.disabled = isAll && !left;
     const isEmpty = isAll && this.long.parts.every((part) => part.hidden);
-    this.over.hidden = !isEmpty;
-    if (isEmpty) this.over.replaceChildren(el("p", { class: "what", text: this.shown === "decided" ? "Nothing is decided yet." : "All is decided. Save it, and let the command move what goes." }));
+    const told = isAll && !left ? "All is decided. Save it, and let the command move what goes." : isEmpty ? "Nothing is decided yet." : "";
+    if (this.over.textContent !== told) this.over.replaceChildren(told);
     if (!remembers) addEventListener("beforeunload", this.warn);
   }
 

@@ -49,9 +49,11 @@ function lookOf(one, m, acts) {
 
 function cardOf(look, one, m, { members, kept, rule }, column, acts) {
   const isKept = kept.has(m);
+  const [, folder, file] = /^(?:([^]*)[/])?([^]+)$/.exec(one.id) ?? ["", "", one.id];
   const byRule = rule.includes(m);
   return el("li", { class: isKept ? "card" : "card goes" }, look,
-    el("p", { class: "name", title: one.id }, m < 9 && el("kbd", { text: m + 1, "aria-hidden": "true" }), one.id),
+    el("p", { class: "name", title: one.id }, m < 9 && el("kbd", { text: m + 1, "aria-hidden": "true" }), file),
+    folder && el("p", { class: "folder note", text: folder, title: folder }),
     el("p", { class: "fact" }, ...factsOf(one, members)),
     el("p", { class: "note", text: byRule ? `The rule keeps it: ${one.why}` : `${linkOf([one])}: ${one.why}` }),
     el("button", { type: "button", class: "choice", tabIndex: m === column ? 0 : -1, "aria-pressed": String(isKept), "aria-label": `Keep ${one.id}`, text: isKept ? "✓ Keep" : "Goes", data: { name: `choice${m}` }, on: { click: () => acts.toggle(m) } }));

@@ -22,8 +22,6 @@ from tests.browser import Browser, browsing, chromium
 
 from seealike.service.guard.door import _HEADERS
 
-pytestmark = [pytest.mark.heavy, pytest.mark.enable_socket]
-
 HEADER, ROW, GAP, CAPTION, MOST = 56, 160, 8, 24, 300
 WEB, PAGE = Path(str(files("seealike.service"))) / "web", Path(__file__).parent / "grid_page"
 _KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html"}

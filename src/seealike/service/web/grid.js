@@ -268,6 +268,7 @@ export class Grid {
       const box = { left: `${left}px`, top: `${top}px`, "--w": `${width}px`, "--h": `${height}px`, "--fit": fit };
       for (const name in box) tile.style.setProperty(name, box[name]);
       if (known) continue;
+      for (const picture of tile.querySelectorAll("img")) picture.removeAttribute("src"); // it showed another item
       this.#tiles.set(index, tile);
       this.#fill(tile, index);
       fresh.add(tile);

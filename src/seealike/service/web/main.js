@@ -6,6 +6,7 @@ import * as results from "./results.js";
 
 const VIEWS = [
   ["", "Search", async () => results],
+  ["all", "Catalogue", () => import("./all.js")],
   ["duplicates", "Duplicates", () => import("./duplicates.js")],
   ["skipped", "Skipped", () => import("./skipped.js")],
   ["numbers", "Numbers", () => import("./numbers.js")],
@@ -49,7 +50,7 @@ async function show() {
     const opened = await module.open(place, app);
     if (current.turn !== turn) opened.close();
     else current.opened = opened;
-    if (!isFirst) place.querySelector("h1, h2")?.focus();
+    if (!isFirst) place.querySelector("h1, h2")?.focus({ preventScroll: true });
   } catch (error) {
     if (current.turn !== turn) return;
     current.view = null;

@@ -29,7 +29,7 @@ class Catalogue {
     this.bubble = el("output", { class: "bubble", hidden: true, "aria-hidden": "true" });
     this.box = el("div", { class: "found" });
     place.append(el("div", { class: "heading" }, el("h1", { tabIndex: -1, text: "The whole catalogue" }), this.note, this.form), this.rail, this.bubble, this.box);
-    this.box.addEventListener("focusin", () => this.noted());
+    this.box.addEventListener("focusin", () => this.noted(0));
   }
 
   close() {
@@ -104,7 +104,7 @@ class Catalogue {
     tile.classList.toggle("lost", Boolean(item && !item.image));
     name.textContent = text;
     name.title = item && text !== item.id ? `${text}: ${item.id}` : text;
-    img.alt = item ? text : `Picture ${number(index + 1)}`;
+    link.ariaLabel = item ? text : `Picture ${number(index + 1)}`;
     if (item) link.href = hrefFrom(item.id);
     else link.removeAttribute("href");
     if (!item?.image) return img.removeAttribute("src");
@@ -175,13 +175,16 @@ class Catalogue {
     if (document.activeElement === document.body || document.activeElement.matches("h1")) this.grid.scrollTo(page * PAGE + at, { focus: true });
   }
 
-  noted() {
+  // Keep in the address where one is: at once what is gone on from, the rest once it rests.
+  noted(ms = 400) {
     clearTimeout(this.notes);
-    this.notes = setTimeout(() => {
+    const write = () => {
       if (state.view !== "all" || !this.grid) return;
       const at = this.grid.first, on = this.item(this.grid.focused)?.id ?? state.on;
       if (at !== state.at || on !== state.on) go({ at, on }, { replace: true, quiet: true });
-    }, 400);
+    };
+    if (ms) this.notes = setTimeout(write, ms);
+    else write();
   }
 
   // -- the catalogue is another one now: the same item stays where it is

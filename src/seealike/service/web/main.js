@@ -7,6 +7,7 @@ import * as results from "./results.js";
 const VIEWS = [
   ["", "Search", async () => results],
   ["all", "Catalogue", () => import("./all.js")],
+  ["map", "Map", () => import("./map.js")],
   ["duplicates", "Duplicates", () => import("./duplicates.js")],
   ["skipped", "Skipped", () => import("./skipped.js")],
   ["numbers", "Numbers", () => import("./numbers.js")],

@@ -40,6 +40,11 @@ class PictureMap {
   }
 
   async load() {
+    if (!this.app.stats.items) {
+      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
+        el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
+      return;
+    }
     const ended = waiting(this.box, () => el("div", { class: "mapped" }));
     try {
       const data = await ask("/map", { signal: this.ended.signal });
@@ -56,21 +61,16 @@ class PictureMap {
   }
 
   progress({ done, total }) {
-    const said = total ? `${number(done)} of ${number(total)}` : "";
-    if (this.bar?.isConnected) [this.bar.value, this.bar.max, this.bar.nextSibling.textContent] = [done, total || 1, said];
-    else {
-      this.bar = el("progress", { value: done, max: total || 1, "aria-label": "Laid out" });
-      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "The map is being laid out." }), this.bar, el("p", { class: "note", text: said })));
+    if (!this.bar?.isConnected) {
+      this.bar = el("progress", { "aria-label": "Laid out" });
+      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "The map is being laid out." }), this.bar, el("p", { class: "note" })));
     }
+    if (total) [this.bar.value, this.bar.max] = [done, total];
+    this.bar.nextSibling.textContent = total ? `${number(done)} of ${number(total)}` : "";
   }
 
   show(data) {
     const { ids, method, total } = (this.data = data), n = (this.n = ids.length);
-    if (!n) {
-      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
-        el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
-      return;
-    }
     this.note.textContent = `${n < total ? `${number(n)} of ${count(total, "picture")}` : count(n, "picture")}; those that look alike lie close together${method === "components" ? ", roughly: with “pip install seealike[map]” they would closer" : ""}.`;
     this.locate(data);
     this.canvas = el("canvas", { tabIndex: 0, role: "application", "aria-label": "Map of the catalogue", "aria-describedby": "map-keys" });
@@ -204,8 +204,8 @@ class PictureMap {
     const rows = this.inView(), { ids } = this.data;
     this.about.textContent = `${count(rows.length, "picture")} in view`;
     if (!this.list.parentNode.open || this.list.contains(document.activeElement)) return;
-    this.list.replaceChildren(...rows.slice(0, LISTED).map((row) => el("li", {}, el("a", { href: hrefFrom(ids[row]), text: ids[row] }))),
-      rows.length > LISTED && el("li", { class: "note", text: `and ${number(rows.length - LISTED)} more, further from the middle: zoom in to list them` }));
+    this.list.replaceChildren(...rows.slice(0, LISTED).map((row) => el("li", {}, el("a", { href: hrefFrom(ids[row]), text: ids[row] }))));
+    if (rows.length > LISTED) this.list.append(el("li", { class: "note", text: `and ${number(rows.length - LISTED)} more, further from the middle: zoom in to list them` }));
   }
 
   // -- drawing
@@ -214,7 +214,7 @@ class PictureMap {
     const style = getComputedStyle(this.place), dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const tones = dark ? ["74% .14", "87% .085"] : ["66% .155", "48% .125"];
     this.ink = { card: style.getPropertyValue("--card"), line: style.getPropertyValue("--line"), accent: style.getPropertyValue("--accent"), quiet: style.getPropertyValue("--quiet") };
-    this.colourOf = (cluster) => (cluster >= 0 ? `oklch(${tones[Math.floor(cluster / HUES.length) % 2]} ${HUES[cluster % HUES.length]})` : this.ink.quiet);
+    this.colourOf = (cluster) => (cluster !== null && cluster >= 0 ? `oklch(${tones[Math.floor(cluster / HUES.length) % 2]} ${HUES[cluster % HUES.length]})` : this.ink.quiet);
     if (this.camera) this.moved();
   }
 
@@ -256,7 +256,11 @@ class PictureMap {
       const [x, y] = this.screen(row);
       if (x < -half || y < -half || x > width + half || y > height + half) continue;
       if (this.steps[row] <= step && this.pictures.get(row) !== "none" && this.drawn.length < 220) this.drawn.push({ row, x, y });
-      else (dots.get(data.clusters?.[row] ?? -1) ?? dots.set(data.clusters?.[row] ?? -1, []).get(data.clusters?.[row] ?? -1)).push(x, y);
+      else {
+        const cluster = data.clusters[row];
+        if (!dots.has(cluster)) dots.set(cluster, []);
+        dots.get(cluster).push(x, y);
+      }
     }
     context.globalAlpha = 0.75;
     for (const [cluster, places] of dots) {
@@ -277,9 +281,9 @@ class PictureMap {
   }
 
   drawPicture(one, side) {
-    const { context } = this, shape = Math.min(Math.max((this.data.ratios?.[one.row] ?? 1000) / 1000, 0.3), 3.3), picture = this.pictures.get(one.row);
+    const { context } = this, shape = Math.min(Math.max(this.data.ratios[one.row] || 1, 0.3), 3.3), picture = this.pictures.get(one.row);
     const w = (one.w = side * Math.min(1, shape)), h = (one.h = side * Math.min(1, 1 / shape)), left = one.x - w / 2, top = one.y - h / 2;
-    context.fillStyle = this.colourOf(this.data.clusters?.[one.row] ?? -1);
+    context.fillStyle = this.colourOf(this.data.clusters[one.row]);
     context.beginPath();
     context.roundRect(left - 2, top - 2, w + 4, h + 4, 8);
     context.fill();
@@ -342,14 +346,20 @@ class PictureMap {
 
   // -- pointers and keys
 
+  pictureAt(px, py) {
+    return this.drawn.findLast(({ x, y, w, h }) => Math.abs(px - x) <= w / 2 + 2 && Math.abs(py - y) <= h / 2 + 2)?.row ?? -1;
+  }
+
+  // The item that is meant by a point: a picture there, else the nearest within reach, else -1.
   nearest(px, py, reach) {
-    for (const { row, x, y, w, h } of this.drawn.toReversed()) if (Math.abs(px - x) <= w / 2 + 2 && Math.abs(py - y) <= h / 2 + 2) return row;
-    let best = -1;
+    let best = this.pictureAt(px, py);
+    if (best >= 0) return best;
     for (let row = 0; row < this.n; row++) {
       const [x, y] = this.screen(row), away = Math.hypot(x - px, y - py);
       if (away <= reach) [best, reach] = [row, away];
     }
-    return best;
+    const over = best < 0 ? -1 : this.pictureAt(...this.screen(best));
+    return over < 0 ? best : over;
   }
 
   listen() {

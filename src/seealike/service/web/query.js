@@ -279,5 +279,5 @@ export function examplesIn(list) {
 
 /** The address of a search from an item, with the wishes of now. */
 export function hrefFrom(id) {
-  return hrefOf({ view: "", like: [{ kind: "id", value: id, weight: 1, box: null }], not: [], at: 0, on: "", open: "", palette: "" });
+  return hrefOf({ view: "", like: [{ kind: "id", value: id, weight: 1, box: null }], not: [], at: 0, on: "", open: "", palette: "", own: {} });
 }

@@ -346,6 +346,7 @@ def _hit(row: dict[str, object]) -> Hit:
         relation=None if relation is None else Relation(str(relation)),
         probability=_number(row["probability"]),
         colour=_number(row["colour"]),
+        catalog=_text(row.get("catalog")),
         width_px=int(str(row["width_px"])),
         height_px=int(str(row["height_px"])),
     )

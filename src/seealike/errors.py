@@ -5,6 +5,7 @@
     SeealikeError
     |-- UsageError              the call is wrong: change the arguments
     |   |-- UnknownItemError    an id that is not in the catalogue
+    |   |-- AmbiguousItemError  an id that several of the catalogues have
     |   |-- UnknownProductError a product that no item shows
     |   `-- UnknownNameError    an encoder, format or metric that does not exist; lists the known ones
     |-- CatalogError            this directory cannot be used as it is
@@ -61,6 +62,15 @@ class UnknownItemError(UsageError):
         self.item_id, self.alike = item_id, tuple(alike)
         remedy = remedy or did_you_mean(self.alike) or "`seealike ls` lists the ids"
         super().__init__(f"no item has the id {item_id!r}; {remedy}")
+
+
+class AmbiguousItemError(UsageError):
+    """An id that several of the catalogues have that are asked together: ask one of them alone."""
+
+    def __init__(self, item_id: str, catalogs: Sequence[str]) -> None:
+        self.item_id, self.catalogs = item_id, tuple(catalogs)
+        both = " and ".join(self.catalogs[:2])
+        super().__init__(f"both {both} have an item {item_id!r}; ask one of them alone")
 
 
 class UnknownProductError(UsageError):

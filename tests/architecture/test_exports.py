@@ -55,6 +55,7 @@ PUBLIC = [
     "reindex",
 ]
 ERRORS = [
+    "AmbiguousItemError",
     "CatalogBusyError",
     "CatalogError",
     "CatalogExistsError",

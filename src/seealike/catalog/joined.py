@@ -22,7 +22,7 @@ from seealike.catalog.encoder.places import Places
 from seealike.catalog.encoder.texts import TextQueries
 from seealike.catalog.session import Reading, Session
 from seealike.catalog.sync.sources import absolute_paths
-from seealike.errors import DamagedCatalogError, UnknownItemError, UsageError
+from seealike.errors import AmbiguousItemError, DamagedCatalogError, UnknownItemError, UsageError
 from seealike.images import DecodePool
 from seealike.protocols import Embedder
 from seealike.recommend import ItemRow, Searcher, SearchOptions, View
@@ -77,6 +77,10 @@ class JoinedStore:
         """The error that says what is damaged in one of them."""
         return self.stores[0].damaged(what)
 
+    def catalog_of(self, key: int) -> str:
+        """The directory of the catalogue that an item is in."""
+        return self.stores[key >> KEY_BITS].directory
+
     # -- items -------------------------------------------------------------------------------------
 
     def known_item(self, item_id: str) -> StoredItem:
@@ -84,15 +88,15 @@ class JoinedStore:
 
         Raises:
             UnknownItemError: none of them has one.
-            UsageError: several have, the message names two; or it is no text.
+            AmbiguousItemError: several have.
+            UsageError: it is no text.
         """
         if not isinstance(item_id, str):
             raise UsageError(f"an id is a text, not {type(item_id).__name__}")
         found = [(number, one.item(item_id)) for number, one in enumerate(self.stores)]
         known = [_item(number, item) for number, item in found if item is not None]
         if len(known) > 1:
-            both = " and ".join(self.stores[item.key >> KEY_BITS].directory for item in known[:2])
-            raise UsageError(f"both {both} have an item {item_id!r}; ask one of them alone")
+            raise AmbiguousItemError(item_id, [self.catalog_of(item.key) for item in known])
         if not known:
             raise UnknownItemError(item_id, self._alike(item_id))
         return known[0]
@@ -213,7 +217,7 @@ class JoinedSearcher(Searcher):
 
     def catalog_of(self, key: int) -> str | None:
         """The directory of an item's catalogue."""
-        return self._joined.stores[key >> KEY_BITS].directory
+        return self._joined.catalog_of(key)
 
     def view(self, *, after: int = -1) -> View:
         """See ``Searcher.view``."""
@@ -228,9 +232,10 @@ class JoinedSearcher(Searcher):
         generation = sum(view.generation for view in views)
         if self._joined.state().generation != generation:
             return None
-        counts = np.cumsum([0, *map(len, views)])
+        # Ranks of a catalogue may have gaps: those of the next one come after all of them.
+        firsts = np.cumsum([0, *(int(view.living.ranks.max(initial=-1)) + 1 for view in views)])
         keys = [view.keys + (number << KEY_BITS) for number, view in enumerate(views)]
-        ranks = [view.living.ranks + count for view, count in zip(views, counts, strict=False)]
+        ranks = [view.living.ranks + first for view, first in zip(views, firsts, strict=False)]
         living = Keys(np.concatenate(keys), np.concatenate(ranks))
         ann = _joined_ann(view.ann_record for view in views)
         return View(generation, living, views[0].dimension, ann, None, None, None, tuple(views))

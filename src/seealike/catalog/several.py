@@ -15,10 +15,12 @@ from seealike.catalog.joined import JoinedSession
 from seealike.catalog.opening import open
 from seealike.catalog.options import CatalogInfo
 from seealike.catalog.overview import Overview
+from seealike.catalog.session import scale_of
 from seealike.catalog.sync.progress import Indexing
 from seealike.errors import EncoderMismatchError, UsageError
 from seealike.images import DecodeLimits
-from seealike.types import Item, PathInput, SkipReason
+from seealike.recommend import Calibration
+from seealike.types import EncoderIdentity, Item, PathInput, SkipReason
 
 
 class Catalogs(Asker, Overview):
@@ -63,6 +65,21 @@ class Catalogs(Asker, Overview):
         return self._session.path
 
     @property
+    def encoder(self) -> EncoderIdentity:
+        """The embedding space that all of them are in."""
+        return self._session.identity
+
+    @property
+    def generation(self) -> int:
+        """Grows with every committed change of any: the sum of theirs."""
+        return self._session.store.state().generation
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What scores are worth, as the first of them has learnt it that has."""
+        return scale_of(self._session.store)
+
+    @property
     def unsigned(self) -> int:
         """How many items have no signature."""
         return sum(one.unsigned for one in self.catalogs)
@@ -72,7 +89,7 @@ class Catalogs(Asker, Overview):
 
         Raises:
             UnknownItemError: none of them has one.
-            UsageError: several have; the message names two.
+            AmbiguousItemError: several have.
         """
         store, searcher = self._session.reading()
         return public_item(store.known_item(item_id), searcher.path_of())

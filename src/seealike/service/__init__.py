@@ -1,4 +1,4 @@
-"""seealike over HTTP: one catalogue that many ask at a time. Needs the extra ``serve``."""
+"""seealike over HTTP: a catalogue, or several as one, that many ask at a time. Needs the extra ``serve``."""
 
 from seealike.service.app import create_app
 from seealike.service.options import LOOPBACK, Access, Keys, ServiceOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -47,22 +48,23 @@ _PROBLEM = {
 
 
 def create_app(
-    path: PathInput,
+    paths: PathInput | Sequence[PathInput],
     options: ServiceOptions = ServiceOptions(),
     ending: Ending | None = None,
     *,
     fetcher: Fetcher | None = None,
 ) -> ASGIApp:
-    """The service of a catalogue, as an ASGI application.
+    """The service of a catalogue, or of several as one, as an ASGI application.
 
     Args:
-        path: the catalogue's directory; it is opened once the application starts.
+        paths: the catalogue's directory, or those of several that answer as one; opened once it starts.
         options: what it takes on, and from whom.
         ending: what the process that runs it is told, and tells.
         fetcher: fetches pictures from the web where the options allow it; by default from public addresses.
     """
     ending = ending or Ending()
-    service, sessions, watching = Service(path, options, ending), Sessions(options.keys), Watching()
+    each = [paths] if isinstance(paths, str | os.PathLike) else [*paths]
+    service, sessions, watching = Service(each, options, ending), Sessions(options.keys), Watching()
     watching.gauges(service)
     if not options.takes_urls:
         fetcher = None
@@ -132,7 +134,7 @@ def _open(service: Service, watching: Watching, ending: Ending) -> None:
     except Exception as exc:  # noqa: BLE001 - else it would seem to be starting for ever
         watching.fault({"error": type(exc).__name__, "detail": str(exc)}, exc)
         told = f"the catalogue cannot be opened: {type(exc).__name__}: {exc}"
-        failed = exc if isinstance(exc, SeealikeError) else CatalogError(str(service.path), told)
+        failed = exc if isinstance(exc, SeealikeError) else CatalogError(str(service.paths[0]), told)
         ending.failed = failed
 
 

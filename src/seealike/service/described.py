@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 
-from seealike.catalog import Catalog
+from seealike.catalog import Catalog, Catalogs
 from seealike.sources.ids import printable
 
 
@@ -21,7 +21,7 @@ class Described:
         self._columns: Sequence[str] | None = None
         self._is_reading = False
 
-    def of(self, catalog: Catalog) -> Mapping[str, object]:
+    def of(self, catalog: Catalog | Catalogs) -> Mapping[str, object]:
         """What there is to say of a catalogue; see ``StatsOut``."""
         generation, indexing = catalog.generation, catalog.indexing()
         with self._guard:
@@ -33,7 +33,7 @@ class Described:
             at = None if indexing is None else dataclasses.asdict(indexing)
             return {**self._counted, "columns": self._columns, "indexing": at}
 
-    def _read_columns(self, catalog: Catalog) -> None:
+    def _read_columns(self, catalog: Catalog | Catalogs) -> None:
         """Read what is said of all items; whoever filters then need not."""
         generation, columns = -1, None
         try:
@@ -49,7 +49,7 @@ class Described:
                     self._read, self._columns = generation, columns
 
 
-def _counted(catalog: Catalog) -> Mapping[str, object]:
+def _counted(catalog: Catalog | Catalogs) -> Mapping[str, object]:
     info = catalog.info()
     return {
         "items": info.items,

@@ -271,6 +271,7 @@ class HitOut(BaseModel):
     image: Annotated[Text | None, Field(description="Where its picture is; `?size=` makes it smaller.")]
     width_px: int
     height_px: int
+    catalog: Annotated[Text | None, Field(description="Of several catalogues, which one it is in.")] = None
     explanation: Annotated[object, WithJsonSchema({"type": ["object", "null"]})] = None
 
 

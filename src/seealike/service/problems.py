@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from seealike.errors import (
+    AmbiguousItemError,
     CatalogBusyError,
     CatalogError,
     EncoderError,
@@ -48,6 +49,7 @@ _STATUSES: Sequence[tuple[type[SeealikeError], int, str]] = (
     (UnknownItemError, 404, "unknown_item"),
     (UnknownProductError, 404, "unknown_product"),
     (UnknownNameError, 422, "unknown_name"),
+    (AmbiguousItemError, 422, "ambiguous_item"),
     (UsageError, 422, "invalid_query"),
     (PictureError, 422, "unusable_picture"),
     (CatalogBusyError, 503, "catalog_busy"),
@@ -99,7 +101,7 @@ def problem_of(error: Exception) -> Response:
         if isinstance(error, kind):
             again = {"retry-after": str(BUSY_S)} if status == 503 else {}
             # What is wrong with the machine is for those who run it: paths are nobody else's business.
-            detail = _detail(error) if status < 500 else _OWN[code]
+            detail = _OWN.get(code) or _detail(error)
             return problem(status, code, detail, headers=again, members=_members(error))
     return problem(500, "internal", "something went wrong here, and it has been logged")
 
@@ -125,6 +127,7 @@ def _members(error: SeealikeError) -> Mapping[str, object]:
 
 _OPTION = re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)")
 _OWN = {
+    "ambiguous_item": "several of the catalogues have an item of this id; nobody can say which is meant",
     "catalog_busy": "the catalogue is being changed by somebody else; try again soon",
     "catalog_replaced": "the catalogue has another encoder now; the service must be started again",
     "storage_refused": "the disk of the service refused; nothing has been changed",

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -33,11 +33,13 @@ OTHER_FILES = 1024  # of the catalogue, of decoding processes
 _SO_ATTACH_FILTER = 26
 
 
-def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None] = print) -> None:
+def serve(
+    paths: PathInput | Sequence[PathInput], options: ServiceOptions, *, say: Callable[[str], None] = print
+) -> None:
     """Serve a catalogue until SIGTERM or Ctrl-C; requests that are under way are answered first.
 
     Args:
-        path: the catalogue's directory.
+        paths: the catalogue's directory, or those of several that answer as one.
         options: what the service takes on, and from whom.
         say: told the address once it listens.
 
@@ -48,7 +50,7 @@ def serve(path: PathInput, options: ServiceOptions, *, say: Callable[[str], None
     log_to(sys.stderr)
     ending = Ending()
     config = uvicorn.Config(
-        create_app(path, options, ending),
+        create_app(paths, options, ending),
         host=options.host,
         port=options.port,
         http=with_deadlines(options, ending),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seealike.catalog import Catalog
+from seealike.catalog import Catalog, Catalogs
 
 UNIT = 1000  # a square picture; the widest and the highest ones are at the ends of 16 bits
 
@@ -31,7 +31,7 @@ class Shapes:
         self._guard = threading.Lock()
         self._newest: PackedShapes | None = None
 
-    def of(self, catalog: Catalog) -> PackedShapes:
+    def of(self, catalog: Catalog | Catalogs) -> PackedShapes:
         """Those of the newest generation."""
         with self._guard:
             generation, width_px, height_px = catalog.sizes()

@@ -61,6 +61,7 @@ def _hit(rank: int, hit: Hit) -> Json:
         "image": _image(hit),
         "width_px": hit.width_px,
         "height_px": hit.height_px,
+        **({} if hit.catalog is None else {"catalog": shown_name(hit.catalog)}),
         **({} if hit.explanation is None else {"explanation": _plain(dataclasses.asdict(hit.explanation))}),
     }
 

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from threadpoolctl import threadpool_limits
 
 from seealike import catalog as catalogs
-from seealike.catalog import Catalog, Hits, SearchOptions
+from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions
 from seealike.errors import PictureError, SeealikeError, ServiceError
 from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.service.changes import Changes
@@ -35,6 +35,7 @@ from seealike.service.uploads import Uploads
 from seealike.types import Area, Embedded, Picture, Refused, SameFile
 
 if TYPE_CHECKING:
+    from seealike.protocols import Embedder
     from seealike.types import PathInput
 
 Result = TypeVar("Result")
@@ -61,20 +62,20 @@ class Shown(NamedTuple):
 
 
 class Service:
-    """One open catalogue that many ask at a time.
+    """One open catalogue, or several as one, that many ask at a time.
 
     The event loop only admits requests and waits; whatever takes time is done by threads, and pictures by the
     decoding processes and the encoder. As many pictures as ``ServiceOptions.pictures`` may be under way.
     """
 
-    def __init__(self, path: PathInput, options: ServiceOptions, ending: Ending) -> None:
+    def __init__(self, paths: Sequence[PathInput], options: ServiceOptions, ending: Ending) -> None:
         """Open nothing yet."""
-        self.path, self.options = path, options
+        self.paths, self.options = paths, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
         self.thumbnails, self.shapes = Thumbnails(), Shapes()
-        self.described, self.long_work = Described(), LongWork(path)
+        self.described, self.long_work = Described(), LongWork(paths[0])
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
-        self.changes = Changes(KeptPictures(os.fspath(path)))
+        self.changes = Changes(KeptPictures(os.fspath(paths[0])))
         self._threads = ThreadPoolExecutor(
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
         )
@@ -84,8 +85,8 @@ class Service:
         self._by_picture = Gathering(
             self._threads, self._search_batch, Most(questions=MOST, batches=FEEDERS, worth=SHARED)
         )
-        self._catalog: Catalog | None = None
-        self._inner: Catalog | None = None
+        self._catalog: Catalog | Catalogs | None = None
+        self._inner: Catalog | Catalogs | None = None
         self._batching: BatchingEmbedder | None = None
         self._limits: threadpool_limits | None = None
 
@@ -95,17 +96,18 @@ class Service:
         Raises:
             CatalogError: it cannot be opened.
         """
-        self._inner = inner = catalogs.open(self.path)
+        self._inner = inner = _opened(self.paths)
         self._batching = BatchingEmbedder(_Embedding(inner))
-        catalog = catalogs.open(self.path, embedder=self._batching)
+        catalog = _opened(self.paths, self._batching)
         catalog.search(np.zeros((8, 8, 3), np.uint8), k=1)  # loads the encoder, and what is searched
         # Requests are threads already. Those of a product of matrices wait by spinning, all for each other.
         self._limits = threadpool_limits(1, "blas")
         gc.collect()
         gc.freeze()  # what is there now stays: looking through it held everybody up for a tenth of a second
         self._catalog = catalog
-        with suppress(SeealikeError):  # it is tidied up another time
-            self.changes.collect(catalog)
+        if isinstance(catalog, Catalog):
+            with suppress(SeealikeError):  # it is tidied up another time
+                self.changes.collect(catalog)
 
     def close(self) -> None:
         """Finish what is under way, then close the catalogue."""
@@ -124,8 +126,26 @@ class Service:
         return self._catalog is not None
 
     @property
-    def catalog(self) -> Catalog:
-        """The open catalogue.
+    def is_several(self) -> bool:
+        """Whether several catalogues are asked as one."""
+        return len(self.paths) > 1
+
+    @property
+    def only(self) -> Catalog:
+        """The open catalogue, for what cannot be done with several.
+
+        Raises:
+            ServiceError: there are several, or it is not open yet.
+        """
+        catalog = self.catalog
+        if isinstance(catalog, Catalogs):
+            told = "several catalogues answer here as one; ask a service of one of them alone for this"
+            raise ServiceError("several_catalogs", told, status=409)
+        return catalog
+
+    @property
+    def catalog(self) -> Catalog | Catalogs:
+        """The open catalogue, or several.
 
         Raises:
             ServiceError: it is not open yet.
@@ -239,9 +259,10 @@ class Service:
     def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[Shown]:
         """Pages of items are looked at again and again: answers are kept while nothing has changed."""
         catalog = self.catalog
-        generation, directory = catalog.generation, os.stat(self.path)
+        generation, directories = catalog.generation, map(os.stat, self.paths)
         # A catalogue that was put back to what it once was has counted to this number before.
-        state = generation, directory.st_ino, directory.st_mtime_ns, catalog.calibration
+        places = tuple((one.st_ino, one.st_mtime_ns) for one in directories)
+        state = generation, places, catalog.calibration
         asked = state, k, options
         known = {one: shown for one in ids if (shown := self._known.get((one, asked))) is not None}
         new = [one for one in dict.fromkeys(ids) if one not in known]
@@ -265,7 +286,7 @@ class Service:
 
     async def work(self, request: Request, name: str, *, stale: bool) -> Found | UnderWay:
         """What work on the whole catalogue has found, or where it is; see ``LongWork.ask``."""
-        return await self.run(request, lambda: self.long_work.ask(name, self.catalog.generation, stale=stale))
+        return await self.run(request, lambda: self.long_work.ask(name, self.only.generation, stale=stale))
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""
@@ -307,10 +328,21 @@ class _Room:
             over.exception()
 
 
+def _opened(paths: Sequence[PathInput], embedder: Embedder | None = None) -> Catalog | Catalogs:
+    """A catalogue, or several as one."""
+    if len(paths) == 1:
+        return catalogs.open(paths[0], embedder=embedder)
+    with ExitStack() as opening:
+        each = [opening.enter_context(catalogs.open(path, embedder=embedder)) for path in paths]
+        several = Catalogs(each)
+        opening.pop_all()
+        return several
+
+
 class _Embedding:
     """The embedder of a catalogue, which is closed with that catalogue."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog | Catalogs) -> None:
         self.identity, self.embed = catalog.encoder, catalog.embed
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from seealike.catalog import Catalog
+from seealike.catalog import Catalog, Catalogs
 from seealike.errors import PictureError, ServiceError
 from seealike.service.lru import LruCache
 from seealike.types import SkipReason
@@ -29,7 +29,7 @@ class Thumbnails:
     def __init__(self) -> None:
         self._made = LruCache[Thumbnail](MOST_BYTES, lambda made: len(made.data))
 
-    def of(self, catalog: Catalog, item_id: str, side_px: int) -> Thumbnail:
+    def of(self, catalog: Catalog | Catalogs, item_id: str, side_px: int) -> Thumbnail:
         """The picture of an item, at most so many pixels wide and high. Never the file itself.
 
         Raises:
@@ -46,11 +46,11 @@ class Thumbnails:
         content = path, status.st_ino, status.st_mtime_ns, status.st_size
         return self._of(catalog, (content, side_px), path, side_px)
 
-    def of_upload(self, catalog: Catalog, token: str, data: bytes, side_px: int) -> Thumbnail:
+    def of_upload(self, catalog: Catalog | Catalogs, token: str, data: bytes, side_px: int) -> Thumbnail:
         """An uploaded picture, by its token."""
         return self._of(catalog, (token, side_px), data, side_px)
 
-    def _of(self, catalog: Catalog, key: Hashable, image: str | bytes, side_px: int) -> Thumbnail:
+    def _of(self, catalog: Catalog | Catalogs, key: Hashable, image: str | bytes, side_px: int) -> Thumbnail:
         made = self._made.get(key)
         if made is None:
             try:

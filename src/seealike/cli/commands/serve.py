@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import open as open_catalog
-from seealike.cli.locate import existing_catalog
-from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, number_option
+from seealike.catalog import Catalogs
+from seealike.cli.locate import opened_catalogs
+from seealike.cli.options.basic import Gathered, GatheringCommand, catalogs_option, number_option
 from seealike.cli.printing.text import echo
 from seealike.errors import MissingExtraError, UsageError
 
@@ -26,7 +26,7 @@ class _Limits(NamedTuple):
 
 
 @click.command(name="serve", cls=GatheringCommand)
-@catalog_option
+@catalogs_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
 @click.option("--key-file", metavar="FILE", help="Who may do what: lines such as `read KEY` or `write KEY`.")
@@ -75,7 +75,7 @@ class _Limits(NamedTuple):
 )
 @click.argument("limits", cls=Gathered, of=_Limits._fields, into=lambda: _Limits)
 def command(
-    catalog: str | None,
+    catalogs: tuple[str, ...],
     host: str,
     port: int,
     key_file: str | None,
@@ -93,14 +93,13 @@ def command(
     seealike serve -C shop.catalog --port 80 --host 0.0.0.0 --key-file keys.txt --allow-host shop.example
     curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:8765/search?k=5'
     """
-    path = existing_catalog(catalog)
     try:
         from seealike.service import LOOPBACK, Keys, ServiceOptions, serve
     except ModuleNotFoundError as exc:
         raise MissingExtraError("`seealike serve`", "serve") from exc
     keys = Keys() if key_file is None else _keys(key_file)
-    with open_catalog(path):
-        pass  # what is wrong with it is said before anybody is told an address
+    with opened_catalogs(catalogs) as opened:  # what is wrong is said before anybody is told an address
+        paths = [one.path for one in (opened.catalogs if isinstance(opened, Catalogs) else [opened])]
     body_bytes = limits.body_mb * 2**20
     options = ServiceOptions(
         host=host,
@@ -117,11 +116,11 @@ def command(
     )
 
     def say(address: str) -> None:
-        echo(f"{path}: serving at {address} (Ctrl-C ends it)", err=True)
+        echo(f"{', '.join(paths)}: serving at {address} (Ctrl-C ends it)", err=True)
         if not hosts and host not in LOOPBACK:
             echo(f"only calls of {host} and localhost are answered; --allow-host NAME adds a name", err=True)
 
-    serve(path, options, say=say)
+    serve(paths, options, say=say)
 
 
 def _keys(path: str) -> Keys:

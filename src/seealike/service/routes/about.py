@@ -38,13 +38,14 @@ def about(service: Service, watching: Watching) -> APIRouter:
     async def stats(request: Request) -> Response:
         """How much there is, what can be asked with, and what you may do."""
         answered = await service.read(request, lambda: service.described.of(service.catalog))
+        most = Access.READ if service.is_several else Access.ADMIN  # several are changed one by one
         return reply(
             {
                 **answered.value,
                 "took_ms": answered.took_ms,
                 "generation": answered.generation,
-                "name": shown_name(service.path),
-                "access": Access(request.scope["access"]).name.lower(),
+                "name": " + ".join(map(shown_name, service.paths)),
+                "access": Access(min(request.scope["access"], most)).name.lower(),
                 "takes_urls": service.options.takes_urls,
                 "version": __version__,
             }
@@ -59,7 +60,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
     ) -> Response:
         """Some at a time, in the order of their ids, source by source."""
         started = time.perf_counter()
-        found = await service.run(request, lambda: service.catalog.skipped_from(start, limit, reason=reason))
+        found = await service.run(request, lambda: service.only.skipped_from(start, limit, reason=reason))
         return reply(
             {
                 "took_ms": ms_since(started),

@@ -22,6 +22,7 @@ from seealike.types import Item
 FULL_PX = 1600  # what a picture is shown at where no size is asked for
 SMALL_PX = 32  # at which an upload is looked at, to see that it is a picture
 JPEG = "image/jpeg"
+MOST_DIGITS = 15
 Size = Annotated[int, Query(ge=1, le=MOST_PX)]
 FETCHED_AS = 8  # as so many pictures, one that is fetched counts: no body was counted for it
 
@@ -41,12 +42,15 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
         """In the order of their ids. From ``start`` on, items that come or go meanwhile shift no others."""
         started = time.perf_counter()
         generation, found = await _listed(service, request, start, _Places(at, step), limit + 1)
+        following = found[limit].id if len(found) > limit and step == 1 else None
+        if following is not None and service.is_several:
+            following = str((_number(start) if at is None else at) + limit)
         return reply(
             {
                 "took_ms": ms_since(started),
                 "generation": generation,
                 "items": [shown_item(item) for item in found[:limit]],
-                "next": found[limit].id if len(found) > limit and step == 1 else None,
+                "next": following,
             }
         )
 
@@ -116,7 +120,7 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
         data = await picture_in(request)
         changed = await service.change(
             request,
-            lambda: service.changes.put(service.catalog, item_id, data, about.group, metadata),
+            lambda: service.changes.put(service.only, item_id, data, about.group, metadata),
         )
         status = 201 if changed.change == "added" else 200
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation}, status)
@@ -130,7 +134,7 @@ def items(service: Service, fetcher: Fetcher | None) -> APIRouter:
     async def remove(request: Request, item_id: str) -> Response:
         """From the catalogue, and the picture that came over HTTP; never another file. Twice is as once."""
         item_id = item_named(item_id)
-        changed = await service.change(request, lambda: service.changes.remove(service.catalog, item_id))
+        changed = await service.change(request, lambda: service.changes.remove(service.only, item_id))
         return reply({"id": item_id, "change": changed.change, "generation": changed.generation})
 
     return router
@@ -156,14 +160,25 @@ async def _listed(
 ) -> tuple[int, list[Item]]:
     """Some items, and the generation that they are of."""
     at, step = places
+    if at is None and service.is_several:  # an id may be that of several items
+        start, at = "", _number(start)
     if at is None and step > 1:
         raise ServiceError("invalid_query", "a step goes with at", status=422)
     if at is None:
-        answered = await service.read(request, lambda: service.catalog.items_from(start, count))
+        answered = await service.read(request, lambda: service.only.items_from(start, count))
         return answered.generation, answered.value
     if start:
         raise ServiceError("invalid_query", "say start, or at, but not both", status=422)
     return await service.run(request, lambda: service.catalog.items_at(at, count, step))
+
+
+def _number(start: str) -> int:
+    """The place that a list of several catalogues goes on from."""
+    if not start:
+        return 0
+    if not start.isdecimal() or len(start) > MOST_DIGITS:
+        raise ServiceError("invalid_request", "start is `next` of the reply before", status=422)
+    return int(start)
 
 
 async def _picture_to_keep(service: Service, request: Request, fetcher: Fetcher | None) -> bytes:

@@ -67,8 +67,11 @@ class Search {
         this.filters.update();
         this.ask(question);
       } else this.begin();
-    } else if (this.grid && this.hits.length && state.at !== this.grid.first) {
-      this.grid.scrollTo(Math.min(state.at, this.hits.length - 1));
+    } else if (this.grid && this.hits.length) {
+      if (state.at !== this.grid.first) this.grid.scrollTo(Math.min(state.at, this.hits.length - 1));
+      this.heading.querySelector(".trail")?.remove();
+      this.heading.prepend(...[this.hasQuestion && this.trail()].filter(Boolean));
+      this.grid.refill(0, this.hits.length - 1); // links know the way here
     }
     if (this.isExplaining !== state.why && this.grid && asked === this.answered) this.explain(state.why);
     this.showBeside();

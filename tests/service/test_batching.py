@@ -19,6 +19,7 @@ from seealike.store import FileSystem, SqliteStore
 from seealike.testing import FakeEncoder, check_embedder
 from seealike.types import Embedded, EncoderIdentity, Picture, Refused, SameFile
 
+AT_WORK = FEEDERS + 1  # whoever comes first embeds its picture itself
 Outcome = Embedded | SameFile | Refused
 
 
@@ -77,7 +78,7 @@ def _ask(batching: BatchingEmbedder, *numbers: int, ticket: Ticket | None = None
 def _all_at_work(
     inner: _Held, batching: BatchingEmbedder, callers: ThreadPoolExecutor
 ) -> list[Future[list[int]]]:
-    """One picture for each feeder, one after the other: each finds somebody free."""
+    """One picture for its caller, and one for each feeder, one after the other: each finds somebody free."""
     return _all_at_work_after(inner, batching, callers, 0)
 
 
@@ -85,7 +86,7 @@ def _all_at_work_after(
     inner: _Held, batching: BatchingEmbedder, callers: ThreadPoolExecutor, batches: int
 ) -> list[Future[list[int]]]:
     asked = []
-    for number in range(FEEDERS):
+    for number in range(AT_WORK):
         asked.append(callers.submit(_ask, batching, number))
         inner.wait_for(batches + number + 1)
     return asked
@@ -96,14 +97,14 @@ def test_the_first_goes_at_once_and_what_comes_meanwhile_is_the_next_batches(
 ) -> None:
     inner, batching, callers = held
     results = dict(enumerate(_all_at_work(inner, batching, callers)))
-    assert inner.asked == [([0], True), ([1], True), ([2], True)]
-    later = range(FEEDERS, FEEDERS + 40)
+    assert inner.asked == [([number], True) for number in range(AT_WORK)]
+    later = range(AT_WORK, AT_WORK + 40)
     results |= {number: callers.submit(_ask, batching, number) for number in later}
     while batching.waiting < len(later):
         pass
     inner.may_answer.set()
     assert {number: result.result(30) for number, result in results.items()} == {n: [n] for n in results}
-    sizes = [len(numbers) for numbers, _ in inner.asked[FEEDERS:]]
+    sizes = [len(numbers) for numbers, _ in inner.asked[AT_WORK:]]
     assert sizes == [MOST, MOST, 40 - 2 * MOST]
     assert sorted(number for numbers, _ in inner.asked for number in numbers) == sorted(results)
 
@@ -123,7 +124,7 @@ def test_a_request_that_is_given_up_costs_no_embedding(
     with pytest.raises(ServiceError, match="given up"):
         gone.result(30)
     assert here.result(30) == [60]
-    assert [one.result(30) for one in first] == [[0], [1], [2]]
+    assert [one.result(30) for one in first] == [[number] for number in range(AT_WORK)]
     assert not {50, 51} & {number for numbers, _ in inner.asked for number in numbers}
 
 
@@ -199,12 +200,12 @@ def test_a_single_picture_that_is_stored_goes_with_the_others_and_is_never_hurri
     stored = callers.submit(lambda: list(batching.embed([_picture(8, 8)])))
     while batching.waiting < MOST + 1:
         pass
-    assert len(inner.asked) == 1 + FEEDERS  # it waits for those, and starts nothing of its own
+    assert len(inner.asked) == 1 + AT_WORK  # it waits for those, and starts nothing of its own
     inner.may_answer.set()
     assert [one.token for one in stored.result(30)] == [8]
-    assert inner.asked[1 + FEEDERS][0][0] == 8
+    assert inner.asked[1 + AT_WORK][0][0] == 8
     assert [one.result(30) for one in many] == [[number] for number in range(100, 100 + MOST)]
-    assert [one.result(30) for one in first] == [[0], [1], [2]]
+    assert [one.result(30) for one in first] == [[number] for number in range(AT_WORK)]
 
 
 def test_what_was_given_up_while_it_was_embedded_goes_no_further(
@@ -230,6 +231,6 @@ def test_no_batch_is_filled_up_with_nothing(
         pass
     inner.may_answer.set()
     assert [one.result(30) for one in many] == [[number] for number in range(100, 107)]
-    assert [one.result(30) for one in first] == [[0], [1], [2]]
-    sizes = [(len(numbers), urgent) for numbers, urgent in inner.asked[FEEDERS:]]
+    assert [one.result(30) for one in first] == [[number] for number in range(AT_WORK)]
+    sizes = [(len(numbers), urgent) for numbers, urgent in inner.asked[AT_WORK:]]
     assert sorted(sizes) == [(SHARED - 1, True), (SHARED, False)]

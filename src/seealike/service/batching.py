@@ -113,11 +113,16 @@ class BatchingEmbedder:
         with self._changed:
             if self._closed:
                 raise UsageError("the embedder is closed")
-            if urgent:
+            idle = urgent and len(waiting) < SHARED and not self._under_way and not self._waiting
+            if idle:  # to wake another thread takes a while
+                self._under_way += len(waiting)
+            elif urgent:
                 self._waiting.extend(waiting)
             else:  # first: while it is stored, nothing else can be
                 self._waiting.extendleft(waiting)
             self._changed.notify_all()
+        if idle:
+            self._work_on(waiting)
         for one in waiting:
             outcome = one.outcome.result()
             check_current_ticket()
@@ -134,15 +139,18 @@ class BatchingEmbedder:
 
     def _feed(self) -> None:
         while batch := self._next():
-            try:
-                self._embed(batch)
-            except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
-                for one in batch:
-                    if not one.outcome.done():
-                        one.outcome.set_exception(exc)
-            finally:
-                with self._changed:
-                    self._under_way -= len(batch)
+            self._work_on(batch)
+
+    def _work_on(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            self._embed(batch)
+        except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
+            for one in batch:
+                if not one.outcome.done():
+                    one.outcome.set_exception(exc)
+        finally:
+            with self._changed:
+                self._under_way -= len(batch)
 
     def _next(self) -> Sequence[_Waiting]:
         """What is to be embedded next; nothing once there will be no more."""

@@ -81,7 +81,7 @@ class Service:
         )
         self._ending = ending
         self._known = LruCache[Shown](MOST_KNOWN_BYTES, lambda shown: len(shown.hits))
-        self._by_id = Gathering(self._threads, self._similar_batch, Most(questions=64, batches=2, worth=8))
+        self._by_id = Gathering(self._threads, self._similar_batch, Most(questions=64, batches=1, worth=1))
         self._by_picture = Gathering(
             self._threads, self._search_batch, Most(questions=MOST, batches=FEEDERS, worth=SHARED)
         )

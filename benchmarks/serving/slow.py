@@ -81,11 +81,11 @@ async def _trickling(port: int, requests: Sequence[bytes]) -> list[Row]:
 
 
 async def _until_cut(port: int, start: bytes, most_s: float) -> float:
-    """How long a client that never ends is listened to."""
+    """How long a client that never ends is listened to, until it is told so or its connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(start)
     began = time.perf_counter()
-    cut = asyncio.ensure_future(reader.read())
+    cut = asyncio.ensure_future(reader.read(1))
     with suppress(OSError):
         while not cut.done() and time.perf_counter() < began + most_s + _LATE_S:
             writer.write(b"x")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.made_models import save_model
@@ -17,12 +18,14 @@ from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
 
 import seealike
+from seealike.catalog import ann
 from seealike.catalog.sync import progress
 from seealike.catalog.sync.progress import NotedProgress, indexing_in
 from seealike.errors import StorageError, UsageError
 from seealike.files import FileSystem
+from seealike.indexes import build_snapshot
 from seealike.service import ServiceOptions, create_app
-from seealike.store import WriterLock
+from seealike.store import WriterLock, builder_lock
 from seealike.types import Progress, SkipReason
 
 BROKEN = 7
@@ -178,6 +181,37 @@ def test_progress_is_noted_once_a_second_and_a_full_disk_is_no_reason_to_stop(
             assert told[-1] == Progress("index", tenth, 35)
     assert len(writes) == 4
     assert [*tmp_path.iterdir()] == []
+
+
+def test_the_building_of_an_index_is_told_while_somebody_builds(tmp_path: Path) -> None:
+    note = {"pid": os.getpid(), "stage": "ann", "done": 0, "total": 90, "took_s": 0.0}
+    (tmp_path / "progress.json").write_text(json.dumps(note))
+    assert indexing_in(str(tmp_path)) is None
+    with builder_lock(str(tmp_path)) as alone:
+        assert alone
+        found = indexing_in(str(tmp_path))
+        assert found is not None
+        assert (found.stage, found.done, found.total, found.rate) == ("ann", 0, 90, None)
+
+
+def test_an_index_that_is_built_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ann, "THRESHOLD", 5)
+    told = list[tuple[str, str]]()
+    with seealike.create(tmp_path / "catalog", encoder=f"onnx:{folder / 'model.onnx'}") as catalog:
+        usual = build_snapshot
+
+        def built(*given: Any, **named: Any) -> Any:  # noqa: ANN401
+            found = catalog.indexing()
+            told.append(("building", "" if found is None else found.stage))
+            return usual(*given, **named)
+
+        monkeypatch.setattr(ann, "build_snapshot", built)
+        write_pictures(tmp_path / "photos", range(8))
+        catalog.index(tmp_path / "photos")
+        assert told == [("building", "ann")]
+        assert catalog.indexing() is None
 
 
 def test_a_reindex_is_told_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

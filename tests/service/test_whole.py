@@ -43,7 +43,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = save_model(folder / "model.onnx")
     pictures = []
     for number, size in enumerate(SIZES * 3):
-        path = folder / "photos" / "zyx"[number % 3] / f"{number:02}.png"
+        path = folder / "photos" / "zy"[number % 2] / f"{number:02}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture(number).resize(size).save(path)
         pictures.append(NewPicture(f"{'zyx'[number % 3]}/{number:02}.png", path, metadata=_said(number)))
@@ -361,6 +361,21 @@ def test_a_condition_that_is_none_and_a_column_that_is_not_there_are_told_of_fac
         assert (reply.status, reply.json["code"]) == (422, code)
 
 
+@pytest.mark.parametrize(("kept", "offered"), [(12, set()), (11, {"folder"})])
+def test_a_folder_that_says_what_a_column_says_already_is_no_facet(
+    tmp_path: Path, kept: int, offered: set[str]
+) -> None:
+    model = save_model(tmp_path / "model.onnx")
+    for name in ("hats", "bags"):
+        write_pictures(tmp_path / name, range(6))
+    with seealike.create(tmp_path / "catalog", encoder=f"onnx:{model}") as catalog:
+        catalog.add_many(
+            NewPicture(str(number), path, metadata={"kind": path.parent.name[:3] if number < kept else "x"})
+            for number, path in enumerate(sorted(tmp_path.glob("*s/*.jpg")))
+        )
+        assert {one.name for one in catalog.facets().columns} - {"size_bytes"} == {"kind", *offered}
+
+
 def test_columns_that_name_items_or_say_nothing_are_no_facets(tmp_path: Path) -> None:
     model, paths = save_model(tmp_path / "model.onnx"), write_pictures(tmp_path / "photos", range(2))
     said = [
@@ -373,6 +388,7 @@ def test_columns_that_name_items_or_say_nothing_are_no_facets(tmp_path: Path) ->
             "on": number % 3 == 0,
             "weight": None if number == 7 else 2**70 + number,
             "mixed": "n/a" if number % 2 else number % 10,
+            "shelf": "ab"[number % 2],
         }
         for number in range(204)
     ]
@@ -381,7 +397,8 @@ def test_columns_that_name_items_or_say_nothing_are_no_facets(tmp_path: Path) ->
             NewPicture(f"{number:03}", paths[number % 2], metadata=one) for number, one in enumerate(said)
         )
         facets = {one.name: one for one in catalog.facets(most=3).columns}
-        assert {*facets} & {*said[0]} == {"brand", "few", "on", "weight", "mixed"}
+        assert {*facets} & {*said[0]} == {"brand", "few", "on", "weight", "mixed", "shelf"}
+        assert not {"modified", "folder", "prefix"} & {*facets}  # the prefix of `000` is none
         assert (facets["on"].kind, facets["on"].values) == ("truth", ((False, 136), (True, 68)))
         assert facets["mixed"].kind == "text"
         assert facets["mixed"].values[0] == ("n/a", 102)

@@ -80,7 +80,8 @@ class Changer:
                 report = job.run(embedder)
                 signed = sign_items(store, writer, (BY_HAND, job.source), options, limits, noted)
                 report = replace(report, signed=signed, generation=store.state().generation)
-        return replace(report, ann_refused=session.renew_ann(told, look_closely=True))
+        with NotedProgress(session.path, session.files, told) as noted:
+            return replace(report, ann_refused=session.renew_ann(noted, look_closely=True))
 
     def forget(self, source: PathInput) -> int:
         """Drop a source, its items and its skipped files. No picture is deleted. The number of items removed.

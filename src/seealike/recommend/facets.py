@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from seealike.recommend.columns import ID, PATH, Column, Columns, kind_of
+from seealike.recommend.columns import FOLDER, ID, MODIFIED, PATH, PREFIX, Column, Columns, kind_of
 from seealike.recommend.filters.parsing import parse
 from seealike.types import Int64Array, MetadataValue
 
@@ -67,7 +67,8 @@ def facets_of(
         where: the condition; ``None``: all.
         names: of the columns; ``None``: of those that are worth it. A column is where its items differ, and,
             unless it holds numbers, where it has at most ``FEW`` values or each has ``ITEMS_EACH`` items on
-            average. Ids and paths never are.
+            average. Ids, paths and times never are, nor folders and prefixes that part the items as another
+            column does already.
         most: how many values each facet lists; a column of numbers lists them only if that is all of them.
 
     Raises:
@@ -75,9 +76,8 @@ def facets_of(
         UnknownNameError: there is no such column.
     """
     kept = None if where is None else parse(where).mask(columns)
-    asked = columns.names if names is None else names
-    found = ((name, columns.column(name)) for name in asked if names is not None or name not in (ID, PATH))
-    facets = [_facet(name, one, kept, most) for name, one in found if names is not None or _is_worth_it(one)]
+    asked = _worth_it(columns) if names is None else {name: columns.column(name) for name in names}
+    facets = [_facet(name, column, kept, most) for name, column in asked.items()]
     total = len(columns) if kept is None else int(np.count_nonzero(kept))
     return Facets(generation, total, len(columns), tuple(facets))
 
@@ -86,6 +86,27 @@ _KINDS: Mapping[frozenset[str], Kind] = {
     frozenset({"numbers"}): "number",
     frozenset({"true or false"}): "truth",
 }
+
+
+def _worth_it(columns: Columns) -> dict[str, Column]:
+    """The columns that items are chosen by, in their order."""
+    found: dict[str, Column] = {}
+    for name in columns.names:
+        column = None if name in (ID, PATH, MODIFIED) else columns.column(name)
+        if column is None or not _is_worth_it(column):
+            continue
+        if name not in (FOLDER, PREFIX) or not any(_part_alike(column, other) for other in found.values()):
+            found[name] = column
+    return found
+
+
+def _part_alike(one: Column, other: Column) -> bool:
+    """Whether items have the same value in one column where they have the same in another."""
+    if len(one.values) != len(other.values) or not np.array_equal(one.codes < 0, other.codes < 0):
+        return False
+    of = np.full(len(one.values) + 1, -1)
+    of[one.codes] = other.codes
+    return bool((of[one.codes] == other.codes).all())
 
 
 def _is_worth_it(column: Column) -> bool:

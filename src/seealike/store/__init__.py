@@ -5,7 +5,7 @@ What is here knows rows, bytes and durability; it does not know what a picture o
 
 from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.lock import WriterLock, builder_lock
+from seealike.store.lock import WriterLock, builder_lock, is_being_built
 from seealike.store.manifest import (
     DATABASE_NAME,
     ENCODERS_NAME,
@@ -42,6 +42,7 @@ __all__ = [
     "builder_lock",
     "disinherit",
     "inherit",
+    "is_being_built",
     "is_catalog",
     "read_manifest",
     "remove_other_databases",

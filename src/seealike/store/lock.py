@@ -105,3 +105,9 @@ def builder_lock(directory: str) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+def is_being_built(directory: str) -> bool:
+    """Whether somebody makes derived files now."""
+    with builder_lock(directory) as alone:
+        return not alone

@@ -12,10 +12,11 @@ from typing import Self
 
 from seealike.errors import CatalogError
 from seealike.files import read_own_file
-from seealike.store import PROGRESS_NAME, FileSystem, WriterLock
+from seealike.store import PROGRESS_NAME, FileSystem, WriterLock, is_being_built
 from seealike.types import Progress, ProgressCallback
 
 EVERY_S = 1.0
+ANN = "ann"  # the stage in which the approximate index is built
 _MOST_BYTES = 10_000
 
 
@@ -40,7 +41,7 @@ class Indexing:
 class NotedProgress:
     """Passes progress on, and notes it at most once a second. Where the disk refuses, nobody is told.
 
-    Used in a ``with`` block by the one who holds the writer's lock.
+    Used in a ``with`` block by the one who holds the writer's lock, or then builds the approximate index.
     """
 
     def __init__(self, directory: str, files: FileSystem, told: ProgressCallback) -> None:
@@ -82,7 +83,7 @@ class NotedProgress:
 def indexing_in(directory: str) -> Indexing | None:
     """Where the run is that changes the catalogue of a directory, in whatever process, if there is one.
 
-    Of a run that was killed there is a note, but nobody who holds the lock.
+    Of a run that was killed there is a note, but nobody who holds the lock that it needs.
     """
     try:
         note = json.loads(read_own_file(os.path.join(directory, PROGRESS_NAME), _MOST_BYTES))
@@ -90,7 +91,8 @@ def indexing_in(directory: str) -> Indexing | None:
         rate = done / took_s if done and took_s > 0 else None
         left_s = None if rate is None or total is None else max(0.0, (total - done) / rate)
         found = Indexing(str(stage), int(done), None if total is None else int(total), rate, left_s)
-        held = WriterLock(directory).is_held_by(note["pid"])
+        indexes = found.stage == ANN  # by then others may write
+        held = is_being_built(directory) if indexes else WriterLock(directory).is_held_by(note["pid"])
     except (CatalogError, OSError, ValueError, LookupError, TypeError, RecursionError, OverflowError):
         return None
     return found if held else None

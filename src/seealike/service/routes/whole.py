@@ -71,7 +71,8 @@ def whole(service: Service) -> APIRouter:
 
         A column of numbers says between which they are; it lists them where they are few. Columns in which
         there are more than 50 texts of which each has less than 4 items on average are left out, and so are
-        those in which all items are alike, but for columns that are asked for by name.
+        those in which all items are alike, and folders that say what another column says; but not where they
+        are asked for by name.
         """
         started = time.perf_counter()
         found = await service.run(request, lambda: service.catalog.facets(where, columns=columns, most=most))

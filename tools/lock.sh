@@ -16,4 +16,5 @@ compile dev pyproject.toml --group dev -c requirements/core.txt
 compile serve pyproject.toml --extra serve -c requirements/dev.txt
 compile bench pyproject.toml --group bench -c requirements/dev.txt
 compile page pyproject.toml --group page -c requirements/dev.txt
+compile schema pyproject.toml --group schema -c requirements/dev.txt
 rm requirements/.build.in

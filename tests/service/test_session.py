@@ -127,6 +127,20 @@ def test_neither_keys_nor_cookies_are_logged(keyed: Client, caplog: pytest.LogCa
         assert secret not in caplog.text
 
 
+def test_the_description_says_where_a_key_goes(keyed: Client, client: Client) -> None:
+    told = keyed("GET", "/openapi.json", headers=HOST | {"x-api-key": READ}).json
+    schemes = told["components"]["securitySchemes"]
+    assert {(one["type"], one.get("name", one.get("scheme"))) for one in schemes.values()} == {
+        ("http", "bearer"),
+        ("apiKey", "X-API-Key"),
+        ("apiKey", "seealike"),
+    }
+    assert told["security"] == [{name: []} for name in schemes]
+    free = {path for path, ways in told["paths"].items() if any("security" in way for way in ways.values())}
+    assert free == {"/healthz", "/readyz", "/session"}
+    assert "security" not in client("GET", "/openapi.json").json
+
+
 def test_without_keys_a_session_changes_nothing(client: Client) -> None:
     reply = client.post("/session", {"key": "any"})
     assert reply.status == 204

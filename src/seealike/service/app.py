@@ -24,9 +24,9 @@ from seealike.errors import CatalogError, SeealikeError
 from seealike.service.bodies import COMPONENT
 from seealike.service.ending import Ending
 from seealike.service.fetching.fetcher import Fetcher
-from seealike.service.guard.door import Door
+from seealike.service.guard.door import OPEN, SESSION, Door
 from seealike.service.models import JSON_MODELS, ProblemOut
-from seealike.service.options import ServiceOptions
+from seealike.service.options import Keys, ServiceOptions
 from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.routes.about import about
 from seealike.service.routes.items import items
@@ -34,7 +34,7 @@ from seealike.service.routes.page import page
 from seealike.service.routes.questions import questions
 from seealike.service.routes.session import session
 from seealike.service.routes.whole import whole
-from seealike.service.sessions import Sessions
+from seealike.service.sessions import COOKIE, Sessions
 from seealike.service.state import Service
 from seealike.service.watching import Watching
 
@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 _PROBLEM = {
     "description": "Problem details",
     "content": {MEDIA_TYPE: {"schema": ProblemOut.model_json_schema()}},
+}
+
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "That of POST /session."},
 }
 
 
@@ -89,19 +95,25 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
-    app.add_api_route("/openapi.json", _describing(app), include_in_schema=False)
+    app.add_api_route("/openapi.json", _describing(app, options.keys), include_in_schema=False)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refusing([one for router in routers for one in router.routes]))
     app.add_exception_handler(RequestValidationError, _invalid)
     return Door(app, options, sessions, watching, ending)
 
 
-def _describing(app: FastAPI) -> Callable[[], Awaitable[Response]]:
+def _describing(app: FastAPI, keys: Keys) -> Callable[[], Awaitable[Response]]:
     @cache
     def described() -> bytes:
         description = app.openapi()
         _, read = models_json_schema(JSON_MODELS, ref_template=COMPONENT)
         description["components"]["schemas"].update(read["$defs"])
+        if keys.access:
+            description["components"]["securitySchemes"] = _KEYS
+            description["security"] = [{name: []} for name in _KEYS]
+            for path in (*OPEN, SESSION):
+                for operation in description["paths"].get(path, {}).values():
+                    operation["security"] = []
         return orjson.dumps(description)
 
     async def openapi() -> Response:

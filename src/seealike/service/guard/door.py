@@ -25,7 +25,7 @@ OPEN = frozenset(
     {"/healthz", "/readyz", "/", "/favicon.svg"}
 )  # the page asks for a key, and needs none itself
 _PAGE_FILE = re.compile(r"/page/[\w-]+(?:\.[\w-]+)*", re.ASCII)  # no part of it is empty, a dot, or encoded
-_SESSION = "/session"  # where a key is exchanged for a cookie
+SESSION = "/session"  # where a key is exchanged for a cookie
 _SAME_SITE = (b"same-origin", b"none")  # a page of the service itself, or somebody who typed the address
 _READ_BY_POST = frozenset({"/search", "/recommend", "/batch", "/images"})
 _HEADERS = (
@@ -115,7 +115,7 @@ class Door:
         asker = key if key and access and self._options.keys.access else address
         if wait_s := self._buckets.wait_whole_s(asker):
             raise ServiceError("too_many_requests", "too many requests", status=429, retry_after_s=wait_s)
-        if scope["path"] == _SESSION:
+        if scope["path"] == SESSION:
             return
         if access < _needed(scope["method"], scope["path"]):
             if key is None:
@@ -133,7 +133,7 @@ class Door:
         """Who knows a key may ask from anywhere. A cookie, and where there are no keys, any page can use."""
         origin = headers.get(b"origin", b"").decode("latin-1")
         allowed = {*self._options.origins}
-        if path == _SESSION or (_key(headers) is None and self._sessions.key_in(headers) is not None):
+        if path == SESSION or (_key(headers) is None and self._sessions.key_in(headers) is not None):
             allowed = set()
             if headers.get(b"sec-fetch-site", b"none") not in _SAME_SITE:
                 raise _foreign("pages of other origins may not use a session")

@@ -253,6 +253,15 @@ def test_500_groups_take_few_elements_and_the_last_one_is_reached(visit: Visit, 
     assert len(groups.asked) == 5
 
 
+def test_the_focus_stays_on_what_was_chosen(visit: Visit, three_page: str) -> None:
+    visitor = look(visit, three_page, Groups([group(0), group(1)]))
+    for name in ("Decided", "All", "Same product"):
+        visitor.page.get_by_role("link", name=name, exact=True).focus()
+        press(visitor, "Enter")
+        visitor.until("(name) => document.activeElement.textContent === name", name)
+        assert visitor.page.evaluate("document.activeElement.getAttribute('aria-current')") == "true"
+
+
 def test_an_address_leads_back_to_the_group(visit: Visit, three_page: str) -> None:
     groups = Groups([group(number) for number in range(150)])
     visitor = look(visit, three_page, groups, part="&at=120")

@@ -189,7 +189,7 @@ class Adding {
     const act = (name, text, style, click, disabled) => el("button", { type: "button", class: style, text, data: { name }, disabled, on: { click } });
     const bar = el("progress", { max: n("sent", "failed", "sending", "waiting"), value: n("sent", "failed"), "aria-label": "Sent" });
     this.bar.replaceChildren(...[
-      el("p", { class: "said", text: [count(entries.length, "picture"), n("unsure") && `${number(n("unsure"))} looked up`, n("there") && `${number(n("there"))} there already`, n("sent") && `${number(n("sent"))} sent`, n(...LEFT) && `${number(n(...LEFT))} not sent`].filter(Boolean).join(" · ") }),
+      el("p", { class: "said", text: [count(entries.length, "picture"), n("unsure") && `${number(n("unsure"))} being looked up`, n("there") && `${number(n("there"))} there already`, n("sent") && `${number(n("sent"))} sent`, n(...LEFT) && `${number(n(...LEFT))} not sent`].filter(Boolean).join(" · ") }),
       isSending() && bar,
       n("there") > 0 && !isSending() && el("label", { class: "toggle" }, el("input", { type: "checkbox", checked: wishes.replace, data: { name: "replace" }, on: { change: (event) => { wishes.replace = event.target.checked; this.#all(); } } }), `Replace what is there already, columns included (${number(n("there"))})`),
       el("div", { class: "tools" },

@@ -2,33 +2,38 @@
 // remembered by the browser, and saved as a file that `seealike duplicates --decisions` reads.
 
 import { Choices } from "./choices.js";
-import { LEVELS, LEVELS_MEAN, drawGroup, noneOf, titleOf } from "./group.js";
+import { LEVELS, LEVELS_MEAN, drawGroup, lookingFor, noneOf, otherOf, titleOf } from "./group.js";
 import { go, hrefOf, state } from "./state.js";
 import { ask, count, el, iconButton, number, say, stopped, waiting } from "./tools.js";
-import { LongList, heading, segments, styled } from "./views.js";
+import { LongList, again, heading, segments, styled } from "./views.js";
 
 const FILE = { format: "seealike decisions", version: 1 };
 const SHOWN = [["open", "To decide"], ["decided", "Decided"], ["all", "All"]];
 const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 const PAGE = 100;
+const warn = (event) => event.preventDefault(); // where the browser remembers nothing
 
 export async function open(place, app) {
   await styled();
   const view = new Review(place, app);
-  await view.start();
+  view.start();
   return view;
 }
 
 class Review {
   constructor(place, app) {
-    Object.assign(this, { place, app });
+    this.app = app;
     this.said = el("p", { class: "said", role: "status" });
     this.undoing = el("button", { type: "button", class: "button quiet", text: "Undo", on: { click: () => this.undo() } });
     this.list = el("ol", { class: "groups", "aria-label": "Groups of duplicates", on: { keydown: (event) => this.key(event), focusin: (event) => this.#at(event.target) } });
     this.body = el("div", {}, this.list);
     this.note = el("div", { class: "changed" });
     this.long = new LongList(this.list, { fill: (part, n) => this.#fill(part, n), empty: (part, n) => part.replaceChildren(this.#title(n)), px: 430, more: () => this.load() });
-    this.warn = (event) => event.preventDefault();
+    this.levels = el("div");
+    this.meant = el("p", { class: "note" });
+    place.replaceChildren(
+      heading("Duplicates", el("p", { class: "note", text: "A rule has chosen which picture of each group is kept. Change what you like: nothing is moved or deleted from here." })),
+      el("div", { class: "levels" }, this.levels, this.meant), this.body);
   }
 
   get level() {
@@ -41,14 +46,13 @@ class Review {
 
   update() {
     if (this.level !== this.found) this.start();
-    else this.#filter();
+    else if (this.filter) this.#filter();
   }
 
   close() {
     this.aborter?.abort();
     clearTimeout(this.timer);
     this.long.clear();
-    removeEventListener("beforeunload", this.warn);
   }
 
   // -- finding and loading
@@ -62,16 +66,11 @@ class Review {
     this.next = "";
     this.loading = null;
     this.choices = new Choices(`seealike-duplicates-${this.app.stats.name}`, FILE);
-    this.visible = [];
+    this.filter = this.filtered = null;
     this.note.replaceChildren();
     this.body.replaceChildren();
-    this.place.replaceChildren(
-      heading("Duplicates", el("p", { class: "note", text: "In each group every picture is like one of them, and a rule has chosen the one to keep. Change what you like: nothing is moved or deleted from here." })),
-      el("div", { class: "levels" },
-        segments("What counts", Object.entries(LEVELS).map(([level, text]) => [level, text, hrefOf({ own: { ...state.own, level }, at: 0 })]), this.level),
-        el("p", { class: "note", text: LEVELS_MEAN[this.level] })),
-      this.body,
-    );
+    again(this.levels, segments("What counts", Object.entries(LEVELS).map(([level, text]) => [level, text, hrefOf({ own: { ...state.own, level }, at: 0 })]), this.level));
+    this.meant.textContent = LEVELS_MEAN[this.level];
     await this.#first();
   }
 
@@ -93,14 +92,12 @@ class Review {
     return ask("/duplicates", { query: { level: this.level, start: this.next, limit: PAGE }, signal: this.aborter.signal });
   }
 
-  #finding({ done, total }) {
-    if (!this.bar?.isConnected) {
-      this.bar = el("progress", { "aria-label": "Comparing pictures" });
-      this.told = el("p", { class: "note" });
-      this.body.replaceChildren(el("div", { class: "empty" }, el("p", { class: "what", text: "Looking for pictures that are there twice …" }), this.bar, this.told));
+  #finding(found) {
+    if (!this.looking?.isConnected) {
+      this.looking = lookingFor();
+      this.body.replaceChildren(this.looking);
     }
-    if (total) Object.assign(this.bar, { max: total, value: done });
-    this.told.textContent = total ? `${number(done)} of ${number(total)} compared. It is done once for each state of the catalogue.` : "";
+    this.looking.tell(found);
     this.timer = setTimeout(() => this.#first(), 1000);
   }
 
@@ -170,7 +167,10 @@ class Review {
     for (let n = from; n < groups.length; n += 1) {
       this.long.parts[n].hidden = this.shown !== "all" && groups[n].decided !== (this.shown === "decided");
     }
-    this.filter.replaceChildren(segments("Which groups", SHOWN.map(([show, text]) => [show, text, hrefOf({ own: { ...state.own, show }, at: 0 })]), this.shown));
+    if (this.filtered !== this.shown) {
+      again(this.filter, segments("Which groups", SHOWN.map(([show, text]) => [show, text, hrefOf({ own: { ...state.own, show }, at: 0 })]), this.shown));
+      this.filtered = this.shown;
+    }
     if (this.next) this.long.wantMore();
     else this.long.end();
     this.#tell();
@@ -185,7 +185,7 @@ class Review {
   #fill(part, n) {
     const focus = part.contains(document.activeElement) && document.activeElement.dataset.name;
     drawGroup(part, this.choices.groups[n], this.column, {
-      compare: (m) => this.compare(n, m ?? this.#other(n)),
+      compare: (m) => this.compare(n, m ?? otherOf(this.choices.groups[n], this.column)),
       toggle: (m) => this.toggle(n, m),
       all: () => this.#all(n),
       rule: () => this.#rule(n),
@@ -204,7 +204,7 @@ class Review {
     const isEmpty = isAll && this.long.parts.every((part) => part.hidden);
     const told = isAll && !left ? "All is decided. Save it, and let the command move what goes." : isEmpty ? "Nothing is decided yet." : "";
     if (this.over.textContent !== told) this.over.replaceChildren(told);
-    if (!remembers) addEventListener("beforeunload", this.warn);
+    if (!remembers) addEventListener("beforeunload", warn);
   }
 
   // -- choices
@@ -292,12 +292,6 @@ class Review {
     this.long.parts[n].scrollIntoView({ block: "start", behavior: "instant" });
   }
 
-  #other(n) {
-    const { members, kept } = this.choices.groups[n];
-    const at = this.column ?? 0;
-    return at < members.length && !kept.has(at) ? at : [...members.keys()].find((m) => !kept.has(m)) ?? 1;
-  }
-
   key(event) {
     const { key } = event;
     const isUndo = key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
@@ -309,7 +303,7 @@ class Review {
     const m = Math.min(this.column ?? 0, members.length - 1);
     const acts = {
       a: () => this.#all(n), r: () => this.#rule(n), d: () => this.#done(n),
-      u: () => this.undo(), c: () => this.compare(n, this.#other(n)), "?": () => this.#keys(),
+      u: () => this.undo(), c: () => this.compare(n, otherOf(this.choices.groups[n], this.column)), "?": () => this.#keys(),
     };
     if (isUndo) this.undo();
     else if (MOVES[key] && !event.shiftKey) {
@@ -342,6 +336,6 @@ class Review {
   async #saving() {
     if (this.next) say("Loading the other groups …");
     if (!(await this.#rest())) return;
-    (await import("./dialogs.js")).saving(this.choices, this.app.stats.name || "CATALOGUE", this.level, () => removeEventListener("beforeunload", this.warn));
+    (await import("./dialogs.js")).saving(this.choices, this.app.stats.name || "CATALOGUE", this.level, () => removeEventListener("beforeunload", warn));
   }
 }

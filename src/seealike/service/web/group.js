@@ -1,6 +1,6 @@
 // What duplicates are, and how a group looks: its pictures side by side, what differs, what is kept and why.
 
-import { count, el, icon, thumbnail } from "./tools.js";
+import { count, el, icon, number, thumbnail } from "./tools.js";
 import { bytes } from "./views.js";
 
 export const LEVELS = { exact: "Same file", near: "Near duplicates", product: "Same product" };
@@ -23,6 +23,11 @@ export function titleOf({ members, decided, kept }) {
   const going = members.length - kept.size;
   const told = !decided ? "" : going ? `✓ ${kept.size} kept, ${going} to go` : "✓ all are kept";
   return el("h2", {}, count(members.length, "picture"), el("span", { class: "state", text: told }));
+}
+
+/** The picture that is compared with the kept one: that of this column, or the first that goes. */
+export function otherOf({ members, kept }, column = 0) {
+  return column < members.length && !kept.has(column) ? column : [...members.keys()].find((m) => !kept.has(m)) ?? 1;
 }
 
 /** Draw a group; `column` is the picture that can be reached by Tab, `acts` what its buttons do. */
@@ -82,4 +87,16 @@ export function noneOf(items, level, hrefOf) {
   return el("div", { class: "empty" }, icon("check"),
     el("p", { class: "what", text: `Nothing is there twice among ${count(items, "picture")}.` }),
     wider && el("a", { class: "button quiet", href: hrefOf(wider), text: `Look for more: ${LEVELS[wider].toLowerCase()}` }));
+}
+
+/** Shown while they are looked for; `tell(found)` says how far that is. */
+export function lookingFor() {
+  const bar = el("progress", { "aria-label": "Comparing pictures" });
+  const told = el("p", { class: "note" });
+  const node = el("div", { class: "empty" }, el("p", { class: "what", text: "Looking for pictures that are there twice …" }), bar, told);
+  node.tell = ({ done, total }) => {
+    if (total) Object.assign(bar, { max: total, value: done });
+    told.textContent = total ? `${number(done)} of ${number(total)} compared. It is done once for each state of the catalogue.` : "";
+  };
+  return node;
 }

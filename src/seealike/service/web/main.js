@@ -30,8 +30,10 @@ function drawViews() {
 
 async function show() {
   for (const link of views.children) {
-    if (link.dataset.view === state.view) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    if (link.dataset.view === state.view) {
+      link.setAttribute("aria-current", "page");
+      views.scrollLeft = link.offsetLeft - views.clientWidth / 2; // a phone shows some of them
+    } else link.removeAttribute("aria-current");
   }
   if (current.view === state.view && current.opened) {
     current.opened.update();

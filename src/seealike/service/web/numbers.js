@@ -14,7 +14,7 @@ const STAGES = { scan: "looking through the folders", compare: "seeing what has 
 export async function open(place, app) {
   await styled();
   const view = new Numbers(place, app);
-  await view.start();
+  view.start();
   return view;
 }
 
@@ -82,9 +82,9 @@ class Numbers {
       if (isKnown) Object.assign(this.bar, { max: total, value: Math.min(done, total) });
       else this.bar.removeAttribute("value");
       this.told.textContent = [
-        isKnown ? `${number(done)} of ${number(total)}` : number(done),
-        rate ? `${rate < 10 ? rate.toFixed(1) : number(Math.round(rate))} a second` : "",
-        left === null || left === undefined ? "" : `about ${seconds(left)} left`,
+        isKnown ? `${number(done)} of ${number(total)}` : `${number(done)} so far`,
+        rate && done > total / 50 ? `${rate < 10 ? rate.toFixed(1) : number(Math.round(rate))} a second` : "",
+        left != null && done > total / 50 ? `about ${seconds(left)} left` : "", // the first ones tell little
       ].filter(Boolean).join(" · ");
       this.came.textContent = stats.items === this.began.items ? "" : `${came(stats.items - this.began.items)} so far.`;
     } else if (this.isOn) this.#end(stats);

@@ -4,6 +4,7 @@
 import { ask, count, say } from "./tools.js";
 
 const AT_ONCE = 2;
+const LOOKED_UP = 200; // items in a reply
 const MOST_TRIES = 8; // of a service that says it is busy
 const PICTURE = /\.(jpe?g|jfif|png|gif|bmp|webp|avif|hei[cf]|tiff?)$/i;
 
@@ -11,7 +12,7 @@ export const entries = [];
 /** What all get: `group`, `metadata` (an object), and whether what is there may be replaced. */
 export const wishes = { prefix: "", group: "", metadata: {}, replace: false };
 let running = 0;
-let checking = 0;
+let isLooking = false;
 let changed = () => {};
 
 /** Whoever shows it: `changed(entry)`; without an entry where several have changed. */
@@ -58,38 +59,37 @@ export function renamed() {
     if (isOpen(entry) && entry.checked !== id) Object.assign(entry, { state: "unsure", told: "", there: null });
   }
   changed();
-  while (checking < AT_ONCE && entries.some(isUnsure)) check();
+  if (!isLooking) lookUp();
 }
 
-const isUnsure = (entry) => !entry.isNameless && entry.state === "unsure" && entry.checked !== idOf(entry);
+const isUnsure = (entry) => entry.state === "unsure" && !entry.isNameless;
+const inOrder = (id) => [...id].map((letter) => letter.codePointAt(0).toString(16).padStart(6, "0")).join("");
 
-async function check() {
-  checking += 1;
-  for (let entry = entries.find(isUnsure); entry; entry = entries.find(isUnsure)) {
-    await look(entry);
-    changed(entry);
-  }
-  checking -= 1;
+async function lookUp() {
+  isLooking = true;
+  for (let unsure = entries.filter(isUnsure); unsure.length; unsure = entries.filter(isUnsure)) await look(unsure);
+  isLooking = false;
   changed();
 }
 
-/** Whether an item of that name is there. */
-async function look(entry) {
-  const id = idOf(entry);
-  entry.checked = id;
-  let said = { state: "new", there: null, told: "" };
+/** Which of these names are there. Items come in order, so that a reply tells of many names at once. */
+async function look(unsure) {
+  const asked = unsure.map((entry) => ({ entry, id: idOf(entry), key: inOrder(idOf(entry)) }));
+  const first = asked.reduce((one, other) => (other.key < one.key ? other : one));
+  let known = asked;
+  let tell = () => ({ state: "new", there: null });
   try {
-    const there = await itemNamed(id);
-    if (there) said = { state: "there", there, told: "" };
+    const { items, next: after } = await ask("/items", { query: { start: first.id, limit: asked.length > 1 ? LOOKED_UP : 1 } });
+    const there = new Map(items.map((item) => [item.id, item]));
+    const last = after === null ? null : inOrder(items.at(-1).id);
+    known = asked.filter(({ key }) => last === null || key <= last);
+    tell = (id) => (there.has(id) ? { state: "there", there: there.get(id) } : { state: "new", there: null });
   } catch (problem) {
-    said = { state: "failed", told: problem.detail };
-    if (problem.retryS) {
-      await rest(problem.retryS);
-      entry.checked = null;
-      return;
-    }
+    if (problem.retryS) return rest(problem.retryS);
+    tell = () => ({ state: "failed", told: problem.detail });
   }
-  if (idOf(entry) === id && entry.state === "unsure" && entry.checked === id) Object.assign(entry, said);
+  for (const { entry, id } of known) if (entry.state === "unsure" && idOf(entry) === id) Object.assign(entry, { told: "", checked: id, ...tell(id) });
+  changed();
 }
 
 const rest = (s, signal) => new Promise((done) => {
@@ -108,7 +108,7 @@ export function send(chosen) {
 export async function again(chosen) {
   for (const entry of chosen) Object.assign(entry, { state: "unsure", checked: null, told: "" });
   renamed();
-  while (chosen.some((entry) => entry.state === "unsure" && !entry.isNameless)) await rest(0.1);
+  while (chosen.some(isUnsure)) await rest(0.1);
   send(ready().filter((entry) => chosen.includes(entry)));
 }
 

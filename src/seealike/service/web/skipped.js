@@ -34,7 +34,7 @@ const meant = (reason) => REASONS[reason] ?? [reason.replaceAll("_", " "), "", "
 export async function open(place, app) {
   await styled();
   const view = new Skipped(place, app);
-  await view.start();
+  view.start();
   return view;
 }
 
@@ -51,30 +51,33 @@ class Skipped {
   }
 
   update() {
-    if (this.reason !== this.found) this.#reasoned();
+    if (this.reasons && this.reason !== this.found) this.#reasoned();
   }
 
   close() {
+    this.isClosed = true;
     this.aborter?.abort();
     this.long.clear();
   }
 
   async start() {
+    const main = el("div");
+    this.place.replaceChildren(heading("Skipped files", el("p", { class: "note", text: "No picture can stop a run: a file that cannot be used is left out, and the catalogue remembers why. It is looked at again when it changes." })), main);
     try {
       const stats = await this.app.refreshStats();
       this.counts = stats.skipped_by_reason;
       this.total = stats.skipped;
     } catch (problem) {
-      this.place.replaceChildren(heading("Skipped files"), stopped(problem, () => this.start()));
+      main.replaceChildren(stopped(problem, () => this.start()));
       return;
     }
-    const about = el("p", { class: "note", text: "No picture can stop a run: a file that cannot be used is left out, and the catalogue remembers why. It is looked at again when it changes." });
+    if (this.isClosed) return;
     if (!this.total) {
-      this.place.replaceChildren(heading("Skipped files", about), el("div", { class: "empty" }, icon("check"), el("p", { class: "what", text: "Nothing was left out." }), el("p", { text: "Every file that was indexed is in the catalogue." })));
+      main.replaceChildren(el("div", { class: "empty" }, icon("check"), el("p", { class: "what", text: "Nothing was left out." }), el("p", { text: "Every file that was indexed is in the catalogue." })));
       return;
     }
     this.reasons = el("nav", { class: "reasons", "aria-label": "Reasons" });
-    this.place.replaceChildren(heading("Skipped files", about), el("div", { class: "with-side" }, this.reasons, this.body));
+    main.replaceChildren(el("div", { class: "with-side" }, this.reasons, this.body));
     await this.#reasoned();
   }
 

@@ -99,6 +99,13 @@ export function segments(label, choices, chosen, choose) {
   })));
 }
 
+/** Something drawn anew in its place; the focus stays on what holds. */
+export function again(place, made) {
+  const had = place.contains(document.activeElement);
+  place.replaceChildren(made);
+  if (had) made.querySelector("[aria-current], [aria-pressed=true]")?.focus();
+}
+
 /** A dialog that is closed by Escape, by its button and beside it, and gives the focus back. */
 export function dialog(title, ...children) {
   const made = el("dialog", { class: "sheet", "aria-label": title },

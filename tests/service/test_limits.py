@@ -292,12 +292,14 @@ def test_the_log_of_a_process_is_lines_of_json_without_secrets(shop: Path, tmp_p
     key = "k" * 20
     (tmp_path / "keys.txt").write_text(f"read {key}\n")
     told: list[str] = []
-    with serving(shop / "catalog", "--key-file", str(tmp_path / "keys.txt"), log=told) as (_, port):
+    with serving(shop / "catalog", "--key-file", str(tmp_path / "keys.txt"), log=told) as (running, port):
         wait_for(port)
         for given in (key, f"{MARK}{key}"):
             ask(port, f"/items/{MARK}", authorization=f"Bearer {given}")
             body = json.dumps({"key": given}).encode()
             ask(port, "/session", "POST", body, **{"content-type": "application/json"})
+        running.terminate()  # what it has answered is logged by then
+        running.wait(WAIT_S)
     lines = [json.loads(line) for line in "".join(told).splitlines()]
     assert len([line for line in lines if line.get("route") == "/session"]) == 2
     assert not [word for word in (key, MARK) if word in "".join(told)]

@@ -95,8 +95,10 @@ def as_json(value: Mapping[str, object]) -> bytes:
 def problem_of(error: Exception) -> Response:
     """What a client is told of an error."""
     if isinstance(error, ServiceError):
-        again = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
-        return problem(error.status, error.code, str(error), headers=again)
+        told = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+        if error.status == 401:
+            told["www-authenticate"] = "Bearer"
+        return problem(error.status, error.code, str(error), headers=told)
     for kind, status, code in _STATUSES:
         if isinstance(error, kind):
             again = {"retry-after": str(BUSY_S)} if status == 503 else {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from seealike.service.options import Access, Keys
 
 COOKIE = "seealike"
+MOST_COOKIES = 50  # of a request that are looked at
 
 
 class Sessions:
@@ -31,7 +32,7 @@ class Sessions:
     def key_in(self, headers: Mapping[bytes, bytes]) -> str | None:
         """The key for which the cookie of a request stands. Every key is compared, in constant time."""
         found = None
-        for one in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        for one in headers.get(b"cookie", b"").decode("latin-1").split(";", MOST_COOKIES)[:MOST_COOKIES]:
             name, _, given = one.strip().partition("=")
             if name == COOKIE:
                 for cookie, key in self._cookies:

@@ -17,7 +17,7 @@ from benchmarks import synthetic
 from benchmarks.large import catalog_of
 from benchmarks.photos import repeated, warm
 from benchmarks.report import Row
-from benchmarks.serving import overload, pictures, questions, rivals, slow
+from benchmarks.serving import overload, pictures, questions, rivals, slow, whole
 
 TITLE = "Serving"
 UPLOADS = 3_000
@@ -42,6 +42,7 @@ def rows(data: Path, work: Path) -> list[Row]:
         lambda: questions.rows(few, SMALL, 2_000),
         lambda: questions.rows(many, len(vectors), 1_500),
         lambda: questions.start(many, len(vectors)),
+        lambda: whole.rows(many, len(vectors)),
         lambda: slow.rows(target, files),
         lambda: rivals.rows(target, files, work),
         lambda: pictures.beside_index(target, folder),

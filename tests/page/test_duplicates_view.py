@@ -262,6 +262,25 @@ def test_the_focus_stays_on_what_was_chosen(visit: Visit, three_page: str) -> No
         assert visitor.page.evaluate("document.activeElement.getAttribute('aria-current')") == "true"
 
 
+@pytest.mark.parametrize("screen", [DESK, PHONE])
+def test_what_has_the_focus_is_never_below_the_bars(screen: Screen, visit: Visit, three_page: str) -> None:
+    visitor = look(visit, three_page, Groups([group(number, 4) for number in range(12)]), screen)
+    focus(visitor, 0)
+    press(visitor, *["ArrowDown"] * 5)
+    for key in ["Shift+Tab"] * 20 + ["ArrowUp"] * 2 + ["Tab"] * 20:
+        press(visitor, key)
+        bar, top, bottom = visitor.page.evaluate(
+            """() => {
+              const box = document.activeElement.getBoundingClientRect();
+              const isInList = document.activeElement.closest(".group");
+              return [isInList ? document.querySelector(".toolbar").getBoundingClientRect().bottom : 0, box.top, box.bottom];
+            }"""
+        )
+        assert bar - 1 <= top < bottom <= screen.height + 1, visitor.page.evaluate(
+            "document.activeElement.outerHTML"
+        )
+
+
 def test_an_address_leads_back_to_the_group(visit: Visit, three_page: str) -> None:
     groups = Groups([group(number) for number in range(150)])
     visitor = look(visit, three_page, groups, part="&at=120")

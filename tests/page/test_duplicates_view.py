@@ -271,9 +271,10 @@ def test_what_has_the_focus_is_never_below_the_bars(screen: Screen, visit: Visit
         press(visitor, key)
         bar, top, bottom = visitor.page.evaluate(
             """() => {
-              const box = document.activeElement.getBoundingClientRect();
-              const isInList = document.activeElement.closest(".group");
-              return [isInList ? document.querySelector(".toolbar").getBoundingClientRect().bottom : 0, box.top, box.bottom];
+              const { activeElement: at } = document;
+              const box = at.getBoundingClientRect();
+              const bar = document.querySelector(".toolbar").getBoundingClientRect();
+              return [at.closest(".group") ? bar.bottom : 0, box.top, box.bottom];
             }"""
         )
         assert bar - 1 <= top < bottom <= screen.height + 1, visitor.page.evaluate(

@@ -81,7 +81,7 @@ const dialog = document.getElementById("key");
 addEventListener("keyneeded", () => {
   if (!dialog.open) dialog.showModal();
 });
-dialog.addEventListener("cancel", (event) => event.preventDefault());
+dialog.addEventListener("cancel", (event) => { if (!app.stats) event.preventDefault(); }); // who only wants another key may keep the old one
 dialog.querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const field = document.getElementById("key-text");

@@ -8,11 +8,9 @@ const NARROW = 0.4, WIDE = 3; // shapes beyond these are shown whole within such
 const HIGHEST = 16e6; // in device pixels; Chromium stops at 33.5 million, and is exact to the pixel up to 16.7
 const INSIDE = "a, button, input, select, textarea, [tabindex]";
 
-const clamped = (ratio) => (ratio > 0 ? Math.min(Math.max(ratio, NARROW), WIDE) : 1);
-
 // Rows, each broken where its height is nearest to the wished one; the last is not stretched.
-function layOut(ratioOf, n, width, { rowPx, gapPx, captionPx }) {
-  const starts = new Uint32Array(n + 1), tops = new Float64Array(n + 1), heights = new Float64Array(n + 1);
+function layOut(shapes, width, { rowPx, gapPx, captionPx }) {
+  const n = shapes.length, starts = new Uint32Array(n + 1), tops = new Float64Array(n + 1), heights = new Float64Array(n + 1);
   let rows = 0, start = 0, sum = 0, top = 0;
   const close = (end, height) => {
     starts[rows] = start;
@@ -23,7 +21,7 @@ function layOut(ratioOf, n, width, { rowPx, gapPx, captionPx }) {
     sum = 0;
   };
   for (let at = 0; at < n; at++) {
-    const ratio = ratioOf(at), room = width - gapPx * (at - start), without = (room + gapPx) / sum;
+    const ratio = shapes[at], room = width - gapPx * (at - start), without = (room + gapPx) / sum;
     sum += ratio;
     if (room > rowPx * sum) continue;
     if (at > start && without / rowPx < (rowPx * sum) / room) close(at--, without);
@@ -51,8 +49,8 @@ function setTabbable(tile, on) {
 }
 
 export class Grid {
-  #place; #wishes; #ratios = []; #unit = 1; #tiles = new Map(); #spare = [];
-  #rows = layOut(null, 0, 1, {}); #width = 0; #height = 0; #pixels = 0; #range = 0;
+  #place; #wishes; #shapes = new Float64Array(0); #tiles = new Map(); #spare = [];
+  #rows = layOut([], 1, {}); #width = 0; #height = 0; #pixels = 0; #range = 0;
   #scrolled = 0; #shift = 0; #moved = true; #first = 0; #seen = "";
   #current = 0; #column = -1; #asked = 0; #resting = 0; #ended = new AbortController(); #watch;
 
@@ -77,8 +75,9 @@ export class Grid {
   }
 
   show(ratios) {
-    this.#ratios = ratios;
-    this.#unit = ratios instanceof Uint16Array ? 1000 : 1;
+    const unit = ratios instanceof Uint16Array ? 1000 : 1;
+    this.#shapes = new Float64Array(ratios.length);
+    for (let at = 0; at < ratios.length; at++) this.#shapes[at] = Math.min(Math.max(ratios[at] / unit || 1, NARROW), WIDE);
     this.#width = 0;
     this.#seen = "";
     for (const [index, tile] of this.#tiles) if (index >= ratios.length) this.#drop(index, tile);
@@ -97,8 +96,8 @@ export class Grid {
 
   // Bring an item's row below the header; with `focus`, only where it is not seen whole.
   scrollTo(index, { focus = false } = {}) {
-    if (!this.#ratios.length) return;
-    index = Math.min(Math.max(index, 0), this.#ratios.length - 1);
+    if (!this.#shapes.length) return;
+    index = Math.min(Math.max(index, 0), this.#shapes.length - 1);
     this.#frame();
     this.#reveal(index, !focus);
     if (!focus || !this.#tiles.has(index)) return;
@@ -114,8 +113,6 @@ export class Grid {
     this.#place.replaceChildren();
     this.#place.style.height = "";
   }
-
-  #ratio = (index) => clamped(this.#ratios[index] / this.#unit);
 
   #header() { return parseFloat(getComputedStyle(document.documentElement).getPropertyValue("--header-px")) || 0; }
 
@@ -147,7 +144,7 @@ export class Grid {
     [this.#width, this.#height, this.#pixels] = [width, innerHeight, devicePixelRatio];
     const wishes = { ...this.#wishes };
     for (let most = Infinity; most > MOST; wishes.rowPx *= 1.02 * Math.sqrt(most / MOST)) {
-      this.#rows = layOut(this.#ratio, this.#ratios.length, width, wishes);
+      this.#rows = layOut(this.#shapes, width, wishes);
       most = this.#mostAtOnce();
     }
     this.#range = Math.min(this.#rows.total, Math.floor(HIGHEST / Math.max(1, devicePixelRatio)));
@@ -155,7 +152,7 @@ export class Grid {
     this.#moved = true;
     this.#scrolled = this.#measured();
     if (row < 0 || !this.#rows.rows) { this.#leap(); return; }
-    const now = this.#rowOf(Math.min(before.starts[row], this.#ratios.length - 1));
+    const now = this.#rowOf(Math.min(before.starts[row], this.#shapes.length - 1));
     this.#moveTo(this.#rows.tops[now] + share * this.#rows.heights[now] - edge);
   }
 
@@ -250,7 +247,7 @@ export class Grid {
   #boxes(row) {
     const { starts, heights } = this.#rows, boxes = [];
     for (let at = starts[row], left = 0, sum = 0; at < starts[row + 1]; at++) {
-      const right = Math.round((sum += this.#ratio(at)) * heights[row]) + this.#wishes.gapPx * (at - starts[row]);
+      const right = Math.round((sum += this.#shapes[at]) * heights[row]) + this.#wishes.gapPx * (at - starts[row]);
       boxes.push([at, left, right - left]);
       left = right + this.#wishes.gapPx;
     }
@@ -259,12 +256,13 @@ export class Grid {
 
   #putRow(row, fresh, only = -1) {
     const height = Math.round(this.#rows.heights[row]), { captionPx, make } = this.#wishes;
-    const top = Math.min(Math.max(0, this.#rows.tops[row] - this.#shift), this.#range - height - captionPx);
+    let top = this.#rows.tops[row] - this.#shift;
+    if (only >= 0) top = Math.min(Math.max(0, top), this.#range - height - captionPx); // not to make the page higher
     for (const [index, left, width] of this.#boxes(row)) {
       if (only >= 0 && index !== only) continue;
       const known = this.#tiles.get(index), tile = known ?? this.#spare.pop() ?? make();
       if (known && !this.#moved) continue;
-      const ratio = this.#ratios[index] / this.#unit, fit = ratio < NARROW || ratio > WIDE ? "contain" : "cover";
+      const shape = this.#shapes[index], fit = shape === NARROW || shape === WIDE ? "contain" : "cover";
       const box = { left: `${left}px`, top: `${top}px`, "--w": `${width}px`, "--h": `${height}px`, "--fit": fit };
       for (const name in box) tile.style.setProperty(name, box[name]);
       if (known) continue;
@@ -293,7 +291,7 @@ export class Grid {
   #fill(tile, index) {
     const held = tile.contains(document.activeElement);
     tile.role = "listitem";
-    tile.ariaSetSize = this.#ratios.length;
+    tile.ariaSetSize = this.#shapes.length;
     tile.ariaPosInSet = index + 1;
     this.#wishes.fill(tile, index);
     setTabbable(tile, index === this.#current);
@@ -322,7 +320,7 @@ export class Grid {
     const { rows, tops } = this.#rows, row = this.#rowOf(this.#current), page = innerHeight - this.#header();
     const far = { ArrowUp: row - 1, ArrowDown: row + 1, PageUp: Math.min(row - 1, this.#rowAt(tops[row] - page) + 1),
       PageDown: Math.max(row + 1, this.#rowAt(tops[row] + page)) }[key];
-    const near = { ArrowLeft: this.#current - 1, ArrowRight: this.#current + 1, Home: 0, End: this.#ratios.length - 1 }[key];
+    const near = { ArrowLeft: this.#current - 1, ArrowRight: this.#current + 1, Home: 0, End: this.#shapes.length - 1 }[key];
     if (far === undefined && near === undefined) return;
     event.preventDefault();
     if (far === undefined) this.#column = -1;

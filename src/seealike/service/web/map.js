@@ -119,7 +119,7 @@ class PictureMap {
     const wish = this.camera ? this.said() : this.wished();
     Object.assign(this, { width, height, ratio });
     Object.assign(this.canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
-    this.side = Math.min(150, Math.max(46, Math.sqrt((width * height) / MOST), Math.sqrt((width * height) / this.n) / 2));
+    this.side = Math.min(150, Math.max(40, 0.75 * Math.sqrt((width * height) / MOST), Math.sqrt((width * height) / this.n) / 2));
     const room = this.side + 24;
     this.fit = Math.min((width - room) / (this.spans[0] || 1e-9), (height - room) / (this.spans[1] || 1e-9), 4 * Math.max(width, height));
     this.steps = new Uint8Array(this.n).fill(255);
@@ -424,6 +424,14 @@ class PictureMap {
     this.hovered = row;
   }
 
+  // Move the map where an item would lie under its card.
+  reveal(row) {
+    const [x, y] = this.screen(row), { offsetLeft: left, offsetTop: top, offsetWidth: width } = this.card, room = this.sideAt(this.camera.scale) / 2 + 12;
+    if (x > left + width + room || y < top - room) return;
+    if (this.width > 2 * width) this.moveBy(left + width + room - x, 0);
+    else this.moveBy(0, top - room - y);
+  }
+
   // The card of one item: what it is, and the way on from it.
   async choose(row, focus) {
     this.chosen = row;
@@ -434,6 +442,7 @@ class PictureMap {
     const name = el("p", { class: "name", text: id }), link = el("a", { class: "button", href: hrefFrom(id), text: "What looks like this?" });
     const img = el("img", { src: thumbnail(image, 200), alt: "", on: { error: (event) => event.target.remove() } });
     this.card.replaceChildren(iconButton("close", "Close", () => { this.choose(-1, false); this.canvas.focus(); }), img, name, link);
+    this.reveal(row);
     if (focus) link.focus();
     try {
       const item = await ask(`/items/${image.slice("/images/".length)}`, { signal: this.ended.signal });

@@ -320,7 +320,7 @@ class Search {
       img.removeAttribute("src");
       tile.classList.add("lost");
     }
-    img.alt = text;
+    img.alt = picture.ariaLabel = text; // the link has a name where there is no picture, too
     name.textContent = text;
     name.title = text === hit.id ? text : `${text}: ${hit.id}`;
     if (!like) return;

@@ -173,3 +173,16 @@ def test_axe_finds_nothing_in_the_whole_catalogue(
     visitor = visit(shop_page, "/?view=all", seen)
     visitor.see(".tile img")
     assert visitor.violations() == []
+
+
+def test_small_steps_on_the_rail_lead_on(many_page: str, visit: Visit) -> None:
+    visitor = visit(many_page, "/?view=all")
+    reads(visitor, 0)
+    rail = visitor.page.get_by_label("Place in the catalogue")
+    for _ in range(60):
+        rail.press("ArrowDown")
+    assert rail.input_value() == "61"
+    reads(visitor, 60)
+    visitor.page.mouse.move(600, 400)
+    visitor.page.mouse.wheel(0, 6000)
+    visitor.until("() => Number(document.querySelector('.rail').value) > 100")

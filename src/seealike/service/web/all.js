@@ -123,7 +123,8 @@ class Catalogue {
       }
     }
     this.waits ??= setTimeout(() => this.askAll(), this.pages.size ? FLING_MS : 0);
-    if (document.activeElement !== this.rail) this.rail.value = this.grid ? this.grid.first + 1 : 1;
+    const place = Number(this.rail.value) - 1; // it stays within what is seen, or small steps on the rail would lead nowhere
+    if (document.activeElement !== this.rail || place < first || place > last) this.rail.value = this.grid.first + 1;
     this.rail.ariaValueText = `${number(Number(this.rail.value))} of ${number(this.n)}`;
     this.noted();
   }
@@ -168,10 +169,9 @@ class Catalogue {
 
   // The item that had the focus when this address was left.
   restore(page) {
-    if (this.restored || !state.on) return;
-    const at = this.pages.get(page).findIndex((item) => item.id === state.on);
+    const at = this.restored ? -1 : this.pages.get(page).findIndex((item) => item.id === state.on);
+    this.restored ||= at >= 0 || !this.asking.size; // it was not on the screen
     if (at < 0) return;
-    this.restored = true;
     if (document.activeElement === document.body || document.activeElement.matches("h1")) this.grid.scrollTo(page * PAGE + at, { focus: true });
   }
 

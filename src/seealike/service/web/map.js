@@ -45,7 +45,7 @@ class PictureMap {
         el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
       return;
     }
-    const ended = waiting(this.box, () => el("div", { class: "mapped" }));
+    const ended = this.bar ? () => {} : waiting(this.box, () => el("div", { class: "mapped" }));
     try {
       const data = await ask("/map", { signal: this.ended.signal });
       ended();

@@ -453,3 +453,14 @@ def test_what_is_on_the_screen_is_told_and_filled_again_when_it_is_there(address
         assert browser.value("page.fills") == 5
         browser.value("page.grid.close()")
         assert browser.value("document.getElementById('place').childElementCount") == 0
+
+
+def test_pictures_are_asked_for_in_the_size_that_they_are_shown_in(address: str) -> None:
+    with screen(address, 1200, 800) as browser:
+        begin(browser, 500)
+        for width in (600, 1200):
+            resize(browser, width, 800)
+            settle(browser)
+            settle(browser)
+            found = tiles(browser)
+            assert all(one["filled"] == f"{one['width']:.0f}px" for one in found.values())

@@ -23,6 +23,7 @@ page.begin = (ratios) => {
     fill: (tile, index) => {
       page.fills++;
       tile.firstChild.textContent = index;
+      tile.dataset.filled = tile.style.getPropertyValue("--w");
     },
     seen: (first, last) => page.seen.push([first, last]),
   });
@@ -36,7 +37,7 @@ page.tiles = () => [...document.querySelectorAll(".tile")].map((tile) => {
   const fit = tile.style.getPropertyValue("--fit");
   const reachable = [...tile.children].filter((one) => one.tabIndex >= 0).length;
   return { index: tile.ariaPosInSet - 1, setsize: Number(tile.ariaSetSize), role: tile.role, text: tile.firstChild.textContent,
-    away: tile.classList.contains("away"), left, top, width, height, fit, reachable };
+    away: tile.classList.contains("away"), left, top, width, height, fit, reachable, filled: tile.dataset.filled };
 });
 page.leap = (share) => scrollTo({ top: share * document.documentElement.scrollHeight, behavior: "instant" });
 page.move = (px) => scrollBy({ top: px, behavior: "instant" });

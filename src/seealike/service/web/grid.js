@@ -82,7 +82,6 @@ export class Grid {
     this.#seen = "";
     for (const [index, tile] of this.#tiles) if (index >= ratios.length) this.#drop(index, tile);
     this.#choose(Math.max(0, Math.min(this.#current, ratios.length - 1)));
-    this.refill(0, ratios.length);
     this.#frame();
   }
 
@@ -131,9 +130,11 @@ export class Grid {
     this.#asked = 0;
     const width = this.#place.clientWidth;
     if (!width) return;
-    if (width !== this.#width || devicePixelRatio !== this.#pixels || innerHeight > this.#height) this.#arrange(width);
+    const anew = width !== this.#width || devicePixelRatio !== this.#pixels || innerHeight > this.#height;
+    if (anew) this.#arrange(width);
     else this.#follow();
     this.#render();
+    if (anew) this.refill(0, Infinity); // in other sizes
   }
 
   // Lay out for this window; what was seen first stays first.
@@ -198,11 +199,11 @@ export class Grid {
   }
 
   #moveTo(top) {
-    const goal = this.#range === this.#rows.total ? top : Math.round(this.#due(top));
+    const isWhole = this.#range === this.#rows.total, goal = isWhole ? top : Math.round(this.#due(top));
     scrollBy({ top: goal - this.#measured(), behavior: "instant" });
     this.#scrolled = this.#measured();
     // Exact, whatever part of a pixel was lost; unless the page ends here.
-    this.#shift = top - (Math.abs(goal - this.#scrolled) < 1 ? this.#scrolled : goal);
+    this.#shift = isWhole ? 0 : top - (Math.abs(goal - this.#scrolled) < 1 ? this.#scrolled : goal);
     this.#moved = true;
   }
 

@@ -48,3 +48,13 @@ def test_a_key_is_asked_for_and_pictures_are_shown_with_it(kept: str, visit: Vis
     assert views.get_by_role("link", name="Add").count() == 0
     visitor.page.reload()
     visitor.see("[role=listitem]")
+
+
+def test_an_admin_key_shows_where_items_are_added(kept: str, visit: Visit) -> None:
+    visitor = visit(kept)
+    visitor.expects("Failed to load resource")
+    field = visitor.see(visitor.page.get_by_role("dialog")).get_by_label("Key", exact=True)
+    field.fill(ADMIN)
+    field.press("Enter")
+    visitor.see("[role=listitem]")
+    assert visitor.page.get_by_role("navigation", name="Views").get_by_role("link", name="Add").count() == 1

@@ -74,8 +74,13 @@ async def one(
     return int(head[9:12]), await reader.readexactly(length)
 
 
-async def asked(port: int, requests: Sequence[bytes], clients: int = CLIENTS) -> list[Reply]:
-    """Every request once, by so many clients, each of whom asks when its last reply has come."""
+async def asked(
+    port: int, requests: Sequence[bytes], clients: int = CLIENTS, *, kept: bool = True
+) -> list[Reply]:
+    """Every request once, by so many clients, each of whom asks when its last reply has come.
+
+    Each has a connection, which is ``kept``, or another one for every request.
+    """
     left = iter(requests)
     replies: list[Reply] = []
 
@@ -83,6 +88,9 @@ async def asked(port: int, requests: Sequence[bytes], clients: int = CLIENTS) ->
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for request in left:
             started = time.perf_counter()
+            if not kept:
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
             status, _ = await one(reader, writer, request)
             replies.append(Reply(status, time.perf_counter() - started))
         writer.close()

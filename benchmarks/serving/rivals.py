@@ -37,7 +37,7 @@ def rows(target: Path, pictures: Sequence[bytes], work: Path) -> list[Row]:
                 assert running.stdout is not None
                 port = int(running.stdout.readline())
                 _wait(port, requests[0])
-                theirs = _rate(port, requests[:count])
+                theirs = _rate(port, requests[:count], kept=False)  # it closes them
             finally:
                 running.terminate()
         value = f"{ours:.0f} against {theirs:.1f}/s: {ours / theirs:.1f} x"
@@ -46,9 +46,9 @@ def rows(target: Path, pictures: Sequence[bytes], work: Path) -> list[Row]:
     return found
 
 
-def _rate(port: int, requests: Sequence[bytes]) -> float:
+def _rate(port: int, requests: Sequence[bytes], *, kept: bool = True) -> float:
     started = time.perf_counter()
-    replies = asyncio.run(asked(port, requests))
+    replies = asyncio.run(asked(port, requests, kept=kept))
     assert {reply.status for reply in replies} == {200}
     return len(replies) / (time.perf_counter() - started)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +22,7 @@ from seealike import Hits, SearchOptions
 from seealike.errors import UsageError
 from seealike.service import ServiceOptions, create_app
 from seealike.service.gathering import Gathering, Most
+from seealike.service.state import GIVES_WAY
 
 Answer = TypeVar("Answer")
 JPEG = {"content-type": "image/jpeg"}
@@ -286,3 +289,20 @@ def test_what_a_service_is_made_of_is_not_looked_through_again_while_it_answers(
         wait_until_ready(asked)
         assert gc.get_freeze_count() > 10_000
     assert gc.get_freeze_count() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all threads of a process are equal")
+def test_who_answers_gives_way_to_who_admits(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def niceness(*_: object, **__: object) -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        raise UsageError("that is all")
+
+    found = list[int]()
+    for name in ("similar_batch", "recommend"):
+        monkeypatch.setattr(seealike.Catalog, name, niceness)
+    with Client(create_app([shop / "catalog"], ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        asked("GET", "/items/bags%2F01.jpg/similar")
+        asked("GET", "/items/bags%2F01.jpg/similar?exact=true")
+    usual = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert found == [usual + GIVES_WAY] * 2

@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import gc
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from seealike.types import PathInput
 
 Result = TypeVar("Result")
+GIVES_WAY = 5  # so much nicer are threads that work
 MOST_KNOWN_BYTES = 2**25  # of answers that are kept: some 15,000 of ten hits
 SPARE_THREADS = 8  # for what has no pictures, when every picture waits
 MOST_CHANGES = 16  # that wait at once
@@ -77,7 +80,7 @@ class Service:
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(paths[0])))
         self._threads = ThreadPoolExecutor(
-            options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request"
+            options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request", _give_way
         )
         self._ending = ending
         self._known = LruCache[Shown](MOST_KNOWN_BYTES, lambda shown: len(shown.hits))
@@ -96,6 +99,7 @@ class Service:
         Raises:
             CatalogError: it cannot be opened.
         """
+        _give_way()  # so do the threads and processes that this one begins
         self._inner = inner = _opened(self.paths)
         self._batching = BatchingEmbedder(_Embedding(inner))
         catalog = _opened(self.paths, self._batching)
@@ -351,6 +355,14 @@ class _Embedding:
 
 def _shown(hits: Hits) -> Shown:
     return Shown(shown_hits(hits), hits.asked.generation, [one.seen for one in hits.asked.like])
+
+
+def _give_way() -> None:
+    """Have the event loop, which has little to do, come before what this thread does."""
+    if sys.platform == "linux":  # elsewhere all threads of a process are equal
+        thread = threading.get_native_id()
+        with suppress(OSError):  # not everywhere can one be nice
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + GIVES_WAY)
 
 
 def refusal(outcome: SameFile | Refused) -> PictureError:

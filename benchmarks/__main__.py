@@ -33,6 +33,7 @@ NAMES = (
     "map_page",
     "results_page",
     "serving",
+    "page",
     "training",
     "recipes",
     "levels",

@@ -1,6 +1,6 @@
 """Take the pictures of the README and the how-to pages from real pages; into docs/images.
 
-PYTHONPATH=. python tools/readme_pictures.py          needs Chromium and the extra ``map``
+PYTHONPATH=. python tools/readme_pictures.py          needs Chromium, the extra ``map``, requirements/page.txt
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 from tests.browser import browsing, chromium
+from tests.page.visitor import DESK, Visitor, context_of, launched
+from tests.service.processes import serving, wait_until_ready
 
 from seealike.demo.drawing.backdrop import Backdrop, Setting, paint_backdrop
 from seealike.demo.drawing.plan import plan_photos, plan_products
@@ -39,6 +41,7 @@ ASKED = {
     ),
 }  # from where, and how much, in px
 _COLOURS = 256
+_PART = (0.16, 0.25), (0.94, 0.75)  # of the photo: from where, and where to
 _SETTLED_S = 1.0  # a map's pictures are decoded as they are needed
 
 
@@ -80,6 +83,43 @@ def main() -> None:
             taken = Path(folder, "shot.png")
             browser.screenshot(taken)
             _save_small(taken, IMAGES / f"{name}.png")
+        _take_the_page(shop, taken)
+
+
+def _take_the_page(shop: Path, taken: Path) -> None:
+    """The page of the service: a part of a photo is searched with, and a result is beside what it is like."""
+    with serving(shop) as (_, port), launched() as browser:
+        wait_until_ready(port)
+        visitor = Visitor(context_of(browser, DESK), f"http://127.0.0.1:{port}")
+        for name, look in {"page": _search_a_part, "page-beside": _compare}.items():
+            look(visitor, shop)
+            visitor.page.wait_for_load_state("networkidle")
+            visitor.page.screenshot(path=taken)
+            _save_small(taken, IMAGES / f"{name}.png")
+
+
+def _search_a_part(visitor: Visitor, shop: Path) -> None:
+    visitor.open("/")
+    visitor.see("[role=listitem]")
+    visitor.page.set_input_files("input[type=file] >> nth=0", shop / "photo-from-my-phone.jpg")
+    visitor.see(visitor.page.get_by_role("button", name="Search a part"))
+    area = visitor.see(".query .stage").bounding_box()
+    assert area is not None
+    mouse = visitor.page.mouse
+    for act, (x, y) in ((mouse.down, _PART[0]), (mouse.up, _PART[1])):
+        mouse.move(area["x"] + area["width"] * x, area["y"] + area["height"] * y)
+        act()
+    visitor.until("() => location.search.includes('%40')")
+    visitor.until("() => document.querySelector('h1').textContent.includes('a part')")
+    visitor.until("() => !document.querySelector('[aria-busy=true]')")
+    mouse.move(0, 0)
+
+
+def _compare(visitor: Visitor, _: Path) -> None:
+    visitor.open("/?like=id:bag-101-front&open=bag-107-angle")
+    dialog = visitor.see(visitor.page.get_by_role("dialog"))
+    dialog.get_by_role("button", name="Why?").click()
+    visitor.see(dialog.get_by_text("The lit parts"))
 
 
 def _typed(*arguments: str, folder: Path | None = None) -> None:

@@ -29,9 +29,11 @@ def serving(
         stderr = running.stderr
         lines = threading.Thread(target=lambda: told.append(stderr.read()))  # it is never kept from logging
         lines.start()
-        yield running, port
-        running.kill()
-        lines.join()
+        try:
+            yield running, port
+        finally:
+            running.kill()
+            lines.join()
 
 
 def ask(port: int, address: str, method: str = "GET", body: bytes = b"", **headers: str) -> tuple[int, bytes]:

@@ -123,7 +123,7 @@ def test_keys_choose_within_the_list_and_the_focus_goes_along(visit: Visit, thre
     press(visitor, "ArrowUp", "a", "d", "r")
     assert (kept(visitor, 1), kept(visitor, 2)) == ([True, True], [True, False, False, False])
     press(visitor, "ArrowUp", "d")
-    assert said(visitor) == "1 of 3 decided · 5 to go"
+    assert said(visitor) == "1 of 3 decided · 5 to move away"
 
 
 def test_arrows_and_letters_are_nobodys_outside_the_list(visit: Visit, three_page: str) -> None:
@@ -133,7 +133,7 @@ def test_arrows_and_letters_are_nobodys_outside_the_list(visit: Visit, three_pag
     )
     visitor.page.get_by_role("button", name="Save").focus()
     press(visitor, "ArrowDown", "ArrowRight", "a", "1", "u")
-    assert (visitor.page.evaluate("taken"), said(visitor)) == (0, "0 of 2 decided · 2 to go")
+    assert (visitor.page.evaluate("taken"), said(visitor)) == (0, "0 of 2 decided · 2 to move away")
 
 
 def test_one_picture_of_a_group_is_always_kept(visit: Visit, three_page: str) -> None:
@@ -151,7 +151,7 @@ def test_what_was_decided_does_not_come_back_and_can_be_looked_up(visit: Visit, 
     visitor.open("/?view=duplicates")
     visitor.see(".group")
     seen = [one.is_visible() for one in visitor.page.locator(".group").all()]
-    assert (seen, said(visitor)) == ([True, False, True], "1 of 3 decided · 2 to go")
+    assert (seen, said(visitor)) == ([True, False, True], "1 of 3 decided · 2 to move away")
     visitor.page.get_by_role("link", name="Decided").click()
     visitor.see(".group.decided")
     seen = [one.is_visible() for one in visitor.page.locator(".group").all()]
@@ -166,7 +166,7 @@ def test_other_content_under_the_same_name_is_another_question(visit: Visit, thr
     groups.groups[0]["members"][1]["sha256"] = "ff" * 32  # type: ignore[index]
     visitor.open("/?view=duplicates")
     visitor.see(".group")
-    assert (kept(visitor, 0), said(visitor)) == ([True, False], "0 of 1 decided · 1 to go")
+    assert (kept(visitor, 0), said(visitor)) == ([True, False], "0 of 1 decided · 1 to move away")
 
 
 def test_the_rest_is_accepted_at_once_also_what_was_not_loaded_and_undone_at_once(
@@ -179,7 +179,7 @@ def test_the_rest_is_accepted_at_once_also_what_was_not_loaded_and_undone_at_onc
     visitor.page.get_by_role("button", name="Accept the rest").click()
     visitor.until("document.querySelector('.toolbar .said').textContent.startsWith('250 of 250 decided')")
     visitor.page.get_by_role("button", name="Undo").first.click()
-    assert said(visitor) == "125 of 250 decided · 250 to go"
+    assert said(visitor) == "125 of 250 decided · 250 to move away"
     assert [one.get("start", "") for one in groups.asked] == ["", "100", "200"]
 
 
@@ -194,7 +194,7 @@ def test_the_command_reads_what_is_saved_of_all_levels(visit: Visit, three_page:
     focus(visitor, 0)
     press(visitor, "2")
     visitor.page.get_by_role("button", name="Save").click()
-    visitor.see(visitor.page.get_by_text("1 group decided here: 1 picture to go."))
+    visitor.see(visitor.page.get_by_text("1 group decided here: 1 picture to move away."))
     assert (
         visitor.page.locator(".command code")
         .first.inner_text()

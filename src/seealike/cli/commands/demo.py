@@ -84,7 +84,9 @@ def command(folder: str, force: bool, quiet: bool) -> None:
 
 def _typed() -> str:
     """How the command is typed here: an environment that is not active has it in its own folder alone."""
-    return "seealike" if shutil.which("seealike") or not sys.argv[0] else sys.argv[0]
+    found, own = shutil.which("seealike"), sys.argv[0]
+    is_own = found is not None and os.path.exists(own) and os.path.samefile(found, own)
+    return "seealike" if is_own or os.path.basename(own) != "seealike" else own
 
 
 def _write_lists(opened: Catalog, result: DemoResult, lists: OutputFile, progress: ProgressCallback) -> None:

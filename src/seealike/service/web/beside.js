@@ -116,7 +116,8 @@ export class Beside {
     const stages = [...this.pair.querySelectorAll(".zoomed")].slice(-overlays.length);
     stages.forEach((stage, at) => { if (overlays[at + overlays.length - stages.length]) stage.append(overlays[at + overlays.length - stages.length]); });
     if (explanation.examples?.length) return `By example: ${explanation.examples.map((share) => share.toFixed(2)).join(" + ")}${explanation.rest ? `, and ${explanation.rest.toFixed(2)} by colour and the rest` : ""}.`;
-    return `The lit parts make up ${(hit.score - explanation.rest).toFixed(2)} of ${hit.score.toFixed(2)}${Math.abs(explanation.rest) > 0.005 ? `; colour and the rest ${explanation.rest.toFixed(2)}` : ""}.`;
+    const lit = "The brighter a place, the more of the score comes from it; what is dark all over was not looked at.";
+    return Math.abs(explanation.rest) > 0.005 ? `${lit} Places make ${(hit.score - explanation.rest).toFixed(2)} of ${hit.score.toFixed(2)}, colour and the rest ${explanation.rest.toFixed(2)}.` : lit;
   }
 
   picture(src, name, label) {

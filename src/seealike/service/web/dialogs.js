@@ -127,7 +127,7 @@ export function saving(choices, catalogue, level, saved) {
     save("decisions.json", choices.decisions(), "application/json");
   };
   dialog("Save what you decided",
-    el("p", { text: `${count(decided.length, "group")} decided here: ${count(going.length, "picture")} to go.` }),
+    el("p", { text: `${count(decided.length, "group")} decided here: ${count(going.length, "picture")} to move away.` }),
     el("div", { class: "tools" },
       el("button", { type: "button", class: "button", text: "Save decisions.json", on: { click: write } }),
       el("button", { type: "button", class: "button quiet", text: "Save the list of what goes", on: { click: () => save("to-move.csv", asCsv([["id", "kept", "level", "likeness", "size_bytes"], ...going]), "text/csv") } })),

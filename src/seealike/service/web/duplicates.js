@@ -198,7 +198,7 @@ class Review {
     const { groups, remembers, undoable } = this.choices;
     const left = this.choices.undecided().length;
     const isAll = !this.next;
-    this.said.textContent = `${number(groups.length - left)} of ${number(this.total)} decided · ${number(this.choices.going())}${isAll ? "" : " or more"} to go${remembers ? "" : " · this browser remembers nothing: save before you close the page"}`;
+    this.said.textContent = `${number(groups.length - left)} of ${number(this.total)} decided · ${number(this.choices.going())}${isAll ? "" : " or more"} to move away${remembers ? "" : " · this browser remembers nothing: save before you close the page"}`;
     this.undoing.disabled = !undoable;
     this.rest.disabled = this.same.disabled = isAll && !left;
     const isEmpty = isAll && this.long.parts.every((part) => part.hidden);

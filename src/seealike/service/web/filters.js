@@ -175,7 +175,16 @@ function ends(column) {
 
 function typedCondition() {
   const field = el("input", { type: "text", value: state.where, placeholder: "price < 60 and kind != 'bags'", "aria-label": "A condition", spellcheck: false, autocapitalize: "off", data: { keep: "where" } });
+  const wrong = el("p", { class: "wrong", role: "alert" });
+  const submit = async (event) => {
+    event.preventDefault();
+    try {
+      if (field.value.trim()) await ask("/facets", { query: { where: field.value, columns: "width_px" } }); // alone: what is wrong has its place in what was typed
+      go({ where: field.value, at: 0, on: "" });
+    } catch (problem) {
+      wrong.textContent = problem.detail;
+    }
+  };
   return el("details", { class: "typed", open: Boolean(state.where) }, el("summary", { text: "A condition" }),
-    el("form", { on: { submit: (event) => { event.preventDefault(); go({ where: field.value, at: 0, on: "" }); } } }, field, iconButton("check", "Filter by this condition", undefined, { type: "submit" })),
-    el("p", { class: "wrong", role: "alert" }));
+    el("form", { on: { submit } }, field, iconButton("check", "Filter by this condition", undefined, { type: "submit" })), wrong);
 }

@@ -21,7 +21,7 @@ const LOOK_PX = 320;
 /** How many pictures, and what was decided; all that stands of a group that is far from the screen. */
 export function titleOf({ members, decided, kept }) {
   const going = members.length - kept.size;
-  const told = !decided ? "" : going ? `✓ ${kept.size} kept, ${going} to go` : "✓ all are kept";
+  const told = !decided ? "" : going ? `✓ ${kept.size} kept, ${going} to move away` : "✓ all are kept";
   return el("h2", {}, count(members.length, "picture"), el("span", { class: "state", text: told }));
 }
 

@@ -19,7 +19,8 @@ export async function take(file, add = false) {
     const one = { kind: "image", value: image, weight: 1, box: null };
     go({ view: "", like: add ? [...state.like, one] : [one], not: add ? state.not : [], at: 0, on: "", open: "" }, add ? {} : { trail: [] });
   } catch (problem) {
-    if (!local.size) URL.revokeObjectURL(shown);
+    URL.revokeObjectURL(shown);
+    if (problem.code === "unusable_picture") problem.detail = `${file.name || "That"} cannot be searched with: it is no picture, or a damaged one.`;
     document.dispatchEvent(new CustomEvent("uploadfailed", { detail: { problem, retry: () => take(file, add) } }));
   }
 }
@@ -167,22 +168,22 @@ export async function named(example, told) {
 }
 
 function chip({ one, at, field }) {
-  const { name, src } = shownOf(one, 160);
+  const { src } = shownOf(one, 160);
   const label = el("span", { class: "name" });
-  named(one, (text) => { label.textContent = label.title = text; });
   const changed = (changes) => go({ [field]: state[field].map((other, place) => (place === at ? { ...other, ...changes } : other)), at: 0 }, { replace: true });
   const weigh = (by) => changed({ weight: Math.min(MOST_WEIGHT, Math.max(0.5, one.weight + by)) });
   const sign = field === "like" ? "liked" : "disliked";
   const keep = `${field}${at}`;
-  return el("li", { class: sign },
-    src ? el("img", { src, alt: "", width: 44, height: 44 }) : icon("search"),
-    label,
-    el("span", { class: "weight" },
-      iconButton("less", `${name} counts less`, () => weigh(-0.5), { disabled: one.weight <= 0.5, data: { keep: `${keep}-` } }),
-      el("output", { text: `× ${one.weight}`, "aria-label": `${name}, ${sign}, weight ${one.weight}` }),
-      iconButton("more", `${name} counts more`, () => weigh(0.5), { disabled: one.weight >= MOST_WEIGHT, data: { keep: `${keep}+` } })),
-    iconButton("close", `Leave ${name} out`, () => go({ [field]: state[field].filter((_, place) => place !== at), at: 0, on: "" }), { data: { keep: `${keep}x` } }),
-  );
+  const less = iconButton("less", "", () => weigh(-0.5), { disabled: one.weight <= 0.5, data: { keep: `${keep}-` } });
+  const more = iconButton("more", "", () => weigh(0.5), { disabled: one.weight >= MOST_WEIGHT, data: { keep: `${keep}+` } });
+  const away = iconButton("close", "", () => go({ [field]: state[field].filter((_, place) => place !== at), at: 0, on: "" }), { data: { keep: `${keep}x` } });
+  const weight = el("output", { text: `× ${one.weight}` });
+  named(one, (text) => {
+    label.textContent = label.title = text;
+    weight.ariaLabel = `${text}, ${sign}, weight ${one.weight}`;
+    for (const [button, told] of [[less, `${text} counts less`], [more, `${text} counts more`], [away, `Leave ${text} out`]]) button.title = button.ariaLabel = told;
+  });
+  return el("li", { class: sign }, src ? el("img", { src, alt: "", width: 44, height: 44 }) : icon("search"), label, el("span", { class: "weight" }, less, weight, more), away);
 }
 
 // -- a part of the picture: a box to drag, to move with keys, or to say in numbers
@@ -207,7 +208,15 @@ function cropping(lead, stage, caption) {
     clearTimeout(settle.timer);
     settle.timer = setTimeout(() => go({ like: [{ ...lead, box: at }, ...state.like.slice(1)], at: 0, on: "" }, { replace: Boolean(wait) }), wait);
   };
-  const toggle = el("button", { type: "button", class: "plain", data: { keep: "crop" }, on: { click: () => settle(at ? null : [0.2, 0.2, 0.6, 0.6]) } });
+  const toggle = el("button", { type: "button", class: "plain", data: { keep: "crop" }, on: { click: () => {
+    const now = at ? null : [0.2, 0.2, 0.6, 0.6];
+    if (now) {
+      at = now;
+      draw();
+      box.focus({ preventScroll: true }); // arrows move it at once
+    }
+    settle(now);
+  } } });
   ["left", "top", "width", "height"].forEach((name, place) => {
     numbers.append(el("label", {}, `${name} %`, el("input", { type: "number", min: place < 2 ? 0 : 5, max: 100, step: 1, data: { keep: name }, on: { change: (event) => {
       const now = [...at];

@@ -4,13 +4,14 @@ import { chosen, filters, unfiltered } from "./filters.js";
 import { Grid } from "./grid.js";
 import { drawQuery, examplesIn, hrefFrom, learn, listen, named, shownOf, ways } from "./query.js";
 import { condition, go, hrefOfView, state } from "./state.js";
-import { ask, count, el, icon, iconButton, nameOf, number, say, stopped, thumbnail, waiting, words } from "./tools.js";
+import { ask, count, el, icon, iconButton, nameOf, number, say, shortened, stopped, thumbnail, waiting, words } from "./tools.js";
 
 const ROW_PX = 190;
 const CAPTION_PX = 46;
 const SAMPLE = 30;
 const MOST_EXPLAINED = 20; // each takes as long as a picture does
 const MOST_TRAIL = 8;
+const RETRY_MS = 3000;
 const NOTHING = { like: [], not: [], palette: "", open: "", on: "", at: 0 };
 let listening = false;
 
@@ -170,10 +171,24 @@ class Search {
     this.waited();
     this.clear();
     this.heading.replaceChildren(el("h1", { tabIndex: -1, text: "No answer" }), ...[this.chips()].filter(Boolean));
-    const isGone = ["unknown_item", "unknown_image", "unknown_product"].includes(problem.code);
+    const isGone = ["unknown_item", "unknown_image", "unknown_product", "unusable_picture"].includes(problem.code);
     const isFiltered = problem.code === "invalid_query" && condition();
     this.box.replaceChildren(isGone ? stopped(problem, () => go(NOTHING), "Begin anew")
       : isFiltered ? stopped(problem, unfiltered, "Without filters") : stopped(problem, retry));
+    if (problem.code === "offline") this.again(retry);
+  }
+
+  /** Go on by itself once the service answers again. */
+  async again(retry) {
+    const shown = this.box.firstChild;
+    while (this.box.firstChild === shown && !this.listeners.signal.aborted) {
+      await new Promise((resolve) => { setTimeout(resolve, RETRY_MS); });
+      const isBack = this.box.firstChild === shown && await ask("/readyz").then(() => true, () => false);
+      if (isBack && this.box.firstChild === shown && !this.listeners.signal.aborted) {
+        retry();
+        return;
+      }
+    }
   }
 
   show(answer) {
@@ -321,11 +336,11 @@ class Search {
       tile.classList.add("lost");
     }
     img.alt = picture.ariaLabel = text; // the link has a name where there is no picture, too
-    name.textContent = text;
+    name.textContent = shortened(text, Math.floor(width / 7));
     name.title = text === hit.id ? text : `${text}: ${hit.id}`;
     if (!like) return;
     const told = hit.relation ? hit.relation.replaceAll("_", " ").replaceAll("-", " ") : words(hit.score);
-    score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }), hit.others ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
+    score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }), hit.others && width > 175 ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
     score.style.setProperty("--filled", `${Math.max(0, Math.min(1, hit.score)) * 100}%`);
     for (const [button, label] of [[like, `More like ${text}`], [not, `Less like ${text}`], [beside, `${text} beside what is searched with`]]) {
       button.title = label;

@@ -87,6 +87,11 @@ export const count = (n, noun) => `${number(n)} ${n === 1 ? noun : noun.endsWith
 export const words = (score) => WORDS.find(([least]) => score >= least)[1];
 export const seconds = (s) => (s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`);
 
+/** A long text without its middle: its end tells it from others. */
+export function shortened(text, most) {
+  return text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(1 - Math.floor(most / 2))}`;
+}
+
 /** What people call an item: what its table says, else its id. */
 export function nameOf(item) {
   const { name, title } = item.metadata ?? {};
@@ -108,7 +113,7 @@ const REMEDIES = {
   offline: "Nothing is lost: try again once it is back.",
   overloaded: "Many are asking right now.",
   not_ready: "The service is starting.",
-  unknown_image: "Uploaded pictures are kept for a quarter of an hour. Drop the picture again.",
+  unknown_image: "Uploaded pictures are kept for a quarter of an hour, or until the service ends. Drop the picture again.",
   unknown_item: "It may have been removed since this address was made.",
 };
 

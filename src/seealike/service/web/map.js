@@ -83,7 +83,7 @@ class PictureMap {
       el("div", { class: "zooms", role: "group", "aria-label": "Zoom" }, zoom("more", "Closer", () => this.zoom(1.6)), zoom("less", "Further away", () => this.zoom(1 / 1.6)),
         el("button", { type: "button", class: "round all", title: "The whole map", "aria-label": "The whole map", text: "All", on: { click: () => this.fly(this.home()) } })),
       this.card);
-    this.about = el("summary", {});
+    this.about = el("summary", { text: "What is in view" });
     this.box.replaceChildren(this.stage, this.middle, el("details", { class: "listed", on: { toggle: () => this.fillList() } }, this.about, this.list));
     this.context = this.canvas.getContext("2d");
     this.colours();

@@ -150,3 +150,13 @@ def _held(visitor: Visitor, pattern: str) -> list[Route]:
 
 def _asked(said: list[tuple[str, str]]) -> str:
     return dict(said)["like"].removeprefix("id:")
+
+
+def test_a_second_click_counts_once(shop_page: str, visit: Visit) -> None:
+    visitor = visit(shop_page, f"/?like=id:{ITEM}")
+    visitor.see("[role=listitem] .score b")
+    tile = visitor.page.locator("[role=listitem]").first
+    tile.hover()
+    tile.locator(".acts button").first.dblclick()
+    visitor.see(".examples")
+    assert visitor.page.locator(".examples li").count() == 2

@@ -280,3 +280,15 @@ def test_uploads_make_room_for_new_ones_and_end() -> None:
     assert uploads.picture(third) == b"xyz"
     with pytest.raises(Exception, match="larger"):
         uploads.keep(b"12345678901")
+
+
+def test_without_keys_no_foreign_page_can_show_pictures_or_begin_work(shop: Path) -> None:
+    """`<img>` sends no Origin, but browsers say where a request comes from."""
+    with Client(create_app(shop / "catalog", ServiceOptions())) as asked:
+        wait_until_ready(asked)
+        for site in ("cross-site", "same-site"):
+            for address in ("/images/bags%2F01.jpg", "/map", "/stats", "/items"):
+                reply = asked("GET", address, headers={"sec-fetch-site": site})
+                assert (reply.status, reply.json["code"]) == (403, "foreign_origin"), address
+            assert asked("GET", "/", headers={"sec-fetch-site": site}).status == 200  # a link to the page
+        assert asked("GET", "/items", headers={"sec-fetch-site": "same-origin"}).status == 200

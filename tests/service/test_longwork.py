@@ -314,3 +314,29 @@ def _is_worker(pid: str) -> bool:
         return b"seealike.service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def test_what_was_found_before_a_catalogue_was_put_back_is_not_said_of_it(
+    work: LongWork, workers: Workers
+) -> None:
+    workers.may_end()
+    _until(lambda: isinstance(work.ask("one", 1, places="before"), Found))
+    assert work.ask("one", 1, places="put back") == UnderWay()
+    _until(lambda: isinstance(work.ask("one", 1, places="put back"), Found))
+    assert workers.begun == ["one", "one"]
+
+
+def test_work_imports_nothing_from_the_folder_that_the_service_was_started_in(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orjson.py").write_text("open('imported', 'w').close()\nraise SystemExit\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    work = LongWork(shop / "catalog")
+    try:
+        generation = 0
+        with seealike.open(shop / "catalog") as opened:
+            generation = opened.generation
+        _until(lambda: isinstance(work.ask("duplicates-exact", generation), Found))
+    finally:
+        work.close()
+    assert not (tmp_path / "imported").exists()

@@ -18,13 +18,16 @@ class Described:
         self._guard = threading.Lock()
         self._counted: Mapping[str, object] = {}
         self._generation = self._read = -1
+        self._places: object = None
         self._columns: Sequence[str] | None = None
         self._is_reading = False
 
-    def of(self, catalog: Catalog | Catalogs) -> Mapping[str, object]:
-        """What there is to say of a catalogue; see ``StatsOut``."""
+    def of(self, catalog: Catalog | Catalogs, places: object) -> Mapping[str, object]:
+        """What there is to say of a catalogue; see ``StatsOut``, and ``Service.places``."""
         generation, indexing = catalog.generation, catalog.indexing()
         with self._guard:
+            if self._places != places:
+                self._places, self._read, self._generation = places, -1, -1
             if self._generation != generation:
                 self._counted, self._generation = _counted(catalog), generation
             if self._read != generation and not self._is_reading:

@@ -60,15 +60,19 @@ class LongWork:
         self._guard = threading.Lock()
         self._found = LruCache[Found](MOST_BYTES, lambda found: found.size_bytes)
         self._failed: dict[str, Exception] = {}
+        self._places: dict[str, object] = {}
         self._run: _Run | None = None
         self._closed = False
 
-    def ask(self, name: str, generation: int, *, stale: bool = False) -> Found | UnderWay:
+    def ask(
+        self, name: str, generation: int, *, places: object = None, stale: bool = False
+    ) -> Found | UnderWay:
         """What work has found at a generation, or where it is; begun if nothing else is done now.
 
         Args:
             name: of the work.
             generation: of the catalogue now.
+            places: see ``Service.places``: what was found in others is of another history.
             stale: what was found at an older one will do: it is answered while a newer one is made, and what
                 is under way is not begun anew.
 
@@ -79,7 +83,8 @@ class LongWork:
             if (failed := self._failed.pop(name, None)) is not None:
                 raise failed
             found: Found | None = self._found.get(name)
-            if found is not None and found.generation == generation:
+            is_of_this = self._places.get(name) == places
+            if found is not None and found.generation == generation and is_of_this:
                 return found
             run = self._run
             if (
@@ -91,7 +96,7 @@ class LongWork:
                 run.stop()
                 run = None
             if run is None and not self._closed:
-                run = self._run = _Run(self, self._path, name)
+                run = self._run = _Run(self, self._path, name, places)
             if stale and found is not None:
                 return found
             return run.at if run is not None and run.name == name else UnderWay()
@@ -104,6 +109,7 @@ class LongWork:
             self._run = None
             if found is not None:
                 self._found.put(run.name, found)
+                self._places[run.name] = run.places
             if error is not None:
                 self._failed[run.name] = error
 
@@ -120,23 +126,19 @@ class LongWork:
 class _Run:
     """A process that works, and the thread that hears it."""
 
-    def __init__(self, work: LongWork, path: str, name: str) -> None:
-        self.name = name
+    def __init__(self, work: LongWork, path: str, name: str, places: object) -> None:
+        self.name, self.places = name, places
         self.generation: int | None = None
         self.at = UnderWay()
         self._work, self._path = work, path
         self._process = subprocess.Popen(
-            [sys.executable, "-m", WORKER, path, name],
+            [sys.executable, "-P", "-m", WORKER, path, name],  # nothing is imported from where it runs
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         self._thread = threading.Thread(target=self._hear, name=f"seealike-{name}", daemon=True)
         self._thread.start()
-
-    def is_outdated(self, name: str, generation: int) -> bool:
-        """Whether it is some work, and what it finds will be of another generation."""
-        return name == self.name and self.generation not in (None, generation)
 
     def stop(self) -> None:
         """End it at once."""

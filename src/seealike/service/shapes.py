@@ -30,12 +30,14 @@ class Shapes:
         """Nothing is packed yet."""
         self._guard = threading.Lock()
         self._newest: PackedShapes | None = None
+        self._places: object = None
 
-    def of(self, catalog: Catalog | Catalogs) -> PackedShapes:
-        """Those of the newest generation."""
+    def of(self, catalog: Catalog | Catalogs, places: object) -> PackedShapes:
+        """Those of the newest generation; ``places``: see ``Service.places``."""
         with self._guard:
             generation, width_px, height_px = catalog.sizes()
-            if self._newest is None or self._newest.generation != generation:
+            if self._newest is None or (self._newest.generation, self._places) != (generation, places):
+                self._places = places
                 ratios = np.rint(UNIT * width_px / np.maximum(height_px, 1))
                 data = np.clip(ratios, 1, 65535).astype("<u2").tobytes()
                 gzipped = gzip.compress(data, compresslevel=1, mtime=0)

@@ -260,13 +260,15 @@ class Service:
             give_up(answer)
         return Answered(shown, ms_since(started), shown.generation)
 
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """What tells a catalogue that was put back from one that had counted to the same number."""
+        return tuple((one.st_ino, one.st_mtime_ns) for one in map(os.stat, self.paths))
+
     def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[Shown]:
         """Pages of items are looked at again and again: answers are kept while nothing has changed."""
         catalog = self.catalog
-        generation, directories = catalog.generation, map(os.stat, self.paths)
-        # A catalogue that was put back to what it once was has counted to this number before.
-        places = tuple((one.st_ino, one.st_mtime_ns) for one in directories)
-        state = generation, places, catalog.calibration
+        generation = catalog.generation
+        state = generation, self.places(), catalog.calibration
         asked = state, k, options
         known = {one: shown for one in ids if (shown := self._known.get((one, asked))) is not None}
         new = [one for one in dict.fromkeys(ids) if one not in known]
@@ -290,7 +292,9 @@ class Service:
 
     async def work(self, request: Request, name: str, *, stale: bool) -> Found | UnderWay:
         """What work on the whole catalogue has found, or where it is; see ``LongWork.ask``."""
-        return await self.run(request, lambda: self.long_work.ask(name, self.only.generation, stale=stale))
+        return await self.run(
+            request, lambda: self.long_work.ask(name, self.only.generation, places=self.places(), stale=stale)
+        )
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""

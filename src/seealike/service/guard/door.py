@@ -105,7 +105,7 @@ class Door:
         """Raise what keeps a request out; else note what its sender may do."""
         if scope["path"] == "/readyz" and self._ending.has_begun:
             raise ServiceError("ending", "the service is ending; ask another one", retry_after_s=RETRY_S)
-        if scope["path"] in OPEN or _PAGE_FILE.fullmatch(scope["path"]):
+        if _is_open(scope["path"]):
             return
         key = _key(headers)
         if key is None:
@@ -139,6 +139,8 @@ class Door:
                 raise _foreign("pages of other origins may not use a session")
         elif self._options.keys.access or "*" in allowed:
             return
+        elif not (allowed or _is_open(path)) and headers.get(b"sec-fetch-site", b"none") not in _SAME_SITE:
+            raise _foreign("pages of other origins may not ask; start the service with --allow-origin")
         own = headers[b"host"].decode("latin-1").lower()
         if origin and origin not in allowed and origin.partition("://")[2].lower() != own:
             raise _foreign("pages of this origin may not ask; start the service with --allow-origin")
@@ -193,6 +195,11 @@ class _Visit:
 
 def _foreign(told: str) -> ServiceError:
     return ServiceError("foreign_origin", told, status=403)
+
+
+def _is_open(path: str) -> bool:
+    """Whether it is for everybody: it holds nothing of the catalogue."""
+    return path in OPEN or _PAGE_FILE.fullmatch(path) is not None
 
 
 def _needed(method: str, path: str) -> Access:

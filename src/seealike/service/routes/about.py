@@ -37,7 +37,9 @@ def about(service: Service, watching: Watching) -> APIRouter:
     @router.get("/stats", response_model=StatsOut, summary="What the catalogue holds")
     async def stats(request: Request) -> Response:
         """How much there is, what can be asked with, and what you may do."""
-        answered = await service.read(request, lambda: service.described.of(service.catalog))
+        answered = await service.read(
+            request, lambda: service.described.of(service.catalog, service.places())
+        )
         most = Access.READ if service.is_several else Access.ADMIN  # several are changed one by one
         return reply(
             {

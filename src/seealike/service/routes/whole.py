@@ -51,7 +51,7 @@ def whole(service: Service) -> APIRouter:
     )
     async def shapes(request: Request) -> Response:
         """In id order, 16 bits an item, the lesser byte first: thousandths, so that 1000 is a square."""
-        packed = await service.run(request, lambda: service.shapes.of(service.catalog))
+        packed = await service.run(request, lambda: service.shapes.of(service.catalog, service.places()))
         headers = REVALIDATED | {"x-generation": str(packed.generation)}
         if takes_gzip(request):
             gzipped = headers | {"content-encoding": "gzip"}

@@ -89,7 +89,7 @@ class Review {
   }
 
   #ask() {
-    return ask("/duplicates", { query: { level: this.level, start: this.next, limit: PAGE }, signal: this.aborter.signal });
+    return ask("/duplicates", { query: { level: this.level, start: this.next, limit: PAGE, stale: 1 }, signal: this.aborter.signal });
   }
 
   #finding(found) {
@@ -141,10 +141,13 @@ class Review {
     return this.loading.catch(() => {});
   }
 
+  #isWell() {
+    return !this.aborter.signal.aborted && !this.note.childElementCount;
+  }
+
   async #rest() {
-    const isWell = () => !this.note.childElementCount;
-    while (this.next && isWell()) await this.load();
-    return isWell();
+    while (this.next && this.#isWell()) await this.load();
+    return this.#isWell();
   }
 
   #add(found) {
@@ -285,7 +288,7 @@ class Review {
   }
 
   async #goTo(n) {
-    while (this.choices.groups.length <= n && this.next) await this.load();
+    while (this.choices.groups.length <= n && this.next && this.#isWell()) await this.load();
     if (!this.long.parts[n]) return;
     this.long.parts[n].hidden = false;
     this.#focus(n, 0);

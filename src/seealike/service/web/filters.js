@@ -1,6 +1,6 @@
 // What results are to be like: colour against shape, variety, one per product, and the catalogue's own columns.
 
-import { condition, go, literal, state } from "./state.js";
+import { bare, condition, go, literal, state } from "./state.js";
 import { ask, count, el, icon, iconButton, number } from "./tools.js";
 
 const SHOWN = 8; // values of a column before "all of them"
@@ -60,7 +60,7 @@ export function chosen() {
 }
 
 /** Take all filters away. */
-export const unfiltered = () => go({ pick: {}, range: {}, where: "", at: 0 });
+export const unfiltered = () => go({ pick: bare(), range: bare(), where: "", at: 0 });
 
 const spoken = (text) => (text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : text);
 
@@ -68,12 +68,12 @@ function pick(column, one, on) {
   const left = (state.pick[column] ?? []).filter((other) => other !== one);
   const { [column]: _, ...others } = state.pick;
   const now = on ? [...left, one] : left;
-  go({ pick: now.length ? { ...others, [column]: now } : others, at: 0, on: "" });
+  go({ pick: bare(now.length ? { ...others, [column]: now } : others), at: 0, on: "" });
 }
 
 function range(column, ends) {
   const { [column]: _, ...others } = state.range;
-  go({ range: ends.some((one) => one !== null) ? { ...others, [column]: ends } : others, at: 0, on: "" });
+  go({ range: bare(ends.some((one) => one !== null) ? { ...others, [column]: ends } : others), at: 0, on: "" });
 }
 
 // -- wishes

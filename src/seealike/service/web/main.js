@@ -46,7 +46,7 @@ async function show() {
   const place = el("div", { class: `view ${state.view || "search"}` });
   main.replaceChildren(place);
   try {
-    if (!app.stats) await refreshStats();
+    await refreshStats().catch((problem) => { if (!app.stats) throw problem; });
     const [, name, load] = VIEWS.find(([view]) => view === state.view) ?? VIEWS[0];
     document.title = `${name} · ${app.stats.name || "seealike"}`;
     const module = await load();

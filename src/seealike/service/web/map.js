@@ -6,6 +6,7 @@ import { go, state } from "./state.js";
 import { ask, count, el, icon, iconButton, nameOf, number, stopped, thumbnail, waiting } from "./tools.js";
 
 const MOST = 190; // pictures at a time
+const MOST_LOST = 40; // pictures that do not come, before no more are asked for
 const KEPT = 500, AT_ONCE = 8; // loaded pictures, and how many are loaded at a time
 const MOST_ZOOM = 3000, LISTED = 60, POLL_MS = 1000;
 const HUES = [28, 255, 145, 325, 85, 200, 300, 55, 175, 350, 115, 230]; // as the map that `seealike map` writes
@@ -21,7 +22,7 @@ const imageOf = (id) => `/images/${encodeURIComponent(id)}`;
 
 class PictureMap {
   constructor(place, app) {
-    Object.assign(this, { place, app, ended: new AbortController(), pictures: new Map(), queue: [], loading: 0, pointers: new Map(), drawn: [], chosen: -1, hovered: -1 });
+    Object.assign(this, { place, app, ended: new AbortController(), pictures: new Map(), queue: [], loading: 0, lost: 0, pointers: new Map(), drawn: [], chosen: -1, hovered: -1 });
     this.note = el("p", { class: "note", role: "status" });
     this.box = el("div", { class: "found" });
     place.append(el("div", { class: "heading" }, el("h1", { tabIndex: -1, text: "Map" }), this.note), this.box);
@@ -47,7 +48,7 @@ class PictureMap {
     }
     const ended = this.bar ? () => {} : waiting(this.box, () => el("div", { class: "mapped" }));
     try {
-      const data = await ask("/map", { signal: this.ended.signal });
+      const data = await ask("/map", { query: { stale: 1 }, signal: this.ended.signal });
       ended();
       if (data.status === "ready") this.show(data);
       else {
@@ -301,7 +302,7 @@ class PictureMap {
   }
 
   loadNext() {
-    while (this.loading < AT_ONCE && this.queue.length) {
+    while (this.loading < AT_ONCE && this.queue.length && !(this.lost > MOST_LOST)) {
       const row = this.queue.shift();
       if (this.pictures.has(row)) continue;
       const picture = new Image();
@@ -311,6 +312,7 @@ class PictureMap {
         this.loading--;
         if (lost) [this.steps, this.stepsDone] = [this.steps.fill(255), 0]; // its room is for another one
         if (lost) this.pictures.set(row, "none");
+        if (lost && ++this.lost > MOST_LOST) this.queue.length = 0; // the others will not come either
         for (const old of this.pictures.keys()) {
           if (this.pictures.size <= KEPT) break;
           if (this.pictures.get(old) !== "none" && !this.drawn.some((one) => one.row === old)) this.pictures.delete(old);

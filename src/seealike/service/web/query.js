@@ -1,25 +1,36 @@
 // What is searched with: a picture that is dropped, pasted, chosen or photographed, words, items; a part of it.
 
-import { go, hrefOf, state } from "./state.js";
+import { go, hrefOf, onState, state } from "./state.js";
 import { ask, count, el, icon, iconButton, nameOf, say, thumbnail } from "./tools.js";
 
 const MOST_WEIGHT = 5;
+const MOST_LOCAL = 20;
 const STEP = 0.02; // of a picture, by which a key moves a box
 const local = new Map(); // the pictures of this tab by their tokens: shown without asking for them
+let bringing = null; // the upload that is under way; whoever goes elsewhere has given it up
 const known = new Map(); // items by their ids, or a promise of one
 
 /** Upload a picture and ask with it; `add`: beside what is asked with already. */
 export async function take(file, add = false) {
   if (!file) return;
+  bringing?.abort();
+  const own = bringing = new AbortController();
   const shown = URL.createObjectURL(file);
   document.dispatchEvent(new CustomEvent("uploading", { detail: { shown } }));
   try {
-    const { image } = await ask("/images", { body: file, type: file.type.startsWith("image/") ? file.type : "image/*" });
+    const { image } = await ask("/images", { body: file, type: file.type.startsWith("image/") ? file.type : "image/*", signal: own.signal });
+    bringing = null;
+    for (const [old, address] of local) {
+      if (local.size < MOST_LOCAL) break;
+      local.delete(old);
+      URL.revokeObjectURL(address);
+    }
     local.set(image, shown);
     const one = { kind: "image", value: image, weight: 1, box: null };
     go({ view: "", like: add ? [...state.like, one] : [one], not: add ? state.not : [], at: 0, on: "", open: "" }, add ? {} : { trail: [] });
   } catch (problem) {
     URL.revokeObjectURL(shown);
+    if (problem.name === "AbortError") return;
     if (problem.code === "unusable_picture") problem.detail = `${file.name || "That"} cannot be searched with: it is no picture, or a damaged one.`;
     document.dispatchEvent(new CustomEvent("uploadfailed", { detail: { problem, retry: () => take(file, add) } }));
   }
@@ -27,16 +38,20 @@ export async function take(file, add = false) {
 
 /** Ask with the address of a picture, where the service fetches such. */
 async function takeAddress(url) {
+  bringing?.abort();
+  const own = bringing = new AbortController();
   try {
-    const { image } = await ask("/images", { json: { url } });
+    const { image } = await ask("/images", { json: { url }, signal: own.signal });
+    bringing = null;
     go({ view: "", like: [{ kind: "image", value: image, weight: 1, box: null }], not: [], at: 0, on: "", open: "" }, { trail: [] });
   } catch (problem) {
-    say(problem.detail);
+    if (problem.name !== "AbortError") say(problem.detail);
   }
 }
 
 /** Dropping and pasting work anywhere on the page. */
 export function listen(app) {
+  onState(() => bringing?.abort());
   const ours = () => state.view !== "adding";
   const carries = (event) => [...(event.dataTransfer?.types ?? [])].some((type) => type === "Files" || type === "text/uri-list");
   let depth = 0;
@@ -206,7 +221,7 @@ function cropping(lead, stage, caption) {
     at = now;
     draw();
     clearTimeout(settle.timer);
-    settle.timer = setTimeout(() => go({ like: [{ ...lead, box: at }, ...state.like.slice(1)], at: 0, on: "" }, { replace: Boolean(wait) }), wait);
+    settle.timer = setTimeout(() => stage.isConnected && state.view === "" && go({ like: [{ ...lead, box: at }, ...state.like.slice(1)], at: 0, on: "" }, { replace: Boolean(wait) }), wait);
   };
   const toggle = el("button", { type: "button", class: "plain", data: { keep: "crop" }, on: { click: () => {
     const now = at ? null : [0.2, 0.2, 0.6, 0.6];

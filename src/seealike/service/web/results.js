@@ -351,6 +351,7 @@ class Search {
 
   steer(hit, field) {
     const one = { kind: "id", value: hit.id, weight: 1, box: null };
+    if ([...state.like, ...state.not].some((other) => other.kind === "id" && other.value === hit.id)) return; // a second click
     const before = { like: state.like, not: state.not };
     go({ [field]: [...state[field], one], at: 0, on: "" });
     say(field === "like" ? `More like ${nameOf(hit)}.` : `Less like ${nameOf(hit)}.`, () => go({ ...before, at: 0 }));

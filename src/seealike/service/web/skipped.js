@@ -132,8 +132,9 @@ class Skipped {
 
   async #all() {
     if (this.next !== null) say("Loading all of them …");
-    while (this.next !== null && !this.problem) await this.load();
-    return !this.problem;
+    const isWell = () => !this.problem && !this.aborter.signal.aborted;
+    while (this.next !== null && isWell()) await this.load();
+    return isWell();
   }
 
   #fill(part, n) {

@@ -21,14 +21,19 @@ function writeExample({ kind, value, weight, box }) {
   return `${kind}${weight === 1 ? "" : weight}${box ? `@${box.map((one) => Number(one.toFixed(4))).join(",")}` : ""}:${value}`;
 }
 
+/** An object with no properties but its own: columns have any names. */
+export function bare(entries = {}) {
+  return Object.assign(Object.create(null), entries);
+}
+
 function read(search) {
   const said = new URLSearchParams(search);
   const found = {
     like: said.getAll("like").flatMap(readExample),
     not: said.getAll("not").flatMap(readExample),
-    pick: {},
-    range: {},
-    own: {},
+    pick: bare(),
+    range: bare(),
+    own: bare(),
   };
   for (const name of TEXTS) found[name] = said.get(name) ?? "";
   for (const name in NUMBERS) {
@@ -41,7 +46,7 @@ function read(search) {
     if (name.startsWith("pick.")) (found.pick[name.slice(5)] ??= []).push(value);
     if (name.startsWith("own.")) found.own[name.slice(4)] = value;
     if (name.startsWith("range.")) {
-      found.range[name.slice(6)] = value.split("..").map((one) => (one === "" ? null : Number(one)));
+      found.range[name.slice(6)] = value.split("..").slice(0, 2).map((one) => (one === "" || !Number.isFinite(Number(one)) ? null : Number(one)));
     }
   }
   return found;
@@ -109,7 +114,7 @@ export function literal(value) {
 /** The condition that the filters and the typed one say together; `without` leaves the filters of a column out. */
 export function condition(without) {
   const said = [];
-  const named = (column) => `"${column}"`;
+  const named = (column) => `"${column.replaceAll('"', '""')}"`;
   for (const [column, literals] of Object.entries(state.pick)) {
     if (column !== without && literals.length) said.push(`${named(column)} in (${literals.join(", ")})`);
   }

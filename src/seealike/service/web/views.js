@@ -153,8 +153,9 @@ export function save(name, text, type) {
 
 /** A table as spreadsheets read it. */
 export function asCsv(rows) {
+  const plain = (value) => (/^[=+\-@\t\r]/.test(value) && Number.isNaN(Number(value)) ? `'${value}` : value); // no formula of a stranger's
   const cell = (value) => (/[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-  return `\ufeff${rows.map((row) => row.map((value) => cell(String(value ?? ""))).join(",")).join("\r\n")}\r\n`;
+  return `\ufeff${rows.map((row) => row.map((value) => cell(plain(String(value ?? "")))).join(",")).join("\r\n")}\r\n`;
 }
 
 export const bytes = (n) => (n >= 1e5 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e3).toFixed(1)} kB`);

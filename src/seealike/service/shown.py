@@ -99,6 +99,16 @@ def tagged(
     return Response(data, media_type=media_type, headers=told)
 
 
+def tagged_either_way(
+    request: Request, data: bytes, gzipped: bytes, tag: str, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    """``tagged`` for what is there as it is and packed: as the client reads it."""
+    headers = {**headers, "vary": "accept-encoding"}
+    if takes_gzip(request):
+        return tagged(request, gzipped, f"{tag}-gzip", media_type, headers | {"content-encoding": "gzip"})
+    return tagged(request, data, tag, media_type, headers)
+
+
 def takes_gzip(request: Request) -> bool:
     """Whether a client reads what is packed by gzip."""
     return _GZIP.search(request.headers.get("accept-encoding", "")) is not None

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from seealike.errors import ServiceError
 from seealike.gallery import base_style
-from seealike.service.shown import tagged, takes_gzip
+from seealike.service.shown import tagged_either_way
 
 _TYPES = {
     "html": "text/html; charset=utf-8",
@@ -68,8 +68,5 @@ def _files() -> dict[str, _File]:
 
 def _sent(request: Request, file: _File) -> Response:
     """It is asked for anew each time, so that a newer version is seen at once, and seldom sent."""
-    headers = {"cache-control": "no-cache", "vary": "accept-encoding"}
-    if takes_gzip(request):
-        packed = headers | {"content-encoding": "gzip"}
-        return tagged(request, file.packed, file.tag + "-gzip", file.media_type, packed)
-    return tagged(request, file.data, file.tag, file.media_type, headers)
+    headers = {"cache-control": "no-cache"}
+    return tagged_either_way(request, file.data, file.packed, file.tag, file.media_type, headers)

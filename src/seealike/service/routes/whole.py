@@ -15,7 +15,7 @@ from starlette.responses import Response
 from seealike.duplicates import Level
 from seealike.service.longwork import Found, UnderWay
 from seealike.service.models import MOST_LETTERS, Columns, DuplicatesOut, FacetsOut, MapOut, UnderWayOut
-from seealike.service.shown import UNCHANGED, reply, shown_facet, tagged, takes_gzip
+from seealike.service.shown import UNCHANGED, reply, shown_facet, tagged, tagged_either_way, takes_gzip
 from seealike.service.state import RETRY_S, Service, ms_since
 
 MOST_VALUES = 1000  # of a column
@@ -53,10 +53,7 @@ def whole(service: Service) -> APIRouter:
         """In id order, 16 bits an item, the lesser byte first: thousandths, so that 1000 is a square."""
         packed = await service.run(request, lambda: service.shapes.of(service.catalog, service.places()))
         headers = REVALIDATED | {"x-generation": str(packed.generation)}
-        if takes_gzip(request):
-            gzipped = headers | {"content-encoding": "gzip"}
-            return tagged(request, packed.gzipped, packed.tag + "-gzip", BINARY, gzipped)
-        return tagged(request, packed.data, packed.tag, BINARY, headers)
+        return tagged_either_way(request, packed.data, packed.gzipped, packed.tag, BINARY, headers)
 
     @router.get("/facets", response_model=FacetsOut, summary="How often each value occurs")
     async def facets(

@@ -156,11 +156,9 @@ def settle(browser: Browser) -> None:
 
 def tiles(browser: Browser) -> dict[int, dict[str, Any]]:
     """What is in the page, by number; never more than is allowed, and each filled for its item."""
-    found = browser.value("page.tiles()")
+    found, nodes = browser.value("[page.tiles(), document.getElementById('place').children.length]")
     assert len(found) <= MOST
-    assert browser.value("document.getElementById('place').querySelectorAll(':scope > *').length") == len(
-        found
-    )
+    assert nodes == len(found)
     assert [one["index"] for one in found] == sorted(one["index"] for one in found)
     assert all(one["text"] == str(one["index"]) for one in found)
     return {one["index"]: one for one in found}

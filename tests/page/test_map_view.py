@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Route
 
 COLUMNS, ROWS = 20, 15
+MAP = re.compile(r"/map(\?|$)")
 PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><rect width="80" height="80"/></svg>'
 )
@@ -54,7 +56,7 @@ def visit_lattice(
         item_id = route.request.url.rsplit("/", 1)[-1]
         route.fulfill(json={"id": item_id, "metadata": {"name": f"Item {item_id}"}, "image": None})
 
-    visitor.page.route("**/map", lambda route: route.fulfill(json=answer or lattice()))
+    visitor.page.route(MAP, lambda route: route.fulfill(json=answer or lattice()))
     visitor.page.route("**/images/*", lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"))
     visitor.page.route("**/items/*", items)
     visitor.open(part)
@@ -222,7 +224,7 @@ def test_a_map_that_is_still_laid_out_shows_how_far_it_is(three_page: str, visit
             status=202 if said else 200, body=json.dumps(said or lattice()), content_type="application/json"
         )
 
-    visitor.page.route("**/map", answer)
+    visitor.page.route(MAP, answer)
     visitor.page.route("**/images/*", lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"))
     visitor.open("/?view=map")
     visitor.see(visitor.page.get_by_text("250 of 1,000"))
@@ -243,10 +245,10 @@ def test_a_map_that_cannot_be_had_and_one_without_pictures_say_so(
     visitor = visit(three_page, "/page/icon.svg")
     visitor.expects("favicon")
     visitor.expects("Failed to load resource", "ERR_")
-    visitor.page.route("**/map", lambda route: route.abort())
+    visitor.page.route(MAP, lambda route: route.abort())
     visitor.open("/?view=map")
     visitor.see(visitor.page.get_by_role("alert"))
-    visitor.page.unroute("**/map")
+    visitor.page.unroute(MAP)
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.see(canvas(visitor))
     empty = visit(empty_page, "/?view=map")

@@ -100,8 +100,8 @@ const rest = (s, signal) => new Promise((done) => {
 /** Send these; `again` are those that failed or were stopped. */
 export function send(chosen) {
   for (const entry of chosen) Object.assign(entry, { state: "waiting", told: "" });
-  changed();
   while (running < AT_ONCE && entries.some((entry) => entry.state === "waiting")) work();
+  changed();
 }
 
 /** Once more, after looking whether they are there by now. */

@@ -19,7 +19,7 @@ from tests.service.conftest import wait_until_ready
 
 from seealike.errors import ServiceError
 from seealike.service import ServiceOptions, create_app
-from seealike.service.fetching.fetcher import Fetcher, connected
+from seealike.service.fetching.fetcher import MOST_LOOK_UPS, Fetcher, connected
 from seealike.service.fetching.public import is_public
 
 PUBLIC = "93.184.215.14"
@@ -517,6 +517,25 @@ def _here(port: int, **more: ssl.SSLContext | float) -> Fetcher:
         resolve=lambda host, _: [INSIDE] if host == "shop.example" else [],
         **more,  # type: ignore[arg-type]
     )
+
+
+def test_a_name_that_is_looked_up_without_end_is_left_and_so_are_too_many_at_once() -> None:
+    answered, asked = threading.Event(), list[str]()
+
+    def resolve(host: str, _: int) -> Sequence[str]:
+        asked.append(host)
+        answered.wait()
+        return []
+
+    fetcher = Fetcher(1000, resolve=resolve, within_s=0.02)
+    try:
+        for number in range(MOST_LOOK_UPS + 3):
+            with pytest.raises(ServiceError) as failed:
+                fetcher.fetch(f"http://{number}.example.org/")
+            assert (failed.value.code, answered.is_set()) == ("url_failed", False)
+        assert len(asked) <= MOST_LOOK_UPS
+    finally:
+        answered.set()
 
 
 def _trickle(start: bytes) -> Callable[[socket.socket], None]:

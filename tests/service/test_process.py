@@ -234,3 +234,16 @@ def test_a_port_that_is_taken_is_said_in_one_line(
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "--port" in done.stderr
+
+
+@pytest.mark.enable_socket
+def test_a_cookie_is_named_after_the_port_that_was_free(shop: Path, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"read {'r' * 20}")
+    with serving(shop / "catalog", "--key-file", str(keys)) as (_, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        said = {"content-type": "application/json"}
+        connection.request("POST", "/session", json.dumps({"key": "r" * 20}), said)
+        cookie = connection.getresponse().headers["set-cookie"]
+        connection.close()
+    assert cookie.startswith(f"seealike-{port}=")

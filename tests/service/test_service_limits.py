@@ -204,6 +204,7 @@ def test_the_policy_of_every_reply_is_the_strict_one(client: Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
         assert not {"access-control-allow-origin", "server", "x-powered-by"} & headers.keys()
 
 

@@ -15,6 +15,7 @@ from seealike.service import Keys, ServiceOptions, create_app
 READ, WRITE = "r" * 20, "w" * 20
 HERE, EVIL = "https://shop.example", "https://evil.example"
 HOST = {"host": "shop.example"}
+NAME = f"seealike-{ServiceOptions().port}"
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +63,30 @@ def test_a_cookie_is_kept_from_scripts_other_sites_and_the_disk(keyed: Client, s
         assert again("GET", "/stats", headers=headers).json["code"] == "no_key"
 
 
+def test_services_on_other_ports_of_a_host_leave_each_other_their_cookies(shop: Path) -> None:
+    keys = Keys.parse(f"read {READ}")
+    jar: dict[str, str] = {}  # as browsers have it: by host and name, whatever the port
+    with (
+        Client(create_app(shop / "catalog", ServiceOptions(keys=keys, port=8765))) as one,
+        Client(create_app(shop / "catalog", ServiceOptions(keys=keys, port=8766))) as other,
+    ):
+        for service in (one, other):
+            wait_until_ready(service)
+            said = service.post("/session", {"key": READ}).headers["set-cookie"].split(";")[0]
+            name, _, value = said.partition("=")
+            jar[name] = value
+        cookies = {"cookie": "; ".join("=".join(pair) for pair in jar.items())}
+        assert [service("GET", "/stats", headers=cookies).status for service in (one, other)] == [200, 200]
+
+
 def test_what_is_no_key_begins_nothing(keyed: Client) -> None:
     for wrong in ("", "x" * 20, READ[:-1], f"{READ} ", "\udcff", "é" * 20):
         reply = _begin(keyed, wrong)
         assert reply.status in {401, 422}
         assert "set-cookie" not in reply.headers
     assert _begin(keyed, "x" * 20).json["code"] == "wrong_key"
-    for cookie in ("seealike=", f"seealike={READ}", "seealike", "seealike=é", f"other={'0' * 64}"):
+    for said in ("NAME=", f"NAME={READ}", "NAME", "NAME=é", f"other={'0' * 64}"):
+        cookie = said.replace("NAME", NAME)
         reply = keyed("GET", "/stats", headers=HOST | {"cookie": cookie})
         assert (reply.status, reply.json["code"]) == (401, "no_key")
 
@@ -77,7 +95,7 @@ def test_who_leaves_has_no_cookie_any_more(keyed: Client) -> None:
     for headers in (HOST, HOST | {"cookie": _cookie(keyed, READ)}):
         reply = keyed("DELETE", "/session", headers=headers)
         assert reply.status == 204
-        assert reply.headers["set-cookie"].startswith("seealike=; ")
+        assert reply.headers["set-cookie"].startswith(f"{NAME}=; ")
         assert reply.headers["set-cookie"].endswith("; Max-Age=0")
 
 
@@ -135,7 +153,7 @@ def test_the_description_says_where_a_key_goes(keyed: Client, client: Client) ->
     assert {(one["type"], one.get("name", one.get("scheme"))) for one in schemes.values()} == {
         ("http", "bearer"),
         ("apiKey", "X-API-Key"),
-        ("apiKey", "seealike"),
+        ("apiKey", NAME),
     }
     assert told["security"] == [{name: []} for name in schemes]
     free = {path for path, ways in told["paths"].items() if any("security" in way for way in ways.values())}

@@ -99,6 +99,13 @@ def test_the_widget_shows_similar_items_on_a_page_of_another_origin(bags: Path, 
         ]
         foreign = [one for one in browser.problems if not re.match(f"asked for ({origin}|{service})/", one)]
         assert foreign == []
+        # What is no picture goes to other pages by CORS alone.
+        asked = "['/stats', '/page/main.js', '/images/gone']"
+        browser.value(
+            f"Promise.allSettled({asked}.map(one => fetch('{service}' + one, {{ mode: 'no-cors' }})))"
+            ".then(all => { document.title = all.map(one => one.status).join(); })"
+        )
+        browser.wait_for("document.title === 'rejected,rejected,fulfilled'")
 
 
 def test_a_page_that_was_not_named_gets_nothing(bags: Path, browser: Browser) -> None:

@@ -34,7 +34,7 @@ from seealike.service.routes.page import page
 from seealike.service.routes.questions import questions
 from seealike.service.routes.session import session
 from seealike.service.routes.whole import whole
-from seealike.service.sessions import COOKIE, Sessions
+from seealike.service.sessions import Sessions
 from seealike.service.state import Service
 from seealike.service.watching import Watching
 
@@ -49,7 +49,7 @@ _PROBLEM = {
 _KEYS = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "That of POST /session."},
+    "cookie": {"type": "apiKey", "in": "cookie", "description": "That of POST /session."},
 }
 
 
@@ -70,7 +70,11 @@ def create_app(
     """
     ending = ending or Ending()
     each = [paths] if isinstance(paths, str | os.PathLike) else [*paths]
-    service, sessions, watching = Service(each, options, ending), Sessions(options.keys), Watching()
+    service, sessions, watching = (
+        Service(each, options, ending),
+        Sessions(options.keys, options.port),
+        Watching(),
+    )
     watching.gauges(service)
     if not options.takes_urls:
         fetcher = None
@@ -95,21 +99,23 @@ def create_app(
     )
     for router in routers:
         app.include_router(router)
-    app.add_api_route("/openapi.json", _describing(app, options.keys), include_in_schema=False)
+    app.add_api_route("/openapi.json", _describing(app, options.keys, sessions.name), include_in_schema=False)
     app.add_exception_handler(Exception, _problem)
     app.add_exception_handler(HTTPException, _refusing([one for router in routers for one in router.routes]))
     app.add_exception_handler(RequestValidationError, _invalid)
     return Door(app, options, sessions, watching, ending)
 
 
-def _describing(app: FastAPI, keys: Keys) -> Callable[[], Awaitable[Response]]:
+def _describing(app: FastAPI, keys: Keys, cookie: str) -> Callable[[], Awaitable[Response]]:
     @cache
     def described() -> bytes:
         description = app.openapi()
         _, read = models_json_schema(JSON_MODELS, ref_template=COMPONENT)
         description["components"]["schemas"].update(read["$defs"])
         if keys.access:
-            description["components"]["securitySchemes"] = _KEYS
+            description["components"]["securitySchemes"] = _KEYS | {
+                "cookie": _KEYS["cookie"] | {"name": cookie}
+            }
             description["security"] = [{name: []} for name in _KEYS]
             for path in (*OPEN, SESSION):
                 for operation in description["paths"].get(path, {}).values():

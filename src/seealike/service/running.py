@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import dataclasses
 import os
 import socket
 import struct
@@ -49,6 +50,8 @@ def serve(
     """
     log_to(sys.stderr)
     ending = Ending()
+    listening = _listening(options.host, options.port)
+    options = dataclasses.replace(options, port=listening.getsockname()[1])  # that may have been any free one
     config = uvicorn.Config(
         create_app(paths, options, ending),
         host=options.host,
@@ -64,7 +67,6 @@ def serve(
         timeout_graceful_shutdown=GRACE_S,
     )
     _allow_files(options.connections + OTHER_FILES)
-    listening = _listening(options.host, options.port)
     say(address_of(listening))
     _Server(config, ending).run([listening])
     if ending.failed is not None:

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple, Self
@@ -23,6 +24,7 @@ from seealike.service.fetching.public import is_public
 
 WITHIN_S = 10.0  # all of it, redirects included
 MOST_REDIRECTS = 3
+MOST_LOOK_UPS = 64  # of names, at once: those that nobody waits for any more are over when the system says so
 PORTS = (80, 443)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -109,7 +111,7 @@ class Fetcher:
         most_bytes: how large a picture may be.
         ports: those that are connected to.
         is_allowed: which addresses may be connected to.
-        resolve: the addresses of a name and a port.
+        resolve: the addresses of a name and a port; it may take as long as it likes.
         connect: a connection to an address and a port, within seconds.
         tls: whose certificates are believed; by default those that the system believes.
         within_s: how long all of it may take.
@@ -129,6 +131,7 @@ class Fetcher:
         self._most_bytes, self._ports, self._within_s = most_bytes, ports, within_s
         self._is_allowed, self._resolve, self._connect = is_allowed, resolve, connect
         self._tls = tls or ssl.create_default_context()
+        self._look_ups = threading.BoundedSemaphore(MOST_LOOK_UPS)
 
     def fetch(self, url: str) -> bytes:
         """What is there. Environment, cookies and passwords play no part.
@@ -168,24 +171,44 @@ class Fetcher:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return _Place(parts.scheme, host, port, target)
 
-    def _addresses(self, place: _Place) -> list[str]:
+    def _addresses(self, place: _Place, until_s: float) -> list[str]:
         """Where a place is; of several addresses all must be allowed.
 
         Raises:
             ServiceError: one is not, or there is none; which of these is not told.
+            TimeoutError: it is not known in time.
         """
         try:
-            found = [*map(ip_address, self._literal_or_resolved(place))]
+            found = [*map(ip_address, self._literal_or_resolved(place, until_s))]
+        except TimeoutError:
+            raise
         except (OSError, ValueError):  # of names that cannot be one too
             found = []
         if not found or not all(map(self._is_allowed, found)):
             raise _refused("its name is not known, or not of public addresses alone")
         return [str(one) for one in dict.fromkeys(found)]
 
-    def _literal_or_resolved(self, place: _Place) -> Sequence[str]:
+    def _literal_or_resolved(self, place: _Place, until_s: float) -> Sequence[str]:
         if ":" in place.host or _NUMBER.fullmatch(place.host.rpartition(".")[2]):
             return [place.host]  # also what is a number in some other way, which is no address then
-        return self._resolve(place.host, place.port) if _NAME.fullmatch(place.host) else []
+        return self._resolved(place, until_s) if _NAME.fullmatch(place.host) else []
+
+    def _resolved(self, place: _Place, until_s: float) -> Sequence[str]:
+        """The addresses of a name. The system's own look-up has no deadline, so a thread waits for it."""
+        found = Future[Sequence[str]]()
+
+        def look_up() -> None:
+            try:
+                found.set_result(self._resolve(place.host, place.port))
+            except Exception as exc:  # noqa: BLE001 - whoever waits must hear of it
+                found.set_exception(exc)
+            finally:
+                self._look_ups.release()
+
+        if not self._look_ups.acquire(timeout=_left_s(until_s)):
+            raise TimeoutError
+        threading.Thread(target=look_up, name="seealike-resolve", daemon=True).start()
+        return found.result(_left_s(until_s))
 
     @contextmanager
     def _connected(self, place: _Place, until_s: float) -> Iterator[socket.socket]:
@@ -194,7 +217,7 @@ class Fetcher:
         Raises:
             OSError: there is none.
         """
-        addresses = self._addresses(place)
+        addresses = self._addresses(place, until_s)
         while True:
             within_s = _left_s(until_s) / len(addresses)
             try:

@@ -41,6 +41,7 @@ _HEADERS = (
         ),
     ),
 )
+_PICTURE = re.compile(r"/(images|uploads)/")  # what an <img> shows
 _ORIGIN_METHODS = ("GET", "POST")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d*)?", re.ASCII)  # a name, perhaps a port, and no more
 _ENDING = frozenset({408, 413})
@@ -75,7 +76,8 @@ class Door:
         path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         scope = {**scope, "path": path, "method": method}
-        visit = _Visit(scope, send)
+        is_shown = bool(self._options.origins) and _PICTURE.match(path) is not None
+        visit = _Visit(scope, send, b"cross-origin" if is_shown else b"same-origin")
         try:
             self._check_host([value for name, value in scope["headers"] if name == b"host"])
             self._check_origin(path, dict(scope["headers"]))
@@ -159,10 +161,14 @@ class _Cors(CORSMiddleware):
 
 
 class _Visit:
-    """One request on its way: its id, when it came, and what went out."""
+    """One request on its way: its id, when it came, and what went out.
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    ``resource_policy`` says which pages may have what goes out in them without asking for it by CORS.
+    """
+
+    def __init__(self, scope: Scope, send: Send, resource_policy: bytes) -> None:
         self._scope, self._send = scope, send
+        self._resource_policy = (b"cross-origin-resource-policy", resource_policy)
         self._started = time.perf_counter()
         self.request_id = secrets.token_hex(8)
         self.status = 0
@@ -172,7 +178,7 @@ class _Visit:
         """Pass a part of the reply on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = [(b"x-request-id", self.request_id.encode())]
+            own = [self._resource_policy, (b"x-request-id", self.request_id.encode())]
             if self.status in _ENDING:
                 own.append((b"connection", b"close"))  # what else would come is not read
             message = {**message, "headers": [*message.get("headers", ()), *_HEADERS, *own]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,8 @@ def draw_shop(folder: Path) -> DrawnCatalogue:
     return drawn
 
 
-def write_many(folder: Path, count: int = MANY) -> Path:
-    """A catalogue of so many items of all shapes, without pictures; item 123 is ``000123``."""
+def write_many(folder: Path, count: int = MANY, name: Callable[[int], str] = "{:06}".format) -> Path:
+    """A catalogue of so many items of all shapes, without pictures; item 123 is usually ``000123``."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "many.catalog"
     seealike.create(path, encoder=f"onnx:{save_model(folder / 'model.onnx')}").close()
@@ -36,15 +37,18 @@ def write_many(folder: Path, count: int = MANY) -> Path:
         vectors = rng.standard_normal((min(_ROWS_AT_ONCE, count - start), 12))
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         writer.add(
-            [_item(start + row, vector.astype(np.float16).tobytes()) for row, vector in enumerate(vectors)]
+            [
+                _item(start + row, name(start + row), vector.astype(np.float16).tobytes())
+                for row, vector in enumerate(vectors)
+            ]
         )
     writer.close()
     return path
 
 
-def _item(number: int, vector: bytes) -> NewItem:
+def _item(number: int, item_id: str, vector: bytes) -> NewItem:
     return NewItem(
-        id=f"{number:06}",
+        id=item_id,
         path=None,
         size_bytes=None,
         mtime_ns=None,

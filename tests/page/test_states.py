@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.page.conftest import Visit
+from tests.page.conftest import Visit, served
 from tests.page.visitor import Visitor, wait_until
+from tests.pictures import write_pictures
 
 import seealike
+from seealike import NewPicture
 from seealike.demo import DrawnCatalogue
 
 if TYPE_CHECKING:
@@ -160,3 +163,18 @@ def test_a_second_click_counts_once(shop_page: str, visit: Visit) -> None:
     tile.locator(".acts button").first.dblclick()
     visitor.see(".examples")
     assert visitor.page.locator(".examples li").count() == 2
+
+
+def test_what_an_item_is_called_follows_the_catalogue(tmp_path: Path, visit: Visit) -> None:
+    paths = write_pictures(tmp_path / "photos", range(3))
+    with seealike.create(tmp_path / "catalog") as made:
+        made.add_many(NewPicture(path.name, path, None, {"name": "Old name"}) for path in paths)
+    with ExitStack() as stack:
+        address = served(stack, tmp_path / "catalog")
+        visitor = visit(address, "/?like=id:000.jpg")
+        visitor.see(visitor.page.get_by_role("heading", name="Like Old name"))
+        with seealike.Client(address) as client:
+            client.add("000.jpg", paths[0], metadata={"name": "New name"})
+        visitor.page.get_by_role("link", name="Catalogue").click()
+        visitor.page.get_by_role("link", name="New name").click()
+        visitor.see(visitor.page.get_by_role("heading", name="Like New name"))

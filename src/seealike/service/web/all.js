@@ -3,7 +3,7 @@
 import { Grid } from "./grid.js";
 import { hrefFrom } from "./query.js";
 import { go, state } from "./state.js";
-import { ask, count, el, icon, nameOf, number, say, stopped, thumbnail, waiting } from "./tools.js";
+import { ask, comesBefore, count, el, icon, nameOf, number, say, stopped, thumbnail, waiting } from "./tools.js";
 
 const PAGE = 120; // items a request
 const KEPT = 50; // pages that are kept
@@ -216,9 +216,10 @@ class Catalogue {
     for (let step = 1, at = Math.min(near, n - 1); low < high; ) {
       const found = await idAt(at);
       if (found === id) return at;
-      if (found === undefined || found > id) high = at;
-      else low = at + 1;
-      const guess = found < id ? near + step : near - step;
+      const isFurther = found !== undefined && comesBefore(found, id);
+      if (isFurther) low = at + 1;
+      else high = at;
+      const guess = isFurther ? near + step : near - step;
       step *= 4;
       at = guess >= low && guess < high ? guess : (low + high) >> 1;
     }

@@ -2,6 +2,7 @@
 
 import { follow, hrefOfView, onState, state } from "./state.js";
 import { ask, el, icon, say, stopped } from "./tools.js";
+import { learn } from "./query.js";
 import * as results from "./results.js";
 
 const VIEWS = [
@@ -20,6 +21,7 @@ let current = { view: null, opened: null, turn: 0 };
 
 async function refreshStats() {
   app.stats = await ask("/stats");
+  learn({ generation: app.stats.generation });
   for (const link of views.children) link.hidden = link.dataset.view === "adding" && app.stats.access === "read";
   return app.stats;
 }

@@ -9,6 +9,7 @@ const STEP = 0.02; // of a picture, by which a key moves a box
 const local = new Map(); // the pictures of this tab by their tokens: shown without asking for them
 let bringing = null; // the upload that is under way; whoever goes elsewhere has given it up
 const known = new Map(); // items by their ids, or a promise of one
+let knownAt = null; // the generation that they are of
 
 /** Upload a picture and ask with it; `add`: beside what is asked with already. */
 export async function take(file, add = false) {
@@ -110,19 +111,20 @@ function textField(add) {
   } } }, field, iconButton("search", "Search by these words", undefined, { type: "submit" }));
 }
 
-/** What is known of an item; remembered. */
+/** What is known of an item; remembered as long as the catalogue is as it is. */
 export function itemOf(id) {
   if (!known.has(id)) {
     const asked = ask(`/items/${encodeURIComponent(id)}`);
     known.set(id, asked);
-    asked.catch(() => known.delete(id));
+    asked.catch(() => known.get(id) === asked && known.delete(id));
   }
   return known.get(id);
 }
 
-/** Items that a reply has told of already. */
-export function learn(items) {
-  if (known.size > 5000) known.clear();
+/** Items that a reply has told of already, and the generation that it is of: what was known of another one is forgotten. */
+export function learn({ generation, items = [] }) {
+  if (generation !== knownAt || known.size > 5000) known.clear();
+  knownAt = generation;
   for (const item of items) known.set(item.id, item);
 }
 

@@ -113,8 +113,9 @@ class Search {
     if (!stats.items) return;
     this.wait(skeleton);
     try {
-      const { items } = await ask("/items", { query: { at: 0, step: Math.max(1, Math.floor(stats.items / SAMPLE)), limit: SAMPLE }, signal });
-      learn(items);
+      const found = await ask("/items", { query: { at: 0, step: Math.max(1, Math.floor(stats.items / SAMPLE)), limit: SAMPLE }, signal });
+      learn(found);
+      const { items } = found;
       this.waited();
       this.draw(items);
       this.box.prepend(el("h2", { class: "small", text: stats.items > items.length ? "Or begin with one of these" : "Or begin with one of the catalogue's" }));
@@ -192,8 +193,8 @@ class Search {
   }
 
   show(answer) {
-    const { hits, seen } = answer;
-    learn(hits);
+    const { generation, hits, seen } = answer;
+    learn({ generation, items: hits });
     this.outline(state.focus && seen[0]);
     const title = el("h1", { tabIndex: -1 });
     const told = (name) => {

@@ -1,7 +1,7 @@
 // Pictures on their way into the catalogue: what each is to be called, whether it replaces one, and sending them,
 // two at a time. It goes on while other views are open.
 
-import { ask, count, say } from "./tools.js";
+import { ask, comesBefore, count, say } from "./tools.js";
 
 const AT_ONCE = 2;
 const LOOKED_UP = 200; // items in a reply
@@ -63,7 +63,6 @@ export function renamed() {
 }
 
 const isUnsure = (entry) => entry.state === "unsure" && !entry.isNameless;
-const inOrder = (id) => [...id].map((letter) => letter.codePointAt(0).toString(16).padStart(6, "0")).join("");
 
 async function lookUp() {
   isLooking = true;
@@ -74,15 +73,14 @@ async function lookUp() {
 
 /** Which of these names are there. Items come in order, so that a reply tells of many names at once. */
 async function look(unsure) {
-  const asked = unsure.map((entry) => ({ entry, id: idOf(entry), key: inOrder(idOf(entry)) }));
-  const first = asked.reduce((one, other) => (other.key < one.key ? other : one));
+  const asked = unsure.map((entry) => ({ entry, id: idOf(entry) }));
+  const first = asked.reduce((one, other) => (comesBefore(other.id, one.id) ? other : one));
   let known = asked;
   let tell = () => ({ state: "new", there: null });
   try {
     const { items, next: after } = await ask("/items", { query: { start: first.id, limit: asked.length > 1 ? LOOKED_UP : 1 } });
     const there = new Map(items.map((item) => [item.id, item]));
-    const last = after === null ? null : inOrder(items.at(-1).id);
-    known = asked.filter(({ key }) => last === null || key <= last);
+    known = asked.filter(({ id }) => after === null || !comesBefore(items.at(-1).id, id));
     tell = (id) => (there.has(id) ? { state: "there", there: there.get(id) } : { state: "new", there: null });
   } catch (problem) {
     if (problem.retryS) return rest(problem.retryS);

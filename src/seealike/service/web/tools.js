@@ -87,6 +87,14 @@ export const count = (n, noun) => `${number(n)} ${n === 1 ? noun : noun.endsWith
 export const words = (score) => WORDS.find(([least]) => score >= least)[1];
 export const seconds = (s) => (s < 90 ? `${Math.round(s)} s` : s < 5400 ? `${Math.round(s / 60)} min` : `${(s / 3600).toFixed(1)} h`);
 
+const weight = (unit) => (unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800);
+/** Whether an id comes before another. The service has them in the order of code points, `<` in that of UTF-16. */
+export function comesBefore(one, other) {
+  let at = 0;
+  while (at < one.length && one[at] === other[at]) at += 1;
+  return at < other.length && (at === one.length || weight(one.charCodeAt(at)) < weight(other.charCodeAt(at)));
+}
+
 /** A long text without its middle: its end tells it from others. */
 export function shortened(text, most) {
   return text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(1 - Math.floor(most / 2))}`;

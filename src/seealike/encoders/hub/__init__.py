@@ -1,0 +1,1 @@
+"""Models of hubs: named presets, fetching their files when somebody asks for it, and where they are kept."""

@@ -1,0 +1,309 @@
+"""Fetching files of a hub: what arrives has its name only once it is known to be the right file.
+
+    <into>/<name>              a whole file, checked
+    <into>/<sha256>.part       one that is under way; where no digest is known, one of its name
+
+A run that was cut, killed or out of room goes on where it was. Whoever sends the bytes need not be trusted:
+the SHA-256 decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Self
+
+from seealike.encoders.cache import file_sha256
+from seealike.encoders.hub.transport import Answer, CutError, Hub, ask
+from seealike.errors import EncoderError, StorageError
+from seealike.files import FileSystem
+from seealike.types import Progress, ProgressCallback, unwatched
+
+if TYPE_CHECKING:
+    from seealike.encoders.hub.files import Pins, RemoteFile
+
+LOCK_NAME = "download.lock"
+_CHUNK_BYTES = 1 << 18
+_SPARE_BYTES = 16_000_000  # which a disk keeps beside what is fetched
+_MOST_BYTES = 32_000_000_000  # of a file whose size nobody says
+STAGE = "fetching"
+
+
+def download(
+    files: Sequence[RemoteFile],
+    into: str,
+    *,
+    hub: Hub | None = None,
+    pins: Pins | None = None,
+    progress: ProgressCallback = unwatched,
+) -> list[str]:
+    """Fetch files into one folder, unless they are there; the SHA-256 of each.
+
+    Args:
+        files: which; each is called by its ``local_name`` here.
+        into: the folder; it is made.
+        hub: where from; None: as the environment says.
+        pins: where the SHA-256 of files that have none is noted, and looked up the next time.
+        progress: told how many bytes have come.
+
+    Raises:
+        EncoderError: one of them cannot be had, or is another file; whole ones stay, and what has come of
+            the others is used the next time.
+    """
+    hub = hub or Hub.from_environment()
+    with one_writer(into):
+        wanted = [file.sha256 or (pins.get(file) if pins else None) for file in files]
+        missing = [
+            (file, digest)
+            for file, digest in zip(files, wanted, strict=True)
+            if not is_whole(os.path.join(into, file.local_name), digest)
+        ]
+        if missing and hub.offline:
+            raise EncoderError(
+                f"there is no {missing[0][0]} on this machine, and it is to stay offline; "
+                "HF_HUB_OFFLINE=0 allows to fetch it"
+            )
+        with contextlib.ExitStack() as stack:
+            parts = [stack.enter_context(_Part(into, file, digest)) for file, digest in missing]
+            _check_room(into, sum((part.file.bytes or part.size) - part.size for part in parts))
+            watch = _Watch(parts, progress)
+            for part in parts:
+                _fetch(part, hub, watch)
+                if part.file.sha256 is None and pins is not None:
+                    pins.put(part.file, part.sha256)
+                part.finish()
+        fetched = {part.file: part.sha256 for part in parts}
+        return [fetched.get(file) or digest or "" for file, digest in zip(files, wanted, strict=True)]
+
+
+@contextlib.contextmanager
+def one_writer(folder: str) -> Iterator[None]:
+    """Make a folder of the hub's files, and be the one who changes it.
+
+    Raises:
+        EncoderError: another process does, or the disk refuses.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        FileSystem().make_directory(folder)
+        lock = FileLock(os.path.join(folder, LOCK_NAME), thread_local=False)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise EncoderError(
+            f"another process is fetching into {folder}; run this again when it has finished"
+        ) from None
+    except (OSError, StorageError) as exc:
+        raise disk_refused(folder, exc) from exc
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_whole(path: str, sha256: str | None) -> bool:
+    """Whether a file is there and is the right one; every byte is read. Nobody knows without a digest."""
+    return sha256 is not None and os.path.isfile(path) and file_sha256(path) == sha256
+
+
+class _Part:
+    """A file that is under way."""
+
+    def __init__(self, folder: str, file: RemoteFile, wanted: str | None) -> None:
+        """Find what an earlier run left; where nobody knows the digest, that is not used."""
+        self.file, self.wanted, self.folder = file, wanted, folder
+        self.size, self._hash = 0, hashlib.sha256()
+        key = wanted or hashlib.sha256(str(file).encode()).hexdigest()
+        self._path = os.path.join(folder, f"{key}.part")
+        try:
+            self._open = open(self._path, "r+b" if os.path.lexists(self._path) else "w+b")  # noqa: SIM115
+            while wanted is not None and (piece := self._open.read(_CHUNK_BYTES)):
+                self._count(piece)
+        except OSError as exc:
+            raise disk_refused(folder, exc) from exc
+        self.resumed = self.size > 0
+        if wanted is None or (file.bytes is not None and self.size > file.bytes):
+            self.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # what is not on the disk will come again
+            self._open.close()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what has come."""
+        return self._hash.hexdigest()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.size, self._hash, self.resumed = 0, hashlib.sha256(), False
+        try:
+            self._open.seek(0)
+            self._open.truncate()
+        except OSError as exc:
+            raise disk_refused(self.folder, exc) from exc
+
+    def append(self, piece: bytes) -> None:
+        """Keep what has come."""
+        try:
+            self._open.write(piece)
+        except OSError as exc:
+            raise disk_refused(self.folder, exc) from exc
+        self._count(piece)
+
+    def finish(self) -> None:
+        """Give the file its name, durably."""
+        try:
+            self._open.flush()
+            os.fsync(self._open.fileno())
+            self._open.close()
+            FileSystem().rename(self._path, os.path.join(self.folder, self.file.local_name))
+        except (OSError, StorageError) as exc:
+            raise disk_refused(self.folder, exc) from exc
+
+    def drop(self) -> None:
+        """Remove what has come: it is no part of the file."""
+        self._open.close()
+        FileSystem().remove(self._path)
+
+    def _count(self, piece: bytes) -> None:
+        self._hash.update(piece)
+        self.size += len(piece)
+
+
+class _Watch:
+    """Says how many bytes of all files have come, not too often."""
+
+    def __init__(self, parts: Sequence[_Part], progress: ProgressCallback) -> None:
+        self._parts, self._progress, self._said = parts, progress, 0
+        sizes = [part.file.bytes for part in parts if part.file.bytes is not None]
+        self._total = sum(sizes) if len(sizes) == len(parts) else None
+
+    def look(self) -> None:
+        """Say it, if there is something to say."""
+        done = sum(part.size for part in self._parts)
+        if abs(done - self._said) >= _CHUNK_BYTES or done == self._total:
+            self._said = done
+            self._progress(Progress(STAGE, done, self._total))
+
+
+def _fetch(part: _Part, hub: Hub, watch: _Watch) -> None:
+    """Bring a file to its end and check it.
+
+    Raises:
+        EncoderError: it cannot be had, or it is another file.
+    """
+    while part.sha256 != part.wanted:
+        announced = _received(part, hub, watch)
+        wanted, found = part.wanted or announced, part.sha256
+        if wanted in (None, found):
+            return
+        if not part.resumed:
+            part.drop()
+            raise EncoderError(
+                f"{hub.host} serves another file than {part.file}: its SHA-256 is {found}, not {wanted}; "
+                "nothing of it was kept"
+            )
+        part.clear()  # a power cut may have spoilt what an earlier run wrote
+
+
+def _received(part: _Part, hub: Hub, watch: _Watch) -> str | None:
+    """Receive the rest of a file, asking again where that is cut; the digest that the hub says it has.
+
+    Raises:
+        EncoderError: nothing more comes.
+    """
+    announced, failures = None, 0
+    while True:
+        before = part.size
+        try:
+            answer = ask(hub, part.file, part.size)
+            if answer is not None:
+                announced = answer.announced or announced
+                with contextlib.closing(answer.body):
+                    _receive(part, answer, hub, watch)
+                return announced
+            part.clear()  # it is shorter there than what is here
+        except CutError as exc:
+            failures = 0 if part.size - before >= hub.least_bytes else failures + 1
+            if failures > len(hub.pauses_s):
+                goes_on = f", and it goes on after {part.size:,} bytes" if part.size and part.wanted else ""
+                raise EncoderError(f"{exc}; run this again{goes_on}: {part.file}") from exc
+            time.sleep(hub.pauses_s[failures - 1] if failures else 0.0)
+
+
+def _receive(part: _Part, answer: Answer, hub: Hub, watch: _Watch) -> None:
+    """Receive what one answer brings.
+
+    Raises:
+        CutError: it ends too early, or next to nothing comes.
+        EncoderError: it is another file, or the disk refuses.
+    """
+    size = part.file.bytes if part.file.bytes is not None else answer.total
+    if answer.total not in (None, size):
+        raise EncoderError(
+            f"{answer.host} has {answer.total:,} bytes as {part.file}, not {size:,}: it is another file"
+        )
+    if answer.start != part.size:
+        part.clear()
+    _check_room(part.folder, (size or 0) - part.size)
+    for piece in _pieces(answer, hub):
+        if part.size + len(piece) > (_MOST_BYTES if size is None else size):
+            part.drop()
+            raise EncoderError(
+                f"{answer.host} sends more than there is of {part.file}; nothing of it was kept"
+            )
+        part.append(piece)
+        watch.look()
+    if part.size < (size or 0):
+        raise CutError(f"{answer.host} broke off")
+
+
+def _pieces(answer: Answer, hub: Hub) -> Iterator[bytes]:
+    """What an answer brings, as it comes.
+
+    Raises:
+        CutError: it breaks off, or next to nothing comes. Only the network's time counts, not the disk's.
+    """
+    waited_s, came = 0.0, 0
+    while True:
+        asked = time.monotonic()
+        try:
+            piece = answer.body.read1(_CHUNK_BYTES)
+        except (OSError, http.client.HTTPException) as exc:
+            said = str(exc) or type(exc).__name__
+            raise CutError(f"{answer.host} broke off ({said})") from exc
+        waited_s += time.monotonic() - asked
+        came += len(piece)
+        if not piece:
+            return
+        yield piece
+        if came >= hub.least_bytes:
+            waited_s, came = 0.0, 0
+        elif waited_s > hub.stall_s:
+            raise CutError(f"{answer.host} has sent next to nothing for {hub.stall_s:g} s")
+
+
+def _check_room(folder: str, lacking_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if lacking_bytes > max(0, free - _SPARE_BYTES):
+        raise EncoderError(
+            f"{folder} has room for {free / 1e6:,.0f} MB, and {lacking_bytes / 1e6:,.0f} MB are to come; "
+            "make room, or let SEEALIKE_CACHE name another directory"
+        )
+
+
+def disk_refused(folder: str, exc: OSError | StorageError) -> EncoderError:
+    """What to raise where the disk does not take what was fetched."""
+    cause = exc.cause if isinstance(exc, StorageError) else exc.strerror or str(exc)
+    return EncoderError(
+        f"cannot write into {folder}: {cause}; make room, or let SEEALIKE_CACHE name another directory"
+    )

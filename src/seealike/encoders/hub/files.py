@@ -1,0 +1,117 @@
+"""Files of a hub: which one is meant, and what it must be, byte by byte.
+
+A file is named by its repository, the commit of it, and its path there. What it must be is its SHA-256: the
+size alone would let another file through. Where nobody has published that, it is noted when the file is
+fetched for the first time, and from then on nothing else is taken under this name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+
+from seealike.encoders.cache import default_cache_dir
+from seealike.errors import EncoderError, StorageError, UsageError
+from seealike.files import FileSystem
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_REVISION = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MOST_PIN_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file of a hub.
+
+    Args:
+        repository: ``owner/name``.
+        revision: the commit, 40 hexadecimal digits; a branch would be another file tomorrow.
+        path: where it is in the repository, with ``/`` between folders.
+        bytes: its size; None where nobody said.
+        sha256: the digest of its content; None where nobody said.
+        name: what it is called here; by default as there.
+    """
+
+    repository: str
+    revision: str
+    path: str
+    bytes: int | None = None
+    sha256: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name of a file in a commit.
+
+        Raises:
+            UsageError: it is none.
+        """
+        if not _REPOSITORY.fullmatch(self.repository):
+            raise UsageError(f"{self.repository!r} is no repository of a hub: OWNER/NAME")
+        if not _REVISION.fullmatch(self.revision):
+            raise UsageError(
+                f"the revision {self.revision!r} of {self.repository} is no commit: 40 hexadecimal digits"
+            )
+        parts = self.path.split("/")
+        if not self.path.isprintable() or "\\" in self.path or {"", ".", ".."} & set(parts):
+            raise UsageError(f"{self.path!r} is no path of a file in {self.repository}")
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+            raise UsageError(f"{self.sha256!r} is no SHA-256: 64 hexadecimal digits")
+
+    def __str__(self) -> str:
+        """The name that it has everywhere."""
+        return f"{self.repository}@{self.revision}/{self.path}"
+
+    @property
+    def local_name(self) -> str:
+        """What it is called in a folder here."""
+        return self.name or self.path.rpartition("/")[2]
+
+
+def hub_dir(cache_dir: str | None = None) -> str:
+    """Where models of hubs are kept: ``hub`` in ``SEEALIKE_CACHE``, or in the user's cache directory."""
+    return os.path.join(cache_dir or default_cache_dir(), "hub")
+
+
+class Pins:
+    """What files without a published SHA-256 were when they were fetched first: a small file for each."""
+
+    def __init__(self, folder: str) -> None:
+        """``folder`` is that of the hub's models; nothing is read yet."""
+        self.folder = os.path.join(folder, "pins")
+
+    def get(self, file: RemoteFile) -> str | None:
+        """The SHA-256 that was noted of a file, None where it was never fetched.
+
+        Raises:
+            EncoderError: the note is damaged: what was fetched then is not known any more.
+        """
+        path = self._path(file)
+        try:
+            with open(path, encoding="utf-8") as noted:
+                digest, _, name = noted.read(_MOST_PIN_BYTES).rstrip("\n").partition("  ")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:
+            raise EncoderError(f"{path} cannot be read: {exc}") from exc
+        if name != str(file) or not _SHA256.fullmatch(digest):
+            raise EncoderError(f"{path} is damaged; remove it to take {file} as it is now")
+        return digest
+
+    def put(self, file: RemoteFile, sha256: str) -> None:
+        """Note what a file is.
+
+        Raises:
+            EncoderError: the disk refused.
+        """
+        files = FileSystem()
+        try:
+            files.make_directory(self.folder)
+            files.write(self._path(file), f"{sha256}  {file}\n".encode(), follow=False)
+        except StorageError as exc:
+            raise EncoderError(f"cannot note the SHA-256 of {file} in {self.folder}: {exc.cause}") from exc
+
+    def _path(self, file: RemoteFile) -> str:
+        return os.path.join(self.folder, f"{hashlib.sha256(str(file).encode()).hexdigest()[:32]}.txt")

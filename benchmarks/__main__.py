@@ -15,6 +15,7 @@ from benchmarks.report import Row, machine, table
 
 NAMES = (
     "quality",
+    "apart",
     "copies",
     "duplicates",
     "wishes",

@@ -82,6 +82,66 @@ def test_compare_prints_one_table_and_writes_one_page(
     assert "Which encoder sees best?" in page.read_text("utf-8")
 
 
+@pytest.fixture(scope="module")
+def apart_shop(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Things of three kinds on three tables."""
+    folder = tmp_path_factory.mktemp("apart")
+    write_kinds(folder / "photos", ("round", "square", "corner"), 12)
+    with open(folder / "shop.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "kind", "table"])
+        for number, path in enumerate(sorted((folder / "photos").rglob("*.png"))):
+            writer.writerow([path.relative_to(folder).as_posix(), path.parent.name, "ABC"[number % 3]])
+    assert run(["index", str(folder / "shop.csv"), "--catalog", str(folder / "catalog"), "--quiet"]) == 0
+    return str(folder / "catalog")
+
+
+def test_what_is_set_apart_is_printed_in_every_form_as_python_says_it(
+    apart_shop: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with seealike.open(apart_shop) as catalog:
+        labels = evaluate(catalog, EvalOptions(label="kind", apart="table", k=3)).labels
+    assert labels is not None
+    assert labels.apart is not None
+    asked = ["-C", apart_shop, "--label", "kind", "--apart", "table", "-k", "3"]
+    assert run(["eval", *asked]) == 0
+    printed = capfd.readouterr().out
+    found, change = labels.apart.metrics["mAP@R"], labels.apart.changes["mAP@R"]
+    assert f"apart: {labels.apart.queries} queries, each among items of another table" in printed
+    assert f"{found.value:.3f}  {found.low:.3f} to {found.high:.3f}" in printed
+    assert f"{change.value:+.3f}" in printed
+    assert "of the nearest 3 among all items, those of the query's own table" in printed
+    assert f"{labels.apart.same.value:.3f}  {labels.apart.same.low:.3f} to" in printed
+    assert run(["eval", *asked, "--format", "json"]) == 0
+    kept = json.loads(capfd.readouterr().out)["labels"]["apart"]
+    assert kept["metrics"]["mAP@R"]["low"] == pytest.approx(found.low, abs=1e-6)
+    assert kept["chance"]["value"] == pytest.approx(labels.apart.chance.value, abs=1e-6)
+    assert run(["eval", *asked, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    by_name = {(row["what"], row["name"], row["metric"]): float(row["value"]) for row in rows}
+    assert by_name["apart", "table", "mAP@R"] == pytest.approx(found.value, abs=1e-6)
+    assert by_name["apart, change", "table", "mAP@R"] == pytest.approx(change.value, abs=1e-6)
+    assert by_name["apart", "table", "same@3"] == pytest.approx(labels.apart.same.value, abs=1e-6)
+
+
+def test_what_compare_sets_apart_is_printed_as_the_csv_says_it(
+    apart_shop: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["-C", apart_shop, "--label", "kind", "--apart", "table", "-k", "3"]
+    compared = ["compare", OTHER, *asked, "--time", "off", "--show", "0"]
+    assert run(compared) == 0
+    printed = capfd.readouterr().out
+    assert "queries, each among items of another table; of the nearest 3" in printed
+    assert "own table, difference" in printed
+    assert run([*compared, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    same = {row["encoder"]: row for row in rows if row["metric"] == "apart same@3"}
+    assert f"  {float(same[OTHER]['value']):.3f}  {float(same[OTHER]['low']):.3f} to" in printed
+    assert f"  {float(same[OTHER]['difference']):+.3f}  " in printed
+    difference = float(same[OTHER]["value"]) - float(same["efficientnet-lite0"]["value"])
+    assert float(same[OTHER]["difference"]) == pytest.approx(difference, abs=2e-6)
+
+
 def test_the_catalogues_encoder_is_named_at_its_new_place(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,6 +189,9 @@ def test_a_label_to_ignore_that_nothing_has_is_said_once_on_stderr(
         (["eval", "--label", "folder", "--only", "split ="], 2, "at its end: a value is expected"),
         (["eval", "--label", "folder", "--only", "split=x"], 2, "unknown column 'split'"),
         (["eval", "--queries", "x"], 2, "add --label COLUMN"),
+        (["eval", "--apart", "sender"], 2, "another sender do needs a label: add --label COLUMN"),
+        (["eval", "--label", "folder", "--apart", "sender"], 2, "unknown column 'sender'; known: folder, p"),
+        (["compare", OTHER, "--label", "folder", "--apart", "prefix"], 2, "name another by --apart"),
         (["eval", "--label", "folder", "--queries", "no-such-folder"], 1, "no-such-folder"),
         (["compare", "efficientnet-lite0"], 2, "name an encoder to compare efficientnet-lite0 with"),
         (["compare", "nonesuch"], 2, "unknown encoder 'nonesuch'"),

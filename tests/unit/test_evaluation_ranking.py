@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,59 @@ def test_the_answers_are_those_of_sorting_all_pairs(seed: int) -> None:
         np.testing.assert_allclose(answers.values[place], query_values(np.flatnonzero(right) + 1, k))
     assert answers.asked.tolist() == asked
     assert len(asked) < len(task.queries)  # some had nothing to find
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_apart_the_answers_are_those_of_sorting_the_pairs_of_another_known_value(seed: int) -> None:
+    k, rng = 7, np.random.default_rng(seed)
+    plain = made_up(seed)
+    item_values = rng.integers(-1, 4, len(plain.items)).astype(np.int64)
+    query_values_ = rng.integers(-1, 5, len(plain.queries)).astype(np.int64)
+    answers = rank(replace(plain, item_values=item_values, query_values=query_values_), k)
+    np.testing.assert_array_equal(answers.values, rank(plain, k).values)
+    assert answers.apart is not None
+    rows: list[int] = []
+    for row, query in enumerate(answers.asked.tolist()):
+        order = [item for item, _ in answers_of(plain, query)]
+        own = query_values_[query]
+        others = [item for item in order if item_values[item] not in {-1, own}]
+        right = [plain.item_labels[item] == plain.query_labels[query] for item in others]
+        if own == -1 or not any(right):
+            continue
+        place = len(rows)
+        rows.append(row)
+        np.testing.assert_allclose(
+            answers.apart.values[place], query_values(np.flatnonzero(right) + 1, k), atol=1e-12
+        )
+        same = [item_values[item] == own for item in order]
+        assert answers.apart.same[place] == pytest.approx(sum(same[:k]) / k)
+        drawn = [np.mean(rng.choice(same, k, replace=False)) for _ in range(400)]
+        assert answers.apart.chance[place] == pytest.approx(sum(same) / len(same))
+        assert abs(np.mean(drawn) - answers.apart.chance[place]) < 5 * 0.5 / np.sqrt(400)
+    assert answers.apart.rows.tolist() == rows
+    assert 0 < len(rows) < len(answers.asked)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_that_are_all_different_set_nothing_apart(seed: int) -> None:
+    plain = made_up(seed)
+    n, q = len(plain.items), len(plain.queries)
+    own = np.where(plain.own >= 0, plain.own, n + np.arange(q))
+    answers = rank(replace(plain, item_values=np.arange(n), query_values=own), 5)
+    assert answers.apart is not None
+    np.testing.assert_array_equal(answers.apart.values, answers.values)
+    assert not answers.apart.same.any()
+    assert not answers.apart.chance.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_values_that_are_the_labels_leave_nothing_to_find(seed: int) -> None:
+    plain = made_up(seed)
+    task = replace(plain, item_values=plain.item_labels, query_values=plain.query_labels)
+    answers = rank(task, 5)
+    assert answers.apart is not None
+    assert len(answers.asked)
+    assert (len(answers.apart.rows), answers.apart.values.shape) == (0, (0, len(metric_names(5))))
 
 
 def test_many_small_blocks_answer_like_one(monkeypatch: pytest.MonkeyPatch) -> None:

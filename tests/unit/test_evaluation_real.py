@@ -51,8 +51,18 @@ def test_clothes_find_their_kind_as_often_as_the_reference_says(shared_data: Pat
             return report.labels
 
         everything, test = found(), found("split=test")
+        all_labels = evaluate(catalog, EvalOptions(label="label", apart="sender")).labels
     assert (everything.queries, len(everything.classes)) == (2841, 17)
     assert everything.metrics["precision@1"].value == pytest.approx(0.725, abs=0.006)
     assert everything.metrics["mAP@R"].value == pytest.approx(0.314, abs=0.003)
     assert test.metrics["precision@1"].value == pytest.approx(0.628, abs=0.012)
     assert test.metrics["mAP@R"].value == pytest.approx(0.304, abs=0.004)
+    assert all_labels is not None
+    assert all_labels.apart is not None
+    among, apart = all_labels.metrics, all_labels.apart
+    assert among["precision@1"].value == pytest.approx(0.684, abs=0.006)
+    assert among["precision@10"].value == pytest.approx(0.607, abs=0.004)
+    assert apart.metrics["precision@1"].value == pytest.approx(0.626, abs=0.006)
+    assert apart.metrics["precision@10"].value == pytest.approx(0.581, abs=0.004)
+    assert (apart.same.value, apart.chance.value) == pytest.approx((0.35, 0.07), abs=0.006)
+    assert apart.changes["precision@10"].verdict == "worse"

@@ -57,8 +57,13 @@ def read(column: str) -> Callable[[Item], MetadataValue]:
     return special.get(column, lambda item: item.metadata.get(column))
 
 
-def labels_of(items: Iterable[Item], column: str) -> list[str | None]:
+def labels_of(items: Iterable[Item], column: str, option: str = "--label") -> list[str | None]:
     """The label of every item, ``None`` where it has none (or an empty one). Goes through the items once.
+
+    Args:
+        items: the items.
+        column: what it is called.
+        option: what asked for it, for messages.
 
     Raises:
         UnknownNameError: there is no such label; the error lists what there is.
@@ -75,15 +80,16 @@ def labels_of(items: Iterable[Item], column: str) -> list[str | None]:
         text = text_of(value(item))
         found.append(shared.setdefault(text, text) or None)
     if found and not any(shared):  # no text but the empty one
-        _refuse(column, [*names, columns.FOLDER, *[GROUP] * grouped, columns.PREFIX])
+        _refuse(column, [*names, columns.FOLDER, *[GROUP] * grouped, columns.PREFIX], option)
     return found
 
 
-def _refuse(column: str, known: Sequence[str]) -> None:
+def _refuse(column: str, known: Sequence[str], option: str) -> None:
     """Say why no item has this label."""
+    kind = "label" if option == "--label" else "column"
     if column in known:
-        raise UsageError(f"the label {column!r} is empty for every item; name another by --label")
-    raise UnknownNameError("label", column, known)
+        raise UsageError(f"the {kind} {column!r} is empty for every item; name another by {option}")
+    raise UnknownNameError(kind, column, known)
 
 
 def text_of(value: MetadataValue) -> str:

@@ -13,6 +13,7 @@ from seealike.evaluation.pages.evaluation import eval_page
 from seealike.evaluation.statistics.intervals import Estimate, Resampling
 from seealike.evaluation.statistics.metrics import metric_names, query_values
 from seealike.evaluation.values import (
+    ApartReport,
     ClassResult,
     Confusion,
     CopyReport,
@@ -23,9 +24,10 @@ from seealike.evaluation.values import (
     LostCopy,
     Neighbour,
 )
-from seealike.evaluation.words import describe, remarks, seen_note
+from seealike.evaluation.words import apart_from, apart_remarks, describe, own_share, remarks, seen_note
 
 __all__ = [
+    "ApartReport",
     "ClassResult",
     "CompareOptions",
     "CompareReport",
@@ -44,6 +46,8 @@ __all__ = [
     "Neighbour",
     "Resampling",
     "Timing",
+    "apart_from",
+    "apart_remarks",
     "compare",
     "compare_page",
     "cost_cells",
@@ -52,6 +56,7 @@ __all__ = [
     "eval_page",
     "evaluate",
     "metric_names",
+    "own_share",
     "query_values",
     "remarks",
     "seen_note",

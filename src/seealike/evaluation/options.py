@@ -22,10 +22,13 @@ class EvalOptions:
         queries: a folder or table of pictures from outside that are the queries.
         k: how many results to look at.
         max_queries: more queries than this are sampled (0: never).
-        resample_by: a column whose values are drawn as a whole for the intervals (default: the group).
+        resample_by: a column whose values are drawn as a whole for the intervals (default: ``apart``, where
+            that is given, else the group).
         copies: also look for disturbed copies; ``None``: where there is no label.
         sample: how many pictures are disturbed.
         resampling: how intervals are made. Its seed also draws the samples.
+        apart: a column, such as who took the picture: say also how queries do among items that have another
+            value of it, and how many of the nearest have the same. Needs a label.
     """
 
     label: str | None = None
@@ -39,3 +42,4 @@ class EvalOptions:
     copies: bool | None = None
     sample: int = 100
     resampling: Resampling = field(default_factory=Resampling)
+    apart: str | None = None

@@ -72,6 +72,35 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
+class ApartReport:
+    """How well pictures of one class find each other where those that share another trait do not count.
+
+    Args:
+        column: the trait, such as who took the picture.
+        queries: how many have a value of it, and anything of their class with another value to find.
+        lonely: those of the label's queries whose class has no other value.
+        unknown: those of them that have no value.
+        left_out: items without a value: nobody knows that theirs is another, so they are no answers.
+        metrics: every metric with its interval, among items of another value than the query's.
+        changes: what that is more than among all items, over the same queries: less than nothing, mostly.
+        same: among the k nearest of all items, the share that has the query's own value.
+        chance: the same share if the nearest were drawn at random.
+        excess: by how much ``same`` is more than ``chance``.
+    """
+
+    column: str
+    queries: int
+    lonely: int
+    unknown: int
+    left_out: int
+    metrics: dict[str, Estimate]
+    changes: dict[str, Estimate]
+    same: Estimate
+    chance: Estimate
+    excess: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class LabelReport:
     """How well pictures of one class find each other.
 
@@ -92,6 +121,7 @@ class LabelReport:
         classes: every class, the worst mAP@R first.
         confusions: the most frequent ones first.
         unmatched: labels to ignore that nothing has: misspelt, perhaps.
+        apart: how they do among items of another value of a column; ``None`` where not asked for.
     """
 
     label: str
@@ -110,6 +140,7 @@ class LabelReport:
     classes: tuple[ClassResult, ...]
     confusions: tuple[Confusion, ...]
     unmatched: tuple[str, ...] = ()
+    apart: ApartReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seealike.evaluation.measure.selection import Selection
 from seealike.evaluation.statistics.intervals import FEWEST
-from seealike.evaluation.values import EvalReport, LabelReport
+from seealike.evaluation.values import ApartReport, EvalReport, LabelReport
 from seealike.wording import counted
 
 MEANINGS = {
@@ -56,6 +56,29 @@ def remarks(report: LabelReport) -> list[str]:
     if len(report.classes) == 1:
         lines.append(ONE_CLASS)
     return lines
+
+
+def apart_from(report: ApartReport) -> str:
+    """Who asks whom, where items of the query's own value do not count."""
+    return f"{counted(report.queries, 'query', 'queries')}, each among items of another {report.column}"
+
+
+def apart_remarks(report: ApartReport) -> list[str]:
+    """What does not count there."""
+    lines = []
+    if report.left_out:
+        lines.append(f"left out there: {counted(report.left_out, 'item')} without a {report.column}")
+    if report.unknown:
+        lines.append(f"not counted there: {counted(report.unknown, 'query', 'queries')} without it")
+    if report.lonely:
+        lonely = counted(report.lonely, "query", "queries")
+        lines.append(f"not counted there: {lonely} whose class has no other {report.column}")
+    return lines
+
+
+def own_share(report: ApartReport, k: int) -> str:
+    """What ``same`` and ``chance`` are the shares of."""
+    return f"of the nearest {k} among all items, those of the query's own {report.column}"
 
 
 def seen_before(count: int | None, *, searched: bool) -> list[str]:

@@ -73,6 +73,7 @@ def command(
     \b
     seealike compare efficientnet-lite0 onnx:model.onnx --label category --page encoders.html
     seealike compare timm:resnet18 timm:resnet50 --label folder
+    seealike compare onnx:model.onnx --label category --apart photographer
     seealike compare onnx:model.onnx --format json
     """
     from seealike.cli.printing.evaluation import print_comparison, print_comparison_rows, warn_of_unmatched

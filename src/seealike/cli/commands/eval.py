@@ -65,6 +65,7 @@ def command(
     seealike eval --label folder --ignore-label unsorted --format json
     seealike eval --label category --query-where split=test
     seealike eval --label category --queries snapshots.csv
+    seealike eval --label category --apart photographer
     """
     from seealike.cli.printing.evaluation import print_report, print_report_rows, warn_of_unmatched
     from seealike.cli.printing.rows import print_json

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _OF_EVAL = (
     *("label", "ignore_labels", "only", "query_where", "k"),
-    *("max_queries", "resample_by", "sample", "resampling"),
+    *("max_queries", "apart", "resample_by", "sample", "resampling"),
 )
 _OF_CALIBRATE = ("label", "ignore_labels", "split_by", "present", "k", "max_queries", "sample", "resampling")
 
@@ -47,9 +47,14 @@ def eval_options(function: Function) -> Function:
             "--max-queries", default=10_000, text="Draw a sample where there are more queries; 0 takes all."
         ),
         click.option(
+            "--apart",
+            metavar="COLUMN",
+            help="Also among items of another value alone, such as other senders' or other photographers'.",
+        ),
+        click.option(
             "--resample-by",
             metavar="COLUMN",
-            help="For the intervals, draw queries of one value together.  [default: the group]",
+            help="For the intervals, draw queries of one value together.  [default: --apart, else the group]",
         ),
         number_option("--sample", default=100, text="How many pictures to disturb and look for."),
         _seed,

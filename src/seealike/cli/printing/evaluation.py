@@ -8,15 +8,18 @@ from seealike.cli.printing.rows import print_csv
 from seealike.cli.printing.tables import print_columns
 from seealike.cli.printing.text import echo
 from seealike.evaluation import (
+    ApartReport,
     CompareReport,
     CopyReport,
-    EncoderResult,
     Estimate,
     EvalReport,
     LabelReport,
+    apart_from,
+    apart_remarks,
     cost_cells,
     decisive,
     describe,
+    own_share,
     remarks,
     seen_note,
     shown_metrics,
@@ -58,6 +61,8 @@ def print_report_rows(report: EvalReport) -> None:
                 ("mAP@R", result.map_at_r),
             ):
                 rows.append(("class", result.label, name, round(value, 6), None, None, result.queries))
+        if labels.apart is not None:
+            rows += _apart_rows(labels.apart, report.k)
     if report.copies is not None:
         for copy in report.copies.results:
             rows.append(("copy", copy.name, "recall@1", *_bounds(copy.recall_at_1), copy.copies))
@@ -88,12 +93,23 @@ def _bounds(estimate: Estimate | None) -> tuple[float | None, float | None, floa
     return round(estimate.value, 6), low, high
 
 
+def _apart_rows(apart: ApartReport, k: int) -> list[tuple[str | float | int | None, ...]]:
+    shares = {f"same@{k}": apart.same, f"chance@{k}": apart.chance, f"excess@{k}": apart.excess}
+    return [
+        (what, apart.column, name, *_bounds(estimate), apart.queries)
+        for what, estimates in (("apart", apart.metrics | shares), ("apart, change", apart.changes))
+        for name, estimate in estimates.items()
+    ]
+
+
 def _print_labels(labels: LabelReport, k: int) -> None:
     echo(f"{labels.label}: {describe(labels)}")
     for line in remarks(labels):
         echo(line)
     rows = [(name, f"{e.value:.3f}", interval(e)) for name, e in labels.metrics.items()]
     print_columns(("metric", "mean", "95 % interval"), rows, "how well classes find each other")
+    if labels.apart is not None:
+        _print_apart(labels.apart, k)
     print_columns(
         ("class", "mistaken for", "items", "queries", "P@1", f"P@{k}", "mAP@R"),
         [
@@ -123,6 +139,36 @@ def _print_labels(labels: LabelReport, k: int) -> None:
             "most frequent confusions",
             texts=2,
         )
+
+
+def _print_apart(apart: ApartReport, k: int) -> None:
+    print_columns(
+        ("metric", "mean", "95 % interval", "against all items", "95 % interval"),
+        [
+            (name, *_mean(e), f"{apart.changes[name].value:+.3f}", interval(apart.changes[name], signed=True))
+            for name, e in apart.metrics.items()
+        ],
+        f"apart: {apart_from(apart)}",
+    )
+    for line in apart_remarks(apart):
+        echo(line)
+    print_columns(
+        ("share", "95 % interval", "drawn at random", "more than that", "95 % interval"),
+        [
+            (
+                *_mean(apart.same),
+                f"{apart.chance.value:.3f}",
+                f"{apart.excess.value:+.3f}",
+                interval(apart.excess, signed=True),
+            )
+        ],
+        own_share(apart, k),
+        texts=0,
+    )
+
+
+def _mean(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.3f}", interval(estimate)
 
 
 def _print_copies(copies: CopyReport) -> None:
@@ -161,21 +207,43 @@ def print_comparison(report: CompareReport) -> None:
         if result.name != result.encoder:
             echo(f"{result.name}: {result.encoder}")
     shown = shown_metrics(report)
-    headings = ["encoder"]
-    for name in shown:
-        headings += [name, "95 % interval"]
     echo("")
     print_columns(
-        (*headings, "images/s", "ms/query", "MB vectors", "MB model", "dimension"),
-        [(result.name, *_quality(result, shown), *cost_cells(result)) for result in report.encoders],
+        (*_headings(shown), "images/s", "ms/query", "MB vectors", "MB model", "dimension"),
+        [(r.name, *_quality(r.metrics, shown), *cost_cells(r)) for r in report.encoders],
     )
+    first, metric = report.encoders[0], decisive(report)
+    against = f"against {first.name}, on the same queries"
+    headings = ("encoder", f"{metric}, difference", "95 % interval", "verdict")
     print_columns(
-        ("encoder", f"{decisive(report)}, difference", "95 % interval", "verdict", "in common"),
+        (*headings, "in common"),
+        [(r.name, *_difference(r.differences[metric]), f"{r.overlap:.0%}") for r in report.encoders[1:]],
+        against,
+    )
+    if first.apart is None:
+        return
+    print_columns(
+        (*_headings((*shown, f"own {first.apart.column}")), "at random"),
         [
-            (result.name, *_difference(result.differences[decisive(report)]), f"{result.overlap:.0%}")
-            for result in report.encoders[1:]
+            (r.name, *_quality(r.apart.metrics, shown), *_mean(r.apart.same), f"{r.apart.chance.value:.3f}")
+            for r in report.encoders
+            if r.apart is not None
         ],
-        f"against {report.encoders[0].name}, on the same queries",
+        f"apart: {apart_from(first.apart)}; {own_share(first.apart, report.k)}",
+    )
+    for line in apart_remarks(first.apart):
+        echo(line)
+    print_columns(
+        (*headings, f"own {first.apart.column}, difference", "95 % interval"),
+        [
+            (
+                r.name,
+                *_difference(r.apart_differences[metric]),
+                *_difference(r.apart_differences[f"same@{report.k}"])[:2],
+            )
+            for r in report.encoders[1:]
+        ],
+        f"apart, {against}",
     )
 
 
@@ -184,8 +252,14 @@ def print_comparison_rows(report: CompareReport) -> None:
     rows: list[tuple[str | float | int | None, ...]] = []
     for result in report.encoders:
         for name, estimate in result.metrics.items():
-            apart = result.differences.get(name)
-            rows.append((result.encoder, name, *_bounds(estimate), *_bounds(apart)))
+            rows.append((result.encoder, name, *_bounds(estimate), *_bounds(result.differences.get(name))))
+        if result.apart is not None:
+            for name, estimate in (result.apart.metrics | {f"same@{report.k}": result.apart.same}).items():
+                against = _bounds(result.apart_differences.get(name))
+                rows.append((result.encoder, f"apart {name}", *_bounds(estimate), *against))
+            rows.append(
+                (result.encoder, f"apart chance@{report.k}", *_bounds(result.apart.chance), *[None] * 3)
+            )
         cost = result.cost
         for name, value in (
             ("images_per_s", cost.images_per_s),
@@ -200,12 +274,13 @@ def print_comparison_rows(report: CompareReport) -> None:
     print_csv(("encoder", "metric", "value", "low", "high", *differences), rows)
 
 
-def _quality(result: EncoderResult, shown: tuple[str, ...]) -> list[str]:
-    cells = []
-    for name in shown:
-        estimate = result.metrics[name]
-        cells += [f"{estimate.value:.3f}", interval(estimate)]
-    return cells
+def _headings(names: Sequence[str]) -> list[str]:
+    """Of a table of means with their intervals, an encoder a row."""
+    return ["encoder", *(cell for name in names for cell in (name, "95 % interval"))]
+
+
+def _quality(metrics: dict[str, Estimate], shown: tuple[str, ...]) -> list[str]:
+    return [cell for name in shown for cell in _mean(metrics[name])]
 
 
 def _difference(estimate: Estimate) -> tuple[str, str, str]:

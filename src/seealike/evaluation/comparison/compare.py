@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,13 +15,14 @@ from seealike.evaluation.comparison.contest import mean_overlap, most_contested
 from seealike.evaluation.comparison.measuring import Measured, by_copies, by_label
 from seealike.evaluation.comparison.speed import Cost, Timing, cost_of
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
+from seealike.evaluation.measure.apart import apart_changes, apart_report
 from seealike.evaluation.measure.labelled import nothing_new, nothing_to_find
 from seealike.evaluation.measure.selection import Selection, check_options, narrowed, sampled, select
 from seealike.evaluation.measure.space import Placed, placed
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.specs import own_spec, short_names
-from seealike.evaluation.statistics.intervals import Resampling, differences, estimates
+from seealike.evaluation.statistics.intervals import Estimate, differences, estimates
 from seealike.evaluation.words import remarks_on, seen_before, too_few
 from seealike.types import Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
@@ -93,7 +94,7 @@ def compare(
             for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
         ]
         dimensions = [space.encoder.dimension for space in opened]
-    results = _results(specs, dimensions, measured, costs, options.measure.resampling)
+    results = _results(specs, dimensions, measured, costs, shared.chosen, options.measure)
     return CompareReport(
         catalog=catalog.path,
         items=len(shared.searched),
@@ -196,29 +197,54 @@ def _results(
     dimensions: Sequence[int],
     measured: Sequence[Measured],
     costs: Sequence[Cost],
-    how: Resampling,
+    chosen: Selection | None,
+    options: EvalOptions,
 ) -> tuple[EncoderResult, ...]:
-    first, names = measured[0], short_names(specs)
+    first, names, how = measured[0], short_names(specs), options.resampling
     results = []
     for place, (spec, figures) in enumerate(zip(specs, measured, strict=True)):
         if not len(figures.values):
             raise UsageError("no picture could be read to make copies of; are they still where they were?")
         means = dict(zip(figures.names, estimates(figures.values, figures.clusters, how), strict=True))
         changes = differences(figures.values - first.values, figures.clusters, how) if place else ()
-        apart = dict(zip(figures.names, changes, strict=bool(place)))
+        against = dict(zip(figures.names, changes, strict=bool(place)))
         results.append(
             EncoderResult(
                 spec,
                 names[place],
                 dimensions[place],
                 means,
-                apart,
-                {name: change.verdict for name, change in apart.items()},
+                against,
+                _verdicts(against),
                 mean_overlap(first.places, figures.places),
                 costs[place],
             )
         )
-    return tuple(results)
+    if chosen is None or not chosen.apart:
+        return tuple(results)
+    return tuple(
+        _with_apart(result, chosen, (first, figures), options)
+        for result, figures in zip(results, measured, strict=True)
+    )
+
+
+def _with_apart(
+    result: EncoderResult, chosen: Selection, pair: tuple[Measured, Measured], options: EvalOptions
+) -> EncoderResult:
+    """A result with how its encoder, the second of the pair, did among items of another value."""
+    first, second = (figures.answers for figures in pair)
+    if first is None or second is None:
+        return result
+    report = apart_report(chosen, second, options.k, options.resampling)
+    against = {}
+    if second is not first:
+        against = apart_changes(chosen, first, second, options.k, options.resampling)
+    verdicts = _verdicts({name: against[name] for name in against if name in result.metrics})
+    return replace(result, apart=report, apart_differences=against, apart_verdicts=verdicts)
+
+
+def _verdicts(against: dict[str, Estimate]) -> dict[str, str]:
+    return {name: change.verdict for name, change in against.items()}
 
 
 def _notes(shared: _Shared, figures: Measured) -> tuple[str, ...]:

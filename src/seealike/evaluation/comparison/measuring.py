@@ -16,7 +16,7 @@ from seealike.evaluation.measure.selection import Selection
 from seealike.evaluation.measure.space import Placed
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.statistics.metrics import Values, metric_names
-from seealike.evaluation.statistics.ranking import nearest, rank
+from seealike.evaluation.statistics.ranking import Ranking, nearest, rank
 from seealike.types import Float32Array, Int64Array, Item, ProgressCallback
 
 COPY_METRICS = ("recall@1", f"recall@{NEAR}")
@@ -33,6 +33,7 @@ class Measured:
         asked: rows of the items (or of the selection's queries) whose neighbours stand in the other two.
         places: rows of the nearest items; (b, k), -1 where there are fewer.
         scores: their cosine similarities.
+        answers: what ``by_label`` ranked.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class Measured:
     asked: Int64Array
     places: Int64Array
     scores: Float32Array
+    answers: Ranking | None = None
 
 
 def by_label(
@@ -55,6 +57,7 @@ def by_label(
         answers.asked,
         answers.nearest,
         answers.scores,
+        answers,
     )
 
 

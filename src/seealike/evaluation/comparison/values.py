@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seealike.evaluation.comparison.speed import Cost
 from seealike.evaluation.statistics.intervals import Estimate
-from seealike.evaluation.values import Neighbour
+from seealike.evaluation.values import ApartReport, Neighbour
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class EncoderResult:
         verdicts: on each of them: ``better``, ``worse``, ``not sure`` or ``too few to tell``.
         overlap: the mean share of the nearest that it has in common with the first encoder.
         cost: what using it costs.
+        apart: how it did among items of another value of a column; ``None`` where not asked for.
+        apart_differences: to the first encoder, of the metrics there and of the share of the nearest that
+            have the query's own value (``same@k``).
+        apart_verdicts: on the metrics there.
     """
 
     encoder: str
@@ -32,6 +36,9 @@ class EncoderResult:
     verdicts: dict[str, str]
     overlap: float
     cost: Cost
+    apart: ApartReport | None = None
+    apart_differences: dict[str, Estimate] = field(default_factory=dict)
+    apart_verdicts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seealike.errors import UsageError
+from seealike.evaluation.measure.apart import apart_report
 from seealike.evaluation.measure.selection import Selection
 from seealike.evaluation.statistics.intervals import Resampling, estimates
 from seealike.evaluation.statistics.metrics import metric_names
@@ -87,6 +88,7 @@ def label_report(label: str, labelled: Labelled, how: Resampling) -> LabelReport
         classes=_classes(labelled, confusions),
         confusions=tuple(_with_examples(labelled, pair) for pair in confusions[:CONFUSIONS]),
         unmatched=chosen.unmatched,
+        apart=apart_report(chosen, answers, labelled.k, how),
     )
 
 

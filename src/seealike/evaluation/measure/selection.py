@@ -42,6 +42,9 @@ class Selection:
         ignored: how many were left out because their label is no class.
         could_ask: how many queries there were before sampling.
         unmatched: labels to ignore that nothing has.
+        apart: the column whose other values are looked at by themselves; empty where none is.
+        item_values: which of its values each item has, -1 for none.
+        query_values: the same of each query.
     """
 
     items: list[Item]
@@ -60,6 +63,9 @@ class Selection:
     ignored: int
     could_ask: int
     unmatched: tuple[str, ...]
+    apart: str = ""
+    item_values: Int64Array | None = None
+    query_values: Int64Array | None = None
 
     def task(self, items: Float32Array, queries: Float32Array) -> RankingTask:
         """What to rank. Shapes: items is (n, d), queries (q, d), in the order of this selection."""
@@ -71,6 +77,8 @@ class Selection:
             self.own,
             self.item_groups,
             self.query_groups,
+            self.item_values,
+            self.query_values,
         )
 
 
@@ -91,6 +99,8 @@ def check_options(options: EvalOptions) -> None:
         raise UsageError("queries come from outside or from the catalogue: give --queries or --query-where")
     if options.label is None and (options.queries is not None or options.query_where):
         raise UsageError("a query set needs a label to say what is right: add --label COLUMN")
+    if options.label is None and options.apart is not None:
+        raise UsageError(f"how well items of another {options.apart} do needs a label: add --label COLUMN")
     if options.label is None and options.ignore_labels:
         raise UsageError("labels to ignore need a label: add --label COLUMN")
 
@@ -128,8 +138,8 @@ def select(
             they are searched, as they will be in use.
 
     Raises:
-        UnknownNameError: no item has such a label.
-        UsageError: there is nothing to ask or nothing to search.
+        UnknownNameError: no item has such a label, or a value of the column ``apart``.
+        UsageError: the column ``apart`` sets nothing apart.
     """
     ignore = tuple(map(text_of, options.ignore_labels))
     known = labels_of(items, label)
@@ -156,7 +166,8 @@ def select(
     asking = [asking[row] for row in rows]
     names, numbers = numbered([*searched_labels, *(asking_labels[row] for row in rows)])
     item_groups, query_groups = _groups(searched, asking, label)
-    clusters, clustered_by = _clusters(asking, options.resample_by)
+    item_values, query_values = _values(searched, asking, label, options.apart)
+    clusters, clustered_by = _clusters(asking, options.resample_by or options.apart)
     return Selection(
         searched,
         asking,
@@ -174,6 +185,9 @@ def select(
         ignored,
         could_ask,
         tuple(sorted({*ignore} - {*known, *theirs})),
+        options.apart or "",
+        item_values,
+        query_values,
     )
 
 
@@ -212,6 +226,20 @@ def _groups(
     if label == GROUP or not any(item.group for item in asking):
         return None, None
     _, numbers = numbered([item.group for item in (*searched, *asking)])
+    return numbers[: len(searched)], numbers[len(searched) :]
+
+
+def _values(
+    searched: Sequence[Item], asking: Sequence[Item], label: str, column: str | None
+) -> tuple[Int64Array, Int64Array] | tuple[None, None]:
+    """Which value of a column each item and each query has, -1 for none."""
+    if column is None:
+        return None, None
+    if column == GROUP != label:
+        raise UsageError("photos of a query's own group never count; name another column by --apart")
+    names, numbers = numbered(labels_of([*searched, *asking], column, "--apart"))
+    if len(names) == 1:
+        raise UsageError(f"every {column} is {names[0]!r}: none is another; name another column by --apart")
     return numbers[: len(searched)], numbers[len(searched) :]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
-from seealike.evaluation.pages.pictures import PagePictures, Thumbnailer, estimate_cell
+from seealike.evaluation.pages.pictures import PagePictures, Thumbnailer, difference_cell, estimate_cell
 from seealike.evaluation.statistics.intervals import Estimate
 from seealike.evaluation.values import Neighbour
-from seealike.evaluation.words import sentence
+from seealike.evaluation.words import apart_from, apart_remarks, own_share, sentence
 from seealike.gallery import (
     Cell,
     Fact,
@@ -38,7 +38,7 @@ def compare_page(report: CompareReport, thumbnail: Thumbnailer) -> GalleryPage:
             "Below, the queries that they disagree about most."
         ),
         facts=_facts(report),
-        tables=(_quality(report), _costs(report)),
+        tables=(_quality(report), *_apart(report), _costs(report)),
         sections=tuple(
             _section(query, number, names, report.label, pictures)
             for number, query in enumerate(report.contested, 1)
@@ -87,7 +87,7 @@ def _quality(report: CompareReport) -> GalleryTable:
             (
                 result.name,
                 *(estimate_cell(result.metrics[name]) for name in shown),
-                _difference(result.differences.get(decisive(report))),
+                _against(result.differences.get(decisive(report))),
                 f"{result.overlap:.0%}",
             )
             for result in report.encoders
@@ -101,15 +101,41 @@ def _quality(report: CompareReport) -> GalleryTable:
     )
 
 
-def _difference(difference: Estimate | None) -> Cell:
-    if difference is None:
-        return Cell("–")
-    if difference.low is None or difference.high is None:
-        return Cell(f"{difference.value:+.3f}", difference.verdict)
-    return Cell(
-        f"{difference.value:+.3f} {difference.verdict}",
-        f"{difference.low:+.3f} to {difference.high:+.3f}",
+def _apart(report: CompareReport) -> tuple[GalleryTable, ...]:
+    shown, first, metric = shown_metrics(report), report.encoders[0].apart, decisive(report)
+    if first is None:
+        return ()
+    return (
+        GalleryTable(
+            f"Quality among items of another {first.column}",
+            ("encoder", *shown, f"{metric}, against the first", f"own {first.column}", "at random"),
+            tuple(
+                (
+                    result.name,
+                    *(estimate_cell(result.apart.metrics[name]) for name in shown),
+                    _against(result.apart_differences.get(metric)),
+                    estimate_cell(result.apart.same),
+                    f"{result.apart.chance.value:.3f}",
+                )
+                for result in report.encoders
+                if result.apart is not None
+            ),
+            note=" ".join(
+                map(
+                    sentence,
+                    (
+                        apart_from(first),
+                        *apart_remarks(first),
+                        f"own {first.column}: {own_share(first, report.k)}",
+                    ),
+                )
+            ),
+        ),
     )
+
+
+def _against(difference: Estimate | None) -> Cell:
+    return Cell("–") if difference is None else difference_cell(difference, verdict=True)
 
 
 def _costs(report: CompareReport) -> GalleryTable:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from seealike.evaluation.pages.pictures import SIDE_PX, PagePictures, Thumbnailer, estimate_cell
+from seealike.evaluation.pages.pictures import (
+    SIDE_PX,
+    PagePictures,
+    Thumbnailer,
+    difference_cell,
+    estimate_cell,
+)
 from seealike.evaluation.statistics.intervals import Estimate
 from seealike.evaluation.values import (
+    ApartReport,
     Confusion,
     CopyReport,
     EvalReport,
@@ -12,7 +19,16 @@ from seealike.evaluation.values import (
     LabelReport,
     LostCopy,
 )
-from seealike.evaluation.words import describe, meaning, remarks, seen_note, sentence
+from seealike.evaluation.words import (
+    apart_from,
+    apart_remarks,
+    describe,
+    meaning,
+    own_share,
+    remarks,
+    seen_note,
+    sentence,
+)
 from seealike.gallery import Cell, Fact, GalleryPage, GalleryPicture, GallerySection, GalleryTable, PageKind
 from seealike.wording import counted
 
@@ -66,6 +82,12 @@ def _facts(report: EvalReport) -> tuple[Fact, ...]:
             _fact(metrics["precision@1"], "nearest is right (P@1)"),
             _fact(metrics["mAP@R"], "mAP@R"),
         ]
+        if report.labels.apart is not None:
+            apart = report.labels.apart
+            facts += [
+                _fact(apart.metrics["precision@1"], f"P@1 among items of another {apart.column}"),
+                _fact(apart.same, f"{own_share(apart, report.k)}; at random {apart.chance.value:.3f}"),
+            ]
     if report.copies is not None:
         facts.append(_fact(report.copies.overall, "copies that find their original first"))
     if report.ann_recall_at_10 is not None:
@@ -104,8 +126,9 @@ def _label_tables(labels: LabelReport, k: int) -> list[GalleryTable]:
         note=_unlisted(len(labels.classes) - CLASSES),
         texts=2,
     )
+    figures = [metrics, *_apart_tables(labels.apart, k)]
     if not labels.confusions:
-        return [metrics, classes]
+        return [*figures, classes]
     confusions = GalleryTable(
         "Most frequent confusions",
         ("a query that is", "finds first", "times", "of its queries"),
@@ -115,7 +138,27 @@ def _label_tables(labels: LabelReport, k: int) -> list[GalleryTable]:
         ),
         texts=2,
     )
-    return [metrics, classes, confusions]
+    return [*figures, classes, confusions]
+
+
+def _apart_tables(apart: ApartReport | None, k: int) -> list[GalleryTable]:
+    if apart is None:
+        return []
+    metrics = GalleryTable(
+        f"Among items of another {apart.column}",
+        ("metric", "mean and 95 % interval", "against all items"),
+        tuple(
+            (Cell(name, meaning(name)), estimate_cell(e), difference_cell(apart.changes[name]))
+            for name, e in apart.metrics.items()
+        ),
+        note=" ".join(map(sentence, (apart_from(apart), *apart_remarks(apart)))),
+    )
+    share = GalleryTable(
+        sentence(own_share(apart, k)).rstrip("."),
+        ("share", "of as many drawn at random", "more than that"),
+        ((estimate_cell(apart.same), estimate_cell(apart.chance), difference_cell(apart.excess)),),
+    )
+    return [metrics, share]
 
 
 def _share(value: float, text: str = "") -> Cell:

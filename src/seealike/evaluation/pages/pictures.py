@@ -36,3 +36,11 @@ def estimate_cell(estimate: Estimate) -> Cell:
         return Cell(f"{estimate.value:.3f}", "interval unknown")
     bounds = f"{estimate.low:.3f} to {estimate.high:.3f}"
     return Cell(f"{estimate.value:.3f}", bounds, (estimate.low, estimate.value, estimate.high))
+
+
+def difference_cell(difference: Estimate, *, verdict: bool = False) -> Cell:
+    """A difference with its interval, and its verdict where that is asked for."""
+    if difference.low is None or difference.high is None:
+        return Cell(f"{difference.value:+.3f}", difference.verdict)
+    said = f" {difference.verdict}" if verdict else ""
+    return Cell(f"{difference.value:+.3f}{said}", f"{difference.low:+.3f} to {difference.high:+.3f}")

@@ -19,6 +19,7 @@ from seealike.types import Float32Array, Int64Array, Progress, ProgressCallback,
 BLOCK_BYTES = 1 << 26
 _MICRO = 1e6
 _SHIFT = 32
+_PLACE = (1 << _SHIFT) - 1
 _LAST = np.iinfo(np.int64).max
 
 
@@ -35,6 +36,9 @@ class RankingTask:
         item_groups: numbers of groups, -1 for none; items of a query's own group are no answers either.
             ``None`` where groups do not matter.
         query_groups: as ``item_groups``.
+        item_values: numbers of another trait, -1 where nothing is known. With them it is also said how
+            queries do among items of another value than their own. ``None`` where that is not asked.
+        query_values: as ``item_values``.
 
     Shapes: items is (n, d), queries (q, d), what begins with item is (n,), and the rest (q,).
     """
@@ -46,6 +50,27 @@ class RankingTask:
     own: Int64Array
     item_groups: Int64Array | None = None
     query_groups: Int64Array | None = None
+    item_values: Int64Array | None = None
+    query_values: Int64Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How queries do among items whose value is known and another than their own.
+
+    Args:
+        rows: those rows of the ranking whose query has a value, and anything to find there.
+        values: every metric of those, all other items being left out.
+        same: among the nearest of all items, the share that has the query's own value.
+        chance: the same share of nearest that are drawn at random: that of all possible answers.
+
+    Shapes: rows, same and chance are (b,), values (b, m).
+    """
+
+    rows: Int64Array
+    values: Values
+    same: Values
+    chance: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +82,7 @@ class Ranking:
         values: every metric of every query, in the order of ``metric_names``.
         nearest: rows of the closest items, closest first; -1 where there are fewer.
         scores: their cosine similarities; -inf where there are fewer.
+        apart: how they do among items of another value; ``None`` where the task has no values.
 
     Shapes: asked is (a,), values (a, m), nearest and scores (a, k).
     """
@@ -65,13 +91,16 @@ class Ranking:
     values: Values
     nearest: Int64Array
     scores: Float32Array
+    apart: Apart | None = None
 
 
 def rank(task: RankingTask, k: int, progress: ProgressCallback = unwatched) -> Ranking:
     """Rank all items for every query."""
     members = _Members(task.item_labels)
     places = np.arange(len(task.items), dtype=np.int64)
-    asked, values, tops = [], [], []
+    elsewhere = _Elsewhere(task, k)
+    asked: list[int] = []
+    values, tops = [], []
     for query, scores in _scores(task.queries, task.items, progress):
         keys = _keys(scores, places)
         left_out = _left_out(task, query)
@@ -82,14 +111,17 @@ def rank(task: RankingTask, k: int, progress: ProgressCallback = unwatched) -> R
             continue
         keys.sort()
         relevant.sort()
+        ranks = np.searchsorted(keys, relevant) + 1
+        elsewhere.add(len(asked), query, keys, ranks)
         asked.append(query)
-        values.append(query_values(np.searchsorted(keys, relevant) + 1, k))
+        values.append(query_values(ranks, k))
         tops.append(_filled(keys[:k], k))
     top = np.array(tops, dtype=np.int64).reshape(-1, k)
     return Ranking(
         np.array(asked, dtype=np.int64),
         np.array(values).reshape(-1, len(metric_names(k))),
         *_unpacked(top),
+        elsewhere.found,
     )
 
 
@@ -162,6 +194,39 @@ class _Members:
         return self._order[begin:end]
 
 
+class _Elsewhere:
+    """Gathers how queries do among items of another value, from the order that they have among all items."""
+
+    def __init__(self, task: RankingTask, k: int) -> None:
+        self._task, self._k = task, k
+        self._rows: list[int] = []
+        self._values: list[Values] = []
+        self._shares: list[tuple[float, float]] = []
+
+    def add(self, row: int, query: int, keys: Int64Array, ranks: Int64Array) -> None:
+        """Add a query; ``keys`` in order, and the ``ranks`` of what is relevant among them."""
+        if self._task.item_values is None or self._task.query_values is None:
+            return
+        own = self._task.query_values[query]
+        answers = keys[: np.searchsorted(keys, _LAST)] & _PLACE
+        theirs = self._task.item_values[answers]
+        other = (theirs >= 0) & (theirs != own)
+        found = ranks[other[ranks - 1]]
+        if own >= 0 and len(found):
+            self._rows.append(row)
+            self._values.append(query_values(np.cumsum(other)[found - 1], self._k))
+            same = theirs == own
+            self._shares.append((float(same[: self._k].mean()), float(same.mean())))
+
+    @property
+    def found(self) -> Apart | None:
+        if self._task.item_values is None:
+            return None
+        same, chance = np.array(self._shares).reshape(-1, 2).T
+        values = np.array(self._values).reshape(-1, len(metric_names(self._k)))
+        return Apart(np.array(self._rows, dtype=np.int64), values, same, chance)
+
+
 def _scores(
     queries: Float32Array, items: Float32Array, progress: ProgressCallback
 ) -> Iterator[tuple[int, Float32Array]]:
@@ -202,6 +267,6 @@ def _filled(keys: Int64Array, k: int) -> Int64Array:
 def _unpacked(keys: Int64Array) -> tuple[Int64Array, Float32Array]:
     """Places and scores from ``_keys``."""
     gone = keys == _LAST
-    places = np.where(gone, -1, keys & ((1 << _SHIFT) - 1))
+    places = np.where(gone, -1, keys & _PLACE)
     scores = np.where(gone, -np.inf, -(keys >> _SHIFT) / _MICRO)
     return places.astype(np.int64), scores.astype(np.float32)

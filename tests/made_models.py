@@ -147,6 +147,8 @@ def pooled_by_hand(features: np.ndarray, pool: Pooling) -> np.ndarray:
         return np.asarray(features.mean(axis=axes))
     if pool is Pooling.MAX:
         return np.asarray(features.max(axis=axes))
+    if pool is Pooling.CLS:
+        return np.asarray(features[:, 0])
     if pool is Pooling.GEM:
         return np.asarray(np.cbrt((np.maximum(features, 1e-6) ** 3).mean(axis=axes)))
     return features.reshape(len(features), -1)

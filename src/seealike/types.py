@@ -113,14 +113,21 @@ class Relation(StrEnum):
 class Fit(StrEnum):
     """How a picture of any shape is fitted to a square.
 
-    ``CROP``: the shorter side becomes ``resize_px``; the centre is cut out.
+    ``CROP``: the shorter side becomes ``resize_px``; the centre is cut out, rounded as torchvision does.
+    ``CROP_FLOOR``: the same, but the smaller half of an odd border always comes first, as with transformers.
     ``SQUASH``: both sides become ``resize_px``, whatever the shape was; the centre is cut out.
     ``PAD``: the longer side becomes ``resize_px``; the rest of the square is the encoder's mean colour.
     """
 
     CROP = "crop"
+    CROP_FLOOR = "crop-floor"
     SQUASH = "squash"
     PAD = "pad"
+
+    @property
+    def crops(self) -> bool:
+        """Whether a part of most pictures is cut away."""
+        return self in (Fit.CROP, Fit.CROP_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ POOLED: list[tuple[str, str, str, Callable[[Float32Array], Float32Array]]] = [
     ("test_resnet", "fc", "none", lambda x: x),
     ("test_vit", "blocks.2", "", lambda x: x.mean(axis=1)),
     ("test_vit", "blocks.2", "max", lambda x: x.max(axis=1)),
+    ("test_vit", "blocks.2", "cls", lambda x: x[:, 0]),
     ("test_vit", "head", "", lambda x: x),
     ("test_mambaout", "stages.1", "avg", lambda x: x.mean(axis=(1, 2))),
 ]

@@ -113,7 +113,7 @@ def _at(key: str, value: object) -> Callable[[dict[str, object]], None]:
         (_at("learnt", ["AAAAAAAF"]), "learnt is no list"),
         (_within("std", [1, 0, 1]), "std has a number that is not positive"),
         (_within("bgr", 0), "bgr is neither true nor false"),
-        (_within("fit", "stretch"), "fit is 'stretch', not one of crop, squash, pad"),
+        (_within("fit", "stretch"), "fit is 'stretch', not one of crop, crop-floor, squash, pad"),
         (_within("interpolation", "nearest"), "interpolation is 'nearest', not one of bicubic"),
         (_within("blur", 1), "'blur' is unknown"),
     ],

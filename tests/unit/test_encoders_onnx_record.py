@@ -83,6 +83,46 @@ def test_every_layer_and_pooling_gives_the_vectors_of_the_reference(
     assert made.dimension == (CHANNELS * (SIDE_PX // 2) ** 2 if pool is Pooling.FLATTEN else CHANNELS)
 
 
+def test_the_first_token_stands_for_the_picture_where_that_is_asked(tmp_path: Path) -> None:
+    path = save_model(tmp_path / "made.onnx")
+    pixels = sample_pixels(6, SIDE_PX)
+    made = record(path, f"layer=tokens&pool=cls&size={SIDE_PX}&norm=half")
+    expected = expected_vectors(path, Form(), pixels, made.preprocessing, "tokens", Pooling.CLS)
+    np.testing.assert_allclose(vectors(made, pixels), expected, atol=3e-6)
+    assert (made.pooling, made.dimension) == ("cls", CHANNELS)
+    assert made.identity != record(path, f"layer=tokens&pool=avg&size={SIDE_PX}&norm=half").identity
+
+
+def with_outputs(path: Path, *names: str) -> Path:
+    """The same model with these tensors as its outputs, in this order."""
+    model = onnx.load(save_model(path))
+    del model.graph.output[:]
+    model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_of_several_outputs_one_must_be_named(tmp_path: Path) -> None:
+    path = with_outputs(tmp_path / "made.onnx", "tokens", "features", "map")
+    message = refused(path, f"size={SIDE_PX}")
+    assert "the model has 3 outputs: tokens, features, map; say which one with layer=NAME" in message
+    pixels = sample_pixels(3, SIDE_PX)
+    for layer, pool in (("features", Pooling.NONE), ("tokens", Pooling.CLS), ("map", Pooling.AVG)):
+        made = record(path, f"size={SIDE_PX}&layer={layer}&pool={pool}")
+        expected = expected_vectors(path, Form(), pixels, made.preprocessing, layer, pool)
+        np.testing.assert_allclose(vectors(made, pixels), expected, atol=3e-6)
+    write_card(str(path), card(output=None))
+    assert "the model has 3 outputs" in refused(path)
+    write_card(str(path), card(output="features", pooling="none"))
+    assert record(path, "").output == "features"
+
+
+def test_of_very_many_outputs_the_first_are_listed(tmp_path: Path) -> None:
+    path = with_outputs(tmp_path / "made.onnx", *["features", "map", "tokens", "raw", "flat", "pooled"] * 3)
+    assert "the model has 18 outputs: features, map, " in refused(path)
+    assert " and 6 more; say which" in refused(path)
+
+
 @pytest.mark.parametrize("layer", ["map", "tokens"])
 def test_maps_and_tokens_are_averaged_unless_somebody_says_otherwise(layer: str, tmp_path: Path) -> None:
     made = record(save_model(tmp_path / "made.onnx"), f"layer={layer}")
@@ -311,6 +351,9 @@ def test_a_layer_that_is_not_there_lists_near_ones(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ("layer=map&pool=none", "needs pooling: avg, max, gem or flatten; not pool=none"),
+        ("layer=tokens&pool=none", "needs pooling: avg, max, gem, cls or flatten; not pool=none"),
+        ("layer=map&pool=cls", "is no tokens, of which pool=cls takes the first"),
+        ("pool=cls", "features (n, 12) needs no pooling; not pool=cls"),
         ("pool=gem", "features (n, 12) needs no pooling; not pool=gem"),
     ],
 )

@@ -48,7 +48,8 @@ def reference(image: Image.Image, made: Preprocessing) -> PixelArray:
     crop = made.crop_px
     canvas = Image.new("RGB", (max(size[0], crop), max(size[1], crop)), tuple(round(c) for c in made.mean))
     canvas.paste(resized, (max(0, crop - size[0]) // 2, max(0, crop - size[1]) // 2))
-    left, top = round((canvas.width - crop) / 2), round((canvas.height - crop) / 2)
+    left, top = (canvas.width - crop) / 2, (canvas.height - crop) / 2
+    left, top = (int(left), int(top)) if made.fit is Fit.CROP_FLOOR else (round(left), round(top))
     return np.asarray(canvas.crop((left, top, left + crop, top + crop)))
 
 

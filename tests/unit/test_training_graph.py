@@ -171,3 +171,25 @@ def test_the_shape_that_the_file_states_says_what_is_pooled(
     kinds = [node.op_type for node in base_model(shapeless(tmp_path, said=said)).graph.node]
     assert kinds[-2:] == ["GlobalAveragePool", "Flatten"]
     assert (kinds[-3] == "Transpose") is turned
+
+
+def test_of_tokens_the_first_can_be_built_on(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.onnx"
+    nodes = [
+        helper.make_node("Reshape", ["x", "as_columns"], ["columns"]),
+        helper.make_node("Transpose", ["columns"], ["tokens"], perm=[0, 2, 1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tokens",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["n", SIDE * SIDE, 3])],
+        [numpy_helper.from_array(np.array([0, 3, -1]), "as_columns")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    pixels = sample_pixels(3, SIDE)
+    features = (pixels[:, 0, 0] - np.array(HOW.mean)) / np.array(HOW.std)
+    head = made_head(3)
+    record = small_record(tmp_path, file=str(path), output="tokens", pool=Pooling.CLS)
+    model = joined(base_model(record), head)
+    np.testing.assert_allclose(answers(model, pixels), by_numpy(features, head), atol=2e-5)

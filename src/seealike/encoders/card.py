@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import os
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 
 import numpy as np
 
-from seealike.encoders.spec import INTERPOLATIONS, MAX_SIDE_PX
+from seealike.encoders.spec import INTERPOLATIONS
+from seealike.encoders.stated import Stated, WrongError
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Fit, Int64Array, Preprocessing
@@ -50,7 +50,7 @@ class EncoderCard:
         layer: whose output the features are; only for the record where ``output`` is not given.
         pooling: how they become one vector; only for the record where the output is (n, d) already.
         input: what the model takes.
-        output: the tensor to take; None is the only or first output.
+        output: the tensor to take; None is the only output.
         licence: of the weights.
         source: where the weights come from.
         text: the file beside it that holds the text tower, if there is one.
@@ -141,90 +141,58 @@ def marks_from_text(text: str) -> Int64Array:
     return np.unique(whole.view(">i8").ravel().astype(np.int64))
 
 
-class _WrongError(Exception):
-    """What is wrong with a card."""
-
-
 def _parsed(path: str, content: str) -> EncoderCard:
     try:
         return _card(json.loads(content))
     except (ValueError, RecursionError) as exc:
         raise EncoderError(f"{path} is no encoder card: it is no JSON ({exc})") from exc
-    except _WrongError as exc:
+    except WrongError as exc:
         raise EncoderError(f"{path} is no encoder card: {exc}; put it right, or move it away") from exc
 
 
 def _card(content: object) -> EncoderCard:
     if not isinstance(content, dict) or _FORMAT_KEY not in content:
-        raise _WrongError(f'it says no "{_FORMAT_KEY}": {CARD_FORMAT}')
-    found: dict[str, object] = {**content}
-    if found.pop(_FORMAT_KEY) != CARD_FORMAT:
-        raise _WrongError(f'this seealike reads "{_FORMAT_KEY}": {CARD_FORMAT}')
-    _check_keys(found, EncoderCard, optional=_MAY_LACK)
-    preprocessing = found["preprocessing"]
-    if not isinstance(preprocessing, dict):
-        raise _WrongError("preprocessing is no JSON object")
-    text = _optional_text(found, "text")
+        raise WrongError(f'it says no "{_FORMAT_KEY}": {CARD_FORMAT}')
+    if content[_FORMAT_KEY] != CARD_FORMAT:
+        raise WrongError(f'this seealike reads "{_FORMAT_KEY}": {CARD_FORMAT}')
+    stated = Stated({key: value for key, value in content.items() if key != _FORMAT_KEY})
+    stated.check_keys([field.name for field in fields(EncoderCard)], optional=_MAY_LACK)
+    preprocessing = Stated(stated.found["preprocessing"], "preprocessing")
+    text = stated.optional_text("text")
     if text is not None and (os.path.basename(text) != text or text in (".", "..")):
-        raise _WrongError("text is not the name of a file beside it")
-    precise = found.get("precise", False)
-    if not isinstance(precise, bool):
-        raise _WrongError("precise is neither true nor false")
+        raise WrongError("text is not the name of a file beside it")
     return EncoderCard(
-        name=_text(found, "name"),
+        name=stated.text("name"),
         preprocessing=_preprocessing(preprocessing),
-        layer=_text(found, "layer"),
-        pooling=_text(found, "pooling"),
-        input=InputForm(_choice(found, "input", list(InputForm))),
-        output=_optional_text(found, "output"),
-        licence=_text(found, "licence"),
-        source=_text(found, "source", empty=True),
+        layer=stated.text("layer"),
+        pooling=stated.text("pooling"),
+        input=InputForm(stated.choice("input", list(InputForm))),
+        output=stated.optional_text("output"),
+        licence=stated.text("licence"),
+        source=stated.text("source", empty=True),
         text=text,
-        precise=precise,
-        learnt=_learnt(found.get("learnt", "")),
+        precise="precise" in stated.found and stated.flag("precise"),
+        learnt=_learnt(stated.found.get("learnt", "")),
     )
 
 
-def _preprocessing(found: dict[str, object]) -> Preprocessing:
-    _check_keys(found, Preprocessing, optional=set())
-    resize_px, crop_px = _side(found, "resize_px"), _side(found, "crop_px")
+def _preprocessing(stated: Stated) -> Preprocessing:
+    stated.check_keys([field.name for field in fields(Preprocessing)], optional=())
+    resize_px, crop_px = stated.side("resize_px"), stated.side("crop_px")
     if crop_px > resize_px:
-        raise _WrongError("crop_px is larger than resize_px")
-    std = _triple(found, "std")
+        raise WrongError("crop_px is larger than resize_px")
+    std = stated.triple("std")
     if min(std) <= 0:
-        raise _WrongError("std has a number that is not positive")
-    if not isinstance(found["bgr"], bool):
-        raise _WrongError("bgr is neither true nor false")
+        raise WrongError("std has a number that is not positive")
     return Preprocessing(
         resize_px=resize_px,
         crop_px=crop_px,
-        mean=_triple(found, "mean"),
+        mean=stated.triple("mean"),
         std=std,
-        interpolation=_choice(found, "interpolation", INTERPOLATIONS),
-        fit=Fit(_choice(found, "fit", list(Fit))),
-        bgr=found["bgr"],
+        interpolation=stated.choice("interpolation", INTERPOLATIONS),
+        fit=Fit(stated.choice("fit", list(Fit))),
+        bgr=stated.flag("bgr"),
     )
-
-
-def _check_keys(
-    found: dict[str, object], kind: type[EncoderCard | Preprocessing], optional: set[str]
-) -> None:
-    known = {field.name for field in fields(kind)}
-    if unknown := sorted(found.keys() - known):
-        raise _WrongError(f"{unknown[0]!r} is unknown; known: {', '.join(sorted(known))}")
-    if missing := sorted(known - optional - found.keys()):
-        raise _WrongError(f"{missing[0]} is missing")
-
-
-def _text(found: dict[str, object], key: str, *, empty: bool = False) -> str:
-    value = found[key]
-    if not isinstance(value, str) or not (value or empty) or not (value.isprintable()):
-        raise _WrongError(f"{key} is not a line of text")
-    return value
-
-
-def _optional_text(found: dict[str, object], key: str) -> str | None:
-    return None if found.get(key) is None else _text(found, key)
 
 
 def _learnt(value: object) -> str:
@@ -234,31 +202,4 @@ def _learnt(value: object) -> str:
             return value
     except ValueError:
         pass
-    raise _WrongError("learnt is no list of pictures' marks")
-
-
-def _choice(found: dict[str, object], key: str, known: tuple[str, ...] | list[str]) -> str:
-    value = found[key]
-    if not isinstance(value, str) or value not in known:
-        raise _WrongError(f"{key} is {value!r}, not one of {', '.join(known)}")
-    return value
-
-
-def _side(found: dict[str, object], key: str) -> int:
-    value = found[key]
-    if type(value) is not int or not 1 <= value <= MAX_SIDE_PX:
-        raise _WrongError(f"{key} is not a number of pixels up to {MAX_SIDE_PX}")
-    return value
-
-
-def _triple(found: dict[str, object], key: str) -> tuple[float, float, float]:
-    value = found[key]
-    if not isinstance(value, list) or len(value) != 3:
-        raise _WrongError(f"{key} is not three numbers")
-    try:
-        red, green, blue = (float(number) if type(number) in (int, float) else math.nan for number in value)
-    except OverflowError as exc:  # a whole number of hundreds of digits
-        raise _WrongError(f"{key} is not three numbers") from exc
-    if not all(map(math.isfinite, (red, green, blue))):
-        raise _WrongError(f"{key} is not three numbers")
-    return red, green, blue
+    raise WrongError("learnt is no list of pictures' marks")

@@ -243,7 +243,8 @@ def _cut_out(square: PixelArray, box: Box, preprocessing: Preprocessing) -> Pixe
     part = Image.fromarray(square).crop(box)
     side, (width, height) = preprocessing.resize_px, part.size
     longest, shortest = max(width, height), min(width, height)
-    unit = {Fit.CROP: side / shortest, Fit.PAD: side / longest}.get(preprocessing.fit)
+    fit = preprocessing.fit
+    unit = side / shortest if fit.crops else side / longest if fit is Fit.PAD else None
     size = (side, side) if unit is None else (max(1, round(width * unit)), max(1, round(height * unit)))
     crop = preprocessing.crop_px
     sheet = Image.new("RGB", (crop, crop), _colour(preprocessing.mean))

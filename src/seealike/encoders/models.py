@@ -31,7 +31,7 @@ class EncoderRecord:
 
     ``file`` is an ONNX file that takes what ``input`` says and returns features that are not normalised yet:
     (n, dimension), or with ``pool`` what becomes that. ``source`` names where the weights come from.
-    ``weights_sha256`` is the digest of the whole file. ``output`` is the tensor to take, None the first
+    ``weights_sha256`` is the digest of the whole file. ``output`` is the tensor to take, None the only
     output. ``batch_size`` is the one it was made for, None where it takes any. ``text`` is the file of its
     text tower, if it has one. ``assumed`` are settings that nobody stated, for people.
     ``origin_sha256`` is the digest of the weights that the file was exported from here: it names the space,

@@ -37,13 +37,14 @@ class Pooling(StrEnum):
     """How a map of features (n, c, h, w) becomes one vector a picture.
 
     ``NONE`` takes (n, d) as it is. ``GEM`` is the generalised mean with exponent 3 (Radenovic et al. 2018,
-    equation 3).
+    equation 3). ``CLS`` takes the first of tokens (n, t, d), which stands for the whole in transformers.
     """
 
     AVG = "avg"
     MAX = "max"
     GEM = "gem"
     FLATTEN = "flatten"
+    CLS = "cls"
     NONE = "none"
 
 

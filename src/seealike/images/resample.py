@@ -90,8 +90,8 @@ def frame_of(width_px: int, height_px: int, preprocessing: Preprocessing) -> Fra
     """Return how a picture of this size gets into the square, in one step of resizing and cutting.
 
     Rounds as torchvision and timm do. Cropping: the longer side is truncated; padding: the shorter side is
-    rounded; always: the crop's corner is rounded half to even, and of an odd border the smaller part comes
-    first.
+    rounded, and of an odd border the smaller part comes first; always: the crop's corner is rounded half to
+    even, but for ``Fit.CROP_FLOOR``, where it is rounded down.
     """
     across, left = _centred(width_px, height_px, preprocessing)
     down, top = _centred(height_px, width_px, preprocessing)
@@ -113,7 +113,9 @@ def _centred(length: int, other: int, preprocessing: Preprocessing) -> tuple[Axi
     step = length / resized
     if resized < crop:
         return Axis(length, 0.0, step, resized), (crop - resized) // 2
-    return Axis(length, round((resized - crop) / 2) * step, step, crop), 0
+    spare = resized - crop
+    corner = spare // 2 if preprocessing.fit is Fit.CROP_FLOOR else round(spare / 2)
+    return Axis(length, corner * step, step, crop), 0
 
 
 def _resized(length: int, other: int, preprocessing: Preprocessing) -> int:

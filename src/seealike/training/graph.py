@@ -49,18 +49,25 @@ class _Chain:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
-    def constant(self, value: Float32Array | float) -> str:
+    def constant(self, value: Float32Array | float, kind: type[np.generic] = np.float32) -> str:
         from onnx import numpy_helper
 
         name = f"{self.prefix}.constant{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=np.float32), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))
         return name
 
-    def node(self, kind: str, *inputs: str, output: str = "", perm: list[int] | None = None) -> str:
+    def node(
+        self,
+        kind: str,
+        *inputs: str,
+        output: str = "",
+        perm: list[int] | None = None,
+        axis: int | None = None,
+    ) -> str:
         from onnx import helper
 
         output = output or f"{self.prefix}.{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, perm=perm))
+        self.nodes.append(helper.make_node(kind, list(inputs), [output], name=output, perm=perm, axis=axis))
         return output
 
     def unit(self, x: str, width: int, output: str = "") -> str:
@@ -207,6 +214,10 @@ def _pooled(model: onnx.ModelProto, record: EncoderRecord) -> onnx.ModelProto:
         return model
     chain = _Chain(_unused(model, "seealike.pool"))
     x = model.graph.output[0].name
+    if pool is Pooling.CLS:
+        first = chain.constant(0, np.int64)
+        _append(model, chain, chain.node("Gather", x, first, axis=1, output=f"{chain.prefix}.pooled"), None)
+        return model
     if pool is not Pooling.FLATTEN and _has_tokens(model, record):
         x = chain.node("Transpose", x, perm=[0, 2, 1])
     if pool is Pooling.GEM:

@@ -102,10 +102,12 @@ def _identity_lines(identity: EncoderIdentity) -> dict[str, str]:
 def _prepared(made: Preprocessing) -> str:
     side = {
         "crop": f"shorter side to {made.resize_px} px",
+        "crop-floor": f"shorter side to {made.resize_px} px",
         "squash": f"squashed to {made.resize_px} x {made.resize_px} px",
         "pad": f"longer side to {made.resize_px} px, filled up to a square",
     }[made.fit]
-    return f"{side}, {made.interpolation}; the centre {made.crop_px} x {made.crop_px} px"
+    floor = ", rounded down" if made.fit == "crop-floor" else ""
+    return f"{side}, {made.interpolation}; the centre {made.crop_px} x {made.crop_px} px{floor}"
 
 
 def _record_lines(record: EncoderRecord) -> dict[str, str]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from seealike.encoders.models import EncoderRecord
     from seealike.types import Preprocessing
 
+_MOST_NAMED = 12
+
 Shape: TypeAlias = tuple[int | None, ...]
 """The length of every axis, None where the graph leaves it open."""
 
@@ -50,16 +52,24 @@ class GraphInput:
 
 
 def cut(model: openvino.Model, name: str | None) -> openvino.Model:
-    """Return the part of a model that computes one tensor; ``name`` None is the first output.
+    """Return the part of a model that computes one tensor; ``name`` None is its only output.
 
     Raises:
-        EncoderError: there is no such tensor, or it does not depend on one picture alone.
+        EncoderError: there is no such tensor, it does not depend on one picture alone, or no name was given
+            and there are several outputs: which comes first is chance.
     """
     import openvino
     from openvino import opset13 as ops
 
     outputs = _computed(model)
     if name is None:
+        if len(model.outputs) > 1:
+            names = [min(port.get_names(), default="a nameless one") for port in model.outputs]
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            raise EncoderError(
+                f"the model has {len(names)} outputs: {', '.join(names[:_MOST_NAMED])}{more}; "
+                "say which one with layer=NAME"
+            )
         tensor = model.output(0)
         if len(model.outputs) == 1 and len(model.inputs) == 1:
             return model
@@ -174,13 +184,20 @@ def pooled(model: openvino.Model, pool: Pooling) -> openvino.Model:
     if rank == 2 and pool in (Pooling.NONE, Pooling.FLATTEN):
         return model
     if rank == 2 or pool is Pooling.NONE:
-        rest = "needs no pooling" if rank == 2 else "needs pooling: avg, max, gem or flatten"
+        known = f"avg, max, gem{', cls' if rank == 3 else ''} or flatten"
+        rest = "needs no pooling" if rank == 2 else f"needs pooling: {known}"
         raise EncoderError(f"the output {_output_text(model)} {rest}; not pool={pool}")
+    if pool is Pooling.CLS and rank != 3:
+        raise EncoderError(
+            f"the output {_output_text(model)} is no tokens, of which pool=cls takes the first"
+        )
     x = model.output(0).get_node().input_value(0)
     x = x if x.get_element_type().get_type_name() == "f32" else ops.convert(x, "f32").output(0)
     axes = np.array([2, 3] if rank == 4 else [1], np.int64)
     if pool is Pooling.FLATTEN:
         node = ops.reshape(x, np.array([0, -1], np.int64), special_zero=True)
+    elif pool is Pooling.CLS:
+        node = ops.gather(x, np.int64(0), np.int64(1))
     elif pool is Pooling.MAX:
         node = ops.reduce_max(x, axes, keep_dims=False)
     elif pool is Pooling.AVG:

@@ -28,7 +28,7 @@ USUAL_SIDE_PX = 224
 USUAL_NORMALISATION = "imagenet"
 _USUAL_MARGIN = 8 / 7  # 224 px are cut out of 256
 _NAME_DIGITS = 8  # of the digest that names a file without a card: its own name may change
-_FACTS_FORMAT = 1  # of what is kept about a graph; grows when ``_Facts`` changes
+_FACTS_FORMAT = 2  # of what is kept about a graph; grows when ``_Facts`` changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,9 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What the graph says about that. ``outputs``: how many it has; ``stated``: whether it says its size."""
+    """What the graph says about that. ``stated``: whether it says its size."""
 
     output: str
-    outputs: int
     form: InputForm
     side_px: int
     stated: bool
@@ -153,7 +152,7 @@ def _preprocessing(spec: EncoderSpec, base: Preprocessing | None, facts: _Facts)
     if base and fit is base.fit:
         margin = base.resize_px / base.crop_px
     else:
-        margin = _USUAL_MARGIN if fit is Fit.CROP else 1.0
+        margin = _USUAL_MARGIN if fit.crops else 1.0
     resize = spec.resize or round(size * margin)
     if resize < size:
         raise UsageError(f"the encoder option resize={resize} is smaller than the {size} px the model takes")
@@ -187,7 +186,7 @@ def _assumed(spec: EncoderSpec, card: EncoderCard | None, facts: _Facts) -> tupl
         said.append(f"size={facts.side_px}")
     if card is None and spec.norm is None and facts.form is InputForm.TENSOR:
         said.append(f"norm={USUAL_NORMALISATION}")
-    if spec.layer is None and (card is None or (facts.outputs > 1 and card.output is None)):
+    if spec.layer is None and card is None:
         said.append(f"layer={facts.output}")
     if facts.pool is not Pooling.NONE and spec.pool is None and (card is None or spec.layer is not None):
         said.append(f"pool={facts.pool.value}")
@@ -212,7 +211,6 @@ def _facts(model: ModelFile, question: _Question, cache_dir: str | None) -> _Fac
 
 def _asked(model: ModelFile, question: _Question) -> _Facts:
     whole = read_model(model)
-    outputs = len(whole.outputs)
     part = graph.cut(whole, question.output)
     takes = graph.input_of(part, question.form)
     side = question.side_px or takes.side_px or USUAL_SIDE_PX
@@ -232,4 +230,4 @@ def _asked(model: ModelFile, question: _Question) -> _Facts:
             raise
         batch_size = takes.batch_size
         pool, dimension = tried(batch_size)
-    return _Facts(output, outputs, takes.form, side, takes.side_px is not None, pool, dimension, batch_size)
+    return _Facts(output, takes.form, side, takes.side_px is not None, pool, dimension, batch_size)

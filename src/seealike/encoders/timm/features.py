@@ -106,6 +106,10 @@ def pooled(output: torch.Tensor, pool: Pooling | None, *, channels_last: bool = 
         raise EncoderError(f"the layer's output has the shape {_shape(output)}, which has no pooling")
     if pool is Pooling.FLATTEN:
         return output.flatten(1)
+    if pool is Pooling.CLS:
+        if output.ndim != 3:
+            raise EncoderError(f"the layer's output has the shape {_shape(output)}: no tokens for pool=cls")
+        return output[:, 0]
     places = (1,) if output.ndim == 3 else (1, 2) if channels_last else (2, 3)
     if pool is Pooling.MAX:
         return output.amax(places)
@@ -123,7 +127,7 @@ def check_vectors(features: torch.Tensor) -> None:
     if features.ndim != 2:
         raise EncoderError(
             f"the layer's output has the shape {_shape(features)}, no vector; "
-            "choose pool=avg, max, gem or flatten"
+            "choose pool=avg, max, gem, cls or flatten"
         )
 
 

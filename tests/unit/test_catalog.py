@@ -288,6 +288,9 @@ def test_batches_give_the_same_answers_as_single_calls(catalog: seealike.Catalog
     assert catalog.search_batch(images, k=4) == [catalog.search(image, k=4) for image in images]
     ids = ids_of(catalog)
     assert catalog.similar_batch(ids, k=4) == [catalog.similar(item_id, k=4) for item_id in ids]
+    assert catalog.similar_batch([ids[1], ids[0], ids[1]], k=4) == [
+        catalog.similar(item_id, k=4) for item_id in (ids[1], ids[0], ids[1])
+    ]
     lists = {
         entry.id: list(zip(entry.similar_ids, entry.scores, strict=True))
         for entry in catalog.recommend_all(4)

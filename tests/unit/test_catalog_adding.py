@@ -417,3 +417,17 @@ def test_a_disk_too_full_for_the_approximate_index_takes_back_no_change(
         assert catalog.index().ann_refused
     assert catalog.index().ann_refused is None
     assert catalog.info().ann.state == "ready"
+
+
+def test_who_changes_what_a_hit_says_changes_no_other_answer(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    paths = write_pictures(tmp_path / "photos", range(4))
+    catalog.add_many(NewPicture(path.name, path, None, {"price": 5}) for path in paths)
+    first = catalog.similar("000.jpg", k=3)
+    for hit in first:
+        assert isinstance(hit.metadata, dict)
+        hit.metadata["price"] = -1
+    assert [hit.metadata for hit in catalog.similar("000.jpg", k=3)] == [{"price": 5}] * 3
+    catalog.add("001.jpg", paths[1], metadata={"price": 7})
+    assert {hit.id: hit.metadata["price"] for hit in catalog.similar("000.jpg", k=3)}["001.jpg"] == 7

@@ -70,6 +70,27 @@ def test_an_index_that_was_changed_answers_like_one_made_at_once(
     assert_answers_like(index.after(after), {key: n for key, n in model.items() if key > after}, k)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 3000),
+    k=st.integers(1, 200),
+    kinds=st.sampled_from([3, 50, 10**6]),
+    dead=st.floats(0, 0.9),
+)
+def test_a_shortlist_is_what_sorting_all_scores_gives(
+    seed: int, n: int, k: int, kinds: int, dead: float
+) -> None:
+    """With few kinds of scores most of them tie; what is dead scores less than anything."""
+    rng = np.random.default_rng(seed)
+    scores = (rng.integers(0, kinds, n) / kinds).astype(np.float32)
+    scores[rng.permutation(n)[: int(dead * n)]] = -np.inf
+    k = min(k, int(np.isfinite(scores).sum()))
+    margin = np.float32(0.01)
+    expected = np.flatnonzero(scores >= np.sort(scores)[::-1][k - 1] - margin)
+    assert exact._at_least_kth(scores, k, margin).tolist() == expected.tolist()
+
+
 def test_one_more_vector_copies_no_more_than_a_small_block() -> None:
     many = np.random.default_rng(1).standard_normal((5000, D)).astype(np.float16)
     index = ExactIndex(np.arange(1, 5001), many)

@@ -149,7 +149,7 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     (expected,) = answered(store, ranker, query).lists
     store.rows = 0
     assert answered(store, ranker, query).lists == [expected]
-    assert store.rows == 10  # only the rows of the items
+    assert store.rows == 0  # the rows of the items are known by now
     (file,) = (tmp_path / "catalog").glob("ann-*")
     key = store.known_item(expected[0].id).key
     place = (key - 1) * store.identity.dimension * 2
@@ -158,7 +158,7 @@ def test_vectors_of_candidates_come_from_the_snapshot_and_where_that_is_damaged_
     file.write_bytes(content)
     store.rows = 0
     assert answered(store, ranker, query).lists == [expected]
-    assert store.rows == 11
+    assert store.rows == 1
     assert ann.damage(store.directory, store.state().ann or "") == f"checksum of the vector with key {key}"
     store.close()
 

@@ -28,7 +28,7 @@ from seealike.store import FileSystem, SqliteStore, State, StoreWriter, builder_
 from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
 
 ATTEMPTS = 3  # to read one generation while others write; then the next change tries again
-THRESHOLD = 30_000  # items; below, exact search is quick enough (docs/benchmarks.md)
+THRESHOLD = 20_000  # items; below, exact search is quick enough (docs/benchmarks.md)
 STALE_SHARE = 0.2  # of the snapshot: so many newer or deleted items call for a new one
 ROWS_LOOKED_AT = 1000  # of the snapshot, by every ``index``; ``verify`` looks at all
 PREFIX, SUFFIX = "ann-", ".faiss"

@@ -26,6 +26,7 @@ _CONVERTED_AT_ONCE = 4096
 _SHORTLIST_MARGIN = np.float32(2e-5)
 _COPIED_SHARE = 0.05  # of a block: fewer rows are quicker converted than the whole block compared
 _FEW = 64  # candidates beyond those asked for: so many may be scored without looking for equal ones
+_STRIDES = 32  # of a row of scores, whose greatest are looked through first
 
 
 class _Block:
@@ -207,8 +208,7 @@ class ExactIndex:
         return [self._closest(rough, k) for rough in self._rough_scores(queries)]
 
     def _closest(self, rough: Float32Array, k: int) -> Proposal:
-        place = len(rough) - k
-        near = np.flatnonzero(rough >= np.partition(rough, place)[place] - _SHORTLIST_MARGIN)
+        near = _at_least_kth(rough, k, _SHORTLIST_MARGIN)
         many = len(near) > 2 * k + _FEW
         keys: list[Int64Array] = []
         is_first: list[npt.NDArray[np.bool_]] = []  # of its group
@@ -240,6 +240,22 @@ class ExactIndex:
                     rows[:] = unit @ held.block.unit().T
                 rows[:, held.dead] = -np.inf
             yield from rough
+
+
+def _at_least_kth(scores: Float32Array, k: int, margin: np.float32) -> Int64Array:
+    """Where scores lie that are at most ``margin`` below the ``k``-th greatest. Shapes: scores is (n,).
+
+    The ``k``-th greatest of the maxima of disjoint parts is no greater than that of all, and near it: what is
+    below is passed over in one comparison, and only the rest is partitioned, an eighth of the time.
+    """
+    stride = len(scores) // _STRIDES
+    least = -np.inf
+    if stride > k:
+        maxima = scores[: _STRIDES * stride].reshape(_STRIDES, stride).max(axis=0)
+        least = np.partition(maxima, stride - k)[stride - k]
+    near = np.flatnonzero(scores >= least - margin)
+    few = scores[near]
+    return np.asarray(near[few >= np.partition(few, len(few) - k)[len(few) - k] - margin])
 
 
 def _whole(keys: Int64Array, vectors: Float16Array) -> _Part:

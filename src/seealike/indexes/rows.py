@@ -65,7 +65,9 @@ class VectorRows:
             return asked, rows
         unread = self._read(rows, places)
         expected = self._checksums[places].tolist()
-        whole = [zlib.crc32(row.data) == crc for row, crc in zip(rows, expected, strict=True)]
+        data, size = rows.data.cast("B"), self._size
+        sums = [zlib.crc32(data[start : start + size]) for start in range(0, len(data), size)]
+        whole = [found == crc for found, crc in zip(sums, expected, strict=True)]
         for row in unread:
             whole[row] = False
         return (asked, rows) if all(whole) else (asked[whole], rows[whole])
@@ -97,29 +99,31 @@ class VectorRows:
 
     def _read(self, rows: Float16Array, where: Int64Array) -> list[int]:
         """Fill ``rows`` with what lies ``where``; the numbers of those rows that cannot be read."""
-        target, places = rows.data.cast("B"), where.tolist()
-        starts = np.flatnonzero(
-            np.diff(where, prepend=-2) != 1
-        ).tolist()  # what lies together is read at once
-        slow = [
-            row
-            for start, end in zip(starts, [*starts[1:], len(places)], strict=True)
-            if not self._filled(target, start, places[start], count=end - start)
-            for row in range(start, end)
-        ]
+        target, size = rows.data.cast("B"), self._size
+        begins = np.flatnonzero(np.diff(where, prepend=-2) != 1)  # what lies together is read at once
+        ends = np.append(begins[1:], len(where))
+        file, slow = self._file, list[int]()
+        for start, end, offset in zip(
+            begins.tolist(), ends.tolist(), (where[begins] * size).tolist(), strict=True
+        ):
+            part = target[start * size : end * size]
+            try:
+                if os.preadv(file, (part,), offset, _WITHOUT_WAITING) == len(part):
+                    continue
+            except OSError:  # not in memory yet, or the disk refuses
+                pass
+            slow += range(start, end)
+        places = where.tolist() if slow else []
         if hasattr(os, "posix_fadvise"):
             for row in slow:  # the disk gets all of them to do before one is waited for
-                start = places[row] * self._size
-                os.posix_fadvise(self._file, start, self._size, os.POSIX_FADV_WILLNEED)
-        return [row for row in slow if not self._filled(target, row, places[row], flags=0)]
+                os.posix_fadvise(file, places[row] * size, size, os.POSIX_FADV_WILLNEED)
+        return [row for row in slow if not self._filled(target, row, places[row])]
 
-    def _filled(
-        self, target: memoryview, row: int, place: int, count: int = 1, flags: int = _WITHOUT_WAITING
-    ) -> bool:
-        start, size = row * self._size, count * self._size
+    def _filled(self, target: memoryview, row: int, place: int) -> bool:
+        start, size = row * self._size, self._size
         try:
-            return os.preadv(self._file, [target[start : start + size]], place * self._size, flags) == size
-        except OSError:  # not in memory yet, or the disk refuses
+            return os.preadv(self._file, [target[start : start + size]], place * size) == size
+        except OSError:
             return False
 
 

@@ -22,10 +22,11 @@ from seealike.recommend.scale import Calibration
 from seealike.recommend.searcher import PathOf, Searcher, StaleViewError
 from seealike.recommend.targets import Target, targets_of
 from seealike.recommend.view import DescribedRow, KnownStore, NamedVectors, VectorReader, View
-from seealike.types import Float16Array, Hit, Int64Array, Metric
+from seealike.types import Float16Array, Hit, Int64Array, Metadata, Metric
 
 POOL, LEAST_POOL = 10, 100  # diverse results are chosen from so many times k, and at least so many
 NUMBERS_AT_ONCE = 1 << 25  # 256 MiB, for candidates of many lists and colours of many items
+ROWS_KEPT = 1 << 14
 DEEPER = 4  # times as many candidates, where too few were worth showing
 
 
@@ -70,14 +71,11 @@ def answered(store: ItemStore, searcher: Searcher, query: Query) -> Answers:
 
 def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> Answers:
     found = answer(view, store, searcher, query)
-    keys = sorted({result.key for results in found for result in results})
-    rows = store.items_of(keys)
-    if store.state().rewritten > view.generation or len(rows) < len(keys):
-        raise StaleViewError  # rows are of a newer generation, or gone
+    rows = _described(view, store, sorted({result.key for results in found for result in results}))
     path_of = searcher.path_of()
     answers = [
         _told(
-            [_as_hit(one, rows[one.key], path_of, searcher.catalog_of(one.key)) for one in results],
+            [_as_hit(one, *rows[one.key], path_of, searcher.catalog_of(one.key)) for one in results],
             results,
             query.scale,
         )
@@ -86,6 +84,30 @@ def _hits_at(view: View, store: ItemStore, searcher: Searcher, query: Query) -> 
     if _is_sorted_by_score(query) and not all(map(_are_in_order, answers)):
         raise store.damaged("the order of the ids")
     return Answers(view.generation, answers)
+
+
+def _described(
+    view: View, store: ItemStore, keys: Sequence[int]
+) -> Mapping[int, tuple[DescribedRow, Metadata]]:
+    """The rows of some of the view's items, with their columns.
+
+    Those of neighbours are asked for again and again: what was read, checked and decoded is kept with the
+    view, whose rows they are while none has been written anew.
+
+    Raises:
+        StaleViewError: rows are of a newer generation by now, or gone.
+    """
+    found = {key: known for key in keys if (known := view.described.get(key)) is not None}
+    unknown = [key for key in keys if key not in found]
+    rows = store.items_of(unknown) if unknown else {}
+    if store.state().rewritten > view.generation or len(rows) < len(unknown):
+        raise StaleViewError
+    new = {key: (row, row.metadata) for key, row in rows.items()}
+    if len(view.described) + len(new) > ROWS_KEPT:
+        view.described.clear()
+    if len(new) <= ROWS_KEPT:
+        view.described.update(new)
+    return found | new
 
 
 class Result(NamedTuple):
@@ -213,13 +235,15 @@ def _results(found: Candidates, products: Products | None, alike: Scores) -> lis
     return list(map(Result, found.keys.tolist(), found.scores.tolist(), others, near, colour, likenesses))
 
 
-def _as_hit(result: Result, row: DescribedRow, path_of: PathOf, catalog: str | None) -> Hit:
+def _as_hit(
+    result: Result, row: DescribedRow, metadata: Metadata, path_of: PathOf, catalog: str | None
+) -> Hit:
     return Hit(
         row.id,
         result.score,
         path_of(row),
         row.group,
-        row.metadata,
+        dict(metadata),
         result.others,
         result.near,
         colour=result.colour,

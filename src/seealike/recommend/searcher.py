@@ -14,6 +14,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
@@ -394,15 +395,16 @@ class Searcher:
         for part in self._parts(view, reader, allowed, exact=options.exact):
             least = min(k, part.size)
             asked = least if part.proposer is view.ann else min(most, part.size)
-            for row, proposal in enumerate(part.proposer.candidates(unit, asked, part.allowed)):
-                query = queries[row : row + 1]
+            proposals = part.proposer.candidates(unit, asked, part.allowed)
+            for row, cosines in enumerate(self._scores(view, queries, proposals, part.readers)):
+                proposal = proposals[row]
                 if len(proposal.keys) < least:  # too few of what it holds exist any more: ask the truth
-                    all_of_it = replace(options, exact=True)
+                    query, all_of_it = queries[row : row + 1], replace(options, exact=True)
                     best[row] = self.rank(view, query, k, options=all_of_it, reader=reader, allowed=allowed)[
                         0
                     ]
                     continue
-                scores = converted(self._scores(view, query, proposal, part.readers), options.metric)
+                scores = converted(cosines, options.metric)
                 found = joined(best[row], (proposal.keys, scores))
                 best[row] = best_of(found, view.ranks_of(found[0]), most)
                 if more and len(proposal.keys) < part.size:
@@ -446,16 +448,32 @@ class Searcher:
             yield _vectors_of(keys[start : start + _ROWS_AT_ONCE], readers)
 
     def _scores(
-        self, view: View, query: Float32Array, proposal: Proposal, readers: Sequence[RowReader]
-    ) -> Float32Array:
-        """The scores of the proposed keys; of equal vectors only one is read and scored. Shapes: (m,)."""
-        first = np.diff(proposal.groups, prepend=-1) > 0
-        leaders = proposal.keys[first]
-        found, vectors = _vectors_of(leaders, readers)
-        self.check_all_there(view, len(found), len(leaders))
-        scores = exact_scores(query, vectors)[0]
-        places: Int64Array = np.searchsorted(found, leaders)
-        return np.asarray(scores[places][np.cumsum(first) - 1])
+        self,
+        view: View,
+        queries: Float32Array,
+        proposals: Sequence[Proposal],
+        readers: Sequence[RowReader],
+    ) -> Iterator[Float32Array]:
+        """For every query the scores of what is proposed for it; vectors are read for many queries at once.
+
+        Of equal vectors only one is read and scored. Shapes: queries is (q, d), each result (m,).
+        """
+        firsts = [_is_first(one.groups) for one in proposals]
+        leaders = [one.keys[first] for one, first in zip(proposals, firsts, strict=True)]
+        ends = np.cumsum([len(keys) for keys in leaders])
+        start = 0
+        while start < len(leaders):
+            before = int(ends[start - 1]) if start else 0
+            end = max(start + 1, int(np.searchsorted(ends, before + _ROWS_AT_ONCE, side="right")))
+            wanted = np.unique(np.concatenate(leaders[start:end]))
+            found, vectors = _vectors_of(wanted, readers)
+            self.check_all_there(view, len(found), len(wanted))
+            for row in range(start, end):
+                places = np.searchsorted(found, leaders[row])
+                scores = exact_scores(queries[row : row + 1], vectors[places])[0]
+                first = firsts[row]
+                yield scores if len(first) == len(scores) else scores[np.cumsum(first) - 1]
+            start = end
 
     def check_all_there(self, view: View, found: int, wanted: int) -> None:
         """Refuse to answer over fewer vectors than the view has: that would be the answer of no generation.
@@ -481,6 +499,13 @@ class _Part(NamedTuple):
     readers: Sequence[RowReader]
     size: int
     allowed: Int64Array | None = None
+
+
+def _is_first(groups: Int64Array) -> npt.NDArray[np.bool_]:
+    """Which begin a group. Shapes: groups, which ascend, and the result are (m,)."""
+    first = np.ones(len(groups), dtype=bool)
+    np.not_equal(groups[1:], groups[:-1], out=first[1:])
+    return first
 
 
 def _vectors_of(keys: Int64Array, readers: Sequence[RowReader]) -> tuple[Int64Array, Float16Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -209,7 +209,8 @@ class View:
     ``memory`` is ``None`` where there is neither a snapshot nor room for the vectors: then they are streamed.
     ``ann_record`` is the snapshot the store names, also where it could not be loaded. ``rows`` has vectors of
     what ``ann`` proposes, each checked as it is read; what it does not have is read from the store.
-    ``parts`` are the views of several catalogues, of whose items it consists, in their order.
+    ``parts`` are the views of several catalogues, of whose items it consists, in their order. ``described``
+    are rows of it that have been read, as long as it is the newest: see ``answers``.
     """
 
     generation: int
@@ -220,6 +221,7 @@ class View:
     rows: RowReader | None
     memory: ExactIndex | None
     parts: tuple[View, ...] = ()
+    described: dict[int, tuple[DescribedRow, Metadata]] = field(default_factory=dict, compare=False)
 
     @property
     def keys(self) -> Int64Array:

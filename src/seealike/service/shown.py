@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import quote, unquote
 
@@ -41,18 +41,24 @@ def item_named(part: str) -> str:
         raise UnknownItemError(unquote(part, errors="backslashreplace")) from None
 
 
-def shown_hits(hits: Iterable[Hit]) -> bytes:
-    """Hits with their ranks, as JSON already: many take a while, so threads make them; see ``HitOut``."""
-    return orjson.dumps([_hit(rank, hit) for rank, hit in enumerate(hits, 1)])
+def shown_hits(hits: Sequence[Hit]) -> bytes:
+    """Hits with their ranks, as JSON already: many take a while, so threads make them; see ``HitOut``.
+
+    Nearly always they can be said as they are; what cannot, the library refuses.
+    """
+    try:
+        return orjson.dumps([_hit(rank, hit, hit.metadata) for rank, hit in enumerate(hits, 1)])
+    except orjson.JSONEncodeError:
+        return orjson.dumps([_hit(rank, hit, _metadata(hit.metadata)) for rank, hit in enumerate(hits, 1)])
 
 
-def _hit(rank: int, hit: Hit) -> Json:
-    return {
+def _hit(rank: int, hit: Hit, metadata: Metadata) -> Json:
+    shown: dict[str, object] = {
         "rank": rank,
         "id": printable(hit.id),
         "score": round(float(hit.score), 6) + 0.0,
         "group": None if hit.group is None else printable(hit.group),
-        "metadata": _metadata(hit.metadata),
+        "metadata": metadata,
         "others": hit.others,
         "near": hit.near,
         "relation": None if hit.relation is None else hit.relation.value,
@@ -61,9 +67,12 @@ def _hit(rank: int, hit: Hit) -> Json:
         "image": _image(hit),
         "width_px": hit.width_px,
         "height_px": hit.height_px,
-        **({} if hit.catalog is None else {"catalog": shown_name(hit.catalog)}),
-        **({} if hit.explanation is None else {"explanation": _plain(dataclasses.asdict(hit.explanation))}),
     }
+    if hit.catalog is not None:
+        shown["catalog"] = shown_name(hit.catalog)
+    if hit.explanation is not None:
+        shown["explanation"] = _plain(dataclasses.asdict(hit.explanation))
+    return shown
 
 
 def shown_item(item: Item) -> Json:
@@ -154,7 +163,7 @@ def _value(value: MetadataValue) -> MetadataValue:
     """A value as JSON of everybody has it: in valid Unicode, and no whole number of more than 64 bits."""
     if isinstance(value, str):
         return printable(value)
-    return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**64 else value
 
 
 def _plain(value: object) -> object:

@@ -46,6 +46,7 @@ MOST_KNOWN_BYTES = 2**25  # of answers that are kept: some 15,000 of ten hits
 SPARE_THREADS = 8  # for what has no pictures, when every picture waits
 MOST_CHANGES = 16  # that wait at once
 RETRY_S = 1
+SOON_S = 0.05  # what usually takes less is not worth watching whether its client leaves
 
 
 class Answered(NamedTuple, Generic[Result]):
@@ -255,7 +256,9 @@ class Service:
             answer, give_up = self._by_picture.ask(wanted, k, options), self._by_picture.give_up
         answer.add_done_callback(lambda over: self._asking.leave(1, over))
         try:
-            shown = await self._awaited(request, answer)
+            if isinstance(wanted, str):
+                await asyncio.wait((answer,), timeout=SOON_S)
+            shown = answer.result() if answer.done() else await self._awaited(request, answer)
         finally:
             give_up(answer)
         return Answered(shown, ms_since(started), shown.generation)

@@ -408,9 +408,7 @@ class SqliteStore:
 
     def item(self, item_id: str) -> StoredItem | None:
         """The item with this id, if there is one."""
-        try:
-            item_id.encode()
-        except UnicodeEncodeError:
+        if not _is_text(item_id):
             return None
         rows = self._fetch(f"SELECT {ITEM_COLUMNS} FROM items WHERE id=?", (item_id,))
         if rows:
@@ -438,7 +436,15 @@ class SqliteStore:
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
         """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
-        return [self.known_item(item_id).key for item_id in ids]
+        if len(ids) == 1:
+            return [self.known_item(ids[0]).key]
+        found: dict[str, int] = {}
+        for start in range(0, len(ids), _PARAMETERS_AT_ONCE):
+            part = [one for one in ids[start : start + _PARAMETERS_AT_ONCE] if _is_text(one)]
+            marks = ",".join("?" * len(part))
+            rows = self._fetch(f"SELECT {ITEM_COLUMNS} FROM items WHERE id IN ({marks})", part)
+            found.update((item.id, item.key) for item in map(self._checked_item, rows))
+        return [found[one] if one in found else self.known_item(one).key for one in ids]
 
     def _ids_near(self, item_id: str) -> list[str]:
         """A few ids that may have been meant: neighbours in the order of ids, and the same name elsewhere."""
@@ -641,6 +647,17 @@ class SqliteStore:
 
 def _skip_of(row: tuple) -> Skipped:  # type: ignore[type-arg]
     return Skipped(row[1], os.fsdecode(row[2]), SkipReason(row[3]), *row[4:7])
+
+
+def _is_text(item_id: object) -> bool:
+    """Whether an id can be looked up."""
+    if not isinstance(item_id, str):
+        return False
+    try:
+        item_id.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _basename(item_id: str) -> str:

@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.made_models import save_model
-from tests.pictures import photograph
+from tests.pictures import photograph, write_pictures
 from tests.service.asgi import Client, Reply
 from tests.service.conftest import wait_until_ready
 from tests.service.processes import ask, serving
@@ -27,8 +28,8 @@ import seealike
 from seealike.duplicates import DuplicateOptions, Level, find_duplicates
 from seealike.errors import CatalogError
 from seealike.maps import MapMethod, MapOptions, make_map
-from seealike.service import ServiceOptions, create_app, longwork
-from seealike.service.longwork import Found, LongWork, UnderWay
+from seealike.service import ServiceOptions, create_app, longwork, shown
+from seealike.service.longwork import Found, LongWork, Pace, UnderWay
 
 COUNT = 12
 
@@ -213,11 +214,16 @@ def _until(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-AT = UnderWay("compare", 3, 9)
+AT = ("compare", 3, 9)
+
+
+def _at(work: LongWork, name: str, generation: int) -> tuple[object, ...]:
+    """Where work is, however long it will take."""
+    return tuple(work.ask(name, generation))[:3]
 
 
 def test_one_thing_is_done_at_a_time_and_what_was_found_is_kept(work: LongWork, workers: Workers) -> None:
-    _until(lambda: work.ask("one", 1) == AT)
+    _until(lambda: _at(work, "one", 1) == AT)
     assert work.ask("two", 1) == UnderWay()
     workers.may_end()
     _until(lambda: isinstance(work.ask("one", 1), Found))
@@ -228,10 +234,10 @@ def test_one_thing_is_done_at_a_time_and_what_was_found_is_kept(work: LongWork, 
 
 
 def test_work_is_begun_anew_where_the_catalogue_has_changed(work: LongWork, workers: Workers) -> None:
-    _until(lambda: work.ask("one", 1) == AT)
+    _until(lambda: _at(work, "one", 1) == AT)
     workers.generation = 2
     assert work.ask("one", 2) == UnderWay()
-    _until(lambda: work.ask("one", 2) == AT)
+    _until(lambda: _at(work, "one", 2) == AT)
     assert workers.begun == ["one", "one"]
     workers.may_end()
     _until(lambda: isinstance(work.ask("one", 2), Found))
@@ -253,6 +259,55 @@ def test_who_takes_what_is_older_has_it_while_a_newer_one_is_made(work: LongWork
     workers.may_end()
     _until(lambda: getattr(work.ask("one", 2, stale=True), "generation", 0) == 2)
     assert workers.begun == ["one", "one"]
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        monkeypatch.setattr(longwork, "time", SimpleNamespace(monotonic=lambda: self.now_s))
+
+
+def test_a_stage_takes_for_the_rest_what_it_took_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(None)
+    clock.now_s += 7  # of another stage
+    pace.told("layout")
+    assert pace.left_s(UnderWay("layout", 0, 1000)) is None
+    clock.now_s += 10
+    pace.told("layout")
+    assert pace.left_s(UnderWay("layout", 200, 1000)) == 40
+    clock.now_s += 3
+    assert pace.left_s(UnderWay("layout", 200, 1000)) == 37
+    assert pace.left_s(UnderWay("layout", 1000, 1000)) is None
+
+
+def test_what_is_usual_is_told_until_the_work_tells_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    pace = Pace(0.004)
+    assert pace.left_s(UnderWay("read", 0, None)) is None
+    pace.told("read")
+    clock.now_s += 30
+    assert pace.left_s(UnderWay("neighbours", 0, 100_000)) == 370
+    clock.now_s += 400  # it takes longer than usual: nobody knows
+    assert pace.left_s(UnderWay("neighbours", 0, 100_000)) is None
+
+
+def test_how_long_it_took_is_what_it_takes_the_next_time(
+    work: LongWork, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(monkeypatch)
+    _until(lambda: work.ask("one", 1) == (*AT, None))
+    clock.now_s += 90
+    workers.may_end()
+    _until(lambda: isinstance(work.ask("one", 1), Found))
+    workers.may_end(may=False)
+    workers.generation = 2
+    _until(lambda: work.ask("one", 2) == (*AT, 90))
+    assert work.under_way() == ("one", (*AT, 90))
+    clock.now_s += 20
+    assert work.ask("one", 2) == (*AT, 70)
 
 
 @pytest.mark.parametrize("name", ["fails", "dies"])
@@ -288,11 +343,47 @@ def test_work_under_way_ends_with_the_service_and_holds_nothing_up(
         reply = asked("GET", "/duplicates")
         assert (reply.status, reply.json) == (
             202,
-            {"status": "finding", "stage": "", "done": 0, "total": None},
+            {"status": "finding", "stage": "", "done": 0, "total": None, "left_s": None},
         )
         os.kill(workers.pid, 0)
     with pytest.raises(ProcessLookupError):
         os.kill(workers.pid, 0)
+
+
+def test_what_is_of_an_earlier_state_says_so_and_where_the_newer_one_is(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path / "photos", range(4))
+    model = save_model(tmp_path / "model.onnx")
+    with seealike.create(tmp_path / "catalog", encoder=f"onnx:{model}") as opened:
+        opened.index(tmp_path / "photos")
+        with Client(create_app(tmp_path / "catalog", ServiceOptions())) as asked:
+            wait_until_ready(asked)
+            for address in ("/map", "/duplicates"):
+                assert ready(lambda address=address: asked("GET", address)).json["stale"] is False  # type: ignore[misc]
+            assert asked("GET", "/stats").json["working"] is None
+            opened.add("new.jpg", paths[0])
+            for address, name in (("/map", "map"), ("/duplicates", "duplicates-near")):
+                old = asked("GET", f"{address}?stale=1").json
+                assert (old["stale"], old["generation"]) == (True, opened.generation - 1)
+                working = asked("GET", "/stats").json["working"]
+                assert working is None or {"name", "stage", "done", "total", "left_s"} == working.keys()
+                assert working is None or working["name"] == name
+                new = ready(lambda address=address: asked("GET", address)).json  # type: ignore[misc]
+                assert (new["stale"], new["generation"]) == (False, opened.generation)
+
+
+def test_a_map_is_packed_once(asked: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = list[int]()
+
+    def compress(data: bytes, **said: int) -> bytes:
+        packed.append(len(data))
+        return gzip.compress(data, **said)
+
+    monkeypatch.setattr(shown, "gzip", SimpleNamespace(compress=compress))
+    ready(lambda: asked("GET", "/map"))
+    packed.clear()
+    for _ in range(3):
+        assert asked("GET", "/map", headers={"accept-encoding": "gzip"}).status == 200
+    assert packed == []
 
 
 @pytest.mark.enable_socket

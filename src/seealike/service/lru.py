@@ -1,4 +1,4 @@
-"""Values that are kept in memory up to so many bytes: the ones that were not used for longest make room."""
+"""Values that are kept in memory: by key, up to so many bytes, or what was made last alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Value]):
-    """Values by key. One alone is kept whatever its size. Safe to use from several threads."""
+    """Values by key: the ones that were not used for longest make room. Safe to use from several threads.
+
+    One alone is kept whatever its size.
+    """
 
     def __init__(self, most_bytes: int, size_of: Callable[[Value], int]) -> None:
         """Nothing is kept yet.
@@ -51,3 +54,19 @@ class LruCache(Generic[Value]):
     def _drop(self, key: Hashable) -> None:
         if key in self._kept:
             self._bytes -= self._size_of(self._kept.pop(key))
+
+
+class Newest(Generic[Value]):
+    """What was made last, while it is asked for by the same key. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        """Nothing is made yet."""
+        self._guard = threading.Lock()
+        self._kept: tuple[Hashable, Value] | None = None
+
+    def of(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """What ``make`` made for this key; others wait while it does."""
+        with self._guard:
+            if self._kept is None or self._kept[0] != key:
+                self._kept = key, make()
+            return self._kept[1]

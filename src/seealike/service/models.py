@@ -385,6 +385,16 @@ class IndexingOut(BaseModel):
     left_s: Annotated[float | None, Field(description="How long the rest of the stage will take.")]
 
 
+class WorkingOut(BaseModel):
+    """Where work on the whole catalogue is that this service has done now."""
+
+    name: Annotated[str, Field(description="`map`, or `duplicates-` and the level.")]
+    stage: str
+    done: int
+    total: int | None
+    left_s: Annotated[float | None, Field(description="About how long it will take; null: nobody knows.")]
+
+
 class StatsOut(BaseModel):
     """What the catalogue holds, and what can be asked of it."""
 
@@ -406,6 +416,7 @@ class StatsOut(BaseModel):
                 "access": "read",
                 "takes_urls": False,
                 "indexing": {"stage": "index", "done": 40, "total": 480, "rate": 220.0, "left_s": 2.0},
+                "working": {"name": "map", "stage": "layout", "done": 100, "total": 480, "left_s": 1.5},
                 "version": "0.1.0",
             }
         }
@@ -428,7 +439,11 @@ class StatsOut(BaseModel):
     access: Annotated[Literal["read", "write", "admin"], Field(description="What you may do.")]
     takes_urls: Annotated[bool, Field(description="Whether a picture may be named by its address.")]
     indexing: IndexingOut | None
+    working: WorkingOut | None
     version: str
+
+
+OfEarlier = Annotated[bool, Field(description="It is of an earlier state; a newer one is made: see /stats.")]
 
 
 class UnderWayOut(BaseModel):
@@ -436,7 +451,13 @@ class UnderWayOut(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "example": {"status": "finding", "stage": "compare", "done": 4096, "total": 19_200}
+            "example": {
+                "status": "finding",
+                "stage": "compare",
+                "done": 4096,
+                "total": 19_200,
+                "left_s": 12.5,
+            }
         }
     )
 
@@ -444,6 +465,7 @@ class UnderWayOut(BaseModel):
     stage: Annotated[str, Field(description="Empty while other such work is done first.")]
     done: int
     total: int | None
+    left_s: Annotated[float | None, Field(description="About how long it will take; null: nobody knows.")]
 
 
 class MemberOut(BaseModel):
@@ -479,6 +501,7 @@ class DuplicatesOut(BaseModel):
             "example": {
                 "status": "ready",
                 "generation": 4,
+                "stale": False,
                 "total": 1,
                 "items": 480,
                 "unsigned": 0,
@@ -510,6 +533,7 @@ class DuplicatesOut(BaseModel):
 
     status: Literal["ready"]
     generation: int
+    stale: OfEarlier
     total: int
     items: int
     unsigned: int
@@ -525,6 +549,7 @@ class MapOut(BaseModel):
             "example": {
                 "status": "ready",
                 "generation": 4,
+                "stale": False,
                 "method": "tsne",
                 "total": 480,
                 "ids": ["bag-101-front", "bag-101-side"],
@@ -538,6 +563,7 @@ class MapOut(BaseModel):
 
     status: Literal["ready"]
     generation: int
+    stale: OfEarlier
     method: Annotated[
         str, Field(description="`tsne`; `components` where the extra `map` is not installed: no clusters.")
     ]

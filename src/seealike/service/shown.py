@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple, Self
 from urllib.parse import quote, unquote
 
 import orjson
@@ -108,19 +111,29 @@ def tagged(
     return Response(data, media_type=media_type, headers=told)
 
 
+class Packed(NamedTuple):
+    """What is sent again and again: as it is, packed by gzip, and what changes when it does."""
+
+    data: bytes
+    gzipped: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, data: bytes, level: int = 1) -> Self:
+        """Pack it; the highest ``level`` is 9."""
+        tag = hashlib.sha256(data).hexdigest()[:32]
+        return cls(data, gzip.compress(data, compresslevel=level, mtime=0), tag)
+
+
 def tagged_either_way(
-    request: Request, data: bytes, gzipped: bytes, tag: str, media_type: str, headers: Mapping[str, str]
+    request: Request, packed: Packed, media_type: str, headers: Mapping[str, str]
 ) -> Response:
-    """``tagged`` for what is there as it is and packed: as the client reads it."""
+    """``tagged`` for what is packed already: as the client reads it."""
     headers = {**headers, "vary": "accept-encoding"}
-    if takes_gzip(request):
-        return tagged(request, gzipped, f"{tag}-gzip", media_type, headers | {"content-encoding": "gzip"})
-    return tagged(request, data, tag, media_type, headers)
-
-
-def takes_gzip(request: Request) -> bool:
-    """Whether a client reads what is packed by gzip."""
-    return _GZIP.search(request.headers.get("accept-encoding", "")) is not None
+    if _GZIP.search(request.headers.get("accept-encoding", "")) is None:
+        return tagged(request, packed.data, packed.tag, media_type, headers)
+    headers |= {"content-encoding": "gzip"}
+    return tagged(request, packed.gzipped, f"{packed.tag}-gzip", media_type, headers)
 
 
 def shown_name(path: PathInput) -> str:

@@ -30,7 +30,6 @@ from seealike.service.longwork import Found, LongWork, UnderWay
 from seealike.service.lru import LruCache
 from seealike.service.options import ServiceOptions
 from seealike.service.pictures import KeptPictures
-from seealike.service.shapes import Shapes
 from seealike.service.shown import shown_hits
 from seealike.service.thumbnails import Thumbnails
 from seealike.service.uploads import Uploads
@@ -76,7 +75,7 @@ class Service:
         """Open nothing yet."""
         self.paths, self.options = paths, options
         self.uploads = Uploads(options.upload_bytes, options.upload_s)
-        self.thumbnails, self.shapes = Thumbnails(), Shapes()
+        self.thumbnails = Thumbnails()
         self.described, self.long_work = Described(), LongWork(paths[0])
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
         self.changes = Changes(KeptPictures(os.fspath(paths[0])))
@@ -293,11 +292,19 @@ class Service:
         found = iter(catalog.search_vectors(np.stack(vectors), k, options=options) if vectors else ())
         return [_shown(next(found)) if isinstance(one, Embedded) else refusal(one) for one in seen]
 
-    async def work(self, request: Request, name: str, *, stale: bool) -> Found | UnderWay:
-        """What work on the whole catalogue has found, or where it is; see ``LongWork.ask``."""
-        return await self.run(
-            request, lambda: self.long_work.ask(name, self.only.generation, places=self.places(), stale=stale)
-        )
+    async def work(self, request: Request, name: str, *, stale: bool) -> tuple[Found | UnderWay, bool]:
+        """What work on the whole catalogue has found, or where it is; whether it is of an earlier state.
+
+        See ``LongWork.ask``.
+        """
+
+        def asked() -> tuple[Found | UnderWay, bool]:
+            generation, places = self.only.generation, self.places()
+            found = self.long_work.ask(name, generation, places=places, stale=stale)
+            is_old = isinstance(found, Found) and (found.generation, found.places) != (generation, places)
+            return found, is_old
+
+        return await self.run(request, asked)
 
     async def read(self, request: Request, call: Callable[[], Result]) -> Answered[Result]:
         """``run`` for what the catalogue holds; again where that changed meanwhile: it is of one state."""

@@ -40,6 +40,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
         answered = await service.read(
             request, lambda: service.described.of(service.catalog, service.places())
         )
+        at = service.long_work.under_way()
         most = Access.READ if service.is_several else Access.ADMIN  # several are changed one by one
         return reply(
             {
@@ -49,6 +50,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
                 "name": " + ".join(map(shown_name, service.paths)),
                 "access": Access(min(request.scope["access"], most)).name.lower(),
                 "takes_urls": service.options.takes_urls,
+                "working": None if at is None else {"name": at[0], **at[1]._asdict()},
                 "version": __version__,
             }
         )

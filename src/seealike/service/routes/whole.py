@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
 from typing import Annotated, Any
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -14,16 +13,16 @@ from starlette.responses import Response
 
 from seealike.duplicates import Level
 from seealike.service.longwork import Found, UnderWay
+from seealike.service.lru import Newest
 from seealike.service.models import MOST_LETTERS, Columns, DuplicatesOut, FacetsOut, MapOut, UnderWayOut
-from seealike.service.shown import UNCHANGED, reply, shown_facet, tagged, tagged_either_way, takes_gzip
+from seealike.service.shown import UNCHANGED, Packed, reply, shown_facet, tagged_either_way
 from seealike.service.state import RETRY_S, Service, ms_since
+from seealike.types import Int64Array
 
 MOST_VALUES = 1000  # of a column
 BINARY = "application/octet-stream"
-REVALIDATED = {
-    "vary": "accept-encoding",
-    "cache-control": "private, no-cache",
-}  # it is asked whether it holds
+REVALIDATED = {"cache-control": "private, no-cache"}  # it is asked whether it holds
+SQUARE = 1000  # as a shape; the widest and the highest pictures are at the ends of 16 bits
 MAP_COLUMNS = ("ids", "x", "y", "clusters", "ratios")
 LATER: dict[int | str, dict[str, Any]] = {
     202: {"model": UnderWayOut, "description": "It is under way: ask again after `Retry-After`."}
@@ -36,6 +35,7 @@ Stale = Annotated[
 def whole(service: Service) -> APIRouter:
     """The routes of a service."""
     router = APIRouter(tags=["whole"])
+    packed_shapes, packed_map = Newest[tuple[int, Packed]](), Newest[Packed]()
 
     @router.get(
         "/shapes",
@@ -51,9 +51,14 @@ def whole(service: Service) -> APIRouter:
     )
     async def shapes(request: Request) -> Response:
         """In id order, 16 bits an item, the lesser byte first: thousandths, so that 1000 is a square."""
-        packed = await service.run(request, lambda: service.shapes.of(service.catalog, service.places()))
-        headers = REVALIDATED | {"x-generation": str(packed.generation)}
-        return tagged_either_way(request, packed.data, packed.gzipped, packed.tag, BINARY, headers)
+
+        def packed() -> tuple[int, Packed]:
+            generation, width_px, height_px = service.catalog.sizes()
+            state = generation, service.places()
+            return packed_shapes.of(state, lambda: (generation, Packed.of(_shapes(width_px, height_px))))
+
+        generation, shapes = await service.run(request, packed)
+        return tagged_either_way(request, shapes, BINARY, REVALIDATED | {"x-generation": str(generation)})
 
     @router.get("/facets", response_model=FacetsOut, summary="How often each value occurs")
     async def facets(
@@ -100,7 +105,7 @@ def whole(service: Service) -> APIRouter:
 
         Nothing is removed. 202 while they are found: ask again after a second.
         """
-        found = await service.work(request, f"duplicates-{level.value}", stale=stale)
+        found, is_old = await service.work(request, f"duplicates-{level.value}", stale=stale)
         if isinstance(found, UnderWay):
             return _later("finding", found)
         groups, following = found.parts[start : start + limit], start + limit
@@ -108,6 +113,7 @@ def whole(service: Service) -> APIRouter:
             {
                 "status": "ready",
                 "generation": found.generation,
+                "stale": is_old,
                 **found.about,
                 "groups": orjson.Fragment(b"[" + b",".join(groups) + b"]"),
                 "next": str(following) if following < len(found.parts) else None,
@@ -119,13 +125,14 @@ def whole(service: Service) -> APIRouter:
     )
     async def laid_out(request: Request, stale: Stale = False) -> Response:
         """Look-alikes lie side by side. 202 while they are laid out: ask again after a second."""
-        found = await service.work(request, "map", stale=stale)
+        found, is_old = await service.work(request, "map", stale=stale)
         if isinstance(found, UnderWay):
             return _later("laying out", found)
-        gzipped = takes_gzip(request)
-        data, tag = await service.run(request, lambda: _packed(found, gzipped=gzipped))
-        headers = REVALIDATED | ({"content-encoding": "gzip"} if gzipped else {})
-        return tagged(request, data, tag, "application/json", headers)
+        state = found.generation, found.places, is_old
+        packed = await service.run(
+            request, lambda: packed_map.of(state, lambda: Packed.of(_map(found, is_old=is_old)))
+        )
+        return tagged_either_way(request, packed, "application/json", REVALIDATED)
 
     return router
 
@@ -135,9 +142,15 @@ def _later(status: str, at: UnderWay) -> Response:
     return reply({"status": status, **at._asdict()}, 202, {"retry-after": str(RETRY_S)})
 
 
-def _packed(found: Found, *, gzipped: bool) -> tuple[bytes, str]:
-    """A map as JSON, and what changes when it does."""
+def _shapes(width_px: Int64Array, height_px: Int64Array) -> bytes:
+    """Width by height, in thousandths, as 16 bits each, the lesser first."""
+    ratios = np.rint(SQUARE * width_px / np.maximum(height_px, 1))
+    shapes: bytes = np.clip(ratios, 1, 65535).astype("<u2").tobytes()
+    return shapes
+
+
+def _map(found: Found, *, is_old: bool) -> bytes:
+    """A map as JSON."""
     columns = {name: orjson.Fragment(part) for name, part in zip(MAP_COLUMNS, found.parts, strict=True)}
-    data = orjson.dumps({"status": "ready", "generation": found.generation, **found.about, **columns})
-    tag = f"{found.generation}-{zlib.crc32(data):08x}"
-    return (gzip.compress(data, compresslevel=1, mtime=0), f"{tag}-gzip") if gzipped else (data, tag)
+    about = {"status": "ready", "generation": found.generation, "stale": is_old, **found.about}
+    return orjson.dumps({**about, **columns})

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.page.conftest import Visit
-from tests.page.visitor import DESK, PHONE, Screen, Visitor
+from tests.page.visitor import DESK, PHONE, Screen, Visitor, wait_until
 
 import seealike
 from seealike.duplicates import find_duplicates
@@ -52,7 +52,7 @@ class Groups:
     """What the service says of duplicates; ``asked`` are the questions."""
 
     def __init__(self, groups: Sequence[dict[str, object]], *, finding: int = 0) -> None:
-        self.groups, self.finding, self.generation = list(groups), finding, 7
+        self.groups, self.finding, self.generation, self.stale = list(groups), finding, 7, False
         self.asked: list[dict[str, str]] = []
 
     def answer(self, route: Route) -> None:
@@ -60,7 +60,8 @@ class Groups:
         self.asked.append(said)
         if self.finding:
             self.finding -= 1
-            route.fulfill(status=202, json={"status": "finding", "done": 30, "total": 90})
+            at = {"status": "finding", "stage": "compare", "done": 30, "total": 90, "left_s": 12.2}
+            route.fulfill(status=202, json=at)
             return
         start, limit = int(said.get("start", 0)), int(said["limit"])
         left = len(self.groups) > start + limit
@@ -68,6 +69,7 @@ class Groups:
             json={
                 "status": "ready",
                 "generation": self.generation,
+                "stale": self.stale,
                 "total": len(self.groups),
                 "items": 1000,
                 "next": str(start + limit) if left else None,
@@ -293,7 +295,7 @@ def test_an_address_leads_back_to_the_group(visit: Visit, three_page: str) -> No
 def test_it_says_that_it_looks_and_that_nothing_is_there_twice(visit: Visit, three_page: str) -> None:
     groups = Groups([], finding=1)
     visitor = look(visit, three_page, groups)
-    visitor.see(visitor.page.get_by_text("30 of 90 compared"))
+    visitor.see(visitor.page.get_by_text("30 of 90 compared, about 12 s left."))
     visitor.see(visitor.page.get_by_text("Nothing is there twice among 1,000 pictures."))
     assert visitor.violations() == []
 
@@ -310,6 +312,47 @@ def test_a_catalogue_that_changes_meanwhile_is_said_and_nothing_is_lost(
     visitor.see(visitor.page.get_by_text("The catalogue has changed meanwhile"))
     visitor.page.get_by_role("button", name="Look anew").click()
     visitor.until("document.querySelector('.toolbar .said')?.textContent.startsWith('1 of 150 decided')")
+
+
+def test_groups_of_an_earlier_state_say_so_until_the_newer_ones_are_there(
+    visit: Visit, three_page: str
+) -> None:
+    groups = Groups([group(0)])
+    groups.stale = True
+    visitor = look(visit, three_page, groups)
+    visitor.see(visitor.page.get_by_text("this is of its earlier state. A newer one is being made …"))
+    groups.groups.append(group(1))
+    groups.stale, groups.generation = False, 8
+    visitor.see(visitor.page.get_by_text("A newer one is there."))
+    assert visitor.page.locator(".group").count() == 1
+    assert visitor.violations() == []
+    visitor.page.get_by_role("button", name="Show it").click()
+    visitor.until("document.querySelectorAll('.group').length === 2")
+    assert visitor.page.locator(".changed", has_text="state").count() == 0
+
+
+def test_who_leaves_while_the_rest_is_accepted_has_decided_nothing(visit: Visit, three_page: str) -> None:
+    groups = Groups([group(number) for number in range(150)])
+    visitor = look(visit, three_page, groups)
+    focus(visitor, 0)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route("**/duplicates?*start=100*", hold)
+    visitor.page.get_by_role("button", name="Accept the rest").click()
+    wait_until(lambda: bool(held), visitor.page, "the other groups are asked for")
+    visitor.page.get_by_role("link", name="Catalogue").click()
+    visitor.see(visitor.page.get_by_role("link", name="000.jpg"))
+    for route in held:
+        groups.answer(route)
+    visitor.page.unroute("**/duplicates?*start=100*")
+    visitor.page.go_back()
+    visitor.see(".group")
+    assert said(visitor).startswith("0 of 150 decided")
+    visitor.page.get_by_role("button", name="Accept the rest").click()
+    visitor.until("document.querySelector('.toolbar .said').textContent.startsWith('150 of 150 decided')")
 
 
 def test_what_fails_is_said_and_tried_again(visit: Visit, three_page: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,14 @@ def over(column: int, row: int, zoom: float = 8) -> str:
 
 
 def visit_lattice(
-    address: str, visit: Visit, part: str = "/?view=map", screen: Screen = DESK, answer: object = None
+    address: str,
+    visit: Visit,
+    part: str = "/?view=map",
+    screen: Screen = DESK,
+    answer: object = None,
+    gone: Callable[[int], bool] = lambda _: False,
 ) -> Visitor:
-    """Visit a service whose map is the lattice."""
+    """Visit a service whose map is the lattice; the pictures of some columns are ``gone``."""
     visitor = visit(address, "/page/icon.svg", screen)
     visitor.expects("favicon")
 
@@ -56,13 +62,37 @@ def visit_lattice(
         item_id = route.request.url.rsplit("/", 1)[-1]
         route.fulfill(json={"id": item_id, "metadata": {"name": f"Item {item_id}"}, "image": None})
 
+    def images(route: Route) -> None:
+        if gone(column_of(route.request.url)):
+            route.fulfill(status=404, json={"code": "no_picture", "detail": "it is gone"})
+        else:
+            route.fulfill(body=PICTURE, content_type="image/svg+xml")
+
     visitor.page.route(MAP, lambda route: route.fulfill(json=answer or lattice()))
-    visitor.page.route("**/images/*", lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"))
+    visitor.page.route("**/images/*", images)
     visitor.page.route("**/items/*", items)
     visitor.open(part)
     visitor.see(canvas(visitor))
     visitor.until("() => document.querySelector('.listed summary').textContent !== ''")
     return visitor
+
+
+def column_of(url: str) -> int:
+    """The column of the picture that an address is of."""
+    return int(url.rsplit("/", 1)[-1].split("-", maxsplit=1)[0])
+
+
+def pixel(visitor: Visitor, dx: int = 0, dy: int = 0) -> list[int]:
+    """The colour of the map that far from its middle."""
+    found: list[int] = visitor.page.evaluate(
+        """([dx, dy]) => {
+          const canvas = document.querySelector(".mapped canvas");
+          const [x, y] = [canvas.width / 2 + dx, canvas.height / 2 + dy].map(Math.round);
+          return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data].slice(0, 3);
+        }""",
+        [dx, dy],
+    )
+    return found
 
 
 def canvas(visitor: Visitor) -> Locator:
@@ -216,7 +246,9 @@ def test_few_pictures_stand_for_ten_thousand_and_more_come_closer(three_page: st
 def test_a_map_that_is_still_laid_out_shows_how_far_it_is(three_page: str, visit: Visit) -> None:
     visitor = visit(three_page, "/page/icon.svg")
     visitor.expects("favicon")
-    answers = [{"status": "laying out", "done": 250, "total": 1000}] * 2
+    about = {"status": "laying out", "stage": "layout", "done": 250, "total": 1000}
+    queued = {"status": "laying out", "stage": "", "done": 0, "total": None}
+    answers = [about | {"left_s": 90.4}, about, queued]
 
     def answer(route: Route) -> None:
         said = answers.pop() if answers else None
@@ -227,10 +259,74 @@ def test_a_map_that_is_still_laid_out_shows_how_far_it_is(three_page: str, visit
     visitor.page.route(MAP, answer)
     visitor.page.route("**/images/*", lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"))
     visitor.open("/?view=map")
-    visitor.see(visitor.page.get_by_text("250 of 1,000"))
+    visitor.see(visitor.page.get_by_text("Other work is done first."))
+    visitor.see(visitor.page.get_by_text("250 of 1,000", exact=True))
+    visitor.see(visitor.page.get_by_text("250 of 1,000 · about 2 min left"))
     assert visitor.page.get_by_role("progressbar").get_attribute("value") == "250"
     visitor.see(canvas(visitor))
     assert answers == []
+
+
+def test_a_map_of_an_earlier_state_says_so_and_the_newer_one_is_shown_on_a_wish(
+    three_page: str, visit: Visit
+) -> None:
+    visitor = visit(three_page, "/page/icon.svg")
+    visitor.expects("favicon")
+    working = {"name": "duplicates-near", "stage": "compare", "done": 1, "total": 9, "left_s": None}
+    said: dict[str, Any] = {"working": working, "map": lattice(stale=True)}
+
+    def stats(route: Route) -> None:
+        route.fulfill(json={**route.fetch().json(), "working": said["working"]})
+
+    visitor.page.route("**/stats", stats)
+    visitor.page.route(MAP, lambda route: route.fulfill(json=said["map"]))
+    visitor.page.route("**/images/*", lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"))
+    visitor.open(over(10, 7, 4))
+    visitor.see(canvas(visitor))
+    note = visitor.page.locator(".changed")
+    visitor.see(note.get_by_text("this is of its earlier state. A newer one is made after other work …"))
+    said["working"] = {**working, "name": "map", "left_s": 200}
+    visitor.see(note.get_by_text("A newer one is being made: about 3 min left."))
+    assert visitor.violations() == []
+    said.update(working=None, map=lattice(21, 15, generation=2, stale=False))
+    visitor.see(note.get_by_text("A newer one is there."))
+    visitor.see(visitor.page.get_by_text("300 pictures; those"))
+    visitor.page.get_by_role("button", name="Show it").click()
+    visitor.see(visitor.page.get_by_text("315 pictures; those"))
+    assert note.inner_text() == ""
+    assert zoom_of(visitor) == 4
+
+
+def test_however_many_pictures_are_gone_the_others_come(three_page: str, visit: Visit) -> None:
+    visitor = visit_lattice(three_page, visit, answer=lattice(200, 100), gone=lambda column: column < 160)
+    visitor.expects("Failed to load resource")
+
+    def asked(*, is_gone: bool) -> int:
+        images = {one for one in visitor.requests if "/images/" in one}
+        return sum((column_of(one) < 160) is is_gone for one in images)
+
+    wait_until(lambda: asked(is_gone=True) > 60, visitor.page, "those that are gone")
+    wait_until(lambda: asked(is_gone=False) > 10, visitor.page, "those that are not")
+
+
+def test_a_picture_that_is_gone_is_an_empty_frame(three_page: str, visit: Visit) -> None:
+    visitor = visit_lattice(three_page, visit, over(15, 7), gone=lambda column: column < COLUMNS // 2)
+    visitor.expects("Failed to load resource", "Canvas2D")
+    wait_until(lambda: pixel(visitor, 0, 20) == [0, 0, 0], visitor.page, "a picture")
+    visitor.open(over(4, 7))
+    visitor.see(canvas(visitor))
+    well = [239, 237, 232]
+    wait_until(lambda: pixel(visitor, 0, 20) == well, visitor.page, "an empty frame")
+    assert pixel(visitor, 0, -20) == well
+
+
+def test_where_no_picture_is_to_be_had_the_map_is_one_of_points(three_page: str, visit: Visit) -> None:
+    visitor = visit_lattice(three_page, visit, answer=lattice(100, 100), gone=lambda _: True)
+    visitor.expects("Failed to load resource")
+    asked = "/images/"
+    wait_until(lambda: sum(asked in one for one in visitor.requests) > 40, visitor.page, "pictures")
+    visitor.page.wait_for_load_state("networkidle")
+    assert sum(asked in one for one in visitor.requests) < 60
 
 
 def test_the_service_s_own_map_is_shown(three_page: str, visit: Visit) -> None:

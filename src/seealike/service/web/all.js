@@ -3,7 +3,7 @@
 import { Grid } from "./grid.js";
 import { hrefFrom } from "./query.js";
 import { go, state } from "./state.js";
-import { ask, comesBefore, count, el, icon, nameOf, number, say, stopped, thumbnail, waiting } from "./tools.js";
+import { ask, comesBefore, count, el, nameOf, noPictures, number, say, stopped, thumbnail, waiting } from "./tools.js";
 
 const PAGE = 120; // items a request
 const KEPT = 50; // pages that are kept
@@ -69,8 +69,7 @@ class Catalogue {
     if (!this.n) {
       this.grid?.close();
       this.grid = null;
-      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
-        el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
+      this.box.replaceChildren(noPictures(this.app));
       return;
     }
     if (!this.grid) {

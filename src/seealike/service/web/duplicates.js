@@ -5,7 +5,7 @@ import { Choices } from "./choices.js";
 import { LEVELS, LEVELS_MEAN, drawGroup, lookingFor, noneOf, otherOf, titleOf } from "./group.js";
 import { go, hrefOf, state } from "./state.js";
 import { ask, count, el, iconButton, number, say, stopped, waiting } from "./tools.js";
-import { LongList, again, heading, segments, styled } from "./views.js";
+import { Earlier, LongList, again, heading, segments, styled } from "./views.js";
 
 const FILE = { format: "seealike decisions", version: 1 };
 const SHOWN = [["open", "To decide"], ["decided", "Decided"], ["all", "All"]];
@@ -51,6 +51,7 @@ class Review {
 
   close() {
     this.aborter?.abort();
+    this.earlier?.close();
     clearTimeout(this.timer);
     this.long.clear();
   }
@@ -63,6 +64,8 @@ class Review {
     clearTimeout(this.timer);
     this.long.clear();
     this.found = this.level;
+    this.earlier?.close();
+    this.earlier = new Earlier(this.app, `duplicates-${this.level}`, { look: () => this.#ask("", 1), show: () => this.start() });
     this.next = "";
     this.loading = null;
     this.choices = new Choices(`seealike-duplicates-${this.app.stats.name}`, FILE);
@@ -88,8 +91,8 @@ class Review {
     }
   }
 
-  #ask() {
-    return ask("/duplicates", { query: { level: this.level, start: this.next, limit: PAGE, stale: 1 }, signal: this.aborter.signal });
+  #ask(start = this.next, limit = PAGE) {
+    return ask("/duplicates", { query: { level: this.level, start, limit, stale: 1 }, signal: this.aborter.signal });
   }
 
   #finding(found) {
@@ -103,6 +106,7 @@ class Review {
 
   #ready(found) {
     Object.assign(this, { generation: found.generation, total: found.total, items: found.items });
+    this.earlier.tell(found);
     if (!found.total) return this.#none();
     const accept = (text, title, isMeant) => el("button", { type: "button", class: "button quiet", text, title, on: { click: () => this.#bulk(isMeant) } });
     this.rest = accept("Accept the rest", "What is chosen now is meant so, in all groups that are left", () => true);
@@ -113,7 +117,7 @@ class Review {
       el("div", { class: "toolbar" }, this.said, el("div", { class: "tools" }, this.undoing,
         el("button", { type: "button", class: "button", text: "Save …", on: { click: () => this.#saving() } }),
         iconButton("why", "Keys", () => this.#keys()))),
-      this.note,
+      this.earlier.note, this.note,
       el("div", { class: "which" }, this.filter, el("div", { class: "tools" }, this.level === "exact" ? null : this.same, this.rest)),
       this.over, this.list, this.long.mark,
     );
@@ -122,7 +126,7 @@ class Review {
   }
 
   #none() {
-    this.body.replaceChildren(noneOf(this.items, this.level, (level) => hrefOf({ own: { ...state.own, level } })));
+    this.body.replaceChildren(this.earlier.note, noneOf(this.items, this.level, (level) => hrefOf({ own: { ...state.own, level } })));
   }
 
   /** The next groups, one request at a time. */

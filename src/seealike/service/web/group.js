@@ -1,6 +1,6 @@
 // What duplicates are, and how a group looks: its pictures side by side, what differs, what is kept and why.
 
-import { count, el, icon, number, thumbnail } from "./tools.js";
+import { count, el, icon, left, number, thumbnail } from "./tools.js";
 import { bytes } from "./views.js";
 
 export const LEVELS = { exact: "Same file", near: "Near duplicates", product: "Same product" };
@@ -94,9 +94,9 @@ export function lookingFor() {
   const bar = el("progress", { "aria-label": "Comparing pictures" });
   const told = el("p", { class: "note" });
   const node = el("div", { class: "empty" }, el("p", { class: "what", text: "Looking for pictures that are there twice …" }), bar, told);
-  node.tell = ({ done, total }) => {
+  node.tell = ({ done, total, left_s: s }) => {
     if (total) Object.assign(bar, { max: total, value: done });
-    told.textContent = total ? `${number(done)} of ${number(total)} compared. It is done once for each state of the catalogue.` : "";
+    told.textContent = total ? `${[`${number(done)} of ${number(total)} compared`, left(s)].filter(Boolean).join(", ")}. It is done once for each state of the catalogue.` : "";
   };
   return node;
 }

@@ -3,10 +3,11 @@
 
 import { hrefFrom } from "./query.js";
 import { go, state } from "./state.js";
-import { ask, count, el, icon, iconButton, nameOf, number, stopped, thumbnail, waiting } from "./tools.js";
+import { ask, count, el, icon, iconButton, left, nameOf, noPictures, number, stopped, thumbnail, waiting } from "./tools.js";
+import { Earlier } from "./views.js";
 
 const MOST = 190; // pictures at a time
-const MOST_LOST = 40; // pictures that do not come, before no more are asked for
+const MOST_LOST = 40; // pictures that do not come, before a map is one of points: where no other one came
 const KEPT = 500, AT_ONCE = 8; // loaded pictures, and how many are loaded at a time
 const MOST_ZOOM = 3000, LISTED = 60, POLL_MS = 1000;
 const HUES = [28, 255, 145, 325, 85, 200, 300, 55, 175, 350, 115, 230]; // as the map that `seealike map` writes
@@ -22,14 +23,17 @@ const imageOf = (id) => `/images/${encodeURIComponent(id)}`;
 
 class PictureMap {
   constructor(place, app) {
-    Object.assign(this, { place, app, ended: new AbortController(), pictures: new Map(), queue: [], loading: 0, lost: 0, pointers: new Map(), drawn: [], chosen: -1, hovered: -1 });
+    Object.assign(this, { place, app, ended: new AbortController(), pointers: new Map() });
+    this.earlier = new Earlier(app, "map", { look: () => this.ask(), show: (data) => this.show(data) });
     this.note = el("p", { class: "note", role: "status" });
     this.box = el("div", { class: "found" });
-    place.append(el("div", { class: "heading" }, el("h1", { tabIndex: -1, text: "Map" }), this.note), this.box);
+    place.append(el("div", { class: "heading" }, el("h1", { tabIndex: -1, text: "Map" }), this.note), this.earlier.note, this.box);
+    addEventListener("online", () => this.again(), { signal: this.ended.signal });
   }
 
   close() {
     this.ended.abort();
+    this.earlier.close();
     this.watch?.disconnect();
     cancelAnimationFrame(this.asked);
     cancelAnimationFrame(this.flight);
@@ -42,13 +46,12 @@ class PictureMap {
 
   async load() {
     if (!this.app.stats.items) {
-      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
-        el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
+      this.box.replaceChildren(noPictures(this.app));
       return;
     }
     const ended = this.bar ? () => {} : waiting(this.box, () => el("div", { class: "mapped" }));
     try {
-      const data = await ask("/map", { query: { stale: 1 }, signal: this.ended.signal });
+      const data = await this.ask();
       ended();
       if (data.status === "ready") this.show(data);
       else {
@@ -61,16 +64,24 @@ class PictureMap {
     }
   }
 
-  progress({ done, total }) {
+  ask() {
+    return ask("/map", { query: { stale: 1 }, signal: this.ended.signal });
+  }
+
+  progress({ done, stage, total, left_s: s }) {
     if (!this.bar?.isConnected) {
       this.bar = el("progress", { "aria-label": "Laid out" });
-      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "The map is being laid out." }), this.bar, el("p", { class: "note" })));
+      this.box.replaceChildren(el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "The map is being laid out." }), this.bar, el("p", { class: "note" }),
+        el("p", { class: "note", text: "It goes on while you look at something else, and is made once for each state of the catalogue." })));
     }
     if (total) [this.bar.value, this.bar.max] = [done, total];
-    this.bar.nextSibling.textContent = total ? `${number(done)} of ${number(total)}` : "";
+    this.bar.nextSibling.textContent = stage === "" ? "Other work is done first." : [total && `${number(done)} of ${number(total)}`, left(s)].filter(Boolean).join(" · ");
   }
 
   show(data) {
+    this.watch?.disconnect();
+    Object.assign(this, { pictures: new Map(), queue: [], loading: 0, came: 0, lost: 0, drawn: [], chosen: -1, hovered: -1, width: 0 });
+    this.earlier.tell(data);
     const { ids, method, total } = (this.data = data), n = (this.n = ids.length);
     this.note.textContent = `${n < total ? `${number(n)} of ${count(total, "picture")}` : count(n, "picture")}; those that look alike lie close together${method === "components" ? ", roughly: with “pip install seealike[map]” they would closer" : ""}.`;
     this.locate(data);
@@ -214,7 +225,7 @@ class PictureMap {
   colours() {
     const style = getComputedStyle(this.place), dark = matchMedia("(prefers-color-scheme: dark)").matches;
     const tones = dark ? ["74% .14", "87% .085"] : ["66% .155", "48% .125"];
-    this.ink = { card: style.getPropertyValue("--card"), line: style.getPropertyValue("--line"), accent: style.getPropertyValue("--accent"), quiet: style.getPropertyValue("--quiet") };
+    this.ink = { card: style.getPropertyValue("--card"), well: style.getPropertyValue("--well"), accent: style.getPropertyValue("--accent"), quiet: style.getPropertyValue("--quiet") };
     this.colourOf = (cluster) => (cluster !== null && cluster >= 0 ? `oklch(${tones[Math.floor(cluster / HUES.length) % 2]} ${HUES[cluster % HUES.length]})` : this.ink.quiet);
     if (this.camera) this.moved();
   }
@@ -229,7 +240,7 @@ class PictureMap {
       const key = (row, dx, dy) => (Math.floor(this.x[row] / side) + dx) * far + Math.floor(this.y[row] / side) + dy;
       for (const row of this.order) if (this.steps[row] < this.stepsDone) taken.set(key(row, 0, 0), row);
       for (const row of this.order) {
-        if (this.steps[row] !== 255 || this.pictures.get(row) === "none") continue;
+        if (this.steps[row] !== 255) continue;
         let free = true;
         for (let dx = -1; free && dx < 2; dx++)
           for (let dy = -1; free && dy < 2; dy++) {
@@ -256,7 +267,7 @@ class PictureMap {
     for (const row of this.order) {
       const [x, y] = this.screen(row);
       if (x < -half || y < -half || x > width + half || y > height + half) continue;
-      if (this.steps[row] <= step && this.pictures.get(row) !== "none" && this.drawn.length < 220) this.drawn.push({ row, x, y });
+      if (!this.isBare && this.steps[row] <= step && this.drawn.length < 220) this.drawn.push({ row, x, y });
       else {
         const cluster = data.clusters[row];
         if (!dots.has(cluster)) dots.set(cluster, []);
@@ -294,29 +305,56 @@ class PictureMap {
     context.clip();
     context.fillStyle = this.ink.card;
     context.fillRect(left, top, w, h);
-    if (picture?.complete) {
+    if (picture === "none") this.drawNone(one.x, one.y, left, top, w, h);
+    else if (picture?.complete) {
       const grown = Math.max(w / picture.naturalWidth, h / picture.naturalHeight), [pw, ph] = [picture.naturalWidth * grown, picture.naturalHeight * grown];
       context.drawImage(picture, one.x - pw / 2, one.y - ph / 2, pw, ph);
     } else this.queue.push(one.row);
     context.restore();
   }
 
+  // Where a picture should be that cannot be had.
+  drawNone(x, y, left, top, w, h) {
+    const { context } = this, arm = Math.min(w, h) / 6;
+    context.fillStyle = this.ink.well;
+    context.fillRect(left, top, w, h);
+    context.strokeStyle = this.ink.quiet;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.roundRect(x - arm, y - arm * 0.8, arm * 2, arm * 1.6, 3);
+    context.moveTo(x - arm, y - arm * 0.8);
+    context.lineTo(x + arm, y + arm * 0.8);
+    context.stroke();
+  }
+
+  // Of a catalogue that has kept no pictures the map is one of points.
+  get isBare() { return !this.came && this.lost > MOST_LOST; }
+
+  // What did not come may come now.
+  again() {
+    for (const [row, picture] of this.pictures ?? []) if (picture === "none") this.pictures.delete(row);
+    this.lost = 0;
+    if (this.camera) this.moved();
+  }
+
   loadNext() {
-    while (this.loading < AT_ONCE && this.queue.length && !(this.lost > MOST_LOST)) {
+    while (this.loading < AT_ONCE && this.queue.length) {
       const row = this.queue.shift();
       if (this.pictures.has(row)) continue;
-      const picture = new Image();
+      const picture = new Image(), { pictures } = this;
       this.loading++;
-      this.pictures.set(row, picture);
-      const done = (lost) => {
+      pictures.set(row, picture);
+      const done = (isLost) => {
+        if (pictures !== this.pictures) return; // of an earlier map
         this.loading--;
-        if (lost) [this.steps, this.stepsDone] = [this.steps.fill(255), 0]; // its room is for another one
-        if (lost) this.pictures.set(row, "none");
-        if (lost && ++this.lost > MOST_LOST) this.queue.length = 0; // the others will not come either
+        if (isLost) this.lost++;
+        else this.came++;
+        if (isLost) this.pictures.set(row, "none");
         for (const old of this.pictures.keys()) {
           if (this.pictures.size <= KEPT) break;
           if (this.pictures.get(old) !== "none" && !this.drawn.some((one) => one.row === old)) this.pictures.delete(old);
         }
+        if (this.isBare) this.queue.length = 0;
         if (!this.ended.signal.aborted) this.asked ??= requestAnimationFrame(() => this.draw());
       };
       picture.src = thumbnail(imageOf(this.data.ids[row]), 80);

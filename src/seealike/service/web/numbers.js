@@ -1,7 +1,7 @@
 // The catalogue in numbers, an indexing run while it goes on, how the service is, and what one may type next.
 
 import { hrefOf, hrefOfView, literal } from "./state.js";
-import { ask, count, el, icon, number, say, seconds, stopped, waiting } from "./tools.js";
+import { ask, count, el, icon, left, number, say, stopped, waiting } from "./tools.js";
 import { command, heading, quoted, styled } from "./views.js";
 
 const EVERY_MS = 1000; // while a run is on
@@ -76,7 +76,7 @@ class Numbers {
     if (indexing) {
       this.began = this.isOn ? this.began : before;
       if (!this.isOn) this.#begin();
-      const { stage, done, total, rate, left_s: left } = indexing;
+      const { stage, done, total, rate, left_s: s } = indexing;
       const isKnown = Boolean(total);
       this.stage.textContent = `Indexing: ${STAGES[stage] ?? stage}`;
       if (isKnown) Object.assign(this.bar, { max: total, value: Math.min(done, total) });
@@ -84,7 +84,7 @@ class Numbers {
       this.told.textContent = [
         isKnown ? `${number(done)} of ${number(total)}` : `${number(done)} so far`,
         rate && done > total / 50 ? `${rate < 10 ? rate.toFixed(1) : number(Math.round(rate))} a second` : "",
-        left != null && done > total / 50 ? `about ${seconds(left)} left` : "", // the first ones tell little
+        done > total / 50 ? left(s) : "", // the first ones tell little
       ].filter(Boolean).join(" · ");
       this.came.textContent = stats.items === this.began.items ? "" : `${came(stats.items - this.began.items)} so far.`;
     } else if (this.isOn) this.#end(stats);

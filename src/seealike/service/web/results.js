@@ -4,7 +4,7 @@ import { chosen, filters, unfiltered } from "./filters.js";
 import { Grid } from "./grid.js";
 import { drawQuery, examplesIn, hrefFrom, learn, listen, named, shownOf, ways } from "./query.js";
 import { condition, go, hrefOfView, state } from "./state.js";
-import { ask, count, el, icon, iconButton, nameOf, number, say, shortened, stopped, thumbnail, waiting, words } from "./tools.js";
+import { ask, count, el, icon, iconButton, nameOf, noPictures, number, say, shortened, stopped, thumbnail, waiting, words } from "./tools.js";
 
 const ROW_PX = 190;
 const CAPTION_PX = 46;
@@ -108,7 +108,7 @@ class Search {
       stats.items
         ? el("div", { class: "drop" }, icon("picture"), el("p", { class: "what", text: "Drop a picture here, or paste one" }), ways(this.app),
           el("p", { class: "note", text: `It is compared with the ${count(stats.items, "picture")} of ${stats.name || "this catalogue"}, on this machine, and not kept.` }))
-        : el("div", { class: "drop" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }), el("p", { class: "note" }, "Give it some: ", el("code", { text: "seealike index FOLDER" }))));
+        : noPictures(this.app));
     document.title = `${stats.name || "seealike"} · seealike`;
     if (!stats.items) return;
     this.wait(skeleton);

@@ -95,6 +95,9 @@ export function comesBefore(one, other) {
   return at < other.length && (at === one.length || weight(one.charCodeAt(at)) < weight(other.charCodeAt(at)));
 }
 
+/** How long something will still take, where that is known. */
+export const left = (s) => (s ? `about ${seconds(s)} left` : "");
+
 /** A long text without its middle: its end tells it from others. */
 export function shortened(text, most) {
   return text.length <= most ? text : `${text.slice(0, Math.ceil(most / 2))}…${text.slice(1 - Math.floor(most / 2))}`;
@@ -133,6 +136,13 @@ export function stopped(problem, retry, label = "Try again") {
     REMEDIES[problem.code] && el("p", { class: "note", text: REMEDIES[problem.code] }),
     retry && el("button", { type: "button", class: "button", text: label, on: { click: retry } }),
   );
+}
+
+/** Shown where a catalogue has no pictures: how it gets some. */
+export function noPictures({ stats }) {
+  return el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
+    stats.access !== "read" && el("a", { class: "button", href: "/?view=adding", text: "Add some here" }),
+    el("p", { class: "note" }, stats.access === "read" ? "Give it some: " : "Or give it those of a folder: ", el("code", { text: "seealike index FOLDER" })));
 }
 
 /** Show what is being waited for: nothing for a blink, then a skeleton, then words. Call the result to end it. */

@@ -1,6 +1,8 @@
 // What the views that are loaded when they are opened share: their style, long lists, copying, saving.
 
-import { el, say } from "./tools.js";
+import { el, left, say } from "./tools.js";
+
+const EVERY_MS = 2000;
 
 let style;
 
@@ -88,6 +90,48 @@ export class LongList {
     this.#filled.clear();
     this.parts = [];
     this.list.replaceChildren();
+  }
+}
+
+/**
+ * A note above what is of an earlier state of the catalogue: that it is so, and when there is a newer one. `work`: what
+ * makes that, as `/stats` calls it; `look()`: ask for it; `show(found)`: show it, once somebody wishes so.
+ */
+export class Earlier {
+  note = el("div", { class: "changed" });
+  #turn = 0;
+  #timer;
+
+  constructor(app, work, { look, show }) {
+    Object.assign(this, { app, work, look, show });
+  }
+
+  /** Look at a reply that is shown now. */
+  tell(found) {
+    this.close();
+    this.note.replaceChildren();
+    if (found.stale) this.#wait(this.#turn);
+  }
+
+  close() {
+    this.#turn += 1;
+    clearTimeout(this.#timer);
+  }
+
+  async #wait(turn) {
+    const stats = await this.app.refreshStats().catch(() => null); // that the service is away is said elsewhere
+    const { working } = stats ?? {};
+    const found = stats && !working ? await this.look().catch(() => null) : null; // or it begins now
+    if (turn !== this.#turn) return;
+    if (found?.status === "ready" && !found.stale) {
+      this.note.replaceChildren(el("p", { text: "A newer one is there." }), el("button", { type: "button", class: "button quiet", text: "Show it", on: { click: () => this.show(found) } }));
+      say("A newer one is there.");
+      return;
+    }
+    const next = !working || working.name === this.work ? "A newer one is being made" : "A newer one is made after other work";
+    const when = left(working?.left_s);
+    this.note.replaceChildren(el("p", { text: `The catalogue has changed: this is of its earlier state. ${next}${when ? `: ${when}.` : " …"}` }));
+    this.#timer = setTimeout(() => this.#wait(turn), EVERY_MS);
   }
 }
 

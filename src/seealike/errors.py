@@ -23,7 +23,8 @@
     |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
     |-- PictureError            one picture given as a query cannot be used; has a ``reason``
     |-- EncoderError            the encoder cannot be loaded or run
-    |   `-- NoPlacesError       it gives no maps of places: ask without focus and explanations
+    |   |-- NoPlacesError       it gives no maps of places: ask without focus and explanations
+    |   `-- NotOnHubError       the hub has no such file: look for another name, or revision
     |-- ServiceError            a service does not answer this request; has a ``code``, and when to try again
     `-- MissingExtraError       an optional package is needed; the message says how to install it
 
@@ -286,6 +287,10 @@ class NoPlacesError(EncoderError):
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"no places can be told apart by {name}: {why}")
+
+
+class NotOnHubError(EncoderError):
+    """A repository of a hub has no such file, or there is no such repository."""
 
 
 class ServiceError(SeealikeError):

@@ -36,7 +36,7 @@ from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, kn
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
-from seealike.encoders.spec import KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
+from seealike.encoders.spec import HUB, KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
 from seealike.errors import SeealikeError, UsageError
 from seealike.protocols import MapEncoder, TextEncoder
 
@@ -145,6 +145,18 @@ def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord
 def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | None:
     if spec.scheme == ONNX:
         return onnx_record(spec, cache_dir)
+    if spec.scheme == KEPT:
+        return as_focused_now(kept_record(spec, cache_dir))
+    if spec.scheme in (TIMM, OPEN_CLIP, HUB):
+        return _seldom_record(spec, cache_dir)
+    known = find_record(spec.scheme)
+    if known is None or spec == EncoderSpec(spec.scheme):
+        return known
+    return adjusted_record(known, spec, cache_dir)
+
+
+def _seldom_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
+    """The record of a model of which kind most programs use none, so what reads it is imported here."""
     if spec.scheme == TIMM:
         from seealike.encoders.timm.record import timm_record
 
@@ -153,12 +165,9 @@ def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | N
         from seealike.encoders.clip.record import open_clip_record
 
         return open_clip_record(spec, cache_dir)
-    if spec.scheme == KEPT:
-        return as_focused_now(kept_record(spec, cache_dir))
-    known = find_record(spec.scheme)
-    if known is None or spec == EncoderSpec(spec.scheme):
-        return known
-    return adjusted_record(known, spec, cache_dir)
+    from seealike.encoders.hub.repository import repository_record
+
+    return repository_record(spec, cache_dir)
 
 
 def vectors_of(

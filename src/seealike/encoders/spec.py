@@ -4,6 +4,7 @@
     onnx:trunk.onnx?layer=t462&pool=avg&size=320&resize=366&norm=imagenet
     timm:vgg16?layer=features.30&pool=flatten&weights=vgg16.safetensors
     open_clip:ViT-B-32?weights=vit-b-32.safetensors
+    hub:owner/name?file=onnx/model.onnx&revision=<40 digits>&layer=last_hidden_state&pool=cls
     kept:encoders/<key>.json              a copy that a catalogue has made for itself (see ``kept``)
     NAME or NAME:ARGUMENT                 an encoder of an installed package (see ``plugins``)
 
@@ -16,7 +17,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -24,7 +25,7 @@ from seealike.errors import UnknownNameError, UsageError
 from seealike.types import Fit
 
 Triple: TypeAlias = tuple[float, float, float]
-ONNX, TIMM, OPEN_CLIP, KEPT = "onnx", "timm", "open_clip", "kept"
+ONNX, TIMM, OPEN_CLIP, KEPT, HUB = "onnx", "timm", "open_clip", "kept", "hub"
 MAX_SIDE_PX = 4096
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
@@ -80,9 +81,10 @@ class EncoderSpec:
     """An encoder as somebody asked for it. ``None`` means: as the model's own record says.
 
     Args:
-        scheme: ``onnx``, ``timm``, ``open_clip``, ``kept``, or the name of a known or an installed encoder.
-        target: an absolute file for ``onnx`` and ``kept``, a model name for ``timm`` and ``open_clip``, else
-            whatever came after the colon.
+        scheme: ``onnx``, ``timm``, ``open_clip``, ``hub``, ``kept``, or the name of a known or an installed
+            encoder.
+        target: an absolute file for ``onnx`` and ``kept``, a model name for ``timm`` and ``open_clip``, a
+            repository for ``hub``, else whatever came after the colon.
         layer: the tensor or module whose output is taken.
         pool: how it becomes one vector.
         weights: an absolute file with the model's weights (``timm``, ``open_clip``).
@@ -93,6 +95,8 @@ class EncoderSpec:
         interpolation: one of ``INTERPOLATIONS``.
         norm: how the values are scaled.
         focus: whether it looks at what a picture shows, and not at the whole.
+        path: where the model is in its repository (``hub``).
+        revision: the commit of that (``hub``).
     """
 
     scheme: str
@@ -107,6 +111,8 @@ class EncoderSpec:
     interpolation: str | None = None
     norm: Normalisation | None = None
     focus: bool | None = None
+    path: str | None = None
+    revision: str | None = None
 
     @classmethod
     def of_file(cls, path: str) -> EncoderSpec:
@@ -153,7 +159,10 @@ def parse_spec(text: str) -> EncoderSpec:
     target = _unquoted(target)
     spec = EncoderSpec(scheme, _absolute(target) if scheme in (ONNX, KEPT) else target)
     pairs = (part.partition("=") for part in options.split("&") if part)
-    return with_options(spec, {option: _unquoted(value) for option, _, value in pairs})
+    spec = with_options(spec, {option: _unquoted(value) for option, _, value in pairs})
+    if scheme == HUB and (spec.path is None or spec.revision is None):
+        raise UsageError(f"{HUB}: needs the file and the commit that it is of, for instance {_EXAMPLES[HUB]}")
+    return spec
 
 
 def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
@@ -169,11 +178,21 @@ def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
             raise UnknownNameError("encoder option", option, _PARSED)
         if not value:
             raise UsageError(f"the encoder option {option}= needs a value")
-        found[option] = _PARSED[option](option, value)
+        if option in _OF_HUBS and spec.scheme != HUB:
+            raise UsageError(f"the encoder option {option}= goes with {HUB}:OWNER/NAME")
+        found[_FIELDS.get(option, option)] = _PARSED[option](option, value)
     return replace(spec, **found)  # type: ignore[arg-type]
 
 
-_EXAMPLES = {ONNX: "onnx:model.onnx", TIMM: "timm:resnet50", OPEN_CLIP: "open_clip:ViT-B-32?weights=FILE"}
+_EXAMPLES = {
+    ONNX: "onnx:model.onnx",
+    TIMM: "timm:resnet50",
+    OPEN_CLIP: "open_clip:ViT-B-32?weights=FILE",
+    HUB: "hub:OWNER/NAME?file=onnx/model.onnx&revision=COMMIT",
+}
+_OF_HUBS = ("file", "revision")
+# Options that are not called as their fields are; ``output`` is how hubs' exporters call a layer.
+_FIELDS = {"file": "path", "output": "layer"}
 
 
 def _quoted(text: str) -> str:
@@ -264,6 +283,9 @@ _PARSED: dict[str, Callable[[str, str], object]] = {
     "interpolation": _interpolation,
     "norm": _normalisation,
     "focus": _yes,
+    "output": lambda _, value: value,
+    "file": lambda _, value: value,
+    "revision": lambda _, value: value,
 }
 
 
@@ -275,5 +297,5 @@ def _option_text(value: object) -> str:
 
 def _texts(spec: EncoderSpec) -> dict[str, str]:
     """The options that are set, as texts."""
-    values = {field.name: getattr(spec, field.name) for field in fields(spec) if field.name in _PARSED}
+    values = {name: getattr(spec, _FIELDS.get(name, name)) for name in _PARSED if name != "output"}
     return {option: _option_text(value) for option, value in values.items() if value is not None}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from seealike._version import __version__
-from seealike.errors import EncoderError, UsageError
+from seealike.errors import EncoderError, NotOnHubError, UsageError
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -236,10 +236,13 @@ def _meaning(hub: Hub, file: RemoteFile, response: http.client.HTTPResponse) -> 
         return _TokenWantedError()
     if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
         return CutError(f"{host} has a fault of its own ({status})")
+    if status == http.HTTPStatus.NOT_FOUND:
+        return NotOnHubError(
+            f"{host} has no {file.path} in {file.repository} at revision {file.revision} (404)"
+        )
     said = {
         403: f"does not give {file.repository} to you (403); accept the licence at "
         f"{hub.page(file.repository)} with the account of HF_TOKEN",
-        404: f"has no {file.path} in {file.repository} at revision {file.revision} (404)",
         429: f"asks to wait{_wait(response.headers)}: too many requests (429); run this then, and it goes on",
     }
     return EncoderError(f"{host} {said.get(status) or f'answers {status} for {file}'}")

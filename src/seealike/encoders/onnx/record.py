@@ -66,6 +66,32 @@ def onnx_record(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecor
     return _record(model, read_card(spec.target), spec, cache_dir)
 
 
+def described_record(
+    path: str, card: EncoderCard, spec: EncoderSpec, cache_dir: str | None = None
+) -> EncoderRecord:
+    """Return the record of an ONNX file with a card that does not lie beside it.
+
+    Where the card names no layer, the record has the name of the tensor that is taken.
+
+    Raises:
+        UsageError: the options of ``spec`` make no sense for an ONNX file.
+        EncoderError: it is missing, no model, or not usable as asked.
+    """
+    return _record(read_model_file(path), card, spec, cache_dir)
+
+
+def input_taken(path: str, layer: str | None) -> graph.GraphInput:
+    """Return what a model takes of which ``layer`` is asked for, None being its only output.
+
+    Raises:
+        EncoderError: it is missing, no model, takes no pictures, or has no such tensor.
+    """
+    try:
+        return graph.input_of(graph.cut(read_model(read_model_file(path)), layer), None)
+    except EncoderError as exc:
+        raise EncoderError(f"{path}: {exc}") from exc
+
+
 def adjusted_record(known: EncoderRecord, spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord:
     """Return the record of a known encoder, used in another way.
 
@@ -134,7 +160,7 @@ def _record(
         dimension=facts.dimension,
         weights_sha256=model.sha256,
         preprocessing=_preprocessing(spec, card.preprocessing if card else None, facts),
-        layer=facts.output if own_layer or card is None or card.output else card.layer,
+        layer=facts.output if own_layer or card is None or card.output or not card.layer else card.layer,
         pooling=pooling,
         input=facts.form,
         output=facts.output or None,

@@ -29,12 +29,20 @@ SPECS = st.builds(
     interpolation=st.none() | st.sampled_from(INTERPOLATIONS),
     norm=st.none() | st.builds(Normalisation, mean=TRIPLE, std=TRIPLE, bgr=st.booleans()),
     focus=st.none() | st.just(True),
+    dims=st.none() | st.integers(1, 4096),
 )
 
 
 @given(spec=SPECS)
 def test_every_spec_is_read_back_from_its_text(spec: EncoderSpec) -> None:
     assert parse_spec(str(spec)) == spec
+
+
+@given(path=TRICKY, revision=TRICKY, layer=TRICKY)
+def test_a_model_of_a_hub_is_read_back_from_its_text(path: str, revision: str, layer: str) -> None:
+    spec = EncoderSpec("hub", "owner/name", layer=layer, path=path, revision=revision)
+    assert parse_spec(str(spec)) == spec
+    assert parse_spec(str(spec).replace("?layer=", "?output=", 1)) == spec
 
 
 def test_a_file_is_taken_from_the_working_directory_whatever_that_is_called(
@@ -80,6 +88,7 @@ def test_what_makes_no_sense_is_refused_in_one_line(text: str, message: str) -> 
         ("kept:/a/encoders/k.json", None, True, False),
         ("timm:vgg16?weights=/w.safetensors", None, False, False),
         ("open_clip:ViT-B-32?weights=/w.safetensors", None, False, False),
+        ("hub:a/b?file=m.onnx&revision=0", None, False, False),
         ("efficientnet-lite0", None, False, True),
         ("of-a-package:/models/m.onnx", None, False, True),
     ],

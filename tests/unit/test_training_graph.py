@@ -173,6 +173,14 @@ def test_the_shape_that_the_file_states_says_what_is_pooled(
     assert (kinds[-3] == "Transpose") is turned
 
 
+def test_the_first_numbers_of_a_base_can_be_built_on(tmp_path: Path) -> None:
+    pixels = sample_pixels(3, SIDE)
+    features = POOLS[Pooling.AVG](bent(pixels, HOW))[:, :2]
+    head = made_head(2)
+    model = joined(base_model(small_record(tmp_path, dimension=2, whole=4)), head)
+    np.testing.assert_allclose(answers(model, pixels), by_numpy(features, head), atol=2e-5)
+
+
 def test_of_tokens_the_first_can_be_built_on(tmp_path: Path) -> None:
     path = tmp_path / "tokens.onnx"
     nodes = [

@@ -32,7 +32,14 @@ from seealike.encoders.focus import (
     without_ground,
 )
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
-from seealike.encoders.models import EncoderMode, EncoderRecord, find_record, known_encoders, record_of
+from seealike.encoders.models import (
+    EncoderMode,
+    EncoderRecord,
+    find_record,
+    known_encoders,
+    record_of,
+    shortened,
+)
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
@@ -112,7 +119,7 @@ def load_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None, mode:
 def _on_device(asked: EncoderSpec, mode: EncoderMode, copy: EncoderRecord | None) -> Encoder | None:
     """A timm model in torch, where there is a device for that; also where a ``copy`` was asked for."""
     origin = origin_of(asked)
-    if origin.scheme != TIMM or origin.focus:
+    if origin.scheme != TIMM or origin.focus or origin.dims:
         return None
     from seealike.encoders.timm.torch_encoder import torch_encoder
 
@@ -134,12 +141,15 @@ def record_for(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord
         MissingExtraError: it needs a package that is not installed.
         EncoderError: the model's file is missing, or not usable as asked.
     """
-    if not spec.focus:
-        return _plain_record(spec, cache_dir)
-    plain = _plain_record(replace(spec, focus=None), cache_dir)
-    if plain is None:
-        raise UsageError(f"the encoder {spec.scheme} of an installed package takes no focus=1")
-    return focused_record(plain, BlobCache(cache_dir or default_cache_dir()))
+    record = _plain_record(replace(spec, focus=None, dims=None), cache_dir)
+    if record is None:
+        if spec.focus or spec.dims:
+            option = "focus=1" if spec.focus else f"dims={spec.dims}"
+            raise UsageError(f"the encoder {spec.scheme} of an installed package takes no {option}")
+        return None
+    if spec.dims:
+        record = shortened(record, spec.dims)
+    return focused_record(record, BlobCache(cache_dir or default_cache_dir())) if spec.focus else record
 
 
 def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | None:

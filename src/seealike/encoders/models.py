@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from seealike.encoders.card import InputForm
 from seealike.encoders.spec import Pooling
-from seealike.errors import UnknownNameError
+from seealike.errors import UnknownNameError, UsageError
 from seealike.types import EncoderIdentity, Preprocessing
 
 DATA_DIR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
@@ -37,7 +37,8 @@ class EncoderRecord:
     ``origin_sha256`` is the digest of the weights that the file was exported from here: it names the space,
     for another export of the same weights has other bytes. ``precise``: bfloat16 changes its vectors too
     much, so it is not used. ``cached``: the file is an export in the cache, made again if it
-    is damaged. ``focus``: it looks at what a picture shows, and this is how that part is prepared.
+    is damaged. ``focus``: it looks at what a picture shows, and this is how that part is prepared. ``whole``:
+    how many numbers the model gives, of which the first ``dimension`` are kept; None where all are.
     """
 
     name: str
@@ -60,6 +61,7 @@ class EncoderRecord:
     precise: bool = False
     cached: bool = False
     focus: Preprocessing | None = None
+    whole: int | None = None
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -77,6 +79,20 @@ class EncoderRecord:
     def present(self) -> bool:
         """Whether the model's file is on this machine."""
         return os.path.isfile(self.file)
+
+
+def shortened(record: EncoderRecord, dims: int) -> EncoderRecord:
+    """The record of an encoder of whose vectors only the first ``dims`` numbers are kept: another space.
+
+    Raises:
+        UsageError: there are no more than that.
+    """
+    if dims >= record.dimension:
+        raise UsageError(
+            f"the encoder option dims={dims} leaves nothing out of the {record.dimension:,} numbers of "
+            f"{record.name}; say fewer, or leave it out"
+        )
+    return replace(record, dimension=dims, whole=record.whole or record.dimension)
 
 
 EFFICIENTNET_LITE0 = EncoderRecord(

@@ -26,7 +26,7 @@ from seealike.types import Fit
 
 Triple: TypeAlias = tuple[float, float, float]
 ONNX, TIMM, OPEN_CLIP, KEPT, HUB = "onnx", "timm", "open_clip", "kept", "hub"
-MAX_SIDE_PX = 4096
+MAX_SIDE_PX, MAX_DIMENSION = 4096, 1 << 20
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
 
@@ -95,6 +95,7 @@ class EncoderSpec:
         interpolation: one of ``INTERPOLATIONS``.
         norm: how the values are scaled.
         focus: whether it looks at what a picture shows, and not at the whole.
+        dims: how many numbers of a vector are kept, the first ones.
         path: where the model is in its repository (``hub``).
         revision: the commit of that (``hub``).
     """
@@ -111,6 +112,7 @@ class EncoderSpec:
     interpolation: str | None = None
     norm: Normalisation | None = None
     focus: bool | None = None
+    dims: int | None = None
     path: str | None = None
     revision: str | None = None
 
@@ -216,6 +218,12 @@ def _side(option: str, value: str) -> int:
     return int(value)
 
 
+def _count(option: str, value: str) -> int:
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= MAX_DIMENSION:
+        raise UsageError(f"the encoder option {option}= is a number from 1 to {MAX_DIMENSION}, not {value!r}")
+    return int(value)
+
+
 def _one_of(kind: type[StrEnum]) -> Callable[[str, str], StrEnum]:
     def parsed(option: str, value: str) -> StrEnum:
         known = [member.value for member in kind]
@@ -283,6 +291,7 @@ _PARSED: dict[str, Callable[[str, str], object]] = {
     "interpolation": _interpolation,
     "norm": _normalisation,
     "focus": _yes,
+    "dims": _count,
     "output": lambda _, value: value,
     "file": lambda _, value: value,
     "revision": lambda _, value: value,

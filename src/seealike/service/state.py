@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 GIVES_WAY = 5  # so much nicer are threads that work
-MOST_KNOWN_BYTES = 2**25  # of answers that are kept: some 15,000 of ten hits
+MOST_KNOWN_BYTES = 2**26  # of answers that are kept: some 30,000 of ten hits
 SPARE_THREADS = 8  # for what has no pictures, when every picture waits
 MOST_CHANGES = 16  # that wait at once
 RETRY_S = 1
@@ -101,7 +101,7 @@ class Service:
         """
         _give_way()  # so do the threads and processes that this one begins
         self._inner = inner = _opened(self.paths)
-        self._batching = BatchingEmbedder(_Embedding(inner))
+        self._batching = BatchingEmbedder(CatalogEmbedder(inner))
         catalog = _opened(self.paths, self._batching)
         catalog.search(np.zeros((8, 8, 3), np.uint8), k=1)  # loads the encoder, and what is searched
         # Requests are threads already. Those of a product of matrices wait by spinning, all for each other.
@@ -357,10 +357,11 @@ def _opened(paths: Sequence[PathInput], embedder: Embedder | None = None) -> Cat
         return several
 
 
-class _Embedding:
+class CatalogEmbedder:
     """The embedder of a catalogue, which is closed with that catalogue."""
 
     def __init__(self, catalog: Catalog | Catalogs) -> None:
+        """An open one."""
         self.identity, self.embed = catalog.encoder, catalog.embed
 
     def close(self) -> None:

@@ -382,6 +382,7 @@ def test_a_source_with_files_of_which_none_can_be_used_ends_with_one_and_the_fir
     (tmp_path / "empty").mkdir()
     done = typed("index", tmp_path / "empty")
     assert (done.code, "there is nothing to index in" in done.err) == (1, True)
+    assert "`seealike serve --create` begins without pictures" in done.err
     assert list((tmp_path / "empty").iterdir()) == []  # nor is a catalogue left there
 
 

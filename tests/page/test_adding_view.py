@@ -60,7 +60,11 @@ def test_files_become_items_with_group_and_columns_and_a_link_to_what_looks_like
     notes.write_text("no picture")
     choose(visitor, *write_pictures(tmp_path / "new", range(5, 7), extension="png"), notes)
     visitor.see(visitor.page.get_by_text("2 pictures taken, 1 other file left out."))
-    visitor.page.locator("summary").click()
+    assert visitor.page.locator(".left-out li .name").all_inner_texts() == ["notes.txt"]
+    assert visitor.violations() == []
+    visitor.page.get_by_role("button", name="Forget them").click()
+    assert visitor.page.locator(".left-out").is_hidden()
+    visitor.page.locator(".for-all summary").click()
     visitor.page.get_by_label("What names begin with").fill("summer/")
     visitor.page.get_by_label("Product they show").fill("boots")
     visitor.page.get_by_role("button", name="Add a column").click()
@@ -136,7 +140,10 @@ def test_a_busy_service_is_asked_again_and_what_is_no_picture_is_said(
     looked_up(visitor)
     add(visitor, "Add 2 pictures")
     added, failed = visitor.page.locator(".entry .state").all_inner_texts()
-    assert (added, "not_an_image" in failed) == ("Added", True)
+    assert (added, failed) == ("Added", "Not a picture")
+    left_out = visitor.page.locator(".left-out")
+    assert left_out.locator("summary").inner_text() == "1 file left out"
+    assert left_out.locator("li").inner_text().startswith("broken.jpg\nNot a picture: The content")
     assert "007.jpg" in items(visitor)
     assert visitor.page.get_by_role("button", name="Try again: broken.jpg").is_visible()
 
@@ -211,7 +218,7 @@ def test_a_key_that_only_reads_is_told_which_key_it_takes(visit: Visit, three_pa
 def test_everybody_can_add(screen: Screen, visit: Visit, three_page: str, tmp_path: Path) -> None:
     visitor = visit(three_page, "/?view=adding", screen)
     choose(visitor, *write_pictures(tmp_path, range(2, 5)))
-    visitor.page.locator("summary").click()
+    visitor.page.locator(".for-all summary").click()
     visitor.page.get_by_role("button", name="Add a column").click()
     looked_up(visitor)
     visitor.page.get_by_label("Items whose id begins with").fill("0")

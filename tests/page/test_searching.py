@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.page.conftest import Visit, served
-from tests.page.visitor import PHONE, Visitor, wait_until
+from tests.page.visitor import LEAST, PHONE, Visitor, wait_until
 
 import seealike
 from seealike import Example, SearchOptions
@@ -69,6 +69,19 @@ def test_words_are_asked_for_only_where_the_encoder_reads_them(
     words.press("Enter")
     with seealike.open(painted) as catalog:
         visitor.until_shown(catalog.search_text(["blue"])[0].ids)
+
+
+def test_a_result_says_in_words_how_many_more_pictures_its_product_has(
+    shop_page: str, catalog: seealike.Catalog, visit: Visit
+) -> None:
+    hits = catalog.similar(ITEM, MOST)
+    visitor = visit(shop_page, f"/?like=id:{ITEM}")
+    visitor.until_shown(hits.ids)
+    for hit in hits[:LEAST]:
+        words = visitor.tile(hit.id).locator(".others").inner_text()
+        told = rf"\+{hit.others} more( of this product| pictures?)"
+        assert re.fullmatch(told, words) if hit.others else not words
+    assert any(hit.others for hit in hits[:LEAST])
 
 
 def test_results_lead_on_to_others_and_back_along_a_trail(

@@ -98,6 +98,35 @@ def test_10000_rows_take_few_elements_and_the_last_one_is_reached(visit: Visit, 
     assert visitor.page.evaluate("document.querySelectorAll('main *').length") < MOST_ELEMENTS
 
 
+def test_what_a_decoder_wrote_is_behind_the_words(visit: Visit, three_page: str) -> None:
+    details = {
+        "a.png": ("corrupt", "SyntaxError: broken PNG file (chunk b'\\x00')"),
+        "b.jpg": ("truncated", "ends too early"),
+        "c.tif": ("truncated", "error: unpack requires a buffer of 4 bytes"),
+        "d.jpg": ("corrupt", "Errors: none of its parts"),
+    }
+    visitor = many(visit, three_page, 4)
+    rows = [{"id": name, "reason": reason, "detail": detail} for name, (reason, detail) in details.items()]
+    visitor.page.route(
+        "**/skipped?*",
+        lambda route: route.fulfill(
+            json={"total": 4, "skipped": rows, "next": None, "generation": 1, "took_ms": 1}
+        ),
+    )
+    visitor.open("/?view=skipped")
+    visitor.see(".file")
+    shown = [one.split("\n") for one in visitor.page.locator(".file").all_inner_texts()]
+    assert shown == [
+        ["a.png", "Broken", "Technical detail"],
+        ["b.jpg", "Cut off · ends too early"],
+        ["c.tif", "Cut off", "Technical detail"],
+        ["d.jpg", "Broken · Errors: none of its parts"],
+    ]
+    visitor.page.get_by_text("Technical detail").first.click()
+    visitor.see(visitor.page.get_by_text(details["a.png"][1]))
+    assert visitor.violations() == []
+
+
 def test_nothing_left_out_is_good_news(visit: Visit, three_page: str) -> None:
     visitor = visit(three_page, "/?view=skipped")
     visitor.see(visitor.page.get_by_text("Nothing was left out."))

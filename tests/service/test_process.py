@@ -247,3 +247,15 @@ def test_a_cookie_is_named_after_the_port_that_was_free(shop: Path, tmp_path: Pa
         cookie = connection.getresponse().headers["set-cookie"]
         connection.close()
     assert cookie.startswith(f"seealike-{port}=")
+
+
+@pytest.mark.enable_socket
+def test_who_has_no_pictures_yet_begins_with_an_empty_catalogue(shop: Path, tmp_path: Path) -> None:
+    picture = next((shop / "photos").iterdir()).read_bytes()
+    for before in ([], ["first.jpg"]):  # the same command again and again
+        log = list[str]()
+        with serving(tmp_path / "new.catalog", "--create", log=log) as (_, port):
+            wait_until_ready(port)
+            assert [one["id"] for one in json.loads(ask(port, "/items")[1])["items"]] == before
+            assert ask(port, "/items/first.jpg", "PUT", picture)[0] == (200 if before else 201)
+        assert (f"add some at http://127.0.0.1:{port}/?view=adding" in log[0]) is (not before)

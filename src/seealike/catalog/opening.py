@@ -154,7 +154,9 @@ def check_source(source: PathInput, options: IndexOptions) -> None:
         SourceError: the source cannot be read, or there is nothing in it.
     """
     if next(asked_source(source, options, ()).source.scan(), None) is None:
-        raise SourceError(f"there is nothing to index in {os.fspath(source)}")
+        name = os.fspath(source)
+        begin = "`seealike serve --create` begins without pictures, and takes them on its page"
+        raise SourceError(f"there is nothing to index in {name}; put pictures there, or: {begin}")
 
 
 def _manifest_bytes(directory: str) -> bytes | None:

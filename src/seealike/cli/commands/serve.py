@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import Catalogs
-from seealike.cli.locate import opened_catalogs
+from seealike.catalog import Catalogs, create, is_catalog
+from seealike.cli.locate import DEFAULT_NAME, existing_catalog, opened_catalogs
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalogs_option, number_option
 from seealike.cli.printing.text import echo
-from seealike.errors import MissingExtraError, UsageError
+from seealike.errors import MissingExtraError, NoCatalogError, UsageError
 
 if TYPE_CHECKING:
     from seealike.service import Keys
@@ -27,6 +27,9 @@ class _Limits(NamedTuple):
 
 @click.command(name="serve", cls=GatheringCommand)
 @catalogs_option
+@click.option(
+    "--create", "makes", is_flag=True, help="Where there is no catalogue yet, begin with an empty one."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
 @click.option("--key-file", metavar="FILE", help="Who may do what: lines such as `read KEY` or `write KEY`.")
@@ -76,6 +79,7 @@ class _Limits(NamedTuple):
 @click.argument("limits", cls=Gathered, of=_Limits._fields, into=lambda: _Limits)
 def command(
     catalogs: tuple[str, ...],
+    makes: bool,
     host: str,
     port: int,
     key_file: str | None,
@@ -87,9 +91,11 @@ def command(
     """Answer over HTTP what looks like what, until Ctrl-C.
 
     It listens on this machine alone, unless --key-file says who may ask. /openapi.json says what there is.
+    Whoever has no pictures yet says --create, and adds them on the page.
 
     \b
     seealike serve
+    seealike serve --create -C shop.catalog
     seealike serve -C shop.catalog --port 80 --host 0.0.0.0 --key-file keys.txt --allow-host shop.example
     curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:8765/search?k=5'
     """
@@ -98,8 +104,11 @@ def command(
     except ModuleNotFoundError as exc:
         raise MissingExtraError("`seealike serve`", "serve") from exc
     keys = Keys() if key_file is None else _keys(key_file)
+    if makes:
+        catalogs = (_made(catalogs),)
     with opened_catalogs(catalogs) as opened:  # what is wrong is said before anybody is told an address
         paths = [one.path for one in (opened.catalogs if isinstance(opened, Catalogs) else [opened])]
+        is_empty = len(opened) == 0
     body_bytes = limits.body_mb * 2**20
     options = ServiceOptions(
         host=host,
@@ -117,10 +126,31 @@ def command(
 
     def say(address: str) -> None:
         echo(f"{', '.join(paths)}: serving at {address} (Ctrl-C ends it)", err=True)
+        if is_empty:
+            echo(f"there are no pictures yet: add some at {address}/?view=adding", err=True)
         if not hosts and host not in LOOPBACK:
             echo(f"only calls of {host} and localhost are answered; --allow-host NAME adds a name", err=True)
 
     serve(paths, options, say=say)
+
+
+def _made(catalogs: tuple[str, ...]) -> str:
+    """The catalogue that is meant; made, without items, where there is none yet.
+
+    Raises:
+        CatalogExistsError: something else lies there.
+        StorageError: the disk refused.
+    """
+    if len(catalogs) > 1:
+        raise click.UsageError("--create makes one catalogue: name one with -C")
+    named = next(iter(catalogs), None)
+    try:
+        path = existing_catalog(named)
+    except NoCatalogError:
+        path = DEFAULT_NAME
+    if not is_catalog(path):
+        create(path).close()
+    return path
 
 
 def _keys(path: str) -> Keys:

@@ -8,7 +8,9 @@ import { again, drop, dropped, entries, found, idOf, isSending, ready, renamed, 
 import { LongList, bytes, heading, styled } from "./views.js";
 
 const ROWS = 20; // in one part of the list
+const MOST_NAMED = 200; // files that are left out
 const LEFT = ["failed", "stopped"];
+const leftOut = []; // paths of files that are no pictures
 const isLeft = (entry) => LEFT.includes(entry.state);
 const WORDS = { unsure: "Looking …", new: "New", there: "Replaces what is there", waiting: "Waits", sending: "On its way …", sent: "Added", failed: "Failed", stopped: "Stopped" };
 
@@ -45,9 +47,10 @@ class Adding {
     this.parts = el("div", {}, this.list);
     this.long = new LongList(this.list, { fill: (part, n) => this.#fill(part, n), empty: (part, n) => this.#empty(part, n), px: ROWS * 70 });
     this.bar = el("div", { class: "toolbar", hidden: true });
+    this.without = el("details", { class: "panel left-out", hidden: true });
     this.place.replaceChildren(
       heading("Add pictures", el("p", { class: "note", text: "They are in the catalogue, and found, as soon as they are sent. Nothing that is there is replaced unless you say so." })),
-      this.#zone(), forAll(renamed), this.bar, this.parts, removing(this.app));
+      this.#zone(), forAll(renamed), this.without, this.bar, this.parts, removing(this.app));
     this.#listen();
     watch((entry) => (entry ? this.#status(entry) : this.#all()));
     this.#rows();
@@ -88,8 +91,9 @@ class Adding {
   #take(files) {
     const before = entries.length;
     const others = take(files);
+    leftOut.push(...others);
     this.#rows();
-    say(`${count(entries.length - before, "picture")} taken${others ? `, ${count(others, "other file")} left out` : ""}.`);
+    say(`${count(entries.length - before, "picture")} taken${others.length ? `, ${count(others.length, "other file")} left out` : ""}.`);
   }
 
   // -- the list
@@ -178,7 +182,26 @@ class Adding {
     });
   }
 
+  /** Which files are left out, and why: those that are no pictures, and those that the service does not take. */
+  #tellLeftOut() {
+    const said = [...leftOut.map((path) => [path, "is no picture, as its name says"]), ...entries.filter((entry) => entry.state === "failed").map((entry) => [entry.path, [entry.told, entry.why].filter(Boolean).join(": ")])];
+    this.without.hidden = !said.length;
+    const key = JSON.stringify(said);
+    if (key === this.saidWithout) return;
+    this.without.open ||= !this.saidWithout || this.saidWithout === "[]";
+    this.saidWithout = key;
+    this.without.replaceChildren(el("summary", { text: `${count(said.length, "file")} left out` }),
+      el("ul", {}, ...said.slice(0, MOST_NAMED).map(([path, why]) => el("li", {}, el("span", { class: "name", text: path }), el("span", { class: "note", text: why }))),
+        said.length > MOST_NAMED && el("li", { class: "note", text: `and ${count(said.length - MOST_NAMED, "other file")}` })),
+      leftOut.length > 0 && el("p", {}, el("button", { type: "button", class: "plain", text: "Forget them", on: { click: () => {
+        leftOut.length = 0;
+        this.#tellLeftOut();
+        this.place.querySelector("h1").focus();
+      } } })));
+  }
+
   #tell() {
+    this.#tellLeftOut();
     this.bar.hidden = !entries.length;
     if (!entries.length) return;
     const n = (...states) => entries.filter((entry) => states.includes(entry.state) && !entry.isNameless).length;

@@ -8,6 +8,7 @@ import { ask, count, el, icon, iconButton, nameOf, noPictures, number, say, shor
 
 const ROW_PX = 190;
 const CAPTION_PX = 46;
+const [WIDE_PX, NARROW_PX] = [170, 110]; // of tiles: from where on there is room for words
 const SAMPLE = 30;
 const MOST_EXPLAINED = 20; // each takes as long as a picture does
 const MOST_TRAIL = 8;
@@ -306,11 +307,12 @@ class Search {
 
   tile() {
     const picture = el("a", { class: "picture" }, el("img", { alt: "", decoding: "async", loading: "lazy" }), el("canvas", { class: "heat", hidden: true }));
+    const others = el("span", { class: "others" });
     const name = el("span", { class: "name" });
     const score = el("span", { class: "score" });
-    const tile = el("div", { class: "tile" }, picture, el("div", { class: "caption" }, name, score));
+    const tile = el("div", { class: "tile" }, picture, others, el("div", { class: "caption" }, name, score));
     const hit = () => this.hits[tile.index];
-    tile.parts = { picture, img: picture.firstChild, heat: picture.lastChild, name, score };
+    tile.parts = { picture, img: picture.firstChild, heat: picture.lastChild, name, score, others };
     picture.firstChild.addEventListener("error", () => tile.classList.add("lost"));
     if (this.hasQuestion) {
       tile.parts.like = iconButton("more", "", () => this.steer(hit(), "like"));
@@ -323,7 +325,7 @@ class Search {
 
   fill(tile, index) {
     const hit = this.hits[index];
-    const { picture, img, name, score, like, not, open: beside } = tile.parts;
+    const { picture, img, name, score, like, not, open: beside, others } = tile.parts;
     const text = nameOf(hit);
     tile.index = index;
     tile.classList.remove("lost");
@@ -341,7 +343,9 @@ class Search {
     name.title = text === hit.id ? text : `${text}: ${hit.id}`;
     if (!like) return;
     const told = hit.relation ? hit.relation.replaceAll("_", " ").replaceAll("-", " ") : words(hit.score);
-    score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }), hit.others && width > 175 ? el("span", { class: "others", text: `+${hit.others}`, title: `${count(hit.others, "more picture")} of this product` }) : "");
+    score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }));
+    others.textContent = hit.others ? `+${number(hit.others)} more${width >= WIDE_PX ? " of this product" : width >= NARROW_PX ? (hit.others === 1 ? " picture" : " pictures") : ""}` : "";
+    others.title = hit.others ? `${count(hit.others, "more picture")} of this product: see them without “One result per product”` : "";
     score.style.setProperty("--filled", `${Math.max(0, Math.min(1, hit.score)) * 100}%`);
     for (const [button, label] of [[like, `More like ${text}`], [not, `Less like ${text}`], [beside, `${text} beside what is searched with`]]) {
       button.title = label;

@@ -1,6 +1,7 @@
 // Pictures on their way into the catalogue: what each is to be called, whether it replaces one, and sending them,
 // two at a time. It goes on while other views are open.
 
+import { meant } from "./skipped.js";
 import { ask, comesBefore, count, say } from "./tools.js";
 
 const AT_ONCE = 2;
@@ -34,12 +35,15 @@ const isOpen = (entry) => !["sent", "sending", "waiting"].includes(entry.state);
 /** Those that a click on Add would send. */
 export const ready = () => entries.filter((entry) => ["new", "there", "unsure"].includes(entry.state) && !entry.twice && !entry.isNameless && (entry.state !== "there" || wishes.replace));
 
-/** Files of a choice or a folder, with their paths; how many were no pictures. */
+/** Files of a choice or a folder, with their paths; the paths of those that are no pictures. */
 export function take(files) {
-  const pictures = files.filter(({ file }) => file.type.startsWith("image/") || PICTURE.test(file.name));
-  for (const { file, path } of pictures) entries.push({ file, path, id: null, state: "unsure", told: "" });
+  const others = [];
+  for (const { file, path } of files) {
+    if (file.type.startsWith("image/") || PICTURE.test(file.name)) entries.push({ file, path, id: null, state: "unsure", told: "" });
+    else others.push(path);
+  }
   renamed();
-  return files.length - pictures.length;
+  return others;
 }
 
 export function drop(gone) {
@@ -139,6 +143,12 @@ async function work() {
 const next = () => entries.find((entry) => entry.state === "waiting");
 const warn = (event) => event.preventDefault();
 
+/** What is wrong, in a few words, and what that means. */
+function inWords({ reason, detail }) {
+  const [told, why] = reason ? meant(reason) : [detail, ""];
+  return { told, why };
+}
+
 async function put(entry) {
   const { signal } = entry.aborter;
   const isPicture = entry.file.type.startsWith("image/");
@@ -158,7 +168,7 @@ async function put(entry) {
         changed(entry);
         if (!signal.aborted) continue;
         Object.assign(entry, { state: "stopped", told: "Not sent." });
-      } else Object.assign(entry, { state: "failed", told: problem.detail });
+      } else Object.assign(entry, { state: "failed", ...inWords(problem) });
       return;
     }
   }

@@ -29,7 +29,10 @@ const REASONS = {
   encoder_failed: ["Encoder failed", "The encoder refused this picture.", "The next run tries it again; report the file to us."],
   non_finite_vector: ["No usable result", "The encoder gave numbers that mean nothing.", "Report the file to us."],
 };
-const meant = (reason) => REASONS[reason] ?? [reason.replaceAll("_", " "), "", ""];
+/** A reason in words: what it is called, what it means, what can be done. */
+export const meant = (reason) => REASONS[reason] ?? [reason.replaceAll("_", " "), "", ""];
+
+const TECHNICAL = /^(?:[A-Z]\w*(?:Error|Exception|Warning|Iteration|Interrupt)|error): ?/; // as decoders written in Python say it
 
 export async function open(place, app) {
   await styled();
@@ -140,7 +143,13 @@ class Skipped {
   #fill(part, n) {
     part.replaceChildren(el("ul", {}, ...this.rows.slice(n * ROWS, (n + 1) * ROWS).map((row) => el("li", { class: "file" },
       el("span", { class: "name", text: row.id }),
-      el("span", { class: "note" }, this.reason ? null : el("b", { text: meant(row.reason)[0] }), !this.reason && row.detail ? " · " : null, row.detail)))));
+      ...this.#why(row)))));
+  }
+
+  #why({ reason, detail }) {
+    const name = !this.reason && el("b", { text: meant(reason)[0] });
+    if (!TECHNICAL.test(detail)) return [el("span", { class: "note" }, name, name && detail ? " · " : null, detail)];
+    return [name && el("span", { class: "note" }, name), el("details", { class: "technical note" }, el("summary", { text: "Technical detail" }), el("code", { text: detail }))].filter(Boolean);
   }
 
   async #copy() {

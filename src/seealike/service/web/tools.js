@@ -36,11 +36,11 @@ export function iconButton(name, label, click, said = {}) {
   return el("button", { type: "button", class: "round", title: label, "aria-label": label, on: { click }, ...said }, icon(name));
 }
 
-/** Why a request has no answer: `code` stays the same, `detail` is for people. */
+/** Why a request has no answer: `code` stays the same, `detail` is for people, `reason` says why a picture cannot be used. */
 export class Problem extends Error {
-  constructor(code, detail, status = 0, retryS = 0) {
+  constructor(code, detail, { status = 0, retryS = 0, reason = "" } = {}) {
     super(detail);
-    Object.assign(this, { code, detail, status, retryS });
+    Object.assign(this, { code, detail, status, retryS, reason });
   }
 }
 
@@ -71,7 +71,7 @@ export async function ask(path, { method, query, json, body, type, signal, as = 
     throw new Problem("offline", navigator.onLine ? "The service does not answer." : "This device is offline.");
   }
   const said = await reply.json().catch(() => ({}));
-  const problem = new Problem(said.code ?? "failed", said.detail ?? `The service answered ${reply.status}.`, reply.status, Number(reply.headers.get("retry-after")) || 0);
+  const problem = new Problem(said.code ?? "failed", said.detail ?? `The service answered ${reply.status}.`, { status: reply.status, retryS: Number(reply.headers.get("retry-after")) || 0, reason: said.reason });
   if (problem.code === "no_key") dispatchEvent(new CustomEvent("keyneeded"));
   throw problem;
 }

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from seealike.encoders.hub.files import RemoteFile
-from seealike.encoders.hub.transport import Hub
+from seealike.encoders.hub.files import Hub, RemoteFile
 
 REPOSITORY, REVISION = "made/model", "0123456789" * 4
 VARIABLES = (

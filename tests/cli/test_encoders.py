@@ -16,6 +16,7 @@ from tests.plugin_package import install_plugin
 
 import seealike
 from seealike.cli.main import run
+from seealike.encoders import ALIASES, presets
 from seealike.errors import EncoderError, EncoderMismatchError
 
 Call = Callable[..., tuple[int, str, str]]
@@ -176,10 +177,11 @@ def test_the_list_has_known_and_installed_encoders_and_the_schemes(
     install_plugin(tmp_path / "site", monkeypatch, source, {"made-up": "made_up:make"}, "made_up")
     lines = typed("encoders")[1].splitlines()
     assert [line.split()[0] for line in lines] == [
-        "name", "efficientnet-lite0", "made-up", "onnx:FILE", "timm:NAME", "open_clip:NAME",
+        "name", "efficientnet-lite0", *presets(), *ALIASES,
+        "made-up", "onnx:FILE", "timm:NAME", "open_clip:NAME",
     ]  # fmt: skip
     rows = json.loads(typed("encoders", "--format", "json")[1])
-    assert {row["kind"] for row in rows} == {"known", "installed", "scheme"}
+    assert {row["kind"] for row in rows} == {"known", "preset", "alias", "installed", "scheme"}
     assert all(row["example"] for row in rows)
     described = json.loads(typed("encoders", "made-up", "--format", "json")[1])
     assert (described["name"], described["dimension"], described["tensors"]) == ("fake", 32, [])

@@ -17,16 +17,29 @@ _ROW = re.compile(r"^\| (?P<option>`-.*?) \| (?P<text>.*) \|$", re.MULTILINE)
 
 
 def section(title: str) -> str:
-    """What stands under a heading of the second level."""
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    """What stands under a heading of the second level, or of the third for a command of a command."""
+    found = re.search(rf"^##+ {re.escape(title)}\n(.*?)(?=^##+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
     assert found is not None, f"docs/cli.md has no heading '## {title}'"
     return found[1]
 
 
 def command(name: str) -> click.Command:
-    found = cli.get_command(click.Context(cli), name)
+    found: click.Command | None = cli
+    for part in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), part)
     assert isinstance(found, click.Command)
     return found
+
+
+def below(name: str) -> list[str]:
+    """The commands of a command, as they are typed."""
+    found = command(name)
+    inner = found.commands if isinstance(found, click.Group) else {}
+    return [f"{name} {part}" for part in inner if not inner[part].hidden]
+
+
+EVERY = [name for outer in COMMANDS for name in (outer, *below(outer))]
 
 
 def options(name: str) -> dict[str, click.Option]:
@@ -49,16 +62,16 @@ def documented(name: str) -> dict[str, tuple[str, str]]:
 
 
 def test_the_page_has_exactly_the_commands() -> None:
-    headings = re.findall(r"^## seealike (\S+)$", PAGE, re.MULTILINE)
-    assert headings == list(COMMANDS)
+    headings = re.findall(r"^##+ seealike (.+)$", PAGE, re.MULTILINE)
+    assert headings == EVERY
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_page_has_exactly_the_options(name: str) -> None:
     assert sorted(documented(name)) == sorted(options(name))
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_row_has_all_spellings_choices_and_the_default(name: str) -> None:
     rows = documented(name)
     for long, option in options(name).items():
@@ -72,7 +85,7 @@ def test_every_row_has_all_spellings_choices_and_the_default(name: str) -> None:
             assert option.metavar in cell, long
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_options_that_the_text_mentions_exist(name: str) -> None:
     known = {spelling for option in options(name).values() for spelling in option.opts} | {"--help"}
     own = [line for line in section(f"seealike {name}").splitlines() if line.startswith("$ seealike " + name)]
@@ -83,7 +96,7 @@ def test_the_options_that_the_text_mentions_exist(name: str) -> None:
         assert set(spellings) - {"-"} <= known, line
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY)
 def test_every_command_has_a_help_of_whole_sentences_with_an_example(name: str) -> None:
     described = command(name).help or ""
     assert described[0].isupper()

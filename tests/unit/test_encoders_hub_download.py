@@ -21,8 +21,7 @@ from tests.hub_server import REPOSITORY, REVISION, HubServer, without_variables
 
 from seealike.encoders.hub import download as downloading
 from seealike.encoders.hub.download import download, one_writer
-from seealike.encoders.hub.files import Pins, RemoteFile
-from seealike.encoders.hub.transport import Hub
+from seealike.encoders.hub.files import Hub, Pins, RemoteFile
 from seealike.errors import EncoderError, UsageError
 from seealike.types import Progress
 

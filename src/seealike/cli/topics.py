@@ -20,7 +20,7 @@ MORE = {
     "duplicates": ("duplicates", "scores"),
     "ls": ("skipped-files", "other-programs"),
     "verify": ("recover",),
-    "encoders": ("own-encoder", "timm-models"),
+    "encoders": ("stronger-encoder", "own-encoder", "timm-models"),
     "reindex": ("change-encoder",),
     "eval": ("evaluate", "thing-or-cloth"),
     "compare": ("compare-encoders", "thing-or-cloth"),

@@ -31,6 +31,17 @@ from seealike.encoders.focus import (
     shown_in,
     without_ground,
 )
+from seealike.encoders.hub.installed import (
+    InstalledPreset,
+    PresetPlan,
+    PresetWish,
+    find_installed,
+    install_preset,
+    plan_preset,
+    preset_record,
+    remove_preset,
+)
+from seealike.encoders.hub.presets import Preset, preset_of, presets
 from seealike.encoders.kept import check_kept_text, kept_record, origin_of
 from seealike.encoders.models import (
     EncoderMode,
@@ -43,15 +54,30 @@ from seealike.encoders.models import (
 from seealike.encoders.onnx.openvino import OpenVinoEncoder, OpenVinoMapEncoder, Precision
 from seealike.encoders.onnx.record import adjusted_record, onnx_record, tensors_of
 from seealike.encoders.plugins import load_plugin, plugin_names
-from seealike.encoders.spec import HUB, KEPT, ONNX, OPEN_CLIP, TIMM, EncoderSpec, parse_spec, with_options
-from seealike.errors import SeealikeError, UsageError
+from seealike.encoders.spec import (
+    ALIASES,
+    HUB,
+    KEPT,
+    ONNX,
+    OPEN_CLIP,
+    TIMM,
+    EncoderSpec,
+    parse_spec,
+    with_options,
+)
+from seealike.encoders.speed import keep_speed, kept_speed, machine, throughput
+from seealike.errors import MissingExtraError, SeealikeError, UsageError
 from seealike.protocols import MapEncoder, TextEncoder
+from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     from seealike.protocols import Encoder
     from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
+_SHORT_RUN_S = 0.5
+
 __all__ = [
+    "ALIASES",
     "LEAST_COSINE",
     "LEAST_COSINE_FASTEST",
     "EncoderCard",
@@ -59,25 +85,38 @@ __all__ = [
     "EncoderRecord",
     "EncoderSpec",
     "InputForm",
+    "InstalledPreset",
     "Precision",
+    "Preset",
+    "PresetPlan",
+    "PresetWish",
     "card_path",
+    "find_installed",
     "focused_maps",
+    "get_preset",
     "identity_of",
     "known_encoders",
     "load_encoder",
     "load_map_encoder",
     "load_text_encoder",
+    "machine",
     "mark_of",
     "marks_from_text",
     "marks_to_text",
     "parse_spec",
+    "plan_preset",
     "plugin_names",
+    "preset_of",
+    "presets",
     "read_card",
     "reads_text",
     "record_for",
     "record_of",
+    "remove_preset",
     "shown_in",
+    "speed_of",
     "tensors_of",
+    "throughput",
     "trial_pictures",
     "vectors_of",
     "with_options",
@@ -109,7 +148,7 @@ def load_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None, mode:
         return on_device
     record = record or record_for(asked, cache_dir)
     if record is None:
-        return load_plugin(asked)
+        return load_plugin(asked, presets())
     cache = BlobCache(cache_dir or default_cache_dir())
     if record.focus is not None:
         return FocusedEncoder(record, mode=mode, cache=cache)
@@ -159,10 +198,7 @@ def _plain_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | N
         return as_focused_now(kept_record(spec, cache_dir))
     if spec.scheme in (TIMM, OPEN_CLIP, HUB):
         return _seldom_record(spec, cache_dir)
-    known = find_record(spec.scheme)
-    if known is None or spec == EncoderSpec(spec.scheme):
-        return known
-    return adjusted_record(known, spec, cache_dir)
+    return _named_record(spec, cache_dir)
 
 
 def _seldom_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
@@ -178,6 +214,15 @@ def _seldom_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord:
     from seealike.encoders.hub.repository import repository_record
 
     return repository_record(spec, cache_dir)
+
+
+def _named_record(spec: EncoderSpec, cache_dir: str | None) -> EncoderRecord | None:
+    """The record of a known encoder or a preset."""
+    known = find_record(spec.scheme)
+    if known is not None:
+        return known if spec == EncoderSpec(spec.scheme) else adjusted_record(known, spec, cache_dir)
+    preset = presets().get(spec.scheme)
+    return None if preset is None else preset_record(preset, spec, cache_dir)
 
 
 def vectors_of(
@@ -209,7 +254,7 @@ def identity_of(spec: str | EncoderSpec, *, cache_dir: str | None = None) -> Enc
     record = record_for(asked, cache_dir)
     if record is not None:
         return record.identity
-    encoder = load_plugin(asked)
+    encoder = load_plugin(asked, presets())
     try:
         return encoder.identity
     finally:
@@ -231,7 +276,7 @@ def load_map_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) -
         plain = replace(record, preprocessing=record.focus or record.preprocessing, focus=None)
         cache = BlobCache(cache_dir or default_cache_dir())
         return OpenVinoMapEncoder(plain, identity=record.identity, cache=cache)
-    encoder = load_plugin(asked)
+    encoder = load_plugin(asked, presets())
     if isinstance(encoder, MapEncoder):
         return encoder
     encoder.close()
@@ -247,7 +292,7 @@ def reads_text(spec: EncoderSpec, *, cache_dir: str | None = None) -> bool:
     record = record_for(spec, cache_dir)
     if record is not None:
         return record.text is not None
-    with closing(load_plugin(spec)) as encoder:
+    with closing(load_plugin(spec, presets())) as encoder:
         return isinstance(encoder, TextEncoder)
 
 
@@ -265,8 +310,45 @@ def load_text_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) 
         if asked.scheme == KEPT:
             check_kept_text(asked, cache_dir)
         return OpenVinoTextEncoder(record)
-    encoder = load_plugin(asked)
+    encoder = load_plugin(asked, presets())
     if isinstance(encoder, TextEncoder):
         return encoder
     encoder.close()
     return None
+
+
+def get_preset(
+    plan: PresetPlan, *, cache_dir: str | None = None, progress: ProgressCallback = unwatched
+) -> InstalledPreset:
+    """Fetch a preset, or take it from files; it is tried before it counts as installed, and timed by that.
+
+    Raises:
+        EncoderError: see ``install_preset``.
+    """
+
+    def tried(record: EncoderRecord) -> None:
+        cache = BlobCache(cache_dir or default_cache_dir())
+        with closing(OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, cache=cache)) as encoder:
+            keep_speed(record.identity, throughput(encoder, _SHORT_RUN_S), cache_dir)
+        if record.text is not None:
+            with suppress(MissingExtraError), closing(OpenVinoTextEncoder(record)) as text:
+                text.encode_texts(["a photo"])
+
+    return install_preset(plan, tried, cache_dir=cache_dir, progress=progress)
+
+
+def speed_of(spec: str | EncoderSpec, *, anew: bool = False, cache_dir: str | None = None) -> float:
+    """Images a second of an encoder alone, in batches: measured by a short run once, and kept.
+
+    Raises:
+        UnknownNameError, UsageError, MissingExtraError, EncoderError: see ``load_encoder``.
+    """
+    asked = parse_spec(spec) if isinstance(spec, str) else spec
+    identity = identity_of(asked, cache_dir=cache_dir)
+    known = None if anew else kept_speed(identity, cache_dir)
+    if known is not None:
+        return known
+    with closing(load_encoder(asked, cache_dir=cache_dir, mode=EncoderMode.THROUGHPUT)) as encoder:
+        measured = throughput(encoder, _SHORT_RUN_S)
+    keep_speed(identity, measured, cache_dir)
+    return measured

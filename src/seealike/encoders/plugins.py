@@ -13,6 +13,7 @@ from seealike.encoders.spec import ONNX, OPEN_CLIP, TIMM
 from seealike.errors import EncoderError, SeealikeError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
     from seealike.encoders.spec import EncoderSpec
@@ -26,8 +27,12 @@ def plugin_names() -> tuple[str, ...]:
     return tuple(sorted(_plugins()))
 
 
-def load_plugin(spec: EncoderSpec) -> Encoder:
+def load_plugin(spec: EncoderSpec, presets: Iterable[str] = ()) -> Encoder:
     """Make the encoder of an installed package.
+
+    Args:
+        spec: which.
+        presets: what else could have been meant, for the message.
 
     Raises:
         UnknownNameError: no package brings one of this name.
@@ -41,7 +46,7 @@ def load_plugin(spec: EncoderSpec) -> Encoder:
         raise UnknownNameError(
             "encoder",
             spec.scheme,
-            [*known, *sorted(plugins), f"{ONNX}:FILE", f"{TIMM}:NAME", f"{OPEN_CLIP}:NAME"],
+            [*known, *sorted(plugins), f"{ONNX}:FILE", f"{TIMM}:NAME", f"{OPEN_CLIP}:NAME", *presets],
         )
     if "?" in str(spec):
         raise UsageError(f"the encoder {spec.scheme} takes no options: use {spec.scheme}:ARGUMENT")

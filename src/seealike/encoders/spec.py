@@ -1,6 +1,7 @@
 """How people name an encoder and its settings, in one line of text.
 
     efficientnet-lite0
+    fashion-siglip, or clothing           a preset, or what it is for (see ``hub.presets``)
     onnx:trunk.onnx?layer=t462&pool=avg&size=320&resize=366&norm=imagenet
     timm:vgg16?layer=features.30&pool=flatten&weights=vgg16.safetensors
     open_clip:ViT-B-32?weights=vit-b-32.safetensors
@@ -26,6 +27,8 @@ from seealike.types import Fit
 
 Triple: TypeAlias = tuple[float, float, float]
 ONNX, TIMM, OPEN_CLIP, KEPT, HUB = "onnx", "timm", "open_clip", "kept", "hub"
+# What is meant by a task. None of these ever changes: other encoders get other names.
+ALIASES = {"shop": "clip-b32-laion2b", "photos": "dinov2-small", "clothing": "fashion-siglip"}
 MAX_SIDE_PX, MAX_DIMENSION = 4096, 1 << 20
 INTERPOLATIONS = ("bicubic", "bilinear", "lanczos")
 
@@ -153,7 +156,7 @@ def parse_spec(text: str) -> EncoderSpec:
     name, question, options = text.rpartition("?")
     if not question or "=" not in options:
         name, options = text, ""
-    scheme, _, target = name.partition(":")
+    scheme, _, target = ALIASES.get(name, name).partition(":")
     if not scheme:
         raise UsageError(f"{text!r} names no encoder; `seealike encoders` lists them")
     if scheme in _EXAMPLES and not target:

@@ -17,7 +17,7 @@ from seealike.cli.options.basic import (
     quiet_option,
 )
 from seealike.cli.options.decoding import limit_option
-from seealike.cli.options.encoder import place_option
+from seealike.cli.options.encoder import place_option, without_alias
 from seealike.cli.options.evaluation import eval_options
 from seealike.cli.options.outputs import force_option, output_option, write_text
 from seealike.cli.printing.progress import progress_printer
@@ -72,7 +72,7 @@ def command(
 
     \b
     seealike compare efficientnet-lite0 onnx:model.onnx --label category --page encoders.html
-    seealike compare timm:resnet18 timm:resnet50 --label folder
+    seealike compare clip-b32-laion2b fashion-siglip --label folder
     seealike compare onnx:model.onnx --label category --apart photographer
     seealike compare onnx:model.onnx --format json
     """
@@ -81,6 +81,7 @@ def command(
     from seealike.evaluation import CompareOptions, Timing, compare, compare_page
     from seealike.gallery import render_gallery
 
+    encoders = tuple(map(without_alias, encoders))
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:

@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from seealike.cli.options.basic import format_option
+from seealike.cli.options.basic import format_option, quiet_option
+from seealike.cli.options.encoder import without_alias
+from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
-from seealike.encoders import EncoderRecord, identity_of, known_encoders, parse_spec, plugin_names, record_for
+from seealike.encoders import (
+    ALIASES,
+    EncoderRecord,
+    Preset,
+    PresetPlan,
+    PresetWish,
+    find_installed,
+    get_preset,
+    identity_of,
+    known_encoders,
+    parse_spec,
+    plan_preset,
+    plugin_names,
+    preset_of,
+    presets,
+    record_for,
+    remove_preset,
+    speed_of,
+)
+from seealike.errors import SeealikeError
 from seealike.types import EncoderIdentity, Preprocessing
+
+if TYPE_CHECKING:
+    from seealike.encoders.hub.files import RemoteFile
 
 SCHEMES = {
     "onnx:FILE": ("any ONNX file", "onnx:model.onnx?layer=NAME&pool=avg&size=320&norm=imagenet"),
@@ -18,57 +45,216 @@ SCHEMES = {
     "open_clip:NAME": ("pictures and texts; extra clip", "open_clip:ViT-B-32?weights=FILE"),
 }
 _MOST_SHOWN = 12
+_DESCRIBE = "describe"
 
 
-@click.command(name="encoders")
-@click.argument("spec", required=False)
+class _EncodersGroup(click.Group):
+    """A few subcommands; whatever else is typed is the spec of an encoder."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand that the arguments begin with, or what describes an encoder."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else [_DESCRIBE, *args])
+
+
+@click.group(
+    name="encoders",
+    cls=_EncodersGroup,
+    invoke_without_command=True,
+    subcommand_metavar="[SPEC | get NAME | rm NAME]",
+)
 @format_option("How to print them.")
-def command(spec: str | None, form: str) -> None:
-    """List the encoders there are, or say all about the one that SPEC asks for.
+@click.option(
+    "--time",
+    "timing",
+    type=click.Choice(["once", "again", "off"]),
+    default="once",
+    show_default=True,
+    help="Measure images/s of those on this machine once and remember it, again, or not.",
+)
+@click.pass_context
+def command(context: click.Context, form: str, timing: str) -> None:
+    """List the encoders there are, or say all about the one that SPEC asks for; fetch one, or remove it.
 
-    A SPEC is the name of a known or an installed encoder, or onnx:FILE, timm:NAME or open_clip:NAME; options
-    follow after a question mark: layer, pool, size, resize, fit, interpolation, norm, weights.
+    A SPEC is the name of a known, a fetched or an installed encoder, or onnx:FILE, timm:NAME or
+    open_clip:NAME; options follow after a question mark: layer, pool, size, resize, fit, interpolation, norm,
+    weights. Nothing is ever fetched but by get.
 
     \b
     seealike encoders
     seealike encoders 'onnx:model.onnx?size=320'
     seealike encoders efficientnet-lite0 --format json
+    seealike encoders get fashion-siglip
     """
-    if spec is not None:
-        _describe(spec, form)
-    elif form == "json":
-        click.echo(json.dumps(_listed(), default=str))
+    if context.invoked_subcommand is not None:
+        return
+    speeds = {} if timing == "off" else _speeds(anew=timing == "again")
+    if form == "json":
+        click.echo(json.dumps(_listed(speeds), default=str))
     else:
-        _list()
+        _list(speeds)
 
 
-def _listed() -> list[dict[str, object]]:
+@command.command(_DESCRIBE, hidden=True)
+@click.argument("spec")
+@format_option("How to print it.")
+@click.pass_context
+def describe(context: click.Context, spec: str, form: str) -> None:
+    """Say all about one encoder."""
+    above = context.parent.params["form"] if context.parent else form
+    _describe(without_alias(spec), above if form == "table" else form)
+
+
+@command.command("get")
+@click.argument("name")
+@click.option("--revision", metavar="COMMIT", help="Take this commit of its repository: 40 digits.")
+@click.option("--text", is_flag=True, help="Also take its text tower, for searches by words.")
+@click.option("--from", "source", metavar="PATH", help="Take the files from this file or folder.")
+@click.option("--accept-licence", "accepted", metavar="LICENCE", help="Accept a licence with conditions.")
+@click.option("--offline", is_flag=True, help="Open no connection: only check what is here.")
+@quiet_option
+def get(
+    name: str,
+    revision: str | None,
+    text: bool,
+    source: str | None,
+    accepted: str | None,
+    offline: bool,
+    quiet: bool,
+) -> None:
+    """Fetch the encoder NAME, check every file, try it, and say how quick it is here.
+
+    Who serves the files, how large they are and under which licence is said before. A run that was
+    interrupted goes on where it was. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 allows no connection.
+
+    \b
+    seealike encoders get fashion-siglip
+    seealike encoders get siglip-base --text
+    seealike encoders get dinov2-small --from downloads/
+    """
+    preset = preset_of(without_alias(name))
+    plan = plan_preset(preset, PresetWish(revision, text, accepted, source, offline))
+    if not quiet:
+        for line in _said_before(plan):
+            echo(line, err=True)
+    with progress_printer(quiet, in_bytes=True) as progress:
+        noted = get_preset(plan, progress=progress)
+    words = ", with words" if noted.text else ""
+    rate = f"{speed_of(preset.name):,.0f} images/s here"
+    echo(f"{preset.name}{words}: {preset.dimension} dimensions, {rate}; use it: --encoder {preset.name}")
+
+
+def _said_before(plan: PresetPlan) -> Iterator[str]:
+    preset, wish = plan.preset, plan.wish
+    yield f"{preset.name}: {preset.about}; {preset.licence}, made from {preset.upstream}"
+    if not plan.missing:
+        yield "all its files are here"
+        return
+    size = f"{plan.lacking_bytes / 1e6:,.1f} MB"
+    where = f"from {wish.source}" if wish.source is not None else f"from {plan.hub.host}"
+    yield f"{size} {where}: {', '.join(dict.fromkeys(_origin(file) for file in plan.missing))}"
+    if plan.unknown:
+        paths = ", ".join(file.path for file in plan.unknown)
+        yield f"no SHA-256 of {paths} is known: what comes now is noted, and nothing else is taken later"
+
+
+def _origin(file: RemoteFile) -> str:
+    return f"{file.repository} at {file.revision[:12]}"
+
+
+@command.command("rm")
+@click.argument("name")
+@quiet_option
+def rm(name: str, quiet: bool) -> None:
+    """Remove the encoder NAME that was fetched. Catalogues keep their copies.
+
+    \b
+    seealike encoders rm fashion-siglip
+    """
+    freed = remove_preset(preset_of(without_alias(name)).name)
+    if not quiet:
+        echo(f"removed {name}: {freed / 1e6:,.1f} MB; catalogues keep their copies")
+
+
+def _speeds(*, anew: bool) -> dict[str, float]:
+    """Images a second of every encoder that is here, as far as they run."""
+    names = [record.name for record in known_encoders() if record.present]
+    names += [name for name in presets() if find_installed(name) is not None]
+    found: dict[str, float] = {}
+    for name in names:
+        with suppress(SeealikeError):
+            found[name] = speed_of(name, anew=anew)
+    return found
+
+
+def _listed(speeds: Mapping[str, float]) -> list[dict[str, object]]:
     known = [
-        {"kind": "known", **asdict(record), "present": record.present, "example": record.name}
+        {
+            "kind": "known",
+            **asdict(record),
+            "present": record.present,
+            "example": record.name,
+            "images_per_s": speeds.get(record.name),
+        }
         for record in known_encoders()
     ]
+    fetched = [_preset_row(preset, speeds.get(preset.name)) for preset in presets().values()]
+    aliases = [{"kind": "alias", "name": name, "of": ALIASES[name], "example": name} for name in ALIASES]
     installed = [{"kind": "installed", "name": name, "example": name} for name in plugin_names()]
     schemes = [
         {"kind": "scheme", "name": name, "what": what, "example": example}
         for name, (what, example) in SCHEMES.items()
     ]
-    return [*known, *installed, *schemes]
+    return [*known, *fetched, *aliases, *installed, *schemes]
 
 
-def _list() -> None:
-    echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}present")
+def _preset_row(preset: Preset, images_per_s: float | None = None) -> dict[str, object]:
+    noted = find_installed(preset.name)
+    return {
+        "kind": "preset",
+        **asdict(preset),
+        "size_bytes": preset.size_bytes(),
+        "present": noted is not None,
+        "text_present": noted is not None and noted.text,
+        "example": preset.name,
+        "images_per_s": images_per_s,
+    }
+
+
+def _list(speeds: Mapping[str, float]) -> None:
+    echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}{'words':<7}{'present':<9}images/s")
     for record in known_encoders():
-        size = f"{record.size_bytes / 1e6:.1f} MB"
-        present = "yes" if record.present else "no"
-        echo(f"{record.name:<22}{record.dimension:>10}{size:>10}  {record.licence:<12}{present}")
+        _list_row(record, words=record.text is not None, present=record.present, speeds=speeds)
+    for preset in presets().values():
+        present = find_installed(preset.name) is not None
+        _list_row(preset, words=bool(preset.text_files), present=present, speeds=speeds)
+    for name, meant in ALIASES.items():
+        echo(f"{name:<22}stands for {meant}")
     for name in plugin_names():
         echo(f"{name:<22}of an installed package; `seealike encoders {name}` says more")
     for name, (what, example) in SCHEMES.items():
         echo(f"{name:<22}{what:<34}{example}")
 
 
+def _list_row(
+    encoder: EncoderRecord | Preset, *, words: bool, present: bool, speeds: Mapping[str, float]
+) -> None:
+    bytes_ = encoder.size_bytes() if isinstance(encoder, Preset) else encoder.size_bytes
+    size, rate = f"{bytes_ / 1e6:,.1f} MB", speeds.get(encoder.name)
+    told = ["yes" if words else "no", "yes" if present else "no", "" if rate is None else f"{rate:,.0f}"]
+    echo(
+        f"{encoder.name:<22}{encoder.dimension:>10}{size:>10}  {encoder.licence:<12}"
+        f"{told[0]:<7}{told[1]:<9}{told[2]}".rstrip()
+    )
+
+
 def _describe(text: str, form: str) -> None:
     spec = parse_spec(text)
+    preset = presets().get(str(spec))
+    if preset is not None and find_installed(preset.name) is None:
+        _describe_absent(preset, form)
+        return
     record = record_for(spec)
     identity = record.identity if record else identity_of(spec)
     computed = _tensors(record) if record else []
@@ -88,6 +274,31 @@ def _describe(text: str, form: str) -> None:
         echo(f"{name:<12}{value}")
     for tensor, shape in computed[-_MOST_SHOWN:]:
         echo(f"  layer={tensor:<28} {' x '.join(map(str, shape))}")
+
+
+def _describe_absent(preset: Preset, form: str) -> None:
+    """Say what is known of a preset that is not here."""
+    if form == "json":
+        click.echo(json.dumps(_preset_row(preset), default=str))
+        return
+    revision = preset.revision or "(no revision is known; --revision says which)"
+    lines = {
+        "name": preset.name,
+        "for": preset.about,
+        "vectors": f"{preset.dimension} dimensions; layer {preset.output}, pooling {preset.pooling}",
+        "pictures": _prepared(preset.preprocessing),
+        "licence": f"{preset.licence}; made from {preset.upstream}",
+        "source": f"hub {preset.repository} {revision}",
+        "checked": preset.pinned or "by nobody: the SHA-256 is noted at first use",
+        "published": ", ".join(f"{what} {value:g}" for what, value in preset.figures.items()) or "nothing",
+    }
+    if preset.figures_of:
+        lines["published"] += f" ({preset.figures_of})"
+    for name, value in lines.items():
+        echo(f"{name:<12}{value}")
+    for file in (*preset.files, *preset.text_files):
+        echo(f"  {file.size_bytes / 1e6:>7,.1f} MB  {file.path:<26} {file.sha256 or 'no SHA-256 is known'}")
+    echo(f"not on this machine; `seealike encoders get {preset.name}` fetches it")
 
 
 def _identity_lines(identity: EncoderIdentity) -> dict[str, str]:

@@ -8,7 +8,8 @@ import click
 
 from seealike.catalog import DEFAULT_ENCODER
 from seealike.cli.options.basic import Function, Gathered, together
-from seealike.encoders.spec import Pooling, parse_spec, with_options
+from seealike.cli.printing.text import echo
+from seealike.encoders.spec import ALIASES, Pooling, parse_spec, with_options
 
 _SETTINGS = ("encoder", "layer", "pool", "weights", "focus")
 
@@ -38,6 +39,7 @@ def place_option(function: Function) -> Function:
     return click.option(
         "--encoder",
         metavar="SPEC",
+        callback=lambda _context, _option, spec: spec and without_alias(spec),
         help="Where the catalogue's encoder lies now, if it has been moved: onnx:FILE.",
     )(function)
 
@@ -64,4 +66,14 @@ def _spec(
     options = {name: value for name, value in given.items() if value is not None}
     if encoder is None and not options:
         return None
-    return str(with_options(parse_spec(encoder or DEFAULT_ENCODER), options))
+    return str(with_options(parse_spec(without_alias(encoder or DEFAULT_ENCODER)), options))
+
+
+def without_alias(spec: str) -> str:
+    """A spec with the name of an encoder in the place of what it is good for; people are told which."""
+    name, question, options = spec.partition("?")
+    if name not in ALIASES:
+        return spec
+    if not click.get_current_context().params.get("quiet"):
+        echo(f"{name} stands for {ALIASES[name]}", err=True)
+    return f"{ALIASES[name]}{question}{options}"

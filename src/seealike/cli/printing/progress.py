@@ -23,15 +23,18 @@ INSTANT_S = 1.0
 
 
 @contextmanager
-def progress_printer(quiet: bool, *, instant_s: float = INSTANT_S) -> Iterator[ProgressCallback]:
+def progress_printer(
+    quiet: bool, *, instant_s: float = INSTANT_S, in_bytes: bool = False
+) -> Iterator[ProgressCallback]:
     """Give what shows progress while the ``with`` block runs: rate and time left, one line a stage.
 
     Silent where ``quiet``, where stderr is no terminal, and about a stage that takes less than ``instant_s``.
+    What is counted are pictures, or with ``in_bytes`` that.
     """
     if quiet or not sys.stderr.isatty():
         yield unwatched
         return
-    printer = _Printer(instant_s)
+    printer = _Printer(instant_s, in_bytes=in_bytes)
     try:
         yield printer.show
     finally:
@@ -41,14 +44,14 @@ def progress_printer(quiet: bool, *, instant_s: float = INSTANT_S) -> Iterator[P
 class _Printer:
     """One tqdm bar a stage."""
 
-    def __init__(self, instant_s: float) -> None:
+    def __init__(self, instant_s: float, *, in_bytes: bool) -> None:
         from tqdm import tqdm
 
         # Neither its watching thread nor a lock between processes: worker processes start beside this.
         tqdm.monitor_interval = 0
         tqdm.set_lock(threading.RLock())
         self._make = tqdm
-        self._instant_s = instant_s
+        self._instant_s, self._in_bytes = instant_s, in_bytes
         self._bar: tqdm[None] | None = None
         self._stage = ""
 
@@ -59,7 +62,8 @@ class _Printer:
             self._stage = progress.stage
             self._bar = self._make(
                 desc=progress.stage,
-                unit=" images",
+                unit="B" if self._in_bytes else " images",
+                unit_scale=self._in_bytes,
                 file=sys.stderr,
                 dynamic_ncols=True,
                 initial=progress.done,

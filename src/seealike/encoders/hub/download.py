@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import os
 import shutil
 import time
@@ -19,13 +18,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from seealike.encoders.cache import file_sha256
-from seealike.encoders.hub.transport import Answer, CutError, Hub, ask
+from seealike.encoders.hub.files import CutError, Hub
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Progress, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     from seealike.encoders.hub.files import Pins, RemoteFile
+    from seealike.encoders.hub.transport import Answer
 
 LOCK_NAME = "download.lock"
 _CHUNK_BYTES = 1 << 18
@@ -55,30 +55,33 @@ def download(
         EncoderError: one of them cannot be had, or is another file; whole ones stay, and what has come of
             the others is used the next time.
     """
-    hub = hub or Hub.from_environment()
     with one_writer(into):
-        wanted = [file.sha256 or (pins.get(file) if pins else None) for file in files]
-        missing = [
-            (file, digest)
-            for file, digest in zip(files, wanted, strict=True)
-            if not is_whole(os.path.join(into, file.local_name), digest)
-        ]
-        if missing and hub.offline:
-            raise EncoderError(
-                f"there is no {missing[0][0]} on this machine, and it is to stay offline; "
-                "HF_HUB_OFFLINE=0 allows to fetch it"
-            )
-        with contextlib.ExitStack() as stack:
-            parts = [stack.enter_context(_Part(into, file, digest)) for file, digest in missing]
-            _check_room(into, sum((part.file.bytes or part.size) - part.size for part in parts))
-            watch = _Watch(parts, progress)
-            for part in parts:
-                _fetch(part, hub, watch)
-                if part.file.sha256 is None and pins is not None:
-                    pins.put(part.file, part.sha256)
-                part.finish()
-        fetched = {part.file: part.sha256 for part in parts}
-        return [fetched.get(file) or digest or "" for file, digest in zip(files, wanted, strict=True)]
+        return fetch(files, into, hub=hub or Hub.from_environment(), pins=pins, progress=progress)
+
+
+def fetch(
+    files: Sequence[RemoteFile], into: str, *, hub: Hub, pins: Pins | None, progress: ProgressCallback
+) -> list[str]:
+    """``download``, for the one writer of a folder that is there."""
+    wanted = [file.sha256 or (pins.get(file) if pins else None) for file in files]
+    missing = [
+        (file, digest)
+        for file, digest in zip(files, wanted, strict=True)
+        if not is_whole(os.path.join(into, file.local_name), digest)
+    ]
+    if missing and hub.offline:
+        raise EncoderError(f"there is no {missing[0][0]} on this machine, and it is to stay offline")
+    with contextlib.ExitStack() as stack:
+        parts = [stack.enter_context(_Part(into, file, digest)) for file, digest in missing]
+        _check_room(into, sum((part.file.bytes or part.size) - part.size for part in parts))
+        watch = _Watch(parts, progress)
+        for part in parts:
+            _complete(part, hub, watch)
+            if part.file.sha256 is None and pins is not None:
+                pins.put(part.file, part.sha256)
+            part.finish()
+    fetched = {part.file: part.sha256 for part in parts}
+    return [fetched.get(file) or digest or "" for file, digest in zip(files, wanted, strict=True)]
 
 
 @contextlib.contextmanager
@@ -195,7 +198,7 @@ class _Watch:
             self._progress(Progress(STAGE, done, self._total))
 
 
-def _fetch(part: _Part, hub: Hub, watch: _Watch) -> None:
+def _complete(part: _Part, hub: Hub, watch: _Watch) -> None:
     """Bring a file to its end and check it.
 
     Raises:
@@ -221,6 +224,8 @@ def _received(part: _Part, hub: Hub, watch: _Watch) -> str | None:
     Raises:
         EncoderError: nothing more comes.
     """
+    from seealike.encoders.hub.transport import ask
+
     announced, failures = None, 0
     while True:
         before = part.size
@@ -273,6 +278,8 @@ def _pieces(answer: Answer, hub: Hub) -> Iterator[bytes]:
     Raises:
         CutError: it breaks off, or next to nothing comes. Only the network's time counts, not the disk's.
     """
+    import http.client  # slow to import, as all about the network
+
     waited_s, came = 0.0, 0
     while True:
         asked = time.monotonic()

@@ -1,4 +1,4 @@
-"""Files of a hub: which one is meant, and what it must be, byte by byte.
+"""Files of a hub: which one is meant, where it is, and what it must be, byte by byte.
 
 A file is named by its repository, the commit of it, and its path there. What it must be is its SHA-256: the
 size alone would let another file through. Where nobody has published that, it is noted when the file is
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, quote, urlsplit
 
 from seealike.encoders.cache import default_cache_dir
 from seealike.errors import EncoderError, StorageError, UsageError
@@ -20,6 +21,8 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_PIN_BYTES = 4096
+HUB = "https://huggingface.co"
+_YES = {"1", "ON", "YES", "TRUE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,84 @@ class RemoteFile:
     def local_name(self) -> str:
         """What it is called in a folder here."""
         return self.name or self.path.rpartition("/")[2]
+
+
+class CutError(Exception):
+    """The connection, or the server, failed in the midst of it: what follows may be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Where files are fetched from, and with what patience.
+
+    Args:
+        endpoint: the address of the hub, or of a mirror of it.
+        token: whom the hub takes the user for; told to nobody but the endpoint, and only where it asks.
+        offline: never open a connection.
+        silence_s: how long nothing at all may come.
+        stall_s: how long the network may take for ``least_bytes``; what the disk takes does not count.
+        least_bytes: see ``stall_s``.
+        pauses_s: how long to wait before asking again, each time that nothing came.
+    """
+
+    endpoint: str = HUB
+    token: str | None = field(default=None, repr=False)
+    offline: bool = False
+    silence_s: float = 30.0
+    stall_s: float = 60.0
+    least_bytes: int = 1 << 16
+    pauses_s: tuple[float, ...] = (1.0, 5.0)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no address.
+
+        Raises:
+            UsageError: it is none.
+        """
+        try:
+            at = split_url(self.endpoint)
+            good = at.scheme in ("http", "https") and at.hostname and not (at.username or at.query)
+        except ValueError:
+            good = False
+        if not good:
+            raise UsageError("HF_ENDPOINT must be an address such as https://host, or https://host/path")
+
+    @classmethod
+    def from_environment(cls) -> Hub:
+        """As the variables of the environment say that other programs for hubs read too.
+
+        Raises:
+            UsageError: ``HF_ENDPOINT`` is no address.
+        """
+        return cls(
+            endpoint=(os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
+            token=(os.environ.get("HF_TOKEN") or "").strip() or None,
+            offline=os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES,
+        )
+
+    @property
+    def host(self) -> str:
+        """Who is asked, for messages."""
+        return urlsplit(self.endpoint).netloc
+
+    def page(self, repository: str) -> str:
+        """Where people read about a repository."""
+        return f"{self.endpoint}/{repository}"
+
+    def url(self, file: RemoteFile) -> str:
+        """Where a file is."""
+        return f"{self.endpoint}/{file.repository}/resolve/{file.revision}/{quote(file.path)}"
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = urlsplit(url)
+    _ = found.port  # a number, or none
+    return found
 
 
 def hub_dir(cache_dir: str | None = None) -> str:

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, replace
 
 from seealike.encoders.card import EncoderCard, InputForm
 from seealike.encoders.hub.download import disk_refused, download, one_writer
-from seealike.encoders.hub.files import Pins, RemoteFile, hub_dir
-from seealike.encoders.hub.transport import CutError, Hub, ask
+from seealike.encoders.hub.files import CutError, Hub, Pins, RemoteFile, hub_dir
+from seealike.encoders.hub.transport import ask
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.onnx.file import external_files
 from seealike.encoders.onnx.record import described_record, input_taken

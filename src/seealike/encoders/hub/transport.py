@@ -1,8 +1,7 @@
 """One request to a hub, by the standard library: where it goes, what it tells, and what an answer means.
 
-Proxies and certificates are those of the environment, and so are the address of the hub (``HF_ENDPOINT``),
-the user's token (``HF_TOKEN``) and whether there is a network at all (``HF_HUB_OFFLINE``): the variables that
-other programs for hubs read too. Nothing is sent but the request itself.
+Proxies and certificates are those of the environment, by the variables that other programs read too. Nothing
+is sent but the request itself. Imported only where something is to be fetched: the libraries take a while.
 """
 
 from __future__ import annotations
@@ -16,92 +15,22 @@ import string
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from seealike._version import __version__
-from seealike.errors import EncoderError, NotOnHubError, UsageError
+from seealike.encoders.hub.files import CutError, Hub, RemoteFile, split_url
+from seealike.errors import EncoderError, NotOnHubError
 
 if TYPE_CHECKING:
     from email.message import Message
 
-    from seealike.encoders.hub.files import RemoteFile
-
-HUB = "https://huggingface.co"
 _MOST_REDIRECTS = 10
 _REDIRECTS = (301, 302, 303, 307, 308)
-_YES = {"1", "ON", "YES", "TRUE"}
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # SSL_CERT_FILE and SSL_CERT_DIR are heeded by ssl itself
 _RESET = re.compile(r"\bt=(\d+)")
 _DIGEST = re.compile(r'(?:W/)?"?([0-9a-f]{64})"?')
-
-
-class CutError(Exception):
-    """The connection, or the server, failed in the midst of it: what follows may be asked for again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """Where files are fetched from, and with what patience.
-
-    Args:
-        endpoint: the address of the hub, or of a mirror of it.
-        token: whom the hub takes the user for; told to nobody but the endpoint, and only where it asks.
-        offline: never open a connection.
-        silence_s: how long nothing at all may come.
-        stall_s: how long the network may take for ``least_bytes``; what the disk takes does not count.
-        least_bytes: see ``stall_s``.
-        pauses_s: how long to wait before asking again, each time that nothing came.
-    """
-
-    endpoint: str = HUB
-    token: str | None = field(default=None, repr=False)
-    offline: bool = False
-    silence_s: float = 30.0
-    stall_s: float = 60.0
-    least_bytes: int = 1 << 16
-    pauses_s: tuple[float, ...] = (1.0, 5.0)
-
-    def __post_init__(self) -> None:
-        """Refuse what is no address.
-
-        Raises:
-            UsageError: it is none.
-        """
-        try:
-            at = _split(self.endpoint)
-            good = at.scheme in ("http", "https") and at.hostname and not (at.username or at.query)
-        except ValueError:
-            good = False
-        if not good:
-            raise UsageError("HF_ENDPOINT must be an address such as https://host, or https://host/path")
-
-    @classmethod
-    def from_environment(cls) -> Hub:
-        """As the variables of the environment say.
-
-        Raises:
-            UsageError: ``HF_ENDPOINT`` is no address.
-        """
-        return cls(
-            endpoint=(os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
-            token=(os.environ.get("HF_TOKEN") or "").strip() or None,
-            offline=os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES,
-        )
-
-    @property
-    def host(self) -> str:
-        """Who is asked, for messages."""
-        return urlsplit(self.endpoint).netloc
-
-    def page(self, repository: str) -> str:
-        """Where people read about a repository."""
-        return f"{self.endpoint}/{repository}"
-
-    def url(self, file: RemoteFile) -> str:
-        """Where a file is."""
-        return f"{self.endpoint}/{file.repository}/resolve/{file.revision}/{quote(file.path)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +132,7 @@ def _next(hub: Hub, url: str, location: str) -> str:
     schemes = {"https", urlsplit(hub.endpoint).scheme}
     try:
         found = urljoin(url, quote(location, safe=string.punctuation))
-        if _split(found).scheme in schemes and _split(found).hostname:
+        if split_url(found).scheme in schemes and split_url(found).hostname:
             return found
     except ValueError:
         pass
@@ -279,19 +208,8 @@ def _unreachable(hub: Hub, file: RemoteFile, exc: Exception) -> Exception:
     )
 
 
-def _split(url: str) -> SplitResult:
-    """The parts of an address.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = urlsplit(url)
-    _ = found.port  # a number, or none
-    return found
-
-
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    at = _split(url)
+    at = split_url(url)
     return at.scheme, at.hostname, at.port or {"https": 443, "http": 80}.get(at.scheme)
 
 

@@ -1,7 +1,7 @@
 """Pretrained weights by name: where timm keeps them, fetched into the caches that timm uses.
 
-With open_clip's own download the only place of the encoders that opens a connection, and only for weights
-that somebody asked for by name.
+With open_clip's own download and that of presets the only place of the encoders that opens a connection, and
+only for weights that somebody asked for by name.
 """
 
 from __future__ import annotations

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
-import numpy as np
-
 from seealike.catalog import Catalog
-from seealike.encoders import EncoderMode, load_encoder, parse_spec, record_for
+from seealike.encoders import EncoderMode, load_encoder, machine, parse_spec, record_for, throughput
 from seealike.errors import PictureError, SeealikeError
 from seealike.evaluation.comparison.memo import Memo
-from seealike.protocols import Encoder
-from seealike.types import Float32Array
 
 TIMED_S = 1.5
 QUERYING_S = 2.0
@@ -68,8 +60,7 @@ def cost_of(space: Catalog, spec: str, timing: Timing = Timing.ONCE) -> Cost:
     if timing is Timing.OFF:
         return Cost(None, None, _model_bytes(spec), vectors_bytes)
     memo = Memo(space.path)
-    machine = f"{platform.machine()} {platform.processor()} {os.cpu_count()}"
-    key = f"{spec} {space.encoder.weights_sha256} {len(space)} {machine}"
+    key = f"{spec} {space.encoder.weights_sha256} {len(space)} {machine()}"
     kept = memo.get(_MEMO, key)
     if timing is Timing.AGAIN or not isinstance(kept, list) or len(kept) != 2:
         kept = [_images_per_s(spec), _query_ms(space)]
@@ -83,27 +74,9 @@ def _images_per_s(spec: str) -> float | None:
     except SeealikeError:
         return None
     try:
-        return _throughput(encoder)
+        return throughput(encoder, TIMED_S)
     finally:
         encoder.close()
-
-
-def _throughput(encoder: Encoder) -> float:
-    side = encoder.preprocessing.crop_px
-    shape = (encoder.batch_size, side, side, 3)
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    encoder.submit(pixels).result()
-    under_way: deque[Future[Float32Array]] = deque()
-    started, done = time.perf_counter(), 0
-    while time.perf_counter() - started < TIMED_S:
-        under_way.append(encoder.submit(pixels))
-        if len(under_way) >= max(1, encoder.concurrency):
-            under_way.popleft().result()
-            done += len(pixels)
-    while under_way:
-        under_way.popleft().result()
-        done += len(pixels)
-    return done / (time.perf_counter() - started)
 
 
 def _query_ms(space: Catalog) -> float | None:

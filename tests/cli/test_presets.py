@@ -1,0 +1,344 @@
+"""Encoders of a hub by name: fetched, taken from files, indexed and searched with, removed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests import hub_server
+from tests.commands import Call
+from tests.hub_server import REPOSITORY, REVISION, HubServer
+from tests.presets import NAME, serve_preset
+
+import seealike
+from seealike.encoders import speed_of
+from seealike.encoders.hub.installed import preset_dir
+
+pytestmark = pytest.mark.enable_socket
+COLOURS = {"red": (230, 30, 30), "green": (30, 220, 40), "blue": (20, 40, 230)}
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with hub_server.hub_server() as server:
+        yield server
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a few photos, each of one colour."""
+    (tmp_path / "photos").mkdir()
+    for name, colour in COLOURS.items():
+        pixels = np.full((40, 50, 3), colour, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def listed(typed: Call) -> dict[str, object]:
+    """What the list says of the preset."""
+    rows = json.loads(typed("encoders", "--format", "json", "--time", "off").out)
+    (row,) = (row for row in rows if row["name"] == NAME)
+    assert isinstance(row, dict)
+    return row
+
+
+def test_an_encoder_is_fetched_used_for_pictures_and_words_and_removed(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert (listed(typed)["present"], listed(typed)["text_present"]) == (False, False)
+    assert f"`seealike encoders get {NAME}` fetches it" in typed("encoders", NAME).out
+    got = typed("encoders", "get", NAME, "--text")
+    assert got.code == 0, got.err
+    assert f"MB from 127.0.0.1:{hub.port}: {REPOSITORY} at {REVISION[:12]}" in got.err
+    assert "MIT, made from made for tests, CC0-1.0" in got.err
+    assert "colours, with words: 4 dimensions" in got.out
+    assert f"--encoder {NAME}" in got.out
+    assert (listed(typed)["present"], listed(typed)["text_present"]) == (True, True)
+    assert "pooling none" in typed("encoders", NAME).out
+
+    asked = len(hub.requests)
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+    found = typed("search", "photos/red.png", "--format", "paths", "-k", "1")
+    assert os.path.basename(found.out.strip()) == "red.png"
+    for name in COLOURS:
+        words = typed("search", "--text", f"light {name} dress", "--format", "paths", "-k", "1")
+        assert os.path.basename(words.out.strip()) == f"{name}.png"
+    assert len(hub.requests) == asked
+
+    removed = typed("encoders", "rm", NAME)
+    assert (removed.code, "catalogues keep their copies" in removed.err + removed.out) == (0, True)
+    assert not Path(preset_dir(NAME)).exists()
+    assert typed("search", "photos/blue.png", "--format", "paths", "-k", "1").out.strip().endswith("blue.png")
+    assert typed("encoders", "rm", NAME).code == 1
+    with seealike.open("photos/.seealike") as catalog:
+        assert catalog.encoder.name == NAME
+
+
+def test_the_vectors_are_those_of_the_same_file_asked_for_by_hand(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    assert typed("index", "photos", "--encoder", NAME, "-C", "a.catalog", "--quiet").code == 0
+    by_hand = f"onnx:{pair.pictures}?norm=half&size=16&fit=squash&interpolation=bilinear"
+    assert typed("index", "photos", "--encoder", by_hand, "-C", "b.catalog", "--quiet").code == 0
+    with seealike.open("a.catalog") as ours, seealike.open("b.catalog") as theirs:
+        assert np.array_equal(ours.vectors()[1], theirs.vectors()[1])
+        assert ours.encoder.weights_sha256 == hashlib.sha256(pair.pictures.read_bytes()).hexdigest()
+
+
+def test_words_can_be_added_later_and_searched_with_at_once(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+    assert typed("search", "--text", "red").code != 0
+    hub.requests.clear()
+    assert typed("encoders", "get", NAME, "--text").code == 0
+    assert len(hub.requests) == 2  # the pictures' file is here
+    assert typed("search", "--text", "red", "--format", "paths", "-k", "1").out.strip().endswith("red.png")
+    again = typed("encoders", "get", NAME)
+    assert (again.code, "all its files are here" in again.err) == (0, True)
+    assert listed(typed)["text_present"] is True
+
+
+def test_nothing_is_fetched_by_naming_it(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    refused = typed("index", "photos", "--encoder", NAME)
+    assert refused.code == 1
+    assert f"`seealike encoders get {NAME}` fetches it from 127.0.0.1:{hub.port} (0 MB, MIT)" in refused.err
+    assert not Path("photos/.seealike").exists()
+    for words in (["encoders"], ["encoders", NAME], ["compare", NAME, "-C", "photos"]):
+        typed(*words)
+    assert hub.requests == []
+
+
+def test_an_alias_says_what_it_stands_for(place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEEALIKE_CACHE", str(place / "cache"))
+    told = typed("index", "photos", "--encoder", "clothing?fit=crop")
+    assert told.err.splitlines()[0] == "clothing stands for fashion-siglip"
+    assert "fashion-siglip is not on this machine" in told.err
+    assert "stands for" not in typed("index", "photos", "--encoder", "clothing", "--quiet").err
+    assert typed("encoders", "photos").err == "photos stands for dinov2-small\n"
+    assert "shop                  stands for clip-b32-laion2b" in typed("encoders", "--time", "off").out
+
+
+def test_comparing_takes_presets(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    assert typed("index", "photos", "--quiet").code == 0
+    report = typed("compare", NAME, "-C", "photos", "--time", "off", "--format", "json")
+    assert report.code == 0, report.err
+    assert [row["name"] for row in report.json()["encoders"]] == ["efficientnet-lite0", NAME]
+
+
+# -- files that somebody brought ------------------------------------------------------------------------
+
+
+def brought(place: Path, names: Sequence[str], *, flat: bool = False) -> Path:
+    """A folder with some of the files, as in the repository or side by side."""
+    upstream = {
+        "onnx/vision_model.onnx": "colours.onnx",
+        "onnx/text_model.onnx": "words.onnx",
+        "tokenizer.json": "tokenizer.json",
+    }
+    for name in names:
+        target = place / "brought" / (os.path.basename(name) if flat else name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place / "upstream" / upstream[name], target)
+    return place / "brought"
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_files_are_taken_from_a_folder_without_a_network(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch, flat: bool
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    names = ["onnx/vision_model.onnx", "onnx/text_model.onnx", "tokenizer.json"]
+    source = brought(place, names, flat=flat)
+    got = typed("encoders", "get", NAME, "--text", "--from", source, "--offline")
+    assert (got.code, hub.requests) == (0, [])
+    assert f"from {source}" in got.err
+    assert listed(typed)["present"] is True
+
+
+def test_a_single_file_is_taken_and_another_one_is_refused(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    wrong = typed("encoders", "get", NAME, "--from", place / "upstream" / "words.onnx")
+    assert wrong.code == 1
+    digest = hashlib.sha256((place / "upstream" / "colours.onnx").read_bytes()).hexdigest()
+    assert f"words.onnx is not {REPOSITORY}@{REVISION}/onnx/vision_model.onnx" in wrong.err
+    assert f"not {digest}" in wrong.err
+    assert listed(typed)["present"] is False
+    assert typed("encoders", "get", NAME, "--from", place / "upstream" / "colours.onnx").code == 0
+    assert hub.requests == []
+
+
+def test_a_folder_that_lacks_a_file_is_told_which(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    got = typed("encoders", "get", NAME, "--text", "--from", brought(place, ["onnx/vision_model.onnx"]))
+    assert got.code == 1
+    assert "there is no onnx/text_model.onnx and no text.onnx and no text_model.onnx in " in got.err
+    assert listed(typed)["present"] is False
+    assert typed("encoders", "get", NAME, "--offline").code == 0  # what was there has been taken
+
+
+# -- what is not known, and what must be accepted ----------------------------------------------------------
+
+
+def test_without_a_revision_one_is_asked_for_and_the_digest_is_noted_at_first_use(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch, known=False, revision=False)
+    asked = typed("encoders", "get", NAME)
+    assert (asked.code, hub.requests) == (1, [])
+    assert f"`seealike encoders get {NAME} --revision COMMIT`" in asked.err
+    assert typed("encoders", "get", NAME, "--revision", "main").code == 2
+    got = typed("encoders", "get", NAME, "--revision", REVISION)
+    assert got.code == 0, got.err
+    assert "no SHA-256 of onnx/vision_model.onnx is known: what comes now is noted" in got.err
+    assert typed("encoders", "get", NAME).code == 0  # the revision is remembered
+    assert typed("encoders", "rm", NAME).code == 0
+    content = hub.files[f"/{REPOSITORY}/resolve/{REVISION}/onnx/vision_model.onnx"]
+    hub.add("onnx/vision_model.onnx", content.replace(b"colours", b"colourz"))
+    again = typed("encoders", "get", NAME, "--revision", REVISION)
+    assert (again.code, "serves another file" in again.err) == (1, True)
+
+
+def test_a_licence_with_conditions_is_accepted_once_and_by_its_name(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = 'conditions = { accept = "Strict", url = "https://example.org/strict", says = "none may" }'
+    serve_preset(hub, place, monkeypatch, conditions=conditions)
+    for words in ([], ["--accept-licence", "MIT"]):
+        refused = typed("encoders", "get", NAME, *words)
+        assert (refused.code, hub.requests) == (2, [])
+        assert (
+            "none may; read https://example.org/strict, and accept it by --accept-licence Strict"
+            in refused.err
+        )
+    assert typed("encoders", "get", NAME, "--accept-licence", "Strict").code == 0
+    noted = json.loads(Path(preset_dir(NAME), "installed.json").read_text())
+    assert (noted["accepted"], noted["licence"], noted["revision"]) == ("Strict", "MIT", REVISION)
+    assert typed("encoders", "get", NAME).code == 0
+
+
+def test_a_file_that_is_no_such_model_is_not_installed(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch, known=False)
+    path = f"/{REPOSITORY}/resolve/{REVISION}/onnx/vision_model.onnx"
+    hub.files[path] = b"no model at all"
+    got = typed("encoders", "get", NAME)
+    assert (got.code, got.err.count("seealike: ")) == (1, 1)
+    assert listed(typed)["present"] is False
+
+
+def test_a_damaged_file_is_told_and_fetched_again(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    file = Path(preset_dir(NAME), "model.onnx")
+    file.write_bytes(pair.pictures.read_bytes().replace(b"colours", b"colourz"))
+    refused = typed("index", "photos", "--encoder", NAME)
+    assert f"is damaged; `seealike encoders get {NAME}` fetches it again" in refused.err
+    assert typed("encoders", "get", NAME).code == 0
+    assert file.read_bytes() == pair.pictures.read_bytes()
+    file.unlink()
+    assert "is not on this machine" in typed("index", "photos", "--encoder", NAME).err
+
+
+# -- speed --------------------------------------------------------------------------------------------------
+
+
+def test_the_list_times_what_is_here_once(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    first = speed_of(NAME)
+    rows = {row["name"]: row for row in json.loads(typed("encoders", "--format", "json").out)}
+    assert rows[NAME]["images_per_s"] == first == speed_of(NAME)
+    assert rows["efficientnet-lite0"]["images_per_s"] > 0
+    line = next(line for line in typed("encoders").out.splitlines() if line.startswith(NAME))
+    assert line.split() == [NAME, "4", "0.0", "MB", "MIT", "yes", "yes", f"{first:,.0f}"]
+    assert speed_of(NAME, anew=True) != first
+
+
+# -- processes ----------------------------------------------------------------------------------------------
+
+RUN = """
+import sys
+from pathlib import Path
+import pytest
+from tests.presets import use_records
+from seealike.cli.main import main
+use_records(Path(sys.argv[1]), pytest.MonkeyPatch())
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_download_that_is_killed_goes_on_and_a_second_one_meanwhile_is_refused(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch, padding=4_000_000)
+    hub.behaviours.append(hub_server.silent_after(3_000_000))
+    command = [sys.executable, "-c", RUN, str(place / "presets.toml"), "encoders", "get", NAME]
+    root, folder = Path(__file__).resolve().parents[2], Path(preset_dir(NAME))
+    with subprocess.Popen(command, cwd=root, env=dict(os.environ), stderr=subprocess.PIPE) as running:
+        until = time.monotonic() + 60
+        while sum(part.stat().st_size for part in folder.glob("*.part")) < 2_000_000:
+            assert time.monotonic() < until
+            assert running.poll() is None
+            time.sleep(0.05)
+        second = typed("encoders", "get", NAME)
+        assert (second.code, "another process is fetching into" in second.err) == (1, True)
+        running.send_signal(signal.SIGKILL)
+    (part,) = folder.glob("*.part")
+    size = part.stat().st_size
+    assert listed(typed)["present"] is False
+    assert typed("encoders", "get", NAME).code == 0
+    assert hub.ranges() == [None, f"bytes={size}-"]
+    assert listed(typed)["present"] is True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sizes of files cannot be limited there")
+def test_a_disk_that_is_full_is_told_in_a_line(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch, padding=4_000_000)
+    full = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n{RUN}"
+    command = [sys.executable, "-c", full, str(place / "presets.toml"), "encoders", "get", NAME, "--quiet"]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"seealike: cannot write into {preset_dir(NAME)}: File too large; make room"
+    )
+    assert done.stderr.count("\n") == 1
+    assert typed("encoders", "get", NAME).code == 0
+    assert hub.ranges() == [None, "bytes=1000000-"]

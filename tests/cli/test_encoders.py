@@ -150,7 +150,7 @@ def test_an_encoder_that_cannot_be_used_makes_no_catalogue(place: Path, typed: C
     for spec, message in {
         "onnx:gone.onnx": "there is no model file",
         "onnx:model.onnx?layer=maps": "near: map",
-        "onnx:model.onnx?pool=average": "known: avg, max, gem, flatten, none",
+        "onnx:model.onnx?pool=average": "known: avg, max, gem, flatten, cls, none",
         "onix:model.onnx": "known: efficientnet-lite0, onnx:FILE, timm:NAME",
     }.items():
         code, _, err = typed("index", "photos", "--encoder", spec)

@@ -70,6 +70,9 @@ def test_files_become_items_with_group_and_columns_and_a_link_to_what_looks_like
     visitor.page.get_by_role("button", name="Add a column").click()
     visitor.page.get_by_role("combobox", name="Column").fill("price")
     visitor.page.get_by_label("Value", exact=True).fill("12.5")
+    visitor.page.get_by_role("button", name="Add a column").click()
+    visitor.page.get_by_role("combobox", name="Column").nth(1).fill("__proto__")
+    visitor.page.get_by_label("Value", exact=True).nth(1).fill("low")
     visitor.until("document.querySelector('.entry input').value === 'summer/005.png'")
     looked_up(visitor)
     add(visitor, "Add 2 pictures")
@@ -77,8 +80,8 @@ def test_files_become_items_with_group_and_columns_and_a_link_to_what_looks_like
     assert {name: (one["group"], one["metadata"]) for name, one in found.items()} == {
         "000.jpg": (None, {}),
         "001.jpg": (None, {}),
-        "summer/005.png": ("boots", {"price": 12.5}),
-        "summer/006.png": ("boots", {"price": 12.5}),
+        "summer/005.png": ("boots", {"price": 12.5, "__proto__": "low"}),
+        "summer/006.png": ("boots", {"price": 12.5, "__proto__": "low"}),
     }
     visitor.page.get_by_role("link", name="What looks like it?").first.click()
     assert ("like", "id:summer/005.png") in visitor.said

@@ -73,6 +73,39 @@ def test_an_address_restores_where_one_was(
     first.until("(id) => document.activeElement?.href?.includes(id)", expected[30])
 
 
+@pytest.mark.parametrize("screen", [Screen(), PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize("away", ["beside", "catalogue", "result"])
+def test_coming_back_leads_to_where_one_was(
+    away: str, screen: Screen, shop_page: str, catalog: seealike.Catalog, visit: Visit
+) -> None:
+    expected = catalog.similar(ITEM, MOST).ids
+    visitor = visit(shop_page, f"/?like=id:{ITEM}", screen)
+    visitor.until_shown(expected)
+    visitor.tile(expected[0]).locator("a.picture").focus()
+    for _ in range(30):
+        visitor.page.keyboard.press("ArrowRight")
+    visitor.until("(id) => new URLSearchParams(location.search).get('on') === id", expected[30])
+    visitor.until("() => Number(new URLSearchParams(location.search).get('at')) > 0")
+    before = _place(visitor, expected[30])
+    tile = visitor.tile(expected[30])
+    if away == "beside":
+        tile.locator(".acts button").nth(2).press("Enter")
+        visitor.see("dialog.beside")
+        visitor.page.go_back()
+        visitor.page.locator("dialog.beside").wait_for(state="detached")
+    elif away == "catalogue":
+        visitor.page.get_by_role("link", name="Catalogue").click()
+        visitor.see(visitor.page.get_by_role("heading", name="The whole catalogue"))
+        visitor.page.go_back()
+    else:
+        tile.locator("a.picture").press("Enter")
+        visitor.until_shown(catalog.similar(expected[30], MOST).ids)
+        visitor.page.go_back()
+    visitor.until("(id) => document.activeElement?.href?.includes(id)", expected[30])
+    assert abs(_place(visitor, expected[30])[1] - before[1]) < screen.height / 2
+    assert 0 <= _place(visitor, expected[30])[1] <= screen.height
+
+
 def test_back_and_forward_go_through_what_was_changed(
     shop_page: str, catalog: seealike.Catalog, visit: Visit
 ) -> None:

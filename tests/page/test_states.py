@@ -70,6 +70,25 @@ def test_an_answer_that_comes_too_late_changes_nothing(
     visitor.until_shown(first)
 
 
+def test_of_two_pictures_that_are_on_their_way_the_last_one_wins(
+    shop: DrawnCatalogue, shop_page: str, catalog: seealike.Catalog, visit: Visit
+) -> None:
+    visitor = visit(shop_page)
+    visitor.see("[role=listitem]")
+    held = _held(visitor, "**/images")
+    last = Path(shop.outside_query).read_bytes()
+    visitor.give("drop", "main", [("first.jpg", "image/jpeg", b"not yet looked at")])
+    wait_until(lambda: len(held) == 1, visitor.page, "the first one is on its way")
+    visitor.give("drop", "main", [("last.jpg", "image/jpeg", last)])
+    wait_until(lambda: len(held) == 2, visitor.page, "and the last one")
+    held[1].continue_()
+    held[0].fulfill(status=201, json={"image": "of-the-first", "expires_s": 900})
+    visitor.until_shown(catalog.search(shop.outside_query, MOST).ids)
+    visitor.page.wait_for_timeout(300)
+    assert [name for name, value in visitor.said if "of-the-first" in value] == []
+    assert visitor.page.get_by_role("alert").count() == 0
+
+
 def test_what_fails_says_so_and_can_be_tried_again(
     shop_page: str, catalog: seealike.Catalog, visit: Visit
 ) -> None:

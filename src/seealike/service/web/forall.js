@@ -1,5 +1,6 @@
 // What is said of all pictures that are added: what their names begin with, their product, columns and values.
 
+import { bare } from "./state.js";
 import { ask, el, iconButton } from "./tools.js";
 import { wishes } from "./sending.js";
 
@@ -9,7 +10,7 @@ const PAUSE_MS = 400; // of typing
 
 /** The part of the view; `renamed()` is called when names begin with something else. */
 export function forAll(renamed) {
-  const kinds = {}; // of the catalogue's columns
+  const kinds = bare(); // of the catalogue's columns
   const rows = el("div", { class: "pairs" });
   const names = el("datalist");
   names.id = "column-names";
@@ -26,7 +27,7 @@ export function forAll(renamed) {
 
   function read() {
     const said = [...rows.children].map((row) => [row, row.children[0].value.trim(), row.children[1].value]);
-    wishes.metadata = {};
+    wishes.metadata = bare();
     for (const [row, name, text] of said) {
       if (name && text !== "") wishes.metadata[name] = valueOf(text, kinds[name]);
       row.children[2].textContent = KINDS[typeof wishes.metadata[name]] ?? "";

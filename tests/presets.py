@@ -10,8 +10,6 @@ import pytest
 from tests.hub_server import REPOSITORY, REVISION, HubServer, without_variables
 from tests.text_towers import BEGIN, CONTEXT, END, PAD, SIDE_PX, Pair, write_pair
 
-from seealike import encoders
-from seealike.cli.commands import encoders as command
 from seealike.encoders.hub import presets
 
 NAME = "colours"
@@ -83,19 +81,11 @@ def serve_preset(
         cleaning='cleaning = "lower"',
     )
     (folder / "presets.toml").write_text(record)
-    use_records(folder / "presets.toml", monkeypatch)
+    monkeypatch.setattr(presets, "_RECORDS", str(folder / "presets.toml"))
     without_variables(monkeypatch)
     monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
     monkeypatch.setenv("SEEALIKE_CACHE", str(folder / "cache"))
     return pair
-
-
-def use_records(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a file have the records of all presets, as long as the test runs."""
-    monkeypatch.setattr(presets, "_RECORDS", str(file))
-    monkeypatch.setattr(presets, "presets", presets.presets.__wrapped__)
-    for module in (encoders, command):
-        monkeypatch.setattr(module, "presets", presets.presets)
 
 
 def _record(path: str, file: Path, name: str, known: bool) -> str:

@@ -178,7 +178,7 @@ def test_the_list_has_known_and_installed_encoders_and_the_schemes(
     lines = typed("encoders")[1].splitlines()
     assert [line.split()[0] for line in lines] == [
         "name", "efficientnet-lite0", *presets(), *ALIASES,
-        "made-up", "onnx:FILE", "timm:NAME", "open_clip:NAME",
+        "made-up", "onnx:FILE", "timm:NAME", "open_clip:NAME", "hub:OWNER/NAME",
     ]  # fmt: skip
     rows = json.loads(typed("encoders", "--format", "json")[1])
     assert {row["kind"] for row in rows} == {"known", "preset", "alias", "installed", "scheme"}

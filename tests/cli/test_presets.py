@@ -150,6 +150,47 @@ def test_comparing_takes_presets(
     assert [row["name"] for row in report.json()["encoders"]] == ["efficientnet-lite0", NAME]
 
 
+def test_a_catalogue_may_do_without_a_copy_and_says_so(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    assert typed("index", "photos", "--encoder", NAME, "--link-encoder", "--quiet").code == 0
+    assert f"model       linked: {NAME}" in typed("info", "-C", "photos").out
+    assert typed("search", "photos/red.png", "-C", "photos").code == 0
+    assert typed("encoders", "rm", NAME).code == 0
+    refused = typed("search", "photos/red.png", "-C", "photos")
+    assert (refused.code, f"`seealike encoders get {NAME}` fetches it" in refused.err) == (1, True)
+
+
+def test_any_file_of_a_hub_is_fetched_used_and_removed(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    prepared = "size=16&fit=squash&interpolation=bilinear&norm=half"
+    spec = f"hub:{REPOSITORY}?{prepared}&file=onnx/vision_model.onnx&revision={REVISION}"
+    assert "is not on this machine; `seealike encoders get 'hub:" in typed("encoders", spec).err
+    assert hub.requests == []
+    got = typed("encoders", "get", spec)
+    assert got.code == 0, got.err
+    assert f"from 127.0.0.1:{hub.port}: {REPOSITORY} at {REVISION[:12]}" in got.err
+    assert f"{REPOSITORY}: licence not stated; pictures as you say" in got.err
+    assert f"use it: --encoder '{spec}'" in got.out
+    asked = len(hub.requests)
+    assert typed("index", "photos", "--encoder", spec, "-C", "a.catalog", "--quiet").code == 0
+    by_hand = f"onnx:{pair.pictures}?{prepared}"
+    assert typed("index", "photos", "--encoder", by_hand, "-C", "b.catalog", "--quiet").code == 0
+    with seealike.open("a.catalog") as ours, seealike.open("b.catalog") as theirs:
+        assert np.array_equal(ours.vectors()[1], theirs.vectors()[1])
+    rows = json.loads(typed("encoders", "--format", "json", "--time", "off").out)
+    assert [row["repository"] for row in rows if row["kind"] == "hub"] == [REPOSITORY]
+    assert any(line.startswith(f"hub:{REPOSITORY}?") for line in typed("encoders").out.splitlines())
+    assert typed("encoders", "get", spec, "--text").code == 2
+    assert typed("encoders", "rm", spec).code == 0
+    assert typed("search", "photos/red.png", "-C", "a.catalog", "--format", "paths", "-k", "1").code == 0
+    assert len(hub.requests) == asked
+
+
 # -- files that somebody brought ------------------------------------------------------------------------
 
 
@@ -292,11 +333,9 @@ def test_the_list_times_what_is_here_once(
 
 RUN = """
 import sys
-from pathlib import Path
-import pytest
-from tests.presets import use_records
 from seealike.cli.main import main
-use_records(Path(sys.argv[1]), pytest.MonkeyPatch())
+from seealike.encoders.hub import presets
+presets._RECORDS = sys.argv[1]
 main(sys.argv[2:])
 """
 

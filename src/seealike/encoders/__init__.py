@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from seealike.encoders.cache import BlobCache, default_cache_dir
@@ -71,6 +72,7 @@ from seealike.protocols import MapEncoder, TextEncoder
 from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
+    from seealike.encoders.hub.repository import Repository
     from seealike.protocols import Encoder
     from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
@@ -94,6 +96,7 @@ __all__ = [
     "find_installed",
     "focused_maps",
     "get_preset",
+    "get_repository",
     "identity_of",
     "known_encoders",
     "load_encoder",
@@ -325,16 +328,34 @@ def get_preset(
     Raises:
         EncoderError: see ``install_preset``.
     """
+    return install_preset(plan, partial(_try, cache_dir), cache_dir=cache_dir, progress=progress)
 
-    def tried(record: EncoderRecord) -> None:
-        cache = BlobCache(cache_dir or default_cache_dir())
-        with closing(OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, cache=cache)) as encoder:
-            keep_speed(record.identity, throughput(encoder, _SHORT_RUN_S), cache_dir)
-        if record.text is not None:
-            with suppress(MissingExtraError), closing(OpenVinoTextEncoder(record)) as text:
-                text.encode_texts(["a photo"])
 
-    return install_preset(plan, tried, cache_dir=cache_dir, progress=progress)
+def get_repository(
+    found: Repository, *, cache_dir: str | None = None, progress: ProgressCallback = unwatched
+) -> EncoderRecord:
+    """Fetch the model of a repository that was looked up; it is tried and timed as presets are.
+
+    Raises:
+        UsageError, EncoderError: see ``take_repository``.
+    """
+    from seealike.encoders.hub.repository import take_repository
+
+    return take_repository(found, partial(_try, cache_dir), cache_dir=cache_dir, progress=progress)
+
+
+def _try(cache_dir: str | None, record: EncoderRecord) -> None:
+    """Run what was fetched, and keep how quick it is.
+
+    Raises:
+        EncoderError: it does not run.
+    """
+    cache = BlobCache(cache_dir or default_cache_dir())
+    with closing(OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, cache=cache)) as encoder:
+        keep_speed(record.identity, throughput(encoder, _SHORT_RUN_S), cache_dir)
+    if record.text is not None:
+        with suppress(MissingExtraError), closing(OpenVinoTextEncoder(record)) as text:
+            text.encode_texts(["a photo"])
 
 
 def speed_of(spec: str | EncoderSpec, *, anew: bool = False, cache_dir: str | None = None) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from seealike.encoders.models import known_encoders
-from seealike.encoders.spec import ONNX, OPEN_CLIP, TIMM
+from seealike.encoders.spec import HUB, ONNX, OPEN_CLIP, TIMM
 from seealike.errors import EncoderError, SeealikeError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seealike.protocols import Encoder
 
 GROUP = "seealike.encoders"
+_SCHEMES = (f"{ONNX}:FILE", f"{TIMM}:NAME", f"{OPEN_CLIP}:NAME", f"{HUB}:OWNER/NAME")
 
 
 def plugin_names() -> tuple[str, ...]:
@@ -46,7 +47,7 @@ def load_plugin(spec: EncoderSpec, presets: Iterable[str] = ()) -> Encoder:
         raise UnknownNameError(
             "encoder",
             spec.scheme,
-            [*known, *sorted(plugins), f"{ONNX}:FILE", f"{TIMM}:NAME", f"{OPEN_CLIP}:NAME", *presets],
+            [*known, *sorted(plugins), *_SCHEMES, *presets],
         )
     if "?" in str(spec):
         raise UsageError(f"the encoder {spec.scheme} takes no options: use {spec.scheme}:ARGUMENT")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from seealike.catalog.options import EncoderPlace, Finding
-from seealike.encoders import EncoderRecord, EncoderSpec, parse_spec, record_for
+from seealike.encoders import EncoderRecord, EncoderSpec, parse_spec, presets, record_for
 from seealike.encoders.kept import KeptEncoder, KeptEncoders, identity_key, is_copied, origin_of
 from seealike.errors import (
     CatalogError,
@@ -152,9 +152,9 @@ class EncoderCopies:
             folder = os.path.dirname(kept.record.file)
             return EncoderPlace("copy", folder, sum(map(self._kept.size_bytes, kept.sets())))
         place = parse_spec(kept.spec if kept is not None else spec or identity.name)
-        if place.is_installed:
+        if place.is_installed and place.scheme not in presets():
             return EncoderPlace("installed", None)
-        return EncoderPlace("link", place.weights or place.target)
+        return EncoderPlace("link", place.weights or place.target or place.scheme)
 
     def findings(self, identity: EncoderIdentity) -> list[Finding]:
         """What is wrong with the copy of an encoder, every byte of which is read."""

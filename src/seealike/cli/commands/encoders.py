@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from seealike.encoders import (
     PresetWish,
     find_installed,
     get_preset,
+    get_repository,
     identity_of,
     known_encoders,
     parse_spec,
@@ -33,16 +35,19 @@ from seealike.encoders import (
     remove_preset,
     speed_of,
 )
+from seealike.encoders.spec import HUB
 from seealike.errors import SeealikeError
 from seealike.types import EncoderIdentity, Preprocessing
 
 if TYPE_CHECKING:
+    from seealike.encoders import EncoderSpec
     from seealike.encoders.hub.files import RemoteFile
 
 SCHEMES = {
     "onnx:FILE": ("any ONNX file", "onnx:model.onnx?layer=NAME&pool=avg&size=320&norm=imagenet"),
     "timm:NAME": ("any timm model; extra torch", "timm:resnet50"),
     "open_clip:NAME": ("pictures and texts; extra clip", "open_clip:ViT-B-32?weights=FILE"),
+    "hub:OWNER/NAME": ("any ONNX file of a hub", "hub:owner/name?file=model.onnx&revision=COMMIT&pool=cls"),
 }
 _MOST_SHOWN = 12
 _DESCRIBE = "describe"
@@ -77,9 +82,9 @@ class _EncodersGroup(click.Group):
 def command(context: click.Context, form: str, timing: str) -> None:
     """List the encoders there are, or say all about the one that SPEC asks for; fetch one, or remove it.
 
-    A SPEC is the name of a known, a fetched or an installed encoder, or onnx:FILE, timm:NAME or
-    open_clip:NAME; options follow after a question mark: layer, pool, size, resize, fit, interpolation, norm,
-    weights. Nothing is ever fetched but by get.
+    A SPEC is the name of a known, a fetched or an installed encoder, or onnx:FILE, timm:NAME, open_clip:NAME
+    or hub:OWNER/NAME; options follow after a question mark: layer, pool, size, resize, fit, interpolation,
+    norm, weights. Nothing of a hub is ever fetched but by get.
 
     \b
     seealike encoders
@@ -125,16 +130,22 @@ def get(
 ) -> None:
     """Fetch the encoder NAME, check every file, try it, and say how quick it is here.
 
-    Who serves the files, how large they are and under which licence is said before. A run that was
-    interrupted goes on where it was. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 allows no connection.
+    NAME may also be hub:OWNER/NAME?file=FILE&revision=COMMIT, any ONNX file of a hub. Who serves the files,
+    how large they are and under which licence is said before. A run that was interrupted goes on where it
+    was. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 allows no connection.
 
     \b
     seealike encoders get fashion-siglip
     seealike encoders get siglip-base --text
     seealike encoders get dinov2-small --from downloads/
+    seealike encoders get 'hub:owner/name?file=model.onnx&revision=0123456789abcdef0123456789abcdef01234567'
     """
+    wish = PresetWish(revision, text, accepted, source, offline)
+    if parse_spec(name).scheme == HUB:
+        _get_repository(parse_spec(name), wish, quiet=quiet)
+        return
     preset = preset_of(without_alias(name))
-    plan = plan_preset(preset, PresetWish(revision, text, accepted, source, offline))
+    plan = plan_preset(preset, wish)
     if not quiet:
         for line in _said_before(plan):
             echo(line, err=True)
@@ -143,6 +154,25 @@ def get(
     words = ", with words" if noted.text else ""
     rate = f"{speed_of(preset.name):,.0f} images/s here"
     echo(f"{preset.name}{words}: {preset.dimension} dimensions, {rate}; use it: --encoder {preset.name}")
+
+
+def _get_repository(spec: EncoderSpec, wish: PresetWish, *, quiet: bool) -> None:
+    from seealike.encoders.hub.repository import look_up
+
+    if wish != PresetWish(offline=wish.offline):
+        raise click.UsageError(f"with {HUB}: goes --offline alone: the spec says the rest")
+    found = look_up(spec, offline=wish.offline)
+    size = (
+        "a size that it does not state" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB"
+    )
+    if not quiet:
+        how = f"pictures are prepared as {found.config} says" if found.config else "pictures as you say"
+        echo(f"{spec.target}: licence {found.licence}; {how}", err=True)
+        echo(f"{size} from {found.hub.host}: {_origin(found.model)}", err=True)
+    with progress_printer(quiet, in_bytes=True) as progress:
+        record = get_repository(found, progress=progress)
+    echo(f"{record.name}: {record.dimension} dimensions, {speed_of(spec):,.0f} images/s here")
+    echo(f"use it: --encoder {shlex.quote(str(spec))}")
 
 
 def _said_before(plan: PresetPlan) -> Iterator[str]:
@@ -172,7 +202,13 @@ def rm(name: str, quiet: bool) -> None:
     \b
     seealike encoders rm fashion-siglip
     """
-    freed = remove_preset(preset_of(without_alias(name)).name)
+    spec = parse_spec(name)
+    if spec.scheme == HUB:
+        from seealike.encoders.hub.repository import remove_repository
+
+        freed = remove_repository(spec)
+    else:
+        freed = remove_preset(preset_of(without_alias(name)).name)
     if not quiet:
         echo(f"removed {name}: {freed / 1e6:,.1f} MB; catalogues keep their copies")
 
@@ -189,6 +225,8 @@ def _speeds(*, anew: bool) -> dict[str, float]:
 
 
 def _listed(speeds: Mapping[str, float]) -> list[dict[str, object]]:
+    from seealike.encoders.hub.repository import taken_repositories
+
     known = [
         {
             "kind": "known",
@@ -201,6 +239,10 @@ def _listed(speeds: Mapping[str, float]) -> list[dict[str, object]]:
     ]
     fetched = [_preset_row(preset, speeds.get(preset.name)) for preset in presets().values()]
     aliases = [{"kind": "alias", "name": name, "of": ALIASES[name], "example": name} for name in ALIASES]
+    fetched += [
+        {"kind": "hub", "name": str(note.spec), **asdict(note), "present": True, "example": str(note.spec)}
+        for note in taken_repositories()
+    ]
     installed = [{"kind": "installed", "name": name, "example": name} for name in plugin_names()]
     schemes = [
         {"kind": "scheme", "name": name, "what": what, "example": example}
@@ -223,12 +265,16 @@ def _preset_row(preset: Preset, images_per_s: float | None = None) -> dict[str, 
 
 
 def _list(speeds: Mapping[str, float]) -> None:
+    from seealike.encoders.hub.repository import taken_repositories
+
     echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}{'words':<7}{'present':<9}images/s")
     for record in known_encoders():
         _list_row(record, words=record.text is not None, present=record.present, speeds=speeds)
     for preset in presets().values():
         present = find_installed(preset.name) is not None
         _list_row(preset, words=bool(preset.text_files), present=present, speeds=speeds)
+    for note in taken_repositories():
+        echo(f"{note.spec}  {note.licence}")
     for name, meant in ALIASES.items():
         echo(f"{name:<22}stands for {meant}")
     for name in plugin_names():

@@ -125,12 +125,16 @@ class Preset:
         return RemoteFile(self.repository, str(revision), file.path, name=file.name)
 
 
-@cache
 def presets() -> Mapping[str, Preset]:
     """All presets by their names, in the order in which they are shown."""
-    import tomllib
+    return _read(_RECORDS)
 
-    with open(_RECORDS, "rb") as file:
+
+@cache
+def _read(path: str) -> Mapping[str, Preset]:
+    import tomllib  # only who asks for a preset needs it
+
+    with open(path, "rb") as file:
         return {name: _preset(name, record) for name, record in tomllib.load(file).items()}
 
 

@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass, replace
 from seealike.encoders.card import EncoderCard, InputForm
 from seealike.encoders.hub.download import disk_refused, download, one_writer
 from seealike.encoders.hub.files import CutError, Hub, Pins, RemoteFile, hub_dir
-from seealike.encoders.hub.transport import ask
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.onnx.file import external_files
 from seealike.encoders.onnx.record import described_record, input_taken
@@ -211,6 +210,8 @@ def _size(model: RemoteFile, folder: str, hub: Hub) -> int | None:
         return os.path.getsize(os.path.join(folder, model.local_name))
     if hub.offline:
         return None
+    from seealike.encoders.hub.transport import ask  # slow to import
+
     with suppress(CutError):  # whoever fetches it asks again, and says why it failed
         answer = ask(hub, model, 0)
         if answer is not None:

@@ -22,7 +22,7 @@ licence = "MIT"
 upstream = "made for tests, CC0-1.0"
 repository = "{repository}"
 {revision}
-output = "image_embeds"
+outputs = ["not_there", "image_embeds"]
 pooling = "none"
 fit = "squash"
 resize = {side}

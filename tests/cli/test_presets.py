@@ -139,6 +139,11 @@ def test_an_alias_says_what_it_stands_for(place: Path, typed: Call, monkeypatch:
     assert "shop                  stands for clip-b32-laion2b" in typed("encoders", "--time", "off").out
 
 
+def test_the_bundled_encoder_needs_not_be_fetched(typed: Call) -> None:
+    got = typed("encoders", "get", "efficientnet-lite0")
+    assert (got.code, got.err) == (0, "efficientnet-lite0 comes with seealike: there is nothing to fetch\n")
+
+
 def test_comparing_takes_presets(
     hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,9 @@ def get(
     if parse_spec(name).scheme == HUB:
         _get_repository(parse_spec(name), wish, quiet=quiet)
         return
+    if name in {record.name for record in known_encoders()}:
+        echo(f"{name} comes with seealike: there is nothing to fetch", err=True)
+        return
     preset = preset_of(without_alias(name))
     plan = plan_preset(preset, wish)
     if not quiet:
@@ -208,7 +211,8 @@ def rm(name: str, quiet: bool) -> None:
 
         freed = remove_repository(spec)
     else:
-        freed = remove_preset(preset_of(without_alias(name)).name)
+        name = preset_of(without_alias(name)).name
+        freed = remove_preset(name)
     if not quiet:
         echo(f"removed {name}: {freed / 1e6:,.1f} MB; catalogues keep their copies")
 
@@ -328,10 +332,11 @@ def _describe_absent(preset: Preset, form: str) -> None:
         click.echo(json.dumps(_preset_row(preset), default=str))
         return
     revision = preset.revision or "(no revision is known; --revision says which)"
+    layer = " or ".join(preset.outputs) or "its only output"
     lines = {
         "name": preset.name,
         "for": preset.about,
-        "vectors": f"{preset.dimension} dimensions; layer {preset.output}, pooling {preset.pooling}",
+        "vectors": f"{preset.dimension} dimensions; layer {layer}, pooling {preset.pooling}",
         "pictures": _prepared(preset.preprocessing),
         "licence": f"{preset.licence}; made from {preset.upstream}",
         "source": f"hub {preset.repository} {revision}",

@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
@@ -251,16 +252,14 @@ def _described(
     card = EncoderCard(
         name=preset.name,
         preprocessing=preset.preprocessing,
-        layer=preset.output or "output",
+        layer="output",
         pooling=preset.pooling,
         input=InputForm.TENSOR,
-        output=preset.output,
         licence=preset.licence,
         source=f"hub {files[0].repository}@{files[0].revision}; of {preset.upstream}",
         text=TEXT_FILE if has_text else None,
     )
-    write_card(path, card)
-    record = onnx_record(EncoderSpec.of_file(path), cache_dir)
+    record = _read_with(path, card, preset.outputs, cache_dir)
     if record.dimension != preset.dimension:
         raise EncoderError(
             f"{path} gives vectors of {record.dimension:,} numbers, {preset.name} of {preset.dimension:,}: "
@@ -269,6 +268,20 @@ def _described(
     if preset.text_card is not None and has_text:
         write_text_card(text_path, replace(preset.text_card, pictures_sha256=record.weights_sha256))
     return record
+
+
+def _read_with(path: str, card: EncoderCard, outputs: Sequence[str], cache_dir: str | None) -> EncoderRecord:
+    """The record of a file with its card, the tensor being the first of these that there is.
+
+    Raises:
+        EncoderError: there is none of them, or it is no model.
+    """
+    for output in outputs[:-1]:
+        write_card(path, replace(card, output=output))
+        with suppress(EncoderError):
+            return onnx_record(EncoderSpec.of_file(path), cache_dir)
+    write_card(path, replace(card, output=outputs[-1] if outputs else None))
+    return onnx_record(EncoderSpec.of_file(path), cache_dir)
 
 
 def _take(files: Sequence[RemoteFile], source: str, folder: str, pins: Pins) -> None:

@@ -66,7 +66,7 @@ class Preset:
         revision: the commit that was checked; None: none is known, and whoever fetches it says one.
         pinned: who says what the files must be.
         files: the picture tower, called ``PICTURES_FILE`` here, and what belongs to it.
-        output: the tensor to take; None is the only one.
+        outputs: what the tensor to take is called, the first that the file has; empty: it has one alone.
         pooling: how it becomes one vector.
         preprocessing: how pictures are prepared.
         text_files: the text tower, called ``TEXT_FILE`` here, and its tokenizer; empty where there is none.
@@ -86,7 +86,7 @@ class Preset:
     revision: str | None
     pinned: str
     files: tuple[PresetFile, ...]
-    output: str | None
+    outputs: tuple[str, ...]
     pooling: str
     preprocessing: Preprocessing
     text_files: tuple[PresetFile, ...]
@@ -151,7 +151,7 @@ def preset_of(name: str) -> Preset:
 
 
 def _preset(name: str, record: dict[str, object]) -> Preset:
-    fields = {"revision": None, "pinned": "", "output": None, "figures": {}, "figures_of": "", **record}
+    fields = {"revision": None, "pinned": "", "outputs": (), "figures": {}, "figures_of": "", **record}
     text = dict(fields.pop("text", {}))  # type: ignore[call-overload]
     conditions = fields.pop("conditions", None)
     norm = NORMALISATIONS[str(fields.pop("norm"))]
@@ -166,6 +166,7 @@ def _preset(name: str, record: dict[str, object]) -> Preset:
     return Preset(
         name=name,
         files=_files(fields.pop("files")),
+        outputs=tuple(fields.pop("outputs")),  # type: ignore[arg-type]
         preprocessing=preprocessing,
         text_files=_files(text.get("files", ())),
         text_card=_text_card(text["card"]) if text else None,

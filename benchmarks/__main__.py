@@ -16,6 +16,7 @@ from benchmarks.report import Row, machine, table
 NAMES = (
     "quality",
     "apart",
+    "smaller",
     "copies",
     "duplicates",
     "wishes",

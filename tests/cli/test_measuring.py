@@ -124,6 +124,30 @@ def test_what_is_set_apart_is_printed_in_every_form_as_python_says_it(
     assert by_name["apart", "table", "same@3"] == pytest.approx(labels.apart.same.value, abs=1e-6)
 
 
+def test_what_smaller_vectors_cost_is_printed_in_every_form_as_python_says_it(
+    apart_shop: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with seealike.open(apart_shop) as catalog:
+        labels = evaluate(catalog, EvalOptions(label="kind", vectors=("16", "int8"), k=3)).labels
+    assert labels is not None
+    short, _ = labels.vectors
+    asked = ["eval", "-C", apart_shop, "--label", "kind", "--vectors", "16, int8", "-k", "3"]
+    assert run(asked) == 0
+    printed = capfd.readouterr().out
+    assert "smaller vectors of the same encoder, on the same queries; in common: of the nearest 3" in printed
+    assert f"{short.metrics['mAP@R'].value:.3f}" in printed
+    assert f"{short.changes['mAP@R'].value:+.4f} (" in printed
+    assert run([*asked, "--format", "json"]) == 0
+    kept = json.loads(capfd.readouterr().out)["labels"]["vectors"]
+    assert [one["name"] for one in kept] == ["16", "int8"]
+    assert run([*asked, "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    by_name = {(row["what"], row["name"], row["metric"]): float(row["value"]) for row in rows}
+    assert by_name["vectors, change", "16", "mAP@R"] == pytest.approx(short.changes["mAP@R"].value, abs=1e-6)
+    assert by_name["vectors", "16", "overlap@3"] == pytest.approx(short.overlap, abs=1e-6)
+    assert by_name["vectors", "16", "bytes"] == 32
+
+
 def test_what_compare_sets_apart_is_printed_as_the_csv_says_it(
     apart_shop: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,6 +213,12 @@ def test_a_label_to_ignore_that_nothing_has_is_said_once_on_stderr(
         (["eval", "--label", "folder", "--only", "split ="], 2, "at its end: a value is expected"),
         (["eval", "--label", "folder", "--only", "split=x"], 2, "unknown column 'split'"),
         (["eval", "--queries", "x"], 2, "add --label COLUMN"),
+        (
+            ["eval", "--label", "folder", "--vectors", "int4"],
+            2,
+            "a number of dimensions, int8, or both as in",
+        ),
+        (["eval", "--label", "folder", "--vectors", "1280"], 2, "have 1,280 numbers, and 1280 is no fewer"),
         (["eval", "--apart", "sender"], 2, "another sender do needs a label: add --label COLUMN"),
         (["eval", "--label", "folder", "--apart", "sender"], 2, "unknown column 'sender'; known: folder, p"),
         (["compare", OTHER, "--label", "folder", "--apart", "prefix"], 2, "name another by --apart"),

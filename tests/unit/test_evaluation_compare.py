@@ -28,10 +28,11 @@ from seealike.evaluation import (
     evaluate,
 )
 from seealike.evaluation.comparison import speed
-from seealike.evaluation.comparison.contest import most_contested, overlaps
+from seealike.evaluation.comparison.contest import most_contested
 from seealike.evaluation.comparison.measuring import Measured, _copies_key
 from seealike.evaluation.comparison.memo import MEMO_NAME, Memo
 from seealike.evaluation.specs import short_names
+from seealike.evaluation.statistics.ranking import overlaps
 from seealike.testing import FakeEncoder
 from seealike.types import Item, Progress
 

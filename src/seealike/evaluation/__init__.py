@@ -23,6 +23,7 @@ from seealike.evaluation.values import (
     LabelReport,
     LostCopy,
     Neighbour,
+    SmallerVectors,
 )
 from seealike.evaluation.words import apart_from, apart_remarks, describe, own_share, remarks, seen_note
 
@@ -45,6 +46,7 @@ __all__ = [
     "LostCopy",
     "Neighbour",
     "Resampling",
+    "SmallerVectors",
     "Timing",
     "apart_from",
     "apart_remarks",

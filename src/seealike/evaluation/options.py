@@ -29,6 +29,8 @@ class EvalOptions:
         resampling: how intervals are made. Its seed also draws the samples.
         apart: a column, such as who took the picture: say also how queries do among items that have another
             value of it, and how many of the nearest have the same. Needs a label.
+        vectors: smaller vectors to try, such as ``256`` (the first 256 numbers), ``int8`` or ``256:int8``:
+            say also what they would cost in quality. Needs a label, or groups.
     """
 
     label: str | None = None
@@ -43,3 +45,4 @@ class EvalOptions:
     sample: int = 100
     resampling: Resampling = field(default_factory=Resampling)
     apart: str | None = None
+    vectors: tuple[str, ...] = ()

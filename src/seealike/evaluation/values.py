@@ -101,6 +101,27 @@ class ApartReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SmallerVectors:
+    """What smaller vectors of the same encoder would cost, on the same queries. Nothing is stored.
+
+    Args:
+        name: as they were asked for.
+        dimension: how many numbers each has.
+        bytes: how much each takes, where a number takes two as it is stored.
+        metrics: every metric with its interval.
+        changes: what that is more than with the vectors as they are: less than nothing, mostly.
+        overlap: the share of the nearest that stays the same.
+    """
+
+    name: str
+    dimension: int
+    bytes: int
+    metrics: dict[str, Estimate]
+    changes: dict[str, Estimate]
+    overlap: float
+
+
+@dataclass(frozen=True, slots=True)
 class LabelReport:
     """How well pictures of one class find each other.
 
@@ -122,6 +143,7 @@ class LabelReport:
         confusions: the most frequent ones first.
         unmatched: labels to ignore that nothing has: misspelt, perhaps.
         apart: how they do among items of another value of a column; ``None`` where not asked for.
+        vectors: what smaller vectors would cost; empty where not asked for.
     """
 
     label: str
@@ -141,6 +163,7 @@ class LabelReport:
     confusions: tuple[Confusion, ...]
     unmatched: tuple[str, ...] = ()
     apart: ApartReport | None = None
+    vectors: tuple[SmallerVectors, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     metavar="SOURCE",
     help="A folder or table of pictures from outside that are the queries.",
 )
+@click.option(
+    "--vectors",
+    metavar="SIZE,...",
+    default="",
+    help="What smaller vectors would cost: 256 (the first 256 numbers), int8, 256:int8.",
+)
 @click.option("--copies", is_flag=True, help="With --label: also look for disturbed copies.")
 @format_option("How to print the figures.", "csv")
 @output_option(
@@ -47,6 +53,7 @@ def command(
     encoder: str | None,
     options: EvalOptions,
     queries: str | None,
+    vectors: str,
     copies: bool,
     form: str,
     page: OutputFile | None,
@@ -66,13 +73,15 @@ def command(
     seealike eval --label category --query-where split=test
     seealike eval --label category --queries snapshots.csv
     seealike eval --label category --apart photographer
+    seealike eval --label category --vectors 640,320,int8
     """
     from seealike.cli.printing.evaluation import print_report, print_report_rows, warn_of_unmatched
     from seealike.cli.printing.rows import print_json
     from seealike.evaluation import eval_page, evaluate
     from seealike.gallery import render_gallery
 
-    options = replace(options, queries=queries, copies=copies or None)
+    sizes = tuple(size.strip() for size in vectors.split(",") if size.strip())
+    options = replace(options, queries=queries, copies=copies or None, vectors=sizes)
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
         with progress_printer(quiet) as progress:
             report = evaluate(opened, options, progress=progress)

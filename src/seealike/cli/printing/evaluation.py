@@ -14,6 +14,7 @@ from seealike.evaluation import (
     Estimate,
     EvalReport,
     LabelReport,
+    SmallerVectors,
     apart_from,
     apart_remarks,
     cost_cells,
@@ -61,6 +62,7 @@ def print_report_rows(report: EvalReport) -> None:
                 ("mAP@R", result.map_at_r),
             ):
                 rows.append(("class", result.label, name, round(value, 6), None, None, result.queries))
+        rows += _vector_rows(labels, report.k)
         if labels.apart is not None:
             rows += _apart_rows(labels.apart, report.k)
     if report.copies is not None:
@@ -102,6 +104,16 @@ def _apart_rows(apart: ApartReport, k: int) -> list[tuple[str | float | int | No
     ]
 
 
+def _vector_rows(labels: LabelReport, k: int) -> list[tuple[str | float | int | None, ...]]:
+    rows: list[tuple[str | float | int | None, ...]] = []
+    for smaller in labels.vectors:
+        for what, estimates in (("vectors", smaller.metrics), ("vectors, change", smaller.changes)):
+            rows += [(what, smaller.name, name, *_bounds(e), labels.queries) for name, e in estimates.items()]
+        for name, value in ((f"overlap@{k}", smaller.overlap), ("bytes", smaller.bytes)):
+            rows.append(("vectors", smaller.name, name, value, None, None, labels.queries))
+    return rows
+
+
 def _print_labels(labels: LabelReport, k: int) -> None:
     echo(f"{labels.label}: {describe(labels)}")
     for line in remarks(labels):
@@ -110,6 +122,8 @@ def _print_labels(labels: LabelReport, k: int) -> None:
     print_columns(("metric", "mean", "95 % interval"), rows, "how well classes find each other")
     if labels.apart is not None:
         _print_apart(labels.apart, k)
+    if labels.vectors:
+        _print_vectors(labels.vectors, k)
     print_columns(
         ("class", "mistaken for", "items", "queries", "P@1", f"P@{k}", "mAP@R"),
         [
@@ -165,6 +179,36 @@ def _print_apart(apart: ApartReport, k: int) -> None:
         own_share(apart, k),
         texts=0,
     )
+
+
+def _print_vectors(tried: Sequence[SmallerVectors], k: int) -> None:
+    shown = (f"precision@{k}", "mAP@R")
+    print_columns(
+        (
+            "vectors",
+            "bytes each",
+            *(cell for name in shown for cell in (name, "against whole ones")),
+            "in common",
+        ),
+        [
+            (
+                smaller.name,
+                f"{smaller.bytes:,}",
+                *(
+                    cell
+                    for name in shown
+                    for cell in (f"{smaller.metrics[name].value:.3f}", _change(smaller.changes[name]))
+                ),
+                f"{smaller.overlap:.1%}",
+            )
+            for smaller in tried
+        ],
+        f"smaller vectors of the same encoder, on the same queries; in common: of the nearest {k}",
+    )
+
+
+def _change(estimate: Estimate) -> str:
+    return f"{estimate.value:+.4f} ({interval(estimate, signed=True)})"
 
 
 def _mean(estimate: Estimate) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from seealike.catalog import Catalog, found_encoder, in_space
 from seealike.errors import UsageError, known_member
-from seealike.evaluation.comparison.contest import mean_overlap, most_contested
+from seealike.evaluation.comparison.contest import most_contested
 from seealike.evaluation.comparison.measuring import Measured, by_copies, by_label
 from seealike.evaluation.comparison.speed import Cost, Timing, cost_of
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
@@ -23,6 +23,7 @@ from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.specs import own_spec, short_names
 from seealike.evaluation.statistics.intervals import Estimate, differences, estimates
+from seealike.evaluation.statistics.ranking import mean_overlap
 from seealike.evaluation.words import remarks_on, seen_before, too_few
 from seealike.types import Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted

@@ -9,27 +9,12 @@ import numpy as np
 
 from seealike.evaluation.comparison.measuring import Measured
 from seealike.evaluation.comparison.values import Contested
+from seealike.evaluation.statistics.ranking import overlaps
 from seealike.evaluation.values import Neighbour
 from seealike.types import Int64Array, Item
 
 Labels = tuple[list[str], Int64Array, Int64Array]
 NEAREST = 6
-
-
-def overlaps(one: Int64Array, other: Int64Array) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The share of each query's nearest that two encoders have in common.
-
-    Shapes: both are (q, k) rows of items, each at most once a query, -1 where there are fewer; the result
-    is (q,).
-    """
-    common = [int(np.isin(a[a >= 0], b, assume_unique=True).sum()) for a, b in zip(one, other, strict=True)]
-    there = np.maximum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
-    return np.asarray(np.array(common) / np.maximum(there, 1), dtype=np.float64)
-
-
-def mean_overlap(one: Int64Array, other: Int64Array) -> float:
-    """The mean of ``overlaps``."""
-    return float(overlaps(one, other).mean()) if len(one) else 0.0
 
 
 def most_contested(

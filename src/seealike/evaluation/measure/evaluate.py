@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seealike.catalog import Catalog, ann_recall
 from seealike.catalog.labels import GROUP
@@ -12,6 +12,7 @@ from seealike.errors import UsageError
 from seealike.evaluation.measure.copies import copies_of, copy_report
 from seealike.evaluation.measure.labelled import Labelled, label_report, nothing_new
 from seealike.evaluation.measure.selection import check_options, narrowed, select
+from seealike.evaluation.measure.smaller import cost_of_smaller, smaller_forms
 from seealike.evaluation.measure.space import Placed, embedded_source, placed
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.seen import learnt_marks, seen_ids
@@ -101,6 +102,8 @@ def _figures(
         seed = options.resampling.seed
         made = copies_of(catalog, new, everything.of(new), options.sample, seed, progress)
         copies = copy_report(new, made, options.resampling)
+    if labels is None and options.vectors:
+        raise UsageError("what smaller vectors cost needs a label to say what is right: add --label COLUMN")
     if labels is None and copies is None:
         raise UsageError(
             "nothing to measure: no picture could be read to make copies of; say by --label what is right"
@@ -130,4 +133,9 @@ def _labels(
         chosen = select(participants.kept, label, options, outside.items, seen=seen)
         searched, asked = participants.everything.of(chosen.items), outside.of(chosen.queries)
     answers = rank(chosen.task(searched, asked), options.k, progress)
-    return label_report(label, Labelled(chosen, answers, options.k), options.resampling)
+    report = label_report(label, Labelled(chosen, answers, options.k), options.resampling)
+    tried = [
+        cost_of_smaller(form, chosen, (searched, asked), answers, options, progress)
+        for form in smaller_forms(options.vectors, catalog.encoder.dimension)
+    ]
+    return replace(report, vectors=tuple(tried))

@@ -17,6 +17,7 @@ from seealike.catalog.labels import (
     text_of,
 )
 from seealike.errors import UsageError
+from seealike.evaluation.measure.smaller import smaller_forms
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.statistics.intervals import FEWEST_ROUNDS
 from seealike.evaluation.statistics.ranking import RankingTask
@@ -101,6 +102,7 @@ def check_options(options: EvalOptions) -> None:
         raise UsageError("a query set needs a label to say what is right: add --label COLUMN")
     if options.label is None and options.apart is not None:
         raise UsageError(f"how well items of another {options.apart} do needs a label: add --label COLUMN")
+    smaller_forms(options.vectors)
     if options.label is None and options.ignore_labels:
         raise UsageError("labels to ignore need a label: add --label COLUMN")
 

@@ -182,6 +182,22 @@ def nearest(
     return _unpacked(np.array(tops, dtype=np.int64).reshape(-1, k))
 
 
+def overlaps(one: Int64Array, other: Int64Array) -> Values:
+    """The share of each query's nearest that two answers have in common.
+
+    Shapes: both are (q, k) rows of items, each at most once a query, -1 where there are fewer; the result
+    is (q,).
+    """
+    common = [int(np.isin(a[a >= 0], b, assume_unique=True).sum()) for a, b in zip(one, other, strict=True)]
+    there = np.maximum((one >= 0).sum(axis=1), (other >= 0).sum(axis=1))
+    return np.asarray(np.array(common) / np.maximum(there, 1), dtype=np.float64)
+
+
+def mean_overlap(one: Int64Array, other: Int64Array) -> float:
+    """The mean of ``overlaps``."""
+    return float(overlaps(one, other).mean()) if len(one) else 0.0
+
+
 class _Members:
     """The rows of every label."""
 

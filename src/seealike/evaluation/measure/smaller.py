@@ -1,0 +1,109 @@
+"""What vectors of fewer or smaller numbers would cost in quality: they are tried, and nothing is stored.
+
+The queries and what is right are the same, so differences are told by pairs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.errors import UsageError
+from seealike.evaluation.statistics.intervals import differences, estimates
+from seealike.evaluation.statistics.metrics import metric_names
+from seealike.evaluation.statistics.ranking import mean_overlap, rank
+from seealike.evaluation.values import SmallerVectors
+from seealike.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from seealike.evaluation.measure.selection import Selection
+    from seealike.evaluation.options import EvalOptions
+    from seealike.evaluation.statistics.ranking import Ranking
+    from seealike.types import Float32Array, ProgressCallback
+
+_FORM = re.compile(r"(?:([1-9][0-9]{0,6})(?::int8)?|int8)")
+_LARGEST = 127
+_BYTES_A_NUMBER, _SCALE_BYTES = 2, 2  # float16
+
+
+@dataclass(frozen=True, slots=True)
+class SmallerForm:
+    """Vectors of the first ``dims`` numbers, or of all (0); ``whole``: each is one byte, times one scale."""
+
+    name: str
+    dims: int
+    whole: bool
+
+    def of(self, vectors: Float32Array) -> Float32Array:
+        """The vectors as they would be read again, of norm 1. Shapes: (n, d) to (n, dims or d)."""
+        rows = unit_rows(vectors[:, : self.dims] if self.dims else vectors)
+        if not self.whole:
+            return unit_rows(rows.astype(np.float16))
+        scales = np.abs(rows).max(axis=1, keepdims=True) / _LARGEST
+        scales[scales == 0.0] = 1.0
+        return unit_rows(np.rint(rows / scales))
+
+    def bytes_of(self, dimension: int) -> int:
+        """How much one vector takes, of so many numbers."""
+        return dimension + _SCALE_BYTES if self.whole else _BYTES_A_NUMBER * dimension
+
+
+def smaller_forms(asked: Iterable[str], dimension: int | None = None) -> list[SmallerForm]:
+    """The forms that texts such as ``256``, ``int8`` and ``256:int8`` ask for.
+
+    ``dimension``: that of the vectors as they are, where it is known.
+
+    Raises:
+        UsageError: one of them is none, or is not smaller.
+    """
+    return [_form(text, dimension) for text in dict.fromkeys(asked)]
+
+
+def _form(text: str, dimension: int | None) -> SmallerForm:
+    found = _FORM.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"smaller vectors are a number of dimensions, int8, or both as in 256:int8; not {text!r}"
+        )
+    dims = int(found[1] or 0)
+    if dimension is not None and dims >= dimension:
+        raise UsageError(f"the vectors have {dimension:,} numbers, and {text} is no fewer; say fewer")
+    return SmallerForm(text, dims, "int8" in text)
+
+
+def cost_of_smaller(
+    form: SmallerForm,
+    chosen: Selection,
+    vectors: tuple[Float32Array, Float32Array],
+    answers: Ranking,
+    options: EvalOptions,
+    progress: ProgressCallback,
+) -> SmallerVectors:
+    """Answer the same queries with smaller vectors.
+
+    Args:
+        form: how they are made smaller.
+        chosen: who asks whom.
+        vectors: those of the items that are searched, and of the queries; (n, d) and (q, d).
+        answers: what these answer.
+        options: how much is looked at, and how intervals are made.
+        progress: told how far it is.
+    """
+    searched, asked = vectors
+    items = form.of(searched)
+    queries = items if asked is searched else form.of(asked)
+    tried = rank(chosen.task(items, queries), options.k, progress)
+    names, clusters = metric_names(options.k), chosen.clusters[answers.asked]
+    changes = differences(tried.values - answers.values, clusters, options.resampling)
+    return SmallerVectors(
+        name=form.name,
+        dimension=items.shape[1],
+        bytes=form.bytes_of(items.shape[1]),
+        metrics=dict(zip(names, estimates(tried.values, clusters, options.resampling), strict=True)),
+        changes=dict(zip(names, changes, strict=True)),
+        overlap=mean_overlap(answers.nearest, tried.nearest),
+    )

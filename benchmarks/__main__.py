@@ -37,6 +37,7 @@ NAMES = (
     "serving",
     "page",
     "training",
+    "fetching",
     "recipes",
     "levels",
     "relabel",

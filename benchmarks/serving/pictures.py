@@ -16,7 +16,7 @@ import psutil
 import seealike
 from benchmarks.report import Row
 from benchmarks.serving.clients import CLIENTS, Watch, asked, get, measured, planned, post, serving
-from seealike.service.batching import BatchingEmbedder
+from seealike.service.batching.embedder import BatchingEmbedder
 from seealike.service.state import CatalogEmbedder
 from seealike.types import Picture
 

@@ -14,7 +14,7 @@ from tests.pictures import write_pictures
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import LocalEmbedder
 from seealike.errors import EncoderError, ServiceError, UsageError
-from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
+from seealike.service.batching.embedder import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.store import FileSystem, SqliteStore
 from seealike.testing import FakeEncoder, check_embedder
 from seealike.types import Embedded, EncoderIdentity, Picture, Refused, SameFile

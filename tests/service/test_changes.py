@@ -21,9 +21,9 @@ import seealike
 from seealike import Hits, SearchOptions
 from seealike.errors import ServiceError
 from seealike.service import ServiceOptions, create_app
-from seealike.service.batching import Ticket, current_ticket
+from seealike.service.batching.embedder import Ticket, current_ticket
 from seealike.service.changes import Changed, Changes
-from seealike.service.pictures import KeptPictures
+from seealike.service.kept.pictures import KeptPictures
 from seealike.service.state import MOST_CHANGES
 from seealike.store.lock import WriterLock
 

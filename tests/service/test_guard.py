@@ -16,9 +16,9 @@ from seealike.service import Access, Keys, ServiceOptions, create_app
 from seealike.service.ending import Ending
 from seealike.service.guard.bodies import BodyMemory
 from seealike.service.guard.buckets import Buckets
-from seealike.service.problems import of_validation, problem
+from seealike.service.kept.uploads import Uploads
+from seealike.service.messages.problems import of_validation, problem
 from seealike.service.state import Service
-from seealike.service.uploads import Uploads
 
 READ, WRITE = "r" * 20, "w" * 20
 JPEG = {"content-type": "image/jpeg"}

@@ -21,7 +21,7 @@ import seealike
 from seealike import Hits, SearchOptions
 from seealike.errors import UsageError
 from seealike.service import ServiceOptions, create_app
-from seealike.service.gathering import Gathering, Most
+from seealike.service.batching.gathering import Gathering, Most
 from seealike.service.state import GIVES_WAY
 
 Answer = TypeVar("Answer")

@@ -28,8 +28,10 @@ import seealike
 from seealike.duplicates import DuplicateOptions, Level, find_duplicates
 from seealike.errors import CatalogError
 from seealike.maps import MapMethod, MapOptions, make_map
-from seealike.service import ServiceOptions, create_app, longwork, shown
-from seealike.service.longwork import Found, LongWork, Pace, UnderWay
+from seealike.service import ServiceOptions, create_app
+from seealike.service.longwork import work as longwork
+from seealike.service.longwork.work import Found, LongWork, Pace, UnderWay
+from seealike.service.messages import shown
 
 COUNT = 12
 
@@ -167,7 +169,7 @@ class Workers:
         program = folder / "worker"
         program.write_text(_WORKER.format(python=sys.executable, folder=str(folder)))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        monkeypatch.setattr("seealike.service.longwork.sys.executable", str(program))
+        monkeypatch.setattr("seealike.service.longwork.work.sys.executable", str(program))
         self.generation = 1
 
     @property
@@ -402,7 +404,7 @@ def test_a_service_that_is_told_to_end_leaves_no_worker_behind(folder: Path) -> 
 
 def _is_worker(pid: str) -> bool:
     try:
-        return b"seealike.service.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"seealike.service.longwork.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -13,7 +13,7 @@ from tests.service.asgi import Client, Reply
 
 import seealike
 from seealike import Example, SearchOptions
-from seealike.service.models import Wishes
+from seealike.service.messages.models import Wishes
 from seealike.types import Crop, Cropped, Hit
 
 JPEG = {"content-type": "image/jpeg"}

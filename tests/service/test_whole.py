@@ -25,8 +25,9 @@ from tests.service.conftest import wait_until_ready
 
 import seealike
 from seealike import Example, NewPicture
-from seealike.service import ServiceOptions, create_app, models
-from seealike.service.lru import LruCache
+from seealike.service import ServiceOptions, create_app
+from seealike.service.kept.lru import LruCache
+from seealike.service.messages import models
 from seealike.service.options import Access, Keys
 from seealike.service.watching import Watching
 from seealike.types import Crop, Cropped

@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Lifespan
 
 from seealike import __version__
 from seealike.errors import CatalogError, SeealikeError
-from seealike.service.bodies import COMPONENT
 from seealike.service.ending import Ending
 from seealike.service.fetching.fetcher import Fetcher
 from seealike.service.guard.door import OPEN, SESSION, Door
-from seealike.service.models import JSON_MODELS, ProblemOut
+from seealike.service.messages.bodies import COMPONENT
+from seealike.service.messages.models import JSON_MODELS, ProblemOut
+from seealike.service.messages.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.options import Keys, ServiceOptions
-from seealike.service.problems import MEDIA_TYPE, of_framework, of_validation, problem_of
 from seealike.service.routes.about import about
 from seealike.service.routes.items import items
 from seealike.service.routes.page import page

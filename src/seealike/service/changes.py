@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 
 from seealike.catalog import Catalog
 from seealike.errors import PictureError, UnknownItemError
-from seealike.service.batching import check_current_ticket
-from seealike.service.pictures import KeptPictures
+from seealike.service.batching.embedder import check_current_ticket
+from seealike.service.kept.pictures import KeptPictures
 from seealike.types import Item, Metadata
 
 Change = Literal["added", "replaced", "unchanged", "removed"]

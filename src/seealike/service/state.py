@@ -21,18 +21,18 @@ from threadpoolctl import threadpool_limits
 from seealike import catalog as catalogs
 from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions
 from seealike.errors import PictureError, SeealikeError, ServiceError
-from seealike.service.batching import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
+from seealike.service.batching.embedder import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
+from seealike.service.batching.gathering import Gathering, Most
 from seealike.service.changes import Changes
-from seealike.service.described import Described
 from seealike.service.ending import Ending
-from seealike.service.gathering import Gathering, Most
-from seealike.service.longwork import Found, LongWork, UnderWay
-from seealike.service.lru import LruCache
+from seealike.service.kept.described import Described
+from seealike.service.kept.lru import LruCache
+from seealike.service.kept.pictures import KeptPictures
+from seealike.service.kept.thumbnails import Thumbnails
+from seealike.service.kept.uploads import Uploads
+from seealike.service.longwork.work import Found, LongWork, UnderWay
+from seealike.service.messages.shown import shown_hits
 from seealike.service.options import ServiceOptions
-from seealike.service.pictures import KeptPictures
-from seealike.service.shown import shown_hits
-from seealike.service.thumbnails import Thumbnails
-from seealike.service.uploads import Uploads
 from seealike.types import Area, Embedded, Picture, Refused, SameFile
 
 if TYPE_CHECKING:

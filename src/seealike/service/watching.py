@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from seealike.errors import SeealikeError
-from seealike.service.problems import as_json, is_own_fault
+from seealike.service.messages.problems import as_json, is_own_fault
 
 if TYPE_CHECKING:
     from seealike.service.state import Service

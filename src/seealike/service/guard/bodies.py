@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from starlette.types import Message, Receive, Scope, Send
 
 from seealike.errors import ServiceError
+from seealike.service.messages.problems import problem_of
 from seealike.service.options import ServiceOptions
-from seealike.service.problems import problem_of
 
 RETRY_S = 1
 

@@ -16,8 +16,8 @@ from seealike.errors import ServiceError
 from seealike.service.ending import Ending
 from seealike.service.guard.bodies import RETRY_S, Body, BodyMemory
 from seealike.service.guard.buckets import Buckets
+from seealike.service.messages.problems import problem_of
 from seealike.service.options import Access, ServiceOptions
-from seealike.service.problems import problem_of
 from seealike.service.sessions import Sessions
 from seealike.service.watching import Seen, Watching
 

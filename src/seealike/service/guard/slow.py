@@ -9,8 +9,8 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seealike.service.ending import Ending
+from seealike.service.messages.problems import problem
 from seealike.service.options import ServiceOptions
-from seealike.service.problems import problem
 
 LINGER_S = 5.0  # for the rest of a body that nobody wants, so that the reply is not lost by a reset
 LAST_HEAD_S = 1.0  # for a request that may be on its way when the service ends

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike import __version__
-from seealike.service.models import MOST_CURSOR, SkippedFilesOut, StatsOut
+from seealike.service.messages.models import MOST_CURSOR, SkippedFilesOut, StatsOut
+from seealike.service.messages.shown import reply, shown_name, shown_skipped
 from seealike.service.options import Access
-from seealike.service.shown import reply, shown_name, shown_skipped
 from seealike.service.state import Service, ms_since
 from seealike.service.watching import Watching
 from seealike.types import SkipReason

@@ -11,12 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
-from seealike.service.bodies import BodyRoute, json_in, media_type, picture_body, picture_in
 from seealike.service.fetching.fetcher import Fetcher
-from seealike.service.models import MOST_LETTERS, ChangeOut, ItemIn, ItemOut, ItemsOut, UploadOut, UrlIn
-from seealike.service.shown import UNCHANGED, item_named, reply, shown_item, tagged
+from seealike.service.kept.thumbnails import MOST_PX
+from seealike.service.messages.bodies import BodyRoute, json_in, media_type, picture_body, picture_in
+from seealike.service.messages.models import (
+    MOST_LETTERS,
+    ChangeOut,
+    ItemIn,
+    ItemOut,
+    ItemsOut,
+    UploadOut,
+    UrlIn,
+)
+from seealike.service.messages.shown import UNCHANGED, item_named, reply, shown_item, tagged
 from seealike.service.state import Service, ms_since
-from seealike.service.thumbnails import MOST_PX
 from seealike.types import Item
 
 FULL_PX = 1600  # what a picture is shown at where no size is asked for

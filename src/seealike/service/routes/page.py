@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from seealike.errors import ServiceError
 from seealike.gallery import base_style
-from seealike.service.shown import Packed, tagged_either_way
+from seealike.service.messages.shown import Packed, tagged_either_way
 
 _TYPES = {
     "html": "text/html; charset=utf-8",

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from seealike.catalog import Example, SearchOptions
 from seealike.errors import SeealikeError, ServiceError, UsageError
-from seealike.service.bodies import (
+from seealike.service.messages.bodies import (
     BodyRoute,
     json_body,
     json_in,
@@ -24,7 +24,7 @@ from seealike.service.bodies import (
     pictures_in,
     remember,
 )
-from seealike.service.models import (
+from seealike.service.messages.models import (
     MOST_AT_ONCE,
     Answer,
     BatchIn,
@@ -34,8 +34,8 @@ from seealike.service.models import (
     SearchIn,
     Wishes,
 )
-from seealike.service.problems import problem_of
-from seealike.service.shown import Json, item_named, reply
+from seealike.service.messages.problems import problem_of
+from seealike.service.messages.shown import Json, item_named, reply
 from seealike.service.state import Answered, Service, Shown, ms_since
 
 MOST_TOGETHER = 100  # results of a question that is answered together with others

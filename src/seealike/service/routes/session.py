@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
-from seealike.service.bodies import BodyRoute
-from seealike.service.models import SessionIn
+from seealike.service.messages.bodies import BodyRoute
+from seealike.service.messages.models import SessionIn
 from seealike.service.sessions import Sessions
 
 

@@ -12,10 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.duplicates import Level
-from seealike.service.longwork import Found, UnderWay
-from seealike.service.lru import Newest
-from seealike.service.models import MOST_LETTERS, Columns, DuplicatesOut, FacetsOut, MapOut, UnderWayOut
-from seealike.service.shown import UNCHANGED, Packed, reply, shown_facet, tagged_either_way
+from seealike.service.kept.lru import Newest
+from seealike.service.longwork.work import Found, UnderWay
+from seealike.service.messages.models import (
+    MOST_LETTERS,
+    Columns,
+    DuplicatesOut,
+    FacetsOut,
+    MapOut,
+    UnderWayOut,
+)
+from seealike.service.messages.shown import UNCHANGED, Packed, reply, shown_facet, tagged_either_way
 from seealike.service.state import RETRY_S, Service, ms_since
 from seealike.types import Int64Array
 

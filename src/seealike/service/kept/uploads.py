@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from seealike.errors import ServiceError
-from seealike.service.lru import LruCache
+from seealike.service.kept.lru import LruCache
 
 
 class _Upload(NamedTuple):

@@ -17,7 +17,7 @@ from seealike import catalog as catalogs
 from seealike.catalog import Catalog
 from seealike.duplicates import DuplicateGroup, DuplicateOptions, Level, find_duplicates
 from seealike.maps import MapMethod, MapOptions, make_map
-from seealike.service.shown import Json, shown_item
+from seealike.service.messages.shown import Json, shown_item
 from seealike.sources.ids import printable
 from seealike.types import Progress, ProgressCallback
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from seealike.errors import CatalogBusyError, CatalogError
-from seealike.service.lru import LruCache
+from seealike.service.kept.lru import LruCache
 
 if TYPE_CHECKING:
     from seealike.types import PathInput
 
 MOST_BYTES = 128 * 2**20
-WORKER = "seealike.service.worker"
+WORKER = "seealike.service.longwork.worker"
 ENDING_S = 5.0  # that a process that was killed may take
 USUAL_S = {"map": 0.004}  # that each item takes, before it is known here: 100,000 on two cores were 399 s
 TELLING = 0.02  # so much of a stage is done before it tells how long the rest takes
@@ -94,7 +94,7 @@ class Pace:
 
 
 class LongWork:
-    """Work by its name, as ``seealike.service.worker`` knows it. Safe to use from several threads."""
+    """Work by its name, as the worker knows it. Safe to use from several threads."""
 
     def __init__(self, path: PathInput) -> None:
         """Nothing is done yet.

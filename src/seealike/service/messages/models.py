@@ -25,8 +25,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from seealike.catalog import Combine, Example, SearchOptions
 from seealike.duplicates import Level
 from seealike.errors import UsageError
-from seealike.service.problems import MOST_ERRORS
-from seealike.service.uploads import Uploads
+from seealike.service.kept.uploads import Uploads
+from seealike.service.messages.problems import MOST_ERRORS
 from seealike.types import Crop, MetadataValue, Metric, Relation, SkipReason
 from seealike.wording import closest, did_you_mean
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from seealike.catalog import Catalog, Catalogs
 from seealike.errors import PictureError, ServiceError
-from seealike.service.lru import LruCache
+from seealike.service.kept.lru import LruCache
 from seealike.types import SkipReason
 
 MOST_BYTES = 64 * 2**20

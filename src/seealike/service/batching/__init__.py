@@ -1,0 +1,1 @@
+"""What many ask at once, answered together."""

@@ -1,0 +1,1 @@
+"""Work on a whole catalogue, in a process of its own."""

@@ -1,0 +1,1 @@
+"""What is asked and what is replied: models, bodies, JSON, problem details."""

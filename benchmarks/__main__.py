@@ -17,6 +17,7 @@ NAMES = (
     "quality",
     "apart",
     "smaller",
+    "taught",
     "copies",
     "duplicates",
     "wishes",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from tests.hub_configs import OPEN_CLIP, PROCESSORS, TIMM
 
 from seealike.encoders.preprocessing import preprocessing_of
-from seealike.images import prepare
+from seealike.images import DecodeLimits, decode, prepare
 from seealike.types import Fit
 
 if TYPE_CHECKING:
@@ -96,6 +97,19 @@ def test_pixels_are_those_of_the_processor_of_transformers(name: str, backend: s
         tensor = processor(image, do_convert_rgb=True, return_tensors="np")["pixel_values"][0]
         least = LEAST_LANCZOS if made.interpolation == "lanczos" else LEAST
         assert cosine(ours(image, made), tensor.astype(np.float64)) >= least, (size, mode)
+
+
+@pytest.mark.parametrize("name", ["CLIP", "SigLIP", "DINOv2"])
+def test_a_large_jpeg_is_decoded_smaller_and_is_nearly_that_picture(name: str) -> None:
+    config = PROCESSORS[name]
+    processor, made = processor_of(config, ""), mapped("preprocessor_config.json", config)
+    file = io.BytesIO()
+    photo(2000, 1501).save(file, "JPEG", quality=92)
+    image = Image.open(file)
+    tensor = processor(image, return_tensors="np")["pixel_values"][0].astype(np.float64)
+    levels = decode(file.getvalue(), made, DecodeLimits()).pixels.astype(np.float64)
+    found = cosine(((levels - made.mean) / made.std).transpose(2, 0, 1), tensor)
+    assert 0.9998 < found < cosine(ours(image.convert("RGB"), made), tensor)
 
 
 def test_a_corner_rounded_as_torchvision_does_would_show() -> None:

@@ -266,6 +266,14 @@ def test_overlap_is_the_share_in_common_whatever_the_order() -> None:
         (["onnx:/models/a.onnx?size=320", "onnx:/models/a.onnx"], ("a.onnx?size=320", "a.onnx")),
         (["timm:vgg16?pool=flatten", "timm:vgg16"], ("timm:vgg16?pool=flatten", "timm:vgg16")),
         (["onnx:/one/a.onnx", "onnx:/two/a.onnx"], ("onnx:/one/a.onnx", "onnx:/two/a.onnx")),
+        (
+            ["hub:a/b?file=m.onnx&revision=12&dims=64", "hub:a/b?file=m.onnx&revision=12"],
+            ("hub:a/b?dims=64", "hub:a/b"),
+        ),
+        (
+            ["hub:a/b?file=m.onnx&revision=12", "hub:a/b?file=m.onnx&revision=34"],
+            ("hub:a/b?file=m.onnx&revision=12", "hub:a/b?file=m.onnx&revision=34"),
+        ),
         (["efficientnet-lite0", "timm:resnet18?weights=w.pt"], ("efficientnet-lite0", "timm:resnet18")),
     ],
 )

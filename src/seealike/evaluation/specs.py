@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from seealike.catalog import Catalog
 from seealike.encoders import parse_spec
@@ -32,8 +33,10 @@ def short_names(specs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _file(spec: str) -> str:
-    """A model file's name with its options; other encoders as they are."""
+    """A model file's name with its options; a hub's model without its commit; other encoders as they are."""
     asked = parse_spec(spec)
+    if asked.path is not None:
+        return str(replace(asked, path=None, revision=None))
     if asked.file is None:
         return spec
     _, question, options = spec.rpartition("?")

@@ -188,6 +188,10 @@ def never(handler: Handler, _: bytes | None) -> None:
     handler.hub.let_go.wait()
 
 
+def hang_up(handler: Handler, _: bytes | None) -> None:
+    """Close the connection without a word."""
+
+
 def dripping(handler: Handler, content: bytes | None) -> None:
     """Send a byte at a time, with pauses."""
     assert content is not None
@@ -222,7 +226,7 @@ def hub_server(certificate: tuple[str, str] | None = None) -> Iterator[HubServer
                 server.socket, server_side=True, do_handshake_on_connect=False
             )
         hub.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
             yield hub

@@ -202,8 +202,9 @@ def test_a_line_that_is_cut_again_and_again_is_given_up_and_what_came_stays(
 
 
 def test_a_hub_that_falls_silent_is_left(hub: HubServer, tmp_path: Path) -> None:
-    hub.behaviours += [hub_server.silent_after(200_000), hub_server.silent_after(0)]
-    said = refused(hub, hub.add(PATH, CONTENT), tmp_path, silence_s=0.2, pauses_s=())
+    hub.behaviours.append(hub_server.silent_after(200_000))
+    patience = {"silence_s": 2.0, "least_bytes": 1 << 30, "pauses_s": ()}  # what came is too little to go on
+    said = refused(hub, hub.add(PATH, CONTENT), tmp_path, **patience)
     assert "broke off (timed out); run this again, and it goes on after 200,000 bytes" in said
 
 
@@ -213,6 +214,14 @@ def test_a_hub_that_never_answers_is_left(hub: HubServer, tmp_path: Path) -> Non
     assert "does not answer (timed out)" in said
 
 
+def test_a_hub_that_hangs_up_is_asked_again(hub: HubServer, tmp_path: Path) -> None:
+    hub.behaviours += [hub_server.hang_up, hub_server.hang_up]
+    assert fetched(hub, hub.add(PATH, CONTENT), tmp_path) == CONTENT
+    (tmp_path / "model.onnx").unlink()
+    hub.behaviours += [hub_server.hang_up] * 3
+    assert "does not answer (Remote end closed connection" in refused(hub, hub.add(PATH, CONTENT), tmp_path)
+
+
 def test_a_hub_that_sends_drop_by_drop_is_left(hub: HubServer, tmp_path: Path) -> None:
     hub.behaviours.append(hub_server.dripping)
     said = refused(hub, hub.add(PATH, CONTENT), tmp_path, stall_s=0.3, pauses_s=())
@@ -220,15 +229,17 @@ def test_a_hub_that_sends_drop_by_drop_is_left(hub: HubServer, tmp_path: Path) -
 
 
 def test_a_slow_disk_is_no_slow_line(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    took = downloading._Part.append
+    took, clock = downloading._Part.append, [0.0]
 
     def slowly(part: downloading._Part, piece: bytes) -> None:
-        time.sleep(0.05)
+        clock[0] += 1000.0
         took(part, piece)
 
     monkeypatch.setattr(downloading._Part, "append", slowly)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(downloading, "_CHUNK_BYTES", 1 << 14)
-    assert fetched(hub, hub.add(PATH, CONTENT), tmp_path, stall_s=0.5, least_bytes=1 << 30) == CONTENT
+    assert fetched(hub, hub.add(PATH, CONTENT), tmp_path, stall_s=60.0, least_bytes=1 << 30) == CONTENT
+    assert clock[0] >= 1000.0 * len(CONTENT) / (1 << 14)
 
 
 def test_nobody_there_is_told_with_the_address_and_the_digest(tmp_path: Path) -> None:

@@ -273,6 +273,21 @@ def test_without_a_revision_one_is_asked_for_and_the_digest_is_noted_at_first_us
     assert (again.code, "serves another file" in again.err) == (1, True)
 
 
+def test_another_commit_is_taken_when_it_is_said_and_the_checked_one_otherwise(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    other = "f" * 40
+    changed = pair.pictures.read_bytes().replace(b"colours", b"colourz")
+    hub.files[f"/{REPOSITORY}/resolve/{other}/onnx/vision_model.onnx"] = changed
+    got = typed("encoders", "get", NAME, "--revision", other)
+    assert (got.code, "no SHA-256 of onnx/vision_model.onnx is known" in got.err) == (0, True)
+    file = Path(preset_dir(NAME), "model.onnx")
+    assert file.read_bytes() == changed
+    assert typed("encoders", "get", NAME).code == 0
+    assert file.read_bytes() == pair.pictures.read_bytes()
+
+
 def test_a_licence_with_conditions_is_accepted_once_and_by_its_name(
     hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

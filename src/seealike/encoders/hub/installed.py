@@ -110,8 +110,8 @@ def plan_preset(preset: Preset, wish: PresetWish, cache_dir: str | None = None) 
     before = find_installed(preset.name, cache_dir)
     _check_accepted(preset, wish, before)
     text = wish.text or (before is not None and before.text)
-    revision = wish.revision or (before.revision if before is not None else None)
-    files = preset.remote_files(revision, text=text)
+    remembered = before.revision if before is not None and preset.revision is None else None
+    files = preset.remote_files(wish.revision or remembered, text=text)
     folder, pins = preset_dir(preset.name, cache_dir), Pins(hub_dir(cache_dir))
     sizes = [file.size_bytes for file in (*preset.files, *preset.text_files)]
     missing = {

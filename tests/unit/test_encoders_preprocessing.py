@@ -160,6 +160,10 @@ def changed(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - what
         (changed("EfficientNet", size=square(292)), "begins between two pixels"),
         (changed("ConvNext", size=square(224)), "a ConvNext processor sizes the shorter side"),
         (changed("ConvNext", crop_pct=1.5), "crop_pct is 1.5, not a share"),
+        (changed("ConvNext", crop_pct=1e-320), "not a share from 0.01 to 1"),
+        (changed("ConvNext", crop_pct=0.02), "size over crop_pct is not a number of pixels up to 4096"),
+        (changed("CLIP", rescale_factor=1e9), "come to nothing that bytes could become"),
+        (changed("CLIP", rescale_factor=1e-320), "come to nothing that bytes could become"),
     ],
 )
 def test_what_is_not_known_of_transformers_is_refused_by_name(content: object, message: str) -> None:
@@ -187,6 +191,11 @@ def test_what_is_not_known_of_transformers_is_refused_by_name(content: object, m
         ("preprocess.json", {"test": [*STEPS[:2], *STEPS[3:]]}, "would be no squares"),
         ("preprocess.json", {"test": [*STEPS, STEPS[1]]}, "the step resize stands behind to_tensor"),
         ("preprocess.json", {"test": [STEPS[1], *STEPS]}, "the step resize stands twice"),
+        (
+            "preprocess.json",
+            {"test": [*STEPS[:4], {"type": "rescale", "rescale_factor": 0}]},
+            "rescale_factor is not positive",
+        ),
         ("preprocess.json", {"test": [STEPS[-1]]}, "the step normalize stands before to_tensor"),
         ("preprocess.json", {"test": [{**STEPS[1], "max_size": 9}]}, "has a max_size"),
         ("preprocess.json", {"test": [{**STEPS[1], "fill": 9}]}, "'fill' is unknown for the step resize"),

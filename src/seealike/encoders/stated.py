@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from seealike.encoders.spec import MAX_SIDE_PX, Triple
 
+_LEAST_SHARE = 0.01
+
 
 class WrongError(Exception):
     """What is wrong with such an object."""
@@ -122,6 +124,17 @@ class Stated:
         except ValueError as exc:
             raise WrongError(f"{key} is no number") from exc
         return number
+
+    def share(self, key: str, otherwise: float | None = None) -> float:
+        """A share, not of nearly nothing; ``otherwise`` where nothing is said, unless that is None.
+
+        Raises:
+            WrongError: it is none.
+        """
+        share = self.number(key, otherwise)
+        if not _LEAST_SHARE <= share <= 1:
+            raise WrongError(f"{key} is {share:g}, not a share from {_LEAST_SHARE:g} to 1")
+        return share
 
     def triple(self, key: str, *, spread: bool = False) -> Triple:
         """Three numbers; with ``spread`` one may stand for all three.

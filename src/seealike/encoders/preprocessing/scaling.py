@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from seealike.encoders.spec import Triple
@@ -35,13 +36,27 @@ class Scaling:
         return replace(self, std=(red, green, blue))
 
     def times(self, factor: float) -> Scaling:
-        """The same, and times ``factor``."""
+        """The same, and times ``factor``.
+
+        Raises:
+            WrongError: it is not positive.
+        """
+        if factor <= 0:
+            raise WrongError("rescale_factor is not positive")
         red, green, blue = (before / factor for before in self.std)
         return replace(self, std=(red, green, blue))
 
     def on_bytes(self) -> tuple[Triple, Triple]:
-        """Mean and deviation as in ``Preprocessing``, to six decimals: identities are compared by them."""
+        """Mean and deviation as in ``Preprocessing``, to six decimals: identities are compared by them.
+
+        Raises:
+            WrongError: they are beyond what bytes can become.
+        """
         (r, g, b), (u, v, w) = (
             [round(value / self.factor, 6) for value in triple] for triple in (self.mean, self.std)
         )
+        if not all(map(math.isfinite, (r, g, b, u, v, w))) or min(u, v, w) <= 0:
+            raise WrongError(
+                "the factor, the means and the deviations come to nothing that bytes could become"
+            )
         return (r, g, b), (u, v, w)

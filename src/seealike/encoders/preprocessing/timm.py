@@ -39,15 +39,12 @@ def prepared(stated: Stated) -> Preprocessing:
     """
     if unknown := sorted(set(keys_of(stated.found)) - _USED - _IDLE):
         raise WrongError(f"{unknown[0]!r} is unknown in pretrained_cfg; known: {', '.join(sorted(_USED))}")
-    side, share = _side(stated.found.get("input_size")), stated.number("crop_pct")
-    if not 0 < share <= 1:
-        raise WrongError(f"crop_pct is {share:g}, not a share up to 1")
+    side, share = _side(stated.found.get("input_size")), stated.share("crop_pct")
     scaling = Scaling(1 / 255).less(stated.triple("mean")).over(stated.triple("std"), "std")
     mean, std = scaling.on_bytes()
     fit = FITS[stated.choice("crop_mode", FITS, "center")]
-    return Preprocessing(
-        math.floor(side / share), side, mean, std, stated.choice("interpolation", INTERPOLATIONS), fit
-    )
+    resize = side_of("input_size over crop_pct", math.floor(side / share))
+    return Preprocessing(resize, side, mean, std, stated.choice("interpolation", INTERPOLATIONS), fit)
 
 
 def _side(size: object) -> int:

@@ -121,10 +121,8 @@ def _convnext(stated: Stated, shortest: int | None, crop: int | None) -> tuple[i
         raise WrongError("a ConvNext processor sizes the shorter side, and cuts by its crop_pct alone")
     if shortest >= _WARPS_FROM_PX:
         return shortest, shortest, Fit.SQUASH
-    share = stated.number("crop_pct", _CONVNEXT_SHARE)
-    if not 0 < share <= 1:
-        raise WrongError(f"crop_pct is {share:g}, not a share up to 1")
-    return int(shortest / share), shortest, Fit.CROP_FLOOR
+    share = stated.share("crop_pct", _CONVNEXT_SHARE)
+    return side_of("size over crop_pct", int(shortest / share)), shortest, Fit.CROP_FLOOR
 
 
 def _size(stated: Stated, processor: _Processor) -> tuple[int | None, int | None]:
@@ -163,9 +161,7 @@ def _interpolation(stated: Stated) -> str:
 def _scaling(stated: Stated, processor: _Processor) -> Scaling:
     """What becomes of bytes."""
     factor = stated.number("rescale_factor", 1 / 255)
-    if factor <= 0:
-        raise WrongError("rescale_factor is not positive")
-    scaling = Scaling(factor if _does(stated, "do_rescale") else 1.0)
+    scaling = Scaling(1.0).times(factor) if _does(stated, "do_rescale") else Scaling(1.0)
     if "include_top" in processor.more:
         if _does(stated, "include_top"):
             raise WrongError("include_top is not false, so values would be divided by the deviation twice")

@@ -86,7 +86,8 @@ def _facts(report: EvalReport) -> tuple[Fact, ...]:
             apart = report.labels.apart
             facts += [
                 _fact(apart.metrics["precision@1"], f"P@1 among items of another {apart.column}"),
-                _fact(apart.same, f"{own_share(apart, report.k)}; at random {apart.chance.value:.3f}"),
+                _fact(apart.same, f"of the nearest {report.k} are of the query's own {apart.column}"),
+                Fact(f"{apart.chance.value:.3f}", "of them would be if they were drawn at random"),
             ]
     if report.copies is not None:
         facts.append(_fact(report.copies.overall, "copies that find their original first"))

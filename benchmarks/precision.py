@@ -1,4 +1,4 @@
-"""What bfloat16 does to retrieval: the bundled encoder in both precisions over labelled pictures.
+"""What bfloat16 and 8 bits do to retrieval: the bundled encoder in each precision over labelled pictures.
 
     python -m benchmarks.precision CATALOGUE.csv [FOLDER]
 
@@ -83,13 +83,13 @@ def read(table: str, folder: str) -> tuple[list[str], list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What bfloat16 does to retrieval.")
+    parser = argparse.ArgumentParser(description="What bfloat16 and 8 bits do to retrieval.")
     parser.add_argument("table")
     parser.add_argument("folder", nargs="?")
     options = parser.parse_args()
     paths, labels = read(options.table, options.folder or os.path.dirname(options.table))
     record = EFFICIENTNET_LITE0
-    precisions: tuple[Precision, ...] = ("f32", "bf16")
+    precisions: tuple[Precision, ...] = ("f32", "bf16", "i8")
     parts: dict[Precision, list[Float32Array]] = {p: [] for p in precisions}
     seconds = dict.fromkeys(precisions, 0.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,13 +107,14 @@ def main() -> None:
         found = quality(vectors[p], labels)
         rate = len(paths) / seconds[p]
         print(f"{p:5} P@1 {found.precision_at_1:.4f}  mAP@R {found.map_at_r:.4f}  {rate:.0f} images/s")
-    mixed = quality_between(vectors["bf16"], vectors["f32"], labels)
-    print(f"queries in bf16, catalogue in f32: P@1 {mixed:.4f}")
-    cosine = np.einsum("nd,nd->n", vectors["f32"].astype(np.float64), vectors["bf16"].astype(np.float64))
-    low, one, half = np.quantile(cosine, [0.0, 0.01, 0.5])
-    print(
-        f"cosine between the two: least {low:.5f}, 1 % {one:.5f}, median {half:.5f}, mean {cosine.mean():.5f}"
-    )
+    for p in precisions[1:]:
+        mixed = quality_between(vectors[p], vectors["f32"], labels)
+        cosine = np.einsum("nd,nd->n", vectors["f32"].astype(np.float64), vectors[p].astype(np.float64))
+        low, one, half = np.quantile(cosine, [0.0, 0.01, 0.5])
+        print(f"queries in {p}, catalogue in f32: P@1 {mixed:.4f}")
+        print(
+            f"cosine of the two: least {low:.5f}, 1 % {one:.5f}, median {half:.5f}, mean {cosine.mean():.5f}"
+        )
 
 
 def quality_between(queries: Float32Array, catalogue: Float32Array, labels: list[str]) -> float:

@@ -23,7 +23,7 @@ from seealike.encoders.card import (
     write_card,
 )
 from seealike.encoders.clip.encoder import OpenVinoTextEncoder
-from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST, trial_pictures
+from seealike.encoders.export import LEAST_COSINE, LEAST_COSINE_FASTEST
 from seealike.encoders.focus import (
     FocusedEncoder,
     as_focused_now,
@@ -66,7 +66,7 @@ from seealike.encoders.spec import (
     parse_spec,
     with_options,
 )
-from seealike.encoders.speed import keep_speed, kept_speed, machine, throughput
+from seealike.encoders.speed import keep_speed, kept_speed, machine, throughput, trial_pictures
 from seealike.errors import MissingExtraError, SeealikeError, UsageError
 from seealike.protocols import MapEncoder, TextEncoder
 from seealike.types import ProgressCallback, unwatched

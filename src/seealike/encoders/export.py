@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from seealike.encoders.models import EncoderRecord
     from seealike.encoders.onnx.openvino import Precision
-    from seealike.types import Float32Array, PixelArray
+    from seealike.types import Float32Array
 
     Float64Array: TypeAlias = "npt.NDArray[np.float64]"
 
@@ -170,10 +170,3 @@ def cosines(a: Float32Array, b: Float32Array) -> Float64Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Float64Array = np.einsum("nd,nd->n", wide, other) / norms
     return found
-
-
-def trial_pictures(n: int, side_px: int) -> PixelArray:
-    """Draw ``n`` different pictures of coarse squares, to try a network on."""
-    coarse = np.random.default_rng(0).integers(0, 256, (n, 5, 5, 3), np.uint8)
-    places = np.arange(side_px) * 5 // side_px
-    return coarse[:, places][:, :, places]

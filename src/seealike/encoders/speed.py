@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from seealike.protocols import Encoder
-    from seealike.types import EncoderIdentity, Float32Array
+    from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
 
 def machine() -> str:
@@ -42,6 +42,13 @@ def throughput(encoder: Encoder, for_s: float) -> float:
         under_way.popleft().result()
         done += len(pixels)
     return done / (time.perf_counter() - started)
+
+
+def trial_pictures(n: int, side_px: int) -> PixelArray:
+    """Draw ``n`` different pictures of coarse squares, to try a network on."""
+    coarse = np.random.default_rng(0).integers(0, 256, (n, 5, 5, 3), np.uint8)
+    places = np.arange(side_px) * 5 // side_px
+    return coarse[:, places][:, :, places]
 
 
 def kept_speed(identity: EncoderIdentity, cache_dir: str | None = None) -> float | None:

@@ -24,11 +24,11 @@ from seealike.encoders.export import (
     MODEL_FILE,
     least_cosine,
     traced,
-    trial_pictures,
 )
 from seealike.encoders.onnx.file import read_model_file
 from seealike.encoders.onnx.openvino import read_model
 from seealike.encoders.spec import OPEN_CLIP
+from seealike.encoders.speed import trial_pictures
 from seealike.encoders.text_card import write_text_card
 from seealike.encoders.weights import given_weights, load_weights, read_weights
 from seealike.errors import EncoderError, MissingExtraError

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from seealike.encoders.models import EncoderMode
-from seealike.encoders.onnx import graph
+from seealike.encoders.onnx import eight_bits, graph
 from seealike.encoders.onnx.file import read_model_file
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
 from seealike.encoders.spec import GEM_EXPONENT, GEM_LEAST, Pooling
+from seealike.encoders.speed import throughput, trial_pictures
 from seealike.errors import EncoderError, NoPlacesError
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
     from seealike.encoders.onnx.file import ModelFile
     from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
 
-Precision: TypeAlias = Literal["bf16", "f32"]
+Precision: TypeAlias = Literal["bf16", "f32", "i8"]
 
 _DEVICE = "CPU"
 # Measured on two cores with AMX (images/s in bfloat16): batches of 1, 2, 4, 8, 16, 32 give 626, 679, 694,
 # 698, 621, 535. Small ones keep the activations in the CPU's cache and the memory low. At 320 px batches of
 # 1 to 8 of EfficientNet-B4 differ by less than 5 %, and each step doubles the memory of the activations.
 _BATCH_SIZE, _BATCH_SIDE_PX = 4, 224
+_TRIAL_PICTURES, _TRIAL_TURNS, _TRIAL_S = 32, 3, 0.2
 # `import openvino` imports its conversion tools, which at once send an event to an analytics service and
 # write an id into the user's home. Neither is needed to run a model; openvino copes with their absence.
 _UNWANTED = ("openvino.tools.ovc", "openvino_telemetry")
@@ -116,7 +118,8 @@ class OpenVinoEncoder(SlotEncoder["InferRequest"]):
     ) -> None:
         """Compile ``record``, or take it from ``cache``, where there is one.
 
-        ``precision`` None is the fastest that the CPU offers and the record allows.
+        ``precision`` None is the fastest that the CPU offers and the record allows; where a network is known
+        in 8 bits, and the CPU has no bfloat16, a short trial decides, once.
         """
         compiled = _compiled_or_kept(record, mode=mode, cache=cache, precision=precision)
         self.precision = compiled.precision
@@ -308,6 +311,7 @@ class _Plan:
     batch_size: int
     config: dict[str, str]
     places_px: int | None
+    eight_bits: bool
 
 
 def _compiled_or_kept(
@@ -328,7 +332,8 @@ def _compiled_or_kept(
 
     try:
         core = openvino.Core()
-        precision = precision or ("f32" if record.precise else fastest_precision(core))
+        if precision is None:
+            precision = _usual_precision(core, record, cache if places_px is None else None)
         plan = _plan(record, mode, precision, places_px)
         key = _key(record, core, plan)
         model = _from_cache(core, cache.get(key) if cache else None, plan)
@@ -344,11 +349,48 @@ def _compiled_or_kept(
     return _Compiled(model, plan.batch_size, concurrency, precision)
 
 
+def _usual_precision(core: openvino.Core, record: EncoderRecord, cache: BlobCache | None) -> Precision:
+    """The precision to use: a space is always computed in the same one on the same machine.
+
+    Without a cache nothing could be remembered, so nothing is tried.
+    """
+    if record.precise:
+        return "f32"
+    fastest = fastest_precision(core)
+    if fastest != "f32" or cache is None or not eight_bits.is_calibrated(record.weights_sha256):
+        return fastest
+    facts = (record.weights_sha256, record.preprocessing.crop_px, *_machine(core))
+    key = f"precision-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
+    kept = cache.get(key)
+    if kept is None:
+        kept = b"i8" if _pays_in_eight_bits(record, cache) else b"f32"
+        cache.put(key, kept)
+    return "i8" if kept == b"i8" else "f32"
+
+
+def _pays_in_eight_bits(record: EncoderRecord, cache: BlobCache) -> bool:
+    """Whether this CPU is quicker in 8 bits, and computes the same: on some, sums of products overflow."""
+    exact, quick = (
+        OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, cache=cache, precision=one)
+        for one in ("f32", "i8")
+    )
+    try:
+        pictures = trial_pictures(_TRIAL_PICTURES, record.preprocessing.crop_px)
+        agreement = (exact.encode(pictures) * quick.encode(pictures)).sum(axis=1)
+        if not np.median(agreement) >= eight_bits.LEAST_COSINE:
+            return False
+        rates = [(throughput(exact, _TRIAL_S), throughput(quick, _TRIAL_S)) for _ in range(_TRIAL_TURNS)]
+        return float(np.median([second / first for first, second in rates])) >= eight_bits.LEAST_GAIN
+    finally:
+        exact.close()
+        quick.close()
+
+
 def _plan(record: EncoderRecord, mode: EncoderMode, precision: Precision, places_px: int | None) -> _Plan:
     hint = "LATENCY" if mode is EncoderMode.LATENCY else "THROUGHPUT"
     batch_size = 1 if mode is EncoderMode.LATENCY else _usual_batch_size(record.preprocessing.crop_px)
-    config = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
-    return _Plan(record.batch_size or batch_size, config, places_px)
+    config = {"INFERENCE_PRECISION_HINT": "f32" if precision == "i8" else precision, "PERFORMANCE_HINT": hint}
+    return _Plan(record.batch_size or batch_size, config, places_px, precision == "i8")
 
 
 def _usual_batch_size(side_px: int) -> int:
@@ -358,15 +400,20 @@ def _usual_batch_size(side_px: int) -> int:
 
 def _key(record: EncoderRecord, core: openvino.Core, plan: _Plan) -> str:
     """Name the compiled model by everything it depends on."""
+    used = (record.identity, record.weights_sha256, record.input, record.output, record.pool)
+    facts = (used, *_machine(core), plan)
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", record.name)[:60]
+    return f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:20]}"
+
+
+def _machine(core: openvino.Core) -> tuple[str | list[str] | int | None, ...]:
+    """What a compiled model and its speed depend on beside itself."""
     import openvino
 
     cpu = [
         str(core.get_property(_DEVICE, name)) for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
     ]
-    used = (record.identity, record.weights_sha256, record.input, record.output, record.pool)
-    facts = (used, openvino.get_version(), cpu, os.cpu_count(), plan)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", record.name)[:60]
-    return f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:20]}"
+    return openvino.get_version(), cpu, os.cpu_count()
 
 
 def _from_cache(core: openvino.Core, blob: bytes | None, plan: _Plan) -> openvino.CompiledModel | None:
@@ -392,6 +439,8 @@ def _compiled(core: openvino.Core, record: EncoderRecord, plan: _Plan) -> openvi
         read = read_model(file)
         if plan.places_px is None:
             model = graph.prepared(read, record, plan.batch_size)
+            if plan.eight_bits:
+                model = eight_bits.counted_in_eight_bits(model, record.weights_sha256)
         else:
             model = graph.prepared_for_places(read, record, plan.batch_size, plan.places_px)
     except EncoderError as exc:

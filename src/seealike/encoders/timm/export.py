@@ -13,9 +13,9 @@ from seealike.encoders.export import (
     LEAST_COSINE_FASTEST,
     least_cosine,
     traced,
-    trial_pictures,
 )
 from seealike.encoders.onnx.openvino import read_model
+from seealike.encoders.speed import trial_pictures
 from seealike.errors import EncoderError
 
 if TYPE_CHECKING:

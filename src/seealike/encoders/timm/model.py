@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seealike.encoders.export import trial_pictures
 from seealike.encoders.spec import INTERPOLATIONS, EncoderSpec, Pooling
+from seealike.encoders.speed import trial_pictures
 from seealike.encoders.timm.features import (
     FEATURES,
     OWN_POOLING,

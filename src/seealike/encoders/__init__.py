@@ -233,7 +233,8 @@ def vectors_of(
 ) -> tuple[Float32Array, Precision]:
     """The vectors that a model file gives of prepared pictures, and in which precision they were computed.
 
-    ``precision`` None is the one that this machine uses. Nothing is kept in the cache.
+    ``precision`` None is the one that this machine uses where it has tried none in 8 bits. Nothing is kept in
+    the cache.
 
     Raises:
         EncoderError: the file is missing or damaged, or the runtime cannot run it.

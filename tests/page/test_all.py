@@ -145,20 +145,21 @@ def test_ids_are_in_the_order_of_the_service_whatever_their_letters(three_page: 
     assert before == [[one.encode() < other.encode() for other in ids] for one in ids]
 
 
-def test_the_place_is_kept_where_utf_16_has_another_order(tmp_path: Path, visit: Visit) -> None:
+def test_the_place_is_kept_where_utf_16_has_another_order(
+    tmp_path: Path, visit: Visit, opened: ExitStack
+) -> None:
     ids = [f"{letter}{number:03}" for letter in "ﬁ👟" for number in range(300)]  # U+FB01, U+1F45F
-    with ExitStack() as stack:
-        address = served(stack, write_many(tmp_path, len(ids), ids.__getitem__))
-        visitor = visit(address, "/?view=all&at=270")
-        visitor.see(visitor.page.get_by_role("link", name=ids[275], exact=True))
-        with seealike.Client(address) as client:
-            client.remove(ids[:40])
-        visitor.page.mouse.move(600, 400)
-        while "has changed: 560" not in visitor.page.locator("#said").inner_text():
-            visitor.page.mouse.wheel(0, 300)
-            visitor.page.wait_for_timeout(300)
-        first = visitor.page.evaluate(FIRST_SEEN)
-        assert abs(ids.index(first) - 270) < 100
+    address = served(opened, write_many(tmp_path, len(ids), ids.__getitem__))
+    visitor = visit(address, "/?view=all&at=270")
+    visitor.see(visitor.page.get_by_role("link", name=ids[275], exact=True))
+    with seealike.Client(address) as client:
+        client.remove(ids[:40])
+    visitor.page.mouse.move(600, 400)
+    while "has changed: 560" not in visitor.page.locator("#said").inner_text():
+        visitor.page.mouse.wheel(0, 300)
+        visitor.page.wait_for_timeout(300)
+    first = visitor.page.evaluate(FIRST_SEEN)
+    assert abs(ids.index(first) - 270) < 100
 
 
 def test_pictures_that_cannot_be_loaded_are_asked_for_again(many_page: str, visit: Visit) -> None:
@@ -188,7 +189,7 @@ def test_a_catalogue_that_cannot_be_shown_says_so_and_can_be_tried_again(
 
 def test_an_empty_catalogue_says_what_to_type(empty_page: str, visit: Visit) -> None:
     visitor = visit(empty_page, "/?view=all")
-    visitor.see(visitor.page.get_by_text("seealike index FOLDER"))
+    visitor.see(visitor.page.get_by_text("seealike index FOLDER -C CATALOGUE"))
     assert visitor.page.get_by_label("Go to number").is_hidden()
 
 

@@ -348,7 +348,7 @@ def test_a_map_that_cannot_be_had_and_one_without_pictures_say_so(
     visitor.page.get_by_role("button", name="Try again").click()
     visitor.see(canvas(visitor))
     empty = visit(empty_page, "/?view=map")
-    empty.see(empty.page.get_by_text("seealike index FOLDER"))
+    empty.see(empty.page.get_by_text("seealike index FOLDER -C CATALOGUE"))
 
 
 @pytest.mark.parametrize("dark", [False, True])

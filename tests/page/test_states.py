@@ -184,16 +184,17 @@ def test_a_second_click_counts_once(shop_page: str, visit: Visit) -> None:
     assert visitor.page.locator(".examples li").count() == 2
 
 
-def test_what_an_item_is_called_follows_the_catalogue(tmp_path: Path, visit: Visit) -> None:
+def test_what_an_item_is_called_follows_the_catalogue(
+    tmp_path: Path, visit: Visit, opened: ExitStack
+) -> None:
     paths = write_pictures(tmp_path / "photos", range(3))
     with seealike.create(tmp_path / "catalog") as made:
         made.add_many(NewPicture(path.name, path, None, {"name": "Old name"}) for path in paths)
-    with ExitStack() as stack:
-        address = served(stack, tmp_path / "catalog")
-        visitor = visit(address, "/?like=id:000.jpg")
-        visitor.see(visitor.page.get_by_role("heading", name="Like Old name"))
-        with seealike.Client(address) as client:
-            client.add("000.jpg", paths[0], metadata={"name": "New name"})
-        visitor.page.get_by_role("link", name="Catalogue").click()
-        visitor.page.get_by_role("link", name="New name").click()
-        visitor.see(visitor.page.get_by_role("heading", name="Like New name"))
+    address = served(opened, tmp_path / "catalog")
+    visitor = visit(address, "/?like=id:000.jpg")
+    visitor.see(visitor.page.get_by_role("heading", name="Like Old name"))
+    with seealike.Client(address) as client:
+        client.add("000.jpg", paths[0], metadata={"name": "New name"})
+    visitor.page.get_by_role("link", name="Catalogue").click()
+    visitor.page.get_by_role("link", name="New name").click()
+    visitor.see(visitor.page.get_by_role("heading", name="Like New name"))

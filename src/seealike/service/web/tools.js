@@ -142,7 +142,8 @@ export function stopped(problem, retry, label = "Try again") {
 export function noPictures({ stats }) {
   return el("div", { class: "stopped" }, icon("picture"), el("p", { class: "what", text: "This catalogue has no pictures yet." }),
     stats.access !== "read" && el("a", { class: "button", href: "/?view=adding", text: "Add some here" }),
-    el("p", { class: "note" }, stats.access === "read" ? "Give it some: " : "Or give it those of a folder: ", el("code", { text: "seealike index FOLDER" })));
+    el("p", { class: "note" }, stats.access === "read" ? "Give it some: " : "Or give it those of a folder: ", el("code", { text: "seealike index FOLDER -C CATALOGUE" }),
+      ", where CATALOGUE is the directory that the service was started with."));
 }
 
 /** Show what is being waited for: nothing for a blink, then a skeleton, then words. Call the result to end it. */

@@ -22,7 +22,8 @@ from tests.hub_server import REPOSITORY, REVISION, HubServer
 from tests.presets import NAME, serve_preset
 
 import seealike
-from seealike.encoders import speed_of
+from seealike.encoders import PresetWish, get_preset, plan_preset, preset_of, speed_of
+from seealike.encoders.hub import presets as published
 from seealike.encoders.hub.installed import preset_dir
 
 pytestmark = pytest.mark.enable_socket
@@ -266,11 +267,126 @@ def test_without_a_revision_one_is_asked_for_and_the_digest_is_noted_at_first_us
     assert got.code == 0, got.err
     assert "no SHA-256 of onnx/vision_model.onnx is known: what comes now is noted" in got.err
     assert typed("encoders", "get", NAME).code == 0  # the revision is remembered
-    assert typed("encoders", "rm", NAME).code == 0
+    Path(preset_dir(NAME), "model.onnx").unlink()
     content = hub.files[f"/{REPOSITORY}/resolve/{REVISION}/onnx/vision_model.onnx"]
     hub.add("onnx/vision_model.onnx", content.replace(b"colours", b"colourz"))
     again = typed("encoders", "get", NAME, "--revision", REVISION)
     assert (again.code, "serves another file" in again.err) == (1, True)
+    assert f"(which {Path(preset_dir(NAME), 'installed.json')} says)" in again.err
+    assert typed("encoders", "rm", NAME).code == 0
+    assert typed("encoders", "get", NAME, "--revision", REVISION).code == 0
+
+
+BROKEN = [b"<html>log in</html>", b"", b"\x08\x08"]
+
+
+@pytest.mark.parametrize("page", BROKEN)
+@pytest.mark.parametrize("path", ["onnx/vision_model.onnx", "onnx/text_model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("extra", [True, False])
+def test_another_file_that_came_once_does_no_lasting_harm(
+    hub: HubServer,
+    place: Path,
+    typed: Call,
+    monkeypatch: pytest.MonkeyPatch,
+    page: bytes,
+    path: str,
+    extra: bool,
+) -> None:
+    serve_preset(hub, place, monkeypatch, known=False)
+    served = f"/{REPOSITORY}/resolve/{REVISION}/{path}"
+    good, hub.files[served] = hub.files[served], page
+    with monkeypatch.context() as without:
+        if not extra:
+            without.setitem(sys.modules, "tokenizers", None)
+        failed = typed("encoders", "get", NAME, "--text")
+        assert (failed.code, failed.err.count("seealike: ")) == (1, 1)
+        assert listed(typed)["present"] is False
+        hub.files[served] = good
+        assert typed("encoders", "get", NAME, "--text").code == 0
+    assert listed(typed)["text_present"] is True
+
+
+def test_a_wrong_file_that_somebody_brought_does_no_lasting_harm(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch, known=False)
+    assert typed("encoders", "get", NAME, "--from", pair.text).code == 1
+    assert typed("encoders", "get", NAME, "--from", pair.pictures).code == 0
+    assert typed("encoders", "rm", NAME).code == 0
+    assert typed("encoders", "get", NAME).code == 0
+
+
+def test_words_that_cannot_be_added_leave_the_encoder_as_it_was(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch, known=False)
+    assert typed("encoders", "get", NAME).code == 0
+    hub.files[f"/{REPOSITORY}/resolve/{REVISION}/onnx/text_model.onnx"] = b"no tower"
+    assert typed("encoders", "get", NAME, "--text").code == 1
+    assert (listed(typed)["present"], listed(typed)["text_present"]) == (True, False)
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+    assert "reads no text" in typed("search", "--text", "red").err
+    assert typed("search", "photos/red.png", "-k", "1").code == 0
+
+
+def test_another_commit_that_does_not_run_leaves_the_one_that_does(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    file, other = Path(preset_dir(NAME), "model.onnx"), "f" * 40
+    before = json.loads(file.with_name("installed.json").read_text())
+    hub.files[f"/{REPOSITORY}/resolve/{other}/onnx/vision_model.onnx"] = b"no model"
+    assert typed("encoders", "get", NAME, "--revision", other).code == 1
+    assert file.read_bytes() == pair.pictures.read_bytes()
+    assert json.loads(file.with_name("installed.json").read_text()) == before
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+
+
+@pytest.mark.parametrize("name", ["text.onnx", "tokenizer.json"])
+def test_a_text_tower_that_changed_is_told_before_it_answers_or_is_copied(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME, "--text").code == 0
+    assert typed("index", "photos", "--encoder", NAME, "-C", "a.catalog", "--link-encoder", "-q").code == 0
+    assert typed("search", "--text", "red", "-C", "a.catalog").code == 0
+    file = Path(preset_dir(NAME), name)
+    file.write_bytes(file.read_bytes().replace(b"red", b"der") + b" ")
+    told = f"{name} is damaged; `seealike encoders get {NAME}` fetches it again"
+    searched = typed("search", "--text", "red", "-C", "a.catalog")
+    assert (searched.code, told in searched.err) == (1, True)
+    assert told in typed("index", "photos", "--encoder", NAME, "-C", "b.catalog").err
+    assert typed("encoders", "get", NAME).code == 0
+    assert typed("search", "--text", "red", "-C", "a.catalog").code == 0
+
+
+def test_what_changed_between_the_plan_and_the_fetching_is_fetched_again(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    plan = plan_preset(preset_of(NAME), PresetWish())
+    assert plan.missing == ()
+    file = Path(preset_dir(NAME), "model.onnx")
+    file.write_bytes(pair.pictures.read_bytes().replace(b"colours", b"colourz"))
+    noted = get_preset(plan)
+    assert noted.files["model.onnx"] == noted.weights_sha256
+    assert file.read_bytes() == pair.pictures.read_bytes()
+
+
+def test_a_commit_that_is_here_is_not_fetched_again_when_a_release_names_another(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    records = place / "presets.toml"
+    moved = place / "moved.toml"
+    moved.write_text(records.read_text().replace(REVISION, "f" * 40))
+    monkeypatch.setattr(published, "_RECORDS", str(moved))
+    hub.requests.clear()
+    got = typed("encoders", "get", NAME, "--revision", REVISION)
+    assert (got.code, "all its files are here" in got.err, hub.requests) == (0, True, [])
 
 
 def test_another_commit_is_taken_when_it_is_said_and_the_checked_one_otherwise(
@@ -370,14 +486,14 @@ def test_a_download_that_is_killed_goes_on_and_a_second_one_meanwhile_is_refused
     root, folder = Path(__file__).resolve().parents[2], Path(preset_dir(NAME))
     with subprocess.Popen(command, cwd=root, env=dict(os.environ), stderr=subprocess.PIPE) as running:
         until = time.monotonic() + 60
-        while sum(part.stat().st_size for part in folder.glob("*.part")) < 2_000_000:
+        while sum(part.stat().st_size for part in folder.rglob("*.part")) < 2_000_000:
             assert time.monotonic() < until
             assert running.poll() is None
             time.sleep(0.05)
         second = typed("encoders", "get", NAME)
         assert (second.code, "another process is fetching into" in second.err) == (1, True)
         running.send_signal(signal.SIGKILL)
-    (part,) = folder.glob("*.part")
+    (part,) = folder.rglob("*.part")
     size = part.stat().st_size
     assert listed(typed)["present"] is False
     assert typed("encoders", "get", NAME).code == 0
@@ -396,7 +512,7 @@ def test_a_disk_that_is_full_is_told_in_a_line(
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(
-        f"seealike: cannot write into {preset_dir(NAME)}: File too large; make room"
+        f"seealike: cannot write into {Path(preset_dir(NAME), 'arriving')}: File too large; make room"
     )
     assert done.stderr.count("\n") == 1
     assert typed("encoders", "get", NAME).code == 0

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +22,7 @@ from tests.hub_server import REPOSITORY, REVISION, HubServer, without_variables
 
 from seealike.encoders.hub import download as downloading
 from seealike.encoders.hub.download import download, one_writer
-from seealike.encoders.hub.files import Hub, Pins, RemoteFile
+from seealike.encoders.hub.files import LOCK_NAME, Hub, RemoteFile
 from seealike.errors import EncoderError, UsageError
 from seealike.types import Progress
 
@@ -44,7 +45,7 @@ def hub() -> Iterator[HubServer]:
 
 def left(folder: Path) -> set[str]:
     """The files in a folder, but for the lock."""
-    return {path.name for path in folder.iterdir()} - {downloading.LOCK_NAME}
+    return {path.name for path in folder.iterdir()} - {LOCK_NAME}
 
 
 def fetched(hub: HubServer, file: RemoteFile, into: Path, **more: object) -> bytes:
@@ -399,27 +400,34 @@ def test_the_proxy_of_the_environment_is_asked(
 # -- files whose digest nobody has published --------------------------------------------------------------
 
 
-def test_what_is_fetched_first_is_noted_and_nothing_else_is_taken_afterwards(
+def test_where_a_note_has_the_digest_it_is_named_when_another_file_comes(
     hub: HubServer, tmp_path: Path
 ) -> None:
-    file, pins = hub.add(PATH, CONTENT, known=False), Pins(str(tmp_path))
-    assert pins.get(file) is None
-    assert download([file], str(tmp_path / "one"), hub=hub.hub(), pins=pins) == [SHA256]
-    assert pins.get(file) == SHA256
+    file = replace(hub.add(PATH, CONTENT[::-1], known=False), sha256=SHA256, noted="/here/installed.json")
+    said = refused(hub, file, tmp_path)
+    assert f"not {SHA256} (which /here/installed.json says); nothing of it was kept" in said
+
+
+def test_what_a_note_cannot_say_is_fetched_anew(hub: HubServer, tmp_path: Path) -> None:
+    file = hub.add(PATH, CONTENT, known=False)
+    assert fetched(hub, file, tmp_path) == CONTENT
     hub.add(PATH, CONTENT[::-1])
-    assert download([file], str(tmp_path / "one"), hub=hub.hub(), pins=pins) == [SHA256]
-    with pytest.raises(EncoderError, match="serves another file"):
-        download([file], str(tmp_path / "two"), hub=hub.hub(), pins=pins)
-    assert left(tmp_path / "two") == set()
+    assert fetched(hub, file, tmp_path) == CONTENT[::-1]
 
 
-def test_a_note_that_is_damaged_is_no_note(hub: HubServer, tmp_path: Path) -> None:
-    file, pins = hub.add(PATH, CONTENT, known=False), Pins(str(tmp_path))
-    pins.put(file, SHA256)
-    (note,) = (tmp_path / "pins").iterdir()
-    note.write_text(note.read_text().replace(REPOSITORY, "another/model"))
-    with pytest.raises(EncoderError, match="is damaged; remove it"):
-        download([file], str(tmp_path / "one"), hub=hub.hub(), pins=pins)
+def test_a_reply_without_a_length_is_known_to_be_cut_by_the_size_that_the_hub_states(
+    hub: HubServer, tmp_path: Path
+) -> None:
+    file = hub.add(PATH, CONTENT, known=False)
+    hub.files["/blob"] = CONTENT
+    leads = hub_server.status(302, Location="/blob", X_Linked_Size=len(CONTENT))
+    hub.behaviours += [
+        leads,
+        lambda handler, content: handler.say(200, {}, (content or b"")[:200_000]),
+        leads,
+    ]
+    assert fetched(hub, file, tmp_path) == CONTENT
+    assert hub.ranges()[-1] == "bytes=200000-"
 
 
 def test_what_the_hub_itself_says_of_a_file_is_believed_where_nobody_else_does(
@@ -532,6 +540,10 @@ def test_progress_counts_the_bytes_of_all_files(hub: HubServer, tmp_path: Path) 
         (REPOSITORY, REVISION, "a\nb", None),
         (REPOSITORY, REVISION, "", None),
         (REPOSITORY, REVISION, PATH, "abc"),
+        (REPOSITORY, REVISION, "onnx/taken.json", None),
+        (REPOSITORY, REVISION, "Installed.json", None),
+        (REPOSITORY, REVISION, "download.lock", None),
+        (REPOSITORY, REVISION, "a/model.onnx.part", None),
     ],
 )
 def test_what_is_no_file_of_a_commit_is_refused(
@@ -539,6 +551,32 @@ def test_what_is_no_file_of_a_commit_is_refused(
 ) -> None:
     with pytest.raises(UsageError):
         RemoteFile(repository, revision, path, 1, sha256)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own there")
+def test_a_part_that_is_a_link_is_not_written_through(hub: HubServer, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT[:100])
+    (tmp_path / "into").mkdir()
+    (tmp_path / "into" / f"{SHA256}.part").symlink_to(other)
+    assert fetched(hub, hub.add(PATH, CONTENT), tmp_path / "into") == CONTENT
+    assert other.read_bytes() == CONTENT[:100]
+    assert not (tmp_path / "into" / "model.onnx").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "token", ["hf_\nSECRET", "hf_\r\nX-Other: SECRET", "hf_SECRET\u20ac", "hf SECRET", "hf_\x00SECRET"]
+)
+def test_a_token_that_is_none_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    with pytest.raises(UsageError, match="HF_TOKEN holds what no token does") as failed:
+        Hub(token=token)
+    if "\x00" not in token:
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(UsageError, match="HF_TOKEN holds what no token does"):
+            Hub.from_environment()
+    assert "SECRET" not in str(failed.value)
 
 
 @pytest.mark.parametrize(

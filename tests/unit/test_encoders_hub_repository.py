@@ -170,12 +170,68 @@ def test_another_file_of_the_same_size_is_another_space(hub: HubServer, tmp_path
 
 
 def test_a_file_that_became_another_since_the_first_time_is_refused(model: Path, hub: HubServer) -> None:
-    take(spec("&layer=features"))
-    remove_repository(spec())
+    record = take(spec("&layer=features"))
     content = bytearray(model.read_bytes())
     content[-1] ^= 1
     hub.add(MODEL, bytes(content), known=False)
-    assert "serves another file than" in refused(spec("&layer=features"))
+    Path(record.file).unlink()
+    message = refused(spec("&layer=features"))
+    assert "serves another file than" in message
+    assert f"(which {Path(record.file).with_name('taken.json')} says)" in message
+    remove_repository(spec())
+    assert take(spec("&layer=features")).weights_sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("page", [b"<html>log in</html>", b""])
+@pytest.mark.parametrize("path", [MODEL, "preprocessor_config.json"])
+def test_the_page_of_a_captive_portal_does_no_lasting_harm(
+    page: bytes, path: str, model: Path, hub: HubServer
+) -> None:
+    served = f"/{REPOSITORY}/resolve/{REVISION}/{path}"
+    good, hub.files[served] = hub.files[served], page
+    refused(spec("&layer=features"))
+    with pytest.raises(EncoderError, match="is not on this machine"):
+        repository_record(spec("&layer=features"))
+    hub.files[served] = good
+    take(spec("&layer=features"))
+
+
+def test_a_model_that_does_not_run_is_forgotten(model: Path, hub: HubServer) -> None:
+    def fails(record: EncoderRecord) -> None:
+        assert Path(record.file).is_file()
+        raise EncoderError("it does not run")
+
+    with pytest.raises(EncoderError, match="it does not run"):
+        take_repository(look_up(spec("&layer=features")), fails)
+    assert not list(Path(os.environ["SEEALIKE_CACHE"]).rglob("model.onnx"))
+    changed = with_tokens(model).read_bytes().replace(b"features", b"featurez")
+    hub.add(MODEL, changed, known=False)
+    taken = take(spec("&layer=featurez"))
+    with pytest.raises(EncoderError, match="it does not run"):  # what ran before stays
+        take_repository(look_up(spec("&layer=featurez")), fails)
+    assert repository_record(spec("&layer=featurez")) == taken
+
+
+def test_two_spellings_of_one_file_leave_each_other_alone(model: Path, hub: HubServer) -> None:
+    as_stated = spec("&layer=features")
+    by_hand = spec(f"&layer=features&size={SIDE_PX}&norm=half&fit=crop&interpolation=bilinear")
+    first = take(by_hand)
+    assert first.preprocessing.resize_px == SIDE_PX
+    second = take(as_stated)
+    assert (take(by_hand), repository_record(as_stated)) == (first, second)
+    assert take(as_stated) == second
+    (note,) = taken_repositories()
+    assert (note.config, note.licence) == ("preprocessor_config.json", "apache-2.0")
+
+
+def test_what_is_here_needs_no_network_to_be_taken_again(model: Path, hub: HubServer) -> None:
+    record = take(spec("&layer=features"))
+    hub.requests.clear()
+    again = look_up(spec("&layer=features"), offline=True)
+    assert (again.licence, again.config) == ("apache-2.0", "preprocessor_config.json")
+    assert take_repository(again, lambda _: None) == record
+    assert take(spec("&layer=tokens&pool=cls")).layer == "tokens"
+    assert hub.requests == []
 
 
 def test_what_was_damaged_here_is_said_and_taken_again(model: Path, hub: HubServer) -> None:
@@ -213,7 +269,14 @@ def test_weights_in_another_file_come_too(hub: HubServer, tmp_path: Path) -> Non
     hub.add("onnx/made.onnx", path.read_bytes(), known=False)
     hub.add("onnx/made.weights", (tmp_path / "made.weights").read_bytes(), known=False)
     hub.add("onnx/preprocessor_config.json", json.dumps(PROCESSOR).encode(), known=False)
-    record = take(spec(path="onnx/made.onnx"))
+    found, said = look_up(spec(path="onnx/made.onnx")), []
+    record = take_repository(
+        found, lambda _: None, more=lambda files, size: said.append((len(hub.requests), files[0].path, size))
+    )
+    weights = (tmp_path / "made.weights").stat().st_size
+    assert [(path, size) for _, path, size in said] == [("onnx/made.weights", weights)]
+    came = [request.path.endswith("made.weights") for request in hub.requests]
+    assert (came[: said[0][0]].count(True), came[said[0][0] :]) == (1, [True])  # its size was asked before
     pixels = sample_pixels(3, SIDE_PX)
     expected = expected_vectors(path, Form(), pixels, record.preprocessing, "features", Pooling.NONE)
     np.testing.assert_allclose(vectors(record, pixels), expected, atol=3e-6)

@@ -49,7 +49,7 @@ class EncoderCard:
         preprocessing: how pictures are prepared.
         layer: whose output the features are; only for the record where ``output`` is not given.
         pooling: how they become one vector; only for the record where the output is (n, d) already.
-        input: what the model takes.
+        input: what the model takes; None is as its graph says, in a card that is not written.
         output: the tensor to take; None is the only output.
         licence: of the weights.
         source: where the weights come from.
@@ -62,7 +62,7 @@ class EncoderCard:
     preprocessing: Preprocessing
     layer: str
     pooling: str
-    input: InputForm
+    input: InputForm | None
     output: str | None = None
     licence: str = "unknown"
     source: str = ""

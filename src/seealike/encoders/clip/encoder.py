@@ -51,9 +51,6 @@ class OpenVinoTextEncoder:
         self.card = read_text_card(onnx_path)
         if self.card.pictures_sha256 not in (None, record.weights_sha256):
             raise EncoderError(f"{onnx_path} was made for another picture model than {record.file}")
-        self._tokenizer = TextTokenizer(
-            os.path.join(os.path.dirname(onnx_path), self.card.tokenizer), self.card
-        )
         model = _compiled(onnx_path, self.card)
         self._ports = _Ports.of(model, self.card, self._name)
         whole = record.whole or record.dimension
@@ -62,6 +59,9 @@ class OpenVinoTextEncoder:
                 f"{onnx_path} gives vectors of {self._ports.dimension} numbers and {record.file} of "
                 f"{whole}: they are not the two towers of one model"
             )
+        self._tokenizer = TextTokenizer(
+            os.path.join(os.path.dirname(onnx_path), self.card.tokenizer), self.card
+        )
         self._request: openvino.InferRequest | None = model.create_infer_request()
         self._guard = threading.Lock()
         self._process_id = os.getpid()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import string
 import unicodedata
@@ -100,17 +101,32 @@ class TextTokenizer:
 
 
 def _opened(file: str) -> Tokenizer:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as exc:
-        raise MissingExtraError("a text query", "text") from exc
+    """Read a tokenizer's file; a file that is none is said also where nothing is installed that reads it."""
     try:
         with open(file, "rb") as opened:
-            return Tokenizer.from_buffer(opened.read())
+            content = opened.read()
     except OSError as exc:
         raise EncoderError(f"the tokenizer {file} cannot be read: {exc.strerror}") from exc
+    try:
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_buffer(content)
+    except ImportError as exc:
+        _check_form(file, content)
+        raise MissingExtraError("a text query", "text") from exc
     except Exception as exc:
-        raise EncoderError(f"{file} is no tokenizer in Hugging Face's format: {exc}") from exc
+        raise _no_tokenizer(file, exc) from exc
+
+
+def _check_form(file: str, content: bytes) -> None:
+    try:
+        json.loads(content)["model"]
+    except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        raise _no_tokenizer(file, exc) from exc
+
+
+def _no_tokenizer(file: str, exc: Exception) -> EncoderError:
+    return EncoderError(f"{file} is no tokenizer in Hugging Face's format: {exc}")
 
 
 def cleaned(text: str, cleaning: Cleaning) -> str:

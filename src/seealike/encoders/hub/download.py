@@ -3,8 +3,8 @@
     <into>/<name>              a whole file, checked
     <into>/<sha256>.part       one that is under way; where no digest is known, one of its name
 
-A run that was cut, killed or out of room goes on where it was. Whoever sends the bytes need not be trusted:
-the SHA-256 decides.
+A run that was cut, killed or out of room goes on where it was, if a digest is known. Whoever sends the bytes
+need not be trusted: the SHA-256 decides.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from seealike.encoders.cache import file_sha256
-from seealike.encoders.hub.files import CutError, Hub
+from seealike.encoders.hub.files import LOCK_NAME, PART, CutError, Hub
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Progress, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
-    from seealike.encoders.hub.files import Pins, RemoteFile
+    from seealike.encoders.hub.files import RemoteFile
     from seealike.encoders.hub.transport import Answer
 
-LOCK_NAME = "download.lock"
 _CHUNK_BYTES = 1 << 18
 _SPARE_BYTES = 16_000_000  # which a disk keeps beside what is fetched
 _MOST_BYTES = 32_000_000_000  # of a file whose size nobody says
+_WRITING = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_BINARY"))
 STAGE = "fetching"
 
 
@@ -39,7 +39,6 @@ def download(
     into: str,
     *,
     hub: Hub | None = None,
-    pins: Pins | None = None,
     progress: ProgressCallback = unwatched,
 ) -> list[str]:
     """Fetch files into one folder, unless they are there; the SHA-256 of each.
@@ -48,7 +47,6 @@ def download(
         files: which; each is called by its ``local_name`` here.
         into: the folder; it is made.
         hub: where from; None: as the environment says.
-        pins: where the SHA-256 of files that have none is noted, and looked up the next time.
         progress: told how many bytes have come.
 
     Raises:
@@ -56,32 +54,25 @@ def download(
             the others is used the next time.
     """
     with one_writer(into):
-        return fetch(files, into, hub=hub or Hub.from_environment(), pins=pins, progress=progress)
+        return fetch(files, into, hub=hub or Hub.from_environment(), progress=progress)
 
 
 def fetch(
-    files: Sequence[RemoteFile], into: str, *, hub: Hub, pins: Pins | None, progress: ProgressCallback
+    files: Sequence[RemoteFile], into: str, *, hub: Hub, progress: ProgressCallback = unwatched
 ) -> list[str]:
     """``download``, for the one writer of a folder that is there."""
-    wanted = [file.sha256 or (pins.get(file) if pins else None) for file in files]
-    missing = [
-        (file, digest)
-        for file, digest in zip(files, wanted, strict=True)
-        if not is_whole(os.path.join(into, file.local_name), digest)
-    ]
+    missing = [file for file in files if not is_whole(os.path.join(into, file.local_name), file.sha256)]
     if missing and hub.offline:
-        raise EncoderError(f"there is no {missing[0][0]} on this machine, and it is to stay offline")
+        raise EncoderError(f"there is no {missing[0]} on this machine, and it is to stay offline")
     with contextlib.ExitStack() as stack:
-        parts = [stack.enter_context(_Part(into, file, digest)) for file, digest in missing]
+        parts = [stack.enter_context(_Part(into, file)) for file in missing]
         _check_room(into, sum((part.file.bytes or part.size) - part.size for part in parts))
         watch = _Watch(parts, progress)
         for part in parts:
             _complete(part, hub, watch)
-            if part.file.sha256 is None and pins is not None:
-                pins.put(part.file, part.sha256)
             part.finish()
     fetched = {part.file: part.sha256 for part in parts}
-    return [fetched.get(file) or digest or "" for file, digest in zip(files, wanted, strict=True)]
+    return [fetched.get(file) or file.sha256 or "" for file in files]
 
 
 @contextlib.contextmanager
@@ -109,6 +100,25 @@ def one_writer(folder: str) -> Iterator[None]:
         lock.release()
 
 
+def remove_model(folder: str, what: str, note_name: str) -> int:
+    """Remove a folder of the hub's files, its note first; how many bytes that frees.
+
+    Raises:
+        EncoderError: it is not there, or another process is fetching into it.
+    """
+    files = FileSystem()
+    if not os.path.isdir(folder):
+        raise EncoderError(f"there is nothing of {what} on this machine; `seealike encoders` lists what is")
+    with one_writer(folder):
+        within = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names]
+        freed = sum(os.lstat(path).st_size for path in within)
+        files.remove(os.path.join(folder, note_name))
+        files.remove_tree(folder)
+    if os.name == "nt":  # where a lock that is held cannot be removed
+        files.remove_tree(folder)
+    return freed
+
+
 def is_whole(path: str, sha256: str | None) -> bool:
     """Whether a file is there and is the right one; every byte is read. Nobody knows without a digest."""
     return sha256 is not None and os.path.isfile(path) and file_sha256(path) == sha256
@@ -117,20 +127,22 @@ def is_whole(path: str, sha256: str | None) -> bool:
 class _Part:
     """A file that is under way."""
 
-    def __init__(self, folder: str, file: RemoteFile, wanted: str | None) -> None:
+    def __init__(self, folder: str, file: RemoteFile) -> None:
         """Find what an earlier run left; where nobody knows the digest, that is not used."""
-        self.file, self.wanted, self.folder = file, wanted, folder
+        self.file, self.wanted, self.folder = file, file.sha256, folder
         self.size, self._hash = 0, hashlib.sha256()
-        key = wanted or hashlib.sha256(str(file).encode()).hexdigest()
-        self._path = os.path.join(folder, f"{key}.part")
+        key = file.sha256 or hashlib.sha256(str(file).encode()).hexdigest()
+        self._path = os.path.join(folder, f"{key}{PART}")
+        if os.path.islink(self._path) or os.path.isdir(self._path):
+            FileSystem().remove_tree(self._path)
         try:
-            self._open = open(self._path, "r+b" if os.path.lexists(self._path) else "w+b")  # noqa: SIM115
-            while wanted is not None and (piece := self._open.read(_CHUNK_BYTES)):
+            self._open = os.fdopen(os.open(self._path, _WRITING, 0o666), "r+b")
+            while self.wanted is not None and (piece := self._open.read(_CHUNK_BYTES)):
                 self._count(piece)
         except OSError as exc:
             raise disk_refused(folder, exc) from exc
         self.resumed = self.size > 0
-        if wanted is None or (file.bytes is not None and self.size > file.bytes):
+        if self.wanted is None or (file.bytes is not None and self.size > file.bytes):
             self.clear()
 
     def __enter__(self) -> Self:
@@ -211,9 +223,10 @@ def _complete(part: _Part, hub: Hub, watch: _Watch) -> None:
             return
         if not part.resumed:
             part.drop()
+            noted = f" (which {part.file.noted} says)" if part.file.noted else ""
             raise EncoderError(
-                f"{hub.host} serves another file than {part.file}: its SHA-256 is {found}, not {wanted}; "
-                "nothing of it was kept"
+                f"{hub.host} serves another file than {part.file}: its SHA-256 is {found}, not "
+                f"{wanted}{noted}; nothing of it was kept"
             )
         part.clear()  # a power cut may have spoilt what an earlier run wrote
 

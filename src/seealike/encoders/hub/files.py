@@ -1,26 +1,31 @@
 """Files of a hub: which one is meant, where it is, and what it must be, byte by byte.
 
 A file is named by its repository, the commit of it, and its path there. What it must be is its SHA-256: the
-size alone would let another file through. Where nobody has published that, it is noted when the file is
-fetched for the first time, and from then on nothing else is taken under this name.
+size alone would let another file through. Where nobody has published that, the note of the model that it
+belongs to has it, once that was tried; while the note is there nothing else is taken under this name.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
 from seealike.encoders.cache import default_cache_dir
-from seealike.errors import EncoderError, StorageError, UsageError
-from seealike.files import FileSystem
+from seealike.errors import UsageError
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST_PIN_BYTES = 4096
+_TOKEN = re.compile(r"[!-~]+")
+LOCK_NAME, PART = "download.lock", ".part"
+PRESET_NOTE, REPOSITORY_NOTE = "installed.json", "taken.json"
+ARRIVING, READING = (
+    "arriving",
+    "reading",
+)  # where a preset's files come, and what a file to be read at once is
+_OURS = (LOCK_NAME, PRESET_NOTE, REPOSITORY_NOTE, ARRIVING, READING)
 HUB = "https://huggingface.co"
 _YES = {"1", "ON", "YES", "TRUE"}
 
@@ -36,6 +41,7 @@ class RemoteFile:
         bytes: its size; None where nobody said.
         sha256: the digest of its content; None where nobody said.
         name: what it is called here; by default as there.
+        noted: the note that has the digest, where nobody has published it.
     """
 
     repository: str
@@ -44,6 +50,7 @@ class RemoteFile:
     bytes: int | None = None
     sha256: str | None = None
     name: str = ""
+    noted: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is no name of a file in a commit.
@@ -60,6 +67,9 @@ class RemoteFile:
         parts = self.path.split("/")
         if not self.path.isprintable() or "\\" in self.path or {"", ".", ".."} & set(parts):
             raise UsageError(f"{self.path!r} is no path of a file in {self.repository}")
+        kept = self.local_name.lower()
+        if not self.name and (kept in _OURS or kept.endswith(PART)):
+            raise UsageError(f"a file called {self.local_name} cannot be kept: seealike writes that itself")
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise UsageError(f"{self.sha256!r} is no SHA-256: 64 hexadecimal digits")
 
@@ -100,7 +110,7 @@ class Hub:
     pauses_s: tuple[float, ...] = (1.0, 5.0)
 
     def __post_init__(self) -> None:
-        """Refuse what is no address.
+        """Refuse what is no address, and what is no token, without showing it.
 
         Raises:
             UsageError: it is none.
@@ -112,13 +122,17 @@ class Hub:
             good = False
         if not good:
             raise UsageError("HF_ENDPOINT must be an address such as https://host, or https://host/path")
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise UsageError(
+                "HF_TOKEN holds what no token does (a space, a line end, a letter that is not ASCII)"
+            )
 
     @classmethod
     def from_environment(cls) -> Hub:
         """As the variables of the environment say that other programs for hubs read too.
 
         Raises:
-            UsageError: ``HF_ENDPOINT`` is no address.
+            UsageError: ``HF_ENDPOINT`` is no address, or ``HF_TOKEN`` no token.
         """
         return cls(
             endpoint=(os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
@@ -154,45 +168,3 @@ def split_url(url: str) -> SplitResult:
 def hub_dir(cache_dir: str | None = None) -> str:
     """Where models of hubs are kept: ``hub`` in ``SEEALIKE_CACHE``, or in the user's cache directory."""
     return os.path.join(cache_dir or default_cache_dir(), "hub")
-
-
-class Pins:
-    """What files without a published SHA-256 were when they were fetched first: a small file for each."""
-
-    def __init__(self, folder: str) -> None:
-        """``folder`` is that of the hub's models; nothing is read yet."""
-        self.folder = os.path.join(folder, "pins")
-
-    def get(self, file: RemoteFile) -> str | None:
-        """The SHA-256 that was noted of a file, None where it was never fetched.
-
-        Raises:
-            EncoderError: the note is damaged: what was fetched then is not known any more.
-        """
-        path = self._path(file)
-        try:
-            with open(path, encoding="utf-8") as noted:
-                digest, _, name = noted.read(_MOST_PIN_BYTES).rstrip("\n").partition("  ")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as exc:
-            raise EncoderError(f"{path} cannot be read: {exc}") from exc
-        if name != str(file) or not _SHA256.fullmatch(digest):
-            raise EncoderError(f"{path} is damaged; remove it to take {file} as it is now")
-        return digest
-
-    def put(self, file: RemoteFile, sha256: str) -> None:
-        """Note what a file is.
-
-        Raises:
-            EncoderError: the disk refused.
-        """
-        files = FileSystem()
-        try:
-            files.make_directory(self.folder)
-            files.write(self._path(file), f"{sha256}  {file}\n".encode(), follow=False)
-        except StorageError as exc:
-            raise EncoderError(f"cannot note the SHA-256 of {file} in {self.folder}: {exc.cause}") from exc
-
-    def _path(self, file: RemoteFile) -> str:
-        return os.path.join(self.folder, f"{hashlib.sha256(str(file).encode()).hexdigest()[:32]}.txt")

@@ -4,7 +4,8 @@
         taken.json                                     where it is from, what it is, how pictures are prepared
 
 Which file, at which commit, is in the spec, and so is what no file says: the tensor that is taken, and how it
-becomes one vector. The note is written last: without it nothing is here.
+becomes one vector. The note has what the repository says, whatever the spec says instead: it holds for every
+spec of that file. It is complete once the model was tried: only then is anything here.
 """
 
 from __future__ import annotations
@@ -13,25 +14,29 @@ import hashlib
 import json
 import os
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
+from typing import TypeAlias
 
-from seealike.encoders.card import EncoderCard, InputForm
-from seealike.encoders.hub.download import disk_refused, download, one_writer
-from seealike.encoders.hub.files import CutError, Hub, Pins, RemoteFile, hub_dir
+from seealike.encoders.card import EncoderCard
+from seealike.encoders.hub.download import disk_refused, fetch, is_whole, one_writer, remove_model
+from seealike.encoders.hub.files import READING, REPOSITORY_NOTE, CutError, Hub, RemoteFile, hub_dir
 from seealike.encoders.models import EncoderRecord
-from seealike.encoders.onnx.file import external_files
+from seealike.encoders.onnx.file import external_files, read_model_file
+from seealike.encoders.onnx.openvino import read_model
 from seealike.encoders.onnx.record import described_record, input_taken
 from seealike.encoders.preprocessing import NAMES, preprocessing_of
 from seealike.encoders.spec import HUB, ONNX, EncoderSpec, Pooling, on_bytes
-from seealike.errors import EncoderError, NotOnHubError, StorageError
+from seealike.errors import EncoderError, NotOnHubError, SeealikeError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Fit, Preprocessing, ProgressCallback, unwatched
 
-FOLDER, NOTE_NAME = "repositories", "taken.json"
+FOLDER = "repositories"
 _MOST_BYTES = 1_000_000  # of a file that describes the model
+_DIGEST = 32  # bytes
 _UNSTATED = "size=, fit=, interpolation= and norm="
+Told: TypeAlias = Callable[[Sequence[RemoteFile], int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Repository:
         spec: how it was asked for.
         hub: where from.
         model: its file.
-        size_bytes: of that; None where the hub does not say. Weights in other files are not counted.
+        size_bytes: of that; None where the hub does not say. Weights in other files, which only the model's
+            own file names, are not counted before it is here.
         licence: what the repository says.
         config: the file that says how pictures are prepared; empty where the spec does.
         preprocessing: what that file says.
@@ -59,16 +65,33 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class TakenRepository:
-    """What is noted of a model that is here. See ``Repository``; ``input``: what the model takes."""
+    """What is noted of a model that is here.
 
+    Args:
+        asked: the spec by which it was tried last.
+        repository: see ``RemoteFile``.
+        revision: see ``RemoteFile``.
+        path: see ``RemoteFile``.
+        licence: what the repository says.
+        config: the file there that says how pictures are prepared; empty while nobody has asked for it.
+        preprocessing: what that file says.
+        files: the SHA-256 of the model's files by their names here.
+        weights_sha256: of all of them; empty before the model was tried.
+        dimension: of the vectors, as it was asked for.
+        size_bytes: of all its files.
+    """
+
+    asked: str
     repository: str
     revision: str
     path: str
     licence: str
     config: str
     preprocessing: Preprocessing | None
-    input: InputForm
-    weights_sha256: str
+    files: dict[str, str]
+    weights_sha256: str = ""
+    dimension: int = 0
+    size_bytes: int = 0
 
     @property
     def spec(self) -> EncoderSpec:
@@ -86,20 +109,28 @@ def look_up(spec: EncoderSpec, *, offline: bool = False, cache_dir: str | None =
     """
     model, hub = _model(spec), Hub.from_environment()
     hub = replace(hub, offline=hub.offline or offline)
-    folder, pins = _folder(model, cache_dir), Pins(hub_dir(cache_dir))
+    folder, stated = _folder(model, cache_dir), _states_all(spec)
+    note = _read(folder)
+    if note is not None and note.weights_sha256 and (stated or note.preprocessing):
+        said = ("", None) if stated else (note.config, note.preprocessing)
+        return Repository(spec, hub, model, note.size_bytes, note.licence, *said)
 
     def read(path: str) -> bytes | None:
+        file, place = replace(model, path=path, name=READING), os.path.join(folder, READING)
         try:
-            download([replace(model, path=path)], folder, hub=hub, pins=pins)
-            with open(os.path.join(folder, posixpath.basename(path)), "rb") as file:
-                return file.read(_MOST_BYTES)
+            with one_writer(folder):
+                fetch([file], folder, hub=hub)
+                with open(place, "rb") as opened:
+                    content = opened.read(_MOST_BYTES)
+                FileSystem().remove(place)
+                return content
         except NotOnHubError:
             return None
         except OSError as exc:
             raise disk_refused(folder, exc) from exc
 
     size = _size(model, folder, hub)
-    config, preprocessing = ("", None) if _states_all(spec) else _stated_beside(model, read)
+    config, preprocessing = ("", None) if stated else _stated_beside(model, read)
     return Repository(spec, hub, model, size, _licence(read("README.md") or b""), config, preprocessing)
 
 
@@ -109,39 +140,43 @@ def take_repository(
     *,
     cache_dir: str | None = None,
     progress: ProgressCallback = unwatched,
+    more: Told | None = None,
 ) -> EncoderRecord:
     """Fetch a model that was looked up, try it, and note it; its record.
 
+    ``more`` is told of weights in other files, and how large they are as far as the hub says, before they
+    are fetched.
+
     Raises:
         UsageError: the options of its spec make no sense for it.
-        EncoderError: it cannot be had, or does not run as asked; what has come of it stays for the next time.
+        EncoderError: it cannot be had, is no model, or does not run as asked.
     """
-    model = found.model
-    folder, pins = _folder(model, cache_dir), Pins(hub_dir(cache_dir))
-    path = os.path.join(folder, model.local_name)
-    download([model], folder, hub=found.hub, pins=pins, progress=progress)
-    beside = [_beside(model, name) for name in _external_files(path)]
-    download(beside, folder, hub=found.hub, pins=pins, progress=progress)
-    takes = input_taken(path, found.spec.layer)
-    made = found.preprocessing
-    if made is not None and found.spec.size is None and takes.side_px not in (None, made.crop_px):
-        raise EncoderError(
-            f"{model} takes pictures of {takes.side_px} px, and {found.config} says {made.crop_px}; say size="
-        )
-    note = TakenRepository(
-        repository=model.repository,
-        revision=model.revision,
-        path=model.path,
-        licence=found.licence,
-        config=found.config,
-        preprocessing=made,
-        input=takes.form,
-        weights_sha256="",
-    )
-    record = _record(note, found.spec, path, cache_dir)
-    trial(record)
+    folder = _folder(found.model, cache_dir)
+    path = os.path.join(folder, found.model.local_name)
     with one_writer(folder):
-        _write(folder, replace(note, weights_sha256=record.weights_sha256))
+        before = _read(folder)
+        digests = _fetched(found, folder, before, progress, more)
+        note = _note(found, digests, before)
+        if before is None or not before.weights_sha256:
+            _write(folder, note)
+        _check_size(found, path)
+        record = _record(note, found.spec, path, cache_dir)
+        try:
+            trial(record)
+        except SeealikeError:
+            if not note.weights_sha256:
+                _forget(folder, digests)
+            raise
+        _write(
+            folder,
+            replace(
+                note,
+                asked=str(found.spec),
+                weights_sha256=record.weights_sha256,
+                dimension=record.dimension,
+                size_bytes=record.size_bytes,
+            ),
+        )
     return record
 
 
@@ -155,7 +190,7 @@ def repository_record(spec: EncoderSpec, cache_dir: str | None = None) -> Encode
     model = _model(spec)
     folder = _folder(model, cache_dir)
     note = _read(folder)
-    if note is None:
+    if note is None or not note.weights_sha256:
         raise EncoderError(
             f"{HUB}:{model.repository} is not on this machine; `seealike encoders get '{spec}'` fetches it "
             f"from {Hub.from_environment().host}"
@@ -171,7 +206,8 @@ def taken_repositories(cache_dir: str | None = None) -> list[TakenRepository]:
     """What was taken before, by name."""
     base = os.path.join(hub_dir(cache_dir), FOLDER)
     names = sorted(os.listdir(base)) if os.path.isdir(base) else []
-    return [note for name in names if (note := _read(os.path.join(base, name))) is not None]
+    notes = (_read(os.path.join(base, name)) for name in names)
+    return [note for note in notes if note is not None and note.weights_sha256]
 
 
 def remove_repository(spec: EncoderSpec, cache_dir: str | None = None) -> int:
@@ -181,14 +217,7 @@ def remove_repository(spec: EncoderSpec, cache_dir: str | None = None) -> int:
         UsageError: the spec names no file of a commit.
         EncoderError: it is not here, or another process is fetching it.
     """
-    folder, files = _folder(_model(spec), cache_dir), FileSystem()
-    if not os.path.isdir(folder):
-        raise EncoderError(f"there is nothing of {spec} on this machine; `seealike encoders` lists what is")
-    with one_writer(folder):
-        files.remove(os.path.join(folder, NOTE_NAME))
-        freed = sum(entry.stat().st_size for entry in os.scandir(folder))
-    files.remove_tree(folder)
-    return freed
+    return remove_model(_folder(_model(spec), cache_dir), str(spec), REPOSITORY_NOTE)
 
 
 def _model(spec: EncoderSpec) -> RemoteFile:
@@ -218,6 +247,90 @@ def _size(model: RemoteFile, folder: str, hub: Hub) -> int | None:
             with closing(answer.body):
                 return answer.total
     return None
+
+
+def _fetched(
+    found: Repository,
+    folder: str,
+    before: TakenRepository | None,
+    progress: ProgressCallback,
+    more: Told | None,
+) -> dict[str, str]:
+    """Have the files of a model; their SHA-256 by name. What is no model does not stay.
+
+    Raises:
+        EncoderError: one cannot be had, or they are no model.
+    """
+    path = os.path.join(folder, found.model.local_name)
+    model = _as_noted(found.model, folder, before)
+    digests = dict(
+        zip([model.local_name], fetch([model], folder, hub=found.hub, progress=progress), strict=True)
+    )
+    try:
+        beside = [_as_noted(_beside(model, name), folder, before) for name in _external_files(path)]
+        missing = [
+            file for file in beside if not is_whole(os.path.join(folder, file.local_name), file.sha256)
+        ]
+        if missing and more is not None:
+            sizes = [_size(file, folder, found.hub) for file in missing]
+            more(missing, None if None in sizes else sum(size or 0 for size in sizes))
+        came = fetch(beside, folder, hub=found.hub, progress=progress)
+        digests |= {file.local_name: digest for file, digest in zip(beside, came, strict=True)}
+        read_model(read_model_file(path))
+    except EncoderError:
+        if before is None or not before.weights_sha256:
+            _forget(folder, digests)
+        raise
+    return digests
+
+
+def _as_noted(file: RemoteFile, folder: str, note: TakenRepository | None) -> RemoteFile:
+    """A file with its SHA-256, where that was noted; of a model that was not tried, only if it is here so."""
+    digest = note.files.get(file.local_name) if note else None
+    if note is None or digest is None:
+        return file
+    if not note.weights_sha256 and not is_whole(os.path.join(folder, file.local_name), digest):
+        return file
+    return replace(file, sha256=digest, noted=os.path.join(folder, REPOSITORY_NOTE))
+
+
+def _forget(folder: str, names: Iterable[str]) -> None:
+    """Remove what was fetched and is no model that runs: the next time it is fetched anew."""
+    for name in (REPOSITORY_NOTE, *names):
+        FileSystem().remove(os.path.join(folder, name))
+
+
+def _note(found: Repository, digests: dict[str, str], before: TakenRepository | None) -> TakenRepository:
+    """What is known of a model that is here now: what the repository said once stays known."""
+    if before is None or before.files != digests:
+        model = found.model
+        return TakenRepository(
+            asked=str(found.spec),
+            repository=model.repository,
+            revision=model.revision,
+            path=model.path,
+            licence=found.licence,
+            config=found.config,
+            preprocessing=found.preprocessing,
+            files=digests,
+        )
+    if found.preprocessing is None:
+        return before
+    return replace(before, config=found.config, preprocessing=found.preprocessing)
+
+
+def _check_size(found: Repository, path: str) -> None:
+    """Refuse a model for pictures of another size than is said of it.
+
+    Raises:
+        EncoderError: it is one, or has no such layer, or takes no pictures.
+    """
+    takes, made = input_taken(path, found.spec.layer), found.preprocessing
+    if made is not None and found.spec.size is None and takes.side_px not in (None, made.crop_px):
+        raise EncoderError(
+            f"{found.model} takes pictures of {takes.side_px} px, and {found.config} says {made.crop_px}; "
+            "say size="
+        )
 
 
 def _stated_beside(
@@ -283,21 +396,26 @@ def _states_all(spec: EncoderSpec) -> bool:
 
 
 def _base(note: TakenRepository, spec: EncoderSpec) -> Preprocessing:
-    """How pictures are prepared, before what the spec says instead.
+    """How pictures are prepared, before what the spec says instead. A spec that says all is heard alone.
 
     Raises:
         EncoderError: nobody says.
     """
+    if (
+        spec.size is not None
+        and spec.fit is not None
+        and spec.interpolation is not None
+        and spec.norm is not None
+    ):
+        mean, std = on_bytes(spec.norm.mean), on_bytes(spec.norm.std)
+        resize = spec.resize or spec.size
+        return Preprocessing(resize, spec.size, mean, std, spec.interpolation, spec.fit, spec.norm.bgr)
     if note.preprocessing is not None:
         return note.preprocessing
-    if spec.size is None or spec.fit is None or spec.interpolation is None or spec.norm is None:
-        raise EncoderError(
-            f"{note.spec} was taken without what says how pictures are prepared; say {_UNSTATED}, or let "
-            f"`seealike encoders get '{note.spec}'` look for it"
-        )
-    mean, std = on_bytes(spec.norm.mean), on_bytes(spec.norm.std)
-    resize = spec.resize or spec.size
-    return Preprocessing(resize, spec.size, mean, std, spec.interpolation, spec.fit, spec.norm.bgr)
+    raise EncoderError(
+        f"{note.spec} was taken without what says how pictures are prepared; say {_UNSTATED}, or let "
+        f"`seealike encoders get '{note.spec}'` look for it"
+    )
 
 
 def _record(note: TakenRepository, spec: EncoderSpec, path: str, cache_dir: str | None) -> EncoderRecord:
@@ -306,7 +424,7 @@ def _record(note: TakenRepository, spec: EncoderSpec, path: str, cache_dir: str 
         preprocessing=_base(note, spec),
         layer="",
         pooling="none",
-        input=note.input,
+        input=None,
         licence=note.licence,
         source=f"{HUB} {note.repository}@{note.revision}/{note.path}",
     )
@@ -327,7 +445,7 @@ def _write(folder: str, note: TakenRepository) -> None:
             if name.endswith(".part"):  # of files that the hub does not have
                 files.remove(os.path.join(folder, name))
         files.write(
-            os.path.join(folder, NOTE_NAME), json.dumps(asdict(note), indent=2).encode(), follow=False
+            os.path.join(folder, REPOSITORY_NOTE), json.dumps(asdict(note), indent=2).encode(), follow=False
         )
     except (OSError, StorageError) as exc:
         raise disk_refused(folder, exc) from exc
@@ -336,12 +454,13 @@ def _write(folder: str, note: TakenRepository) -> None:
 def _read(folder: str) -> TakenRepository | None:
     """The note in a folder; None where there is none, or it is damaged: then the model is taken anew."""
     try:
-        with open(os.path.join(folder, NOTE_NAME), encoding="utf-8") as file:
+        with open(os.path.join(folder, REPOSITORY_NOTE), encoding="utf-8") as file:
             said = json.loads(file.read(_MOST_BYTES))
         made = said["preprocessing"]
         if made is not None:
             made |= {"mean": tuple(made["mean"]), "std": tuple(made["std"]), "fit": Fit(made["fit"])}
         read = {"preprocessing": None if made is None else Preprocessing(**made)}
-        return TakenRepository(**{**said, **read, "input": InputForm(said["input"])})
+        note = TakenRepository(**{**said, **read})
+        return note if all(len(bytes.fromhex(digest)) == _DIGEST for digest in note.files.values()) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -52,6 +52,20 @@ class Answer:
     host: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Linked:
+    """What a hub says, on the way to it, that a large file is."""
+
+    sha256: str | None = None
+    size: int | None = None
+
+    def or_by(self, headers: Message) -> _Linked:
+        """The same, with what these headers say where nobody has said it before."""
+        digest = _DIGEST.fullmatch(headers.get("X-Linked-Etag", ""))
+        size = _number(headers.get("X-Linked-Size")) if self.size is None else self.size
+        return _Linked(self.sha256 or (digest[1] if digest else None), size)
+
+
 def ask(hub: Hub, file: RemoteFile, start: int) -> Answer | None:
     """Ask for a file, from byte ``start`` on; None where the server says that it does not reach that far.
 
@@ -87,7 +101,7 @@ def _who_asks(hub: Hub, file: RemoteFile) -> str:
 
 def _asked(hub: Hub, file: RemoteFile, start: int, token: str | None) -> Answer | None:
     """Ask, and follow the hub to where it keeps its large files; the token stays at home."""
-    opener, url, announced = _opener(), hub.url(file), None
+    opener, url, linked = _opener(), hub.url(file), _Linked()
     for _ in range(_MOST_REDIRECTS):
         headers = {"User-Agent": f"seealike/{__version__}", "Accept-Encoding": "identity"}
         if start:
@@ -100,13 +114,13 @@ def _asked(hub: Hub, file: RemoteFile, start: int, token: str | None) -> Answer 
         except (OSError, http.client.HTTPException) as exc:
             raise _unreachable(hub, file, exc) from exc
         if response.status in (http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT):
-            return _answer(response, start, announced)
+            return _answer(response, start, linked.or_by(response.headers))
         with response:
             if start and response.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return None
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 raise _meaning(hub, file, response)
-            announced = announced or _announced(response.headers)
+            linked = linked.or_by(response.headers)
             url = _next(hub, url, response.headers["Location"])
     raise EncoderError(f"{urlsplit(url).netloc} redirects without end; nothing was fetched")
 
@@ -141,21 +155,20 @@ def _next(hub: Hub, url: str, location: str) -> str:
     )
 
 
-def _answer(response: http.client.HTTPResponse, start: int, announced: str | None) -> Answer:
+def _answer(response: http.client.HTTPResponse, start: int, linked: _Linked) -> Answer:
     host = urlsplit(response.url).netloc
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding != "identity":
         response.close()
         raise EncoderError(f"{host} sends the file packed ({encoding}), though it was asked not to")
-    announced = announced or _announced(response.headers)
-    length = _number(response.headers.get("Content-Length"))
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-        return Answer(response, 0, length, announced, host)
+        length = _number(response.headers.get("Content-Length"))
+        return Answer(response, 0, length if linked.size is None else linked.size, linked.sha256, host)
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) != start:
         response.close()
         raise EncoderError(f"{host} sends another part of the file than it was asked for")
-    return Answer(response, start, _number(found[2]), announced, host)
+    return Answer(response, start, _number(found[2]) or linked.size, linked.sha256, host)
 
 
 def _meaning(hub: Hub, file: RemoteFile, response: http.client.HTTPResponse) -> Exception:
@@ -211,12 +224,6 @@ def _unreachable(hub: Hub, file: RemoteFile, exc: Exception) -> Exception:
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     at = split_url(url)
     return at.scheme, at.hostname, at.port or {"https": 443, "http": 80}.get(at.scheme)
-
-
-def _announced(headers: Message) -> str | None:
-    """The SHA-256 that a hub says a large file has."""
-    found = _DIGEST.fullmatch(headers.get("X-Linked-Etag", ""))
-    return found[1] if found else None
 
 
 def _number(text: str | None) -> int | None:

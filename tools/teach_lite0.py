@@ -1,26 +1,24 @@
-"""Teach the bundled encoder what a better one knows, by one linear map behind its features.
+"""Teach the end of the bundled encoder what a better one knows: its last block and its last convolution.
 
-    pip install opencv-python-headless
+    pip install opencv-python-headless torch
     python tools/teach_lite0.py --data ../shared/data --teacher ../shared/models/efficientnet-b4-trunk.onnx \\
         --work FOLDER --output FILE
 
 What is learnt from: the clothing photos whose ``split`` is ``train`` (CC0), garments cut out of them and laid
-on the grounds of others, edited copies of them, and products of the drawn shop. No label is looked at. The
-settings were chosen on the senders that ``held_out`` names, whose photos take part in the last fit but lend
-neither garments nor grounds nor copies; ``--without-held-out`` leaves them out. Photos of ``test`` are never
+on the grounds of others, and edited copies of them. No label is learnt from. The photos of some senders are
+held out: they are not learnt from, and their labels say how good the result is. Photos of ``test`` are never
 opened.
 
-A vector x of the encoder becomes W x, where W'W is a multiple of
+Three things are asked of the vectors of a batch:
 
-    identity * s * inv(I + wobble * N) + P P'
+    who is near whom as the teacher says, among photos, copies and garments on other grounds, which stand for
+    the photo that they are of; those of one sender are not compared: the teacher knows their floors as well
+    a copy finds its own photo among the others
+    photos are as near to each other as they were
 
-P is the ridge regression from x, and from all views of a picture, to the teacher's vector of the untouched
-one: what the teacher finds alike becomes more alike. N is how the vectors of one thing scatter over grounds
-and edits: what changes when the thing does not counts less, here and in the regression. The rest of the space
-stays as it is, so that pictures unlike these keep their neighbours. All of it is closed form: the same
-pictures give the same map.
-
-Vectors of both networks are kept in the work folder; a run that was stopped goes on with the next batch.
+Everything up to the last block stays, so what that block is given is computed once and kept in the work
+folder, with the teacher's vectors. Training writes where it is every minute. Whatever is stopped goes on from
+there; the same pictures and seed give the same weights on the same machine, but for the last digits.
 """
 
 from __future__ import annotations
@@ -28,160 +26,51 @@ from __future__ import annotations
 import argparse
 import csv
 import hashlib
+import json
+import os
 import random
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 
 from seealike.demo.drawing.backdrop import choose_backdrop, paint_backdrop
-from seealike.demo.drawing.plan import Product, plan_photos, plan_products
-from seealike.encoders import EncoderMode, Precision, parse_spec, record_for
+from seealike.encoders import EncoderMode, parse_spec, record_for
 from seealike.encoders.models import EFFICIENTNET_LITE0
 from seealike.encoders.onnx.openvino import OpenVinoEncoder
+from seealike.evaluation.statistics.metrics import metric_names
+from seealike.evaluation.statistics.ranking import RankingTask, rank
 from seealike.images import DecodeLimits, decode, prepare
 
-Float64Array: TypeAlias = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    import torch
+
+    from seealike.types import Preprocessing
+
+Float32Array: TypeAlias = npt.NDArray[np.float32]
 PixelArray: TypeAlias = npt.NDArray[np.uint8]
 Rows: TypeAlias = npt.NDArray[np.int64]
 Job: TypeAlias = Callable[[], list[PixelArray]]
+Layers: TypeAlias = "dict[str, tuple[torch.Tensor, torch.Tensor]]"
 
 SIDE_PX = 366  # of a view; the shorter side of what it is made of
-GROUNDS, COPIED, COPIES, SHOP_SEED = 2, 1000, 2, 101
+GROUNDS, COPIED, COPIES = 2, 1000, 2
 HELD_OUT = 35  # senders
-RANK = 256
-BATCH = 16
+NO_CLASS = frozenset({"Not sure", "Skip", "Other"})
+BATCH = 8
 TEACHER = "onnx:{}?size=320&resize=366&norm=imagenet&layer=t461"
-
-
-# --- the map: nothing below knows pictures -------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How strongly each part of the map counts.
-
-    Args:
-        identity: how much of the space stays as it was, against what the teacher adds.
-        ridge: what holds the regression back, in mean variances of a feature.
-        wobble: how much directions lose that change with ground and edit.
-    """
-
-    identity: float = 1.0
-    ridge: float = 2.0
-    wobble: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """What a map is learnt from.
-
-    Args:
-        plain: vectors of untouched pictures.
-        targets: the teacher's vectors of the same.
-        views: vectors of other views of them: other grounds, edited copies.
-        of: which row of ``plain`` each view is of.
-
-    Shapes: plain is (n, d), targets (n, t), views (v, d), of (v,). All vectors are of unit norm.
-    """
-
-    plain: Float64Array
-    targets: Float64Array
-    views: Float64Array
-    of: Rows
-
-
-def unit(vectors: npt.NDArray[np.floating]) -> Float64Array:
-    """Vectors scaled to norm 1."""
-    wide = np.asarray(vectors, np.float64)
-    scaled: Float64Array = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-    return scaled
-
-
-def metric(lesson: Lesson, how: Settings) -> Float64Array:
-    """The matrix W'W of the module's description; (d, d), symmetric and positive.
-
-    Pictures and their views have half of the regression's weight each.
-    """
-    spread = np.cov(lesson.plain.T)
-    one = np.eye(len(spread)) * np.trace(spread) / len(spread)
-    away = lesson.views - lesson.plain[lesson.of]
-    wobble = how.wobble * away.T @ away / len(away)
-    counts = [len(lesson.plain), len(lesson.views)]
-    weights = np.repeat([0.5 / count for count in counts], counts)
-    inputs = np.concatenate([lesson.plain, lesson.views])
-    outputs = np.concatenate([lesson.targets, lesson.targets[lesson.of]])
-    inputs = inputs - weights @ inputs
-    weighted = (inputs * weights[:, None]).T
-    learnt = np.linalg.solve(
-        weighted @ inputs + how.ridge * one + wobble, weighted @ (outputs - weights @ outputs)
-    )
-    added, kept = learnt @ learnt.T, np.linalg.inv(one + wobble)
-    share = how.identity * np.trace(spread @ added) / np.trace(spread @ kept)
-    found: Float64Array = share * kept + added
-    return found
-
-
-def low_rank(found: Float64Array, rank_: int) -> tuple[Float64Array, Float64Array]:
-    """Factors (d, r) and (r, d) of a map W = I + A B whose W'W is near a multiple of ``found``.
-
-    Of the directions those are kept that differ most from the middle one, as ratios.
-    """
-    values, directions = np.linalg.eigh(found)
-    gains = np.sqrt(values / np.median(values))
-    kept = np.sort(np.argsort(-np.abs(np.log(gains)), kind="stable")[:rank_])
-    chosen: Float64Array = directions[:, kept]
-    return chosen, (gains[kept] - 1)[:, None] * chosen.T
-
-
-def joined(model: onnx.ModelProto, first: Float64Array, second: Float64Array) -> onnx.ModelProto:
-    """The model with the map ``I + first second`` behind its features, in its own form.
-
-    Factors are stored as 16-bit integers with a scale for each of the r directions; the whole matrix is
-    computed when the graph is compiled.
-    """
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    graph, d = result.graph, len(first)
-    plain = graph.output[0].name
-
-    def constant(name: str, values: npt.NDArray[np.generic]) -> str:
-        graph.initializer.append(numpy_helper.from_array(values, f"map.{name}"))
-        return f"map.{name}"
-
-    def node(kind: str, inputs: list[str], name: str, **attributes: int) -> str:
-        graph.node.append(helper.make_node(kind, inputs, [f"map.{name}"], name=f"map.{name}", **attributes))
-        return f"map.{name}"
-
-    def factor(name: str, values: Float64Array, axis: int) -> str:
-        scale = np.abs(values).max(axis=axis, keepdims=True) / 32767
-        levels = constant(f"{name}.levels", np.rint(values / scale).astype(np.int16))
-        wide = node("Cast", [levels], f"{name}.wide", to=TensorProto.FLOAT)
-        return node("Mul", [wide, constant(f"{name}.scale", scale.astype(np.float32))], name)
-
-    places = np.arange(d, dtype=np.int32)
-    ends = [constant("rows", places[:, None]), constant("columns", places[None])]
-    one = node("Cast", [node("Equal", ends, "same")], "one", to=TensorProto.FLOAT)
-    added = node("MatMul", [factor("first", first, 0), factor("second", second, 1)], "added")
-    taught = node("MatMul", [plain, node("Add", [one, added], "whole")], "taught")
-    del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(taught, TensorProto.FLOAT, ["n", d]))
-    result.producer_name = "seealike tools/teach_lite0.py"
-    onnx.checker.check_model(result, full_check=True)
-    return result
-
-
-def without(lesson: Lesson, rows: list[int]) -> Lesson:
-    """The lesson without some of its plain pictures, of which it has no views."""
-    kept = np.setdiff1d(np.arange(len(lesson.plain)), rows)
-    return Lesson(lesson.plain[kept], lesson.targets[kept], lesson.views, np.searchsorted(kept, lesson.of))
+LAST_BLOCK = "_blocks.14.sum"
+"""What the last block is given: 192 features at 7 x 7 places."""
+GIVEN = (192, 7, 7)
+TAUGHT = ("_blocks.15._expand_conv", "_blocks.15._depthwise_conv", "_blocks.15._project_conv", "_conv_head")
 
 
 # --- pictures: garments on other grounds, edited copies, drawn products --------------------------------
@@ -189,9 +78,11 @@ def without(lesson: Lesson, rows: list[int]) -> Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo to learn from. ``lends``: it is not held out."""
+    """A photo, who sent it, what it shows, and whether it is learnt from or held out."""
 
     path: Path
+    sender: str
+    label: str
     lends: bool
 
 
@@ -200,7 +91,9 @@ def photos_of(folder: Path) -> list[Photo]:
     with open(folder / "catalogue.csv", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
     away = held_out(row["sender"] for row in rows)
-    return [Photo(folder / row["path"], row["sender"] not in away) for row in rows]
+    return [
+        Photo(folder / row["path"], row["sender"], row["label"], row["sender"] not in away) for row in rows
+    ]
 
 
 def held_out(senders: Iterable[str]) -> set[str]:
@@ -376,14 +269,156 @@ def copies_of(photo: Photo) -> list[PixelArray]:
     return [edited(pixels, rng) for _ in range(COPIES)]
 
 
-def drawn(product: Product) -> list[PixelArray]:
-    """A product of the drawn shop on two grounds."""
-    photo = next(plan_photos(product, SHOP_SEED))
-    picture = replace(photo, shot=replace(photo.shot, cut_out=True)).draw()
-    whole = _resized(np.asarray(picture), SIDE_PX / picture.width)
-    rng = random.Random(f"drawn {product.group}")
-    thing = np.ascontiguousarray(whole[..., :3])
-    return [laid(thing, whole[..., 3], plain_ground(rng), rng) for _ in range(2)]
+# --- the network's end, in torch ------------------------------------------------------------------------
+
+
+def layers_of(model: onnx.ModelProto) -> Layers:
+    """Weight and bias of every convolution that is taught, by its name."""
+    import torch
+
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    return {
+        name: (
+            torch.from_numpy(stored[f"{name}.weight.levels"] * stored[f"{name}.weight.scale"]),
+            torch.from_numpy(stored[f"{name}.bias"].copy()),
+        )
+        for name in TAUGHT
+    }
+
+
+def features(layers: Layers, given: torch.Tensor) -> torch.Tensor:
+    """What the network's end makes of what the last block is given, of unit norm; (n, 1280)."""
+    from torch.nn import functional
+
+    expand, depthwise, project, head = (layers[name] for name in TAUGHT)
+    x = functional.relu6(functional.conv2d(given, *expand))
+    x = functional.relu6(functional.conv2d(x, *depthwise, padding=1, groups=len(depthwise[0])))
+    x = functional.relu6(functional.conv2d(functional.conv2d(x, *project), *head))
+    return functional.normalize(x.mean((2, 3)), dim=1)
+
+
+def with_layers(model: onnx.ModelProto, layers: Layers) -> onnx.ModelProto:
+    """The model with other weights in the same graph: 16-bit integers, a scale for each output channel."""
+    values: dict[str, npt.NDArray[np.generic]] = {}
+    for name, (weight, bias) in layers.items():
+        wide = weight.detach().numpy()
+        scale = np.abs(wide).max(axis=(1, 2, 3), keepdims=True) / np.float32(32767)
+        levels = wide / np.maximum(scale, np.finfo(np.float32).tiny)  # some channels are nought
+        values[f"{name}.weight.levels"] = np.rint(levels).astype(np.int16)
+        values[f"{name}.weight.scale"] = scale
+        values[f"{name}.bias"] = bias.detach().numpy()
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for tensor in result.graph.initializer:
+        if tensor.name in values:
+            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+    result.producer_name = "seealike tools/teach_lite0.py"
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def neighbours_lost(vectors: torch.Tensor, wanted: torch.Tensor, apart: torch.Tensor) -> torch.Tensor:
+    """How far who is near whom differs from what is wanted: a mean Kullback-Leibler divergence of rows.
+
+    Shapes: vectors and wanted are (n, d) and (n, t), of unit norm; ``apart`` (n, n) says which pairs count.
+
+    Source: Fang et al., "SEED: Self-supervised distillation for visual representation", 2021.
+    """
+    there = (wanted @ wanted.T / 0.05).masked_fill(~apart, -1e4).log_softmax(1)
+    here = (vectors @ vectors.T / 0.04).masked_fill(~apart, -1e4).log_softmax(1)
+    return (there.exp() * (there - here)).sum(1).mean()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How it is taught: steps, the highest rate, and how much copies and staying count beside neighbours."""
+
+    steps: int = 200
+    rate: float = 2e-4
+    warm_up: int = 20
+    copies: float = 0.3
+    stay: float = 0.15
+    photos: int = 96
+    views: int = 48
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What is learnt from. Rows of ``copy_of`` and ``ground_of`` are rows of the first three.
+
+    Shapes: given is (n, 192, 7, 7), wanted (n, t), senders (n,); copies and grounds hold COPIES and GROUNDS
+    views of each of ``copy_of`` and ``ground_of``, one after the other.
+    """
+
+    given: npt.NDArray[np.float16]
+    wanted: Float32Array
+    senders: Rows
+    copies: npt.NDArray[np.float16]
+    copy_of: Rows
+    grounds: npt.NDArray[np.float16]
+    ground_of: Rows
+
+
+def loss_of(layers: Layers, before: Layers, lesson: Lesson, step: int, how: Recipe) -> torch.Tensor:
+    """The loss of one batch, drawn by the seed and the step's number."""
+    import torch
+    from torch.nn import functional
+
+    rng = np.random.default_rng((how.seed, step))
+    some = rng.permutation(len(lesson.given))[: how.photos]
+    copied = rng.choice(len(lesson.copy_of), how.views, replace=False)
+    laid_out = rng.choice(len(lesson.ground_of), how.views, replace=False)
+    plain = np.concatenate([some, lesson.copy_of[copied]])
+    rows = np.concatenate([plain, lesson.copy_of[copied], lesson.ground_of[laid_out]])
+    views = [
+        lesson.copies[copied * COPIES + rng.integers(COPIES, size=how.views)],
+        lesson.grounds[laid_out * GROUNDS + rng.integers(GROUNDS, size=how.views)],
+    ]
+    given = torch.from_numpy(np.concatenate([lesson.given[plain], *views]).astype(np.float32))
+    vectors, senders = features(layers, given), torch.from_numpy(lesson.senders[rows])
+    apart = senders[:, None] != senders[None]
+    lost = neighbours_lost(vectors, torch.from_numpy(lesson.wanted[rows]), apart)
+    photos, copies = vectors[: len(plain)], vectors[len(plain) : len(plain) + how.views]
+    own = torch.arange(how.photos, len(plain))
+    found = functional.cross_entropy(copies @ photos.T / 0.05, own)
+    with torch.no_grad():
+        as_before = features(before, given[: len(plain)])
+    moved = (photos @ photos.T - as_before @ as_before.T).square().mean() * 400
+    return lost + how.copies * found + how.stay * moved
+
+
+def taught(model: onnx.ModelProto, lesson: Lesson, how: Recipe, kept: Path) -> Layers:
+    """The layers after all steps. ``kept``: where training is written down, and gone on from."""
+    import torch
+
+    before, layers = layers_of(model), layers_of(model)
+    learnt = [part.requires_grad_() for pair in layers.values() for part in pair]
+    optimiser, begin, saved = torch.optim.AdamW(learnt, lr=how.rate, weight_decay=0.0), 0, time.monotonic()
+    if kept.exists():
+        state = torch.load(kept)
+        begin = state["step"]
+        optimiser.load_state_dict(state["optimiser"])
+        for part, value in zip(learnt, state["layers"], strict=True):
+            part.data.copy_(value)
+    for step in range(begin, how.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = how.rate * min(1.0, (step + 1) / how.warm_up) * _cosine(step / how.steps)
+        loss = loss_of(layers, before, lesson, step, how)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if time.monotonic() - saved > 60 or step + 1 == how.steps:
+            sys.stderr.write(f"step {step + 1}: {loss.item():.3f}\n")
+            state = {"step": step + 1, "optimiser": optimiser.state_dict()}
+            torch.save({**state, "layers": [part.detach() for part in learnt]}, kept.with_suffix(".new"))
+            os.replace(kept.with_suffix(".new"), kept)
+            saved = time.monotonic()
+    return layers
+
+
+def _cosine(share: float) -> float:
+    return float(0.5 + 0.5 * np.cos(np.pi * share))
 
 
 # --- the lesson, kept as it is computed ----------------------------------------------------------------
@@ -391,90 +426,135 @@ def drawn(product: Product) -> list[PixelArray]:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """Vectors of one network in files of a folder, each as long as what has been computed."""
+    """What one network computes of pictures, in files of a folder, each as long as what has been computed.
+
+    ``compute`` takes (n, h, w, 3) and gives (n, ``width``), which is kept as ``kind``.
+    """
 
     folder: Path
-    encoder: OpenVinoEncoder
+    how: Preprocessing
+    compute: Callable[[PixelArray], npt.NDArray[np.floating]]
+    width: int
+    kind: str
 
-    def of_files(self, name: str, photos: list[Photo]) -> Float64Array:
-        """Vectors of photos as they are; (n, d)."""
-        how = self.encoder.identity.preprocessing
+    def of_files(self, name: str, photos: list[Photo]) -> npt.NDArray[np.floating]:
+        """Of photos as they are; (n, width)."""
 
         def read(photo: Photo) -> list[PixelArray]:
-            return [decode(photo.path.read_bytes(), how, DecodeLimits()).pixels]
+            return [decode(photo.path.read_bytes(), self.how, DecodeLimits()).pixels]
 
         return self._kept(name, [partial(read, photo) for photo in photos], 1)
 
-    def of_views(self, name: str, jobs: Sequence[Job], each: int) -> Float64Array:
-        """Vectors of the ``each`` pictures that every job makes; (n * each, d)."""
-        how = self.encoder.identity.preprocessing
+    def of_views(self, name: str, jobs: Sequence[Job], each: int) -> npt.NDArray[np.floating]:
+        """Of the ``each`` pictures that every job makes; (n * each, width)."""
 
         def prepared(job: Job) -> list[PixelArray]:
-            return [prepare(view, how).pixels for view in job()]
+            return [prepare(view, self.how).pixels for view in job()]
 
         return self._kept(name, [partial(prepared, job) for job in jobs], each)
 
-    def _kept(self, name: str, jobs: Sequence[Job], each: int) -> Float64Array:
-        file, width = self.folder / f"{name}.f32", self.encoder.identity.dimension
+    def _kept(self, name: str, jobs: Sequence[Job], each: int) -> npt.NDArray[np.floating]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file, size = self.folder / f"{name}.bin", np.dtype(self.kind).itemsize * self.width * each
         with open(file, "ab") as stream:
-            done = stream.tell() // (4 * width * each)
-            stream.truncate(done * 4 * width * each)
+            done = stream.tell() // size
+            stream.truncate(done * size)
             for start in range(done, len(jobs), BATCH):
                 pixels = np.stack([view for job in jobs[start : start + BATCH] for view in job()])
-                stream.write(self.encoder.encode(pixels).astype("<f4").tobytes())
+                stream.write(self.compute(pixels).astype(self.kind).tobytes())
                 stream.flush()
                 sys.stderr.write(f"\r{name}: {min(start + BATCH, len(jobs)):,} of {len(jobs):,}")
             sys.stderr.write("\n")
-        return unit(np.fromfile(file, "<f4").reshape(-1, width))
+        return np.fromfile(file, self.kind).reshape(-1, self.width)
 
 
-def notebook(folder: Path, spec: str, precision: Precision | None = None) -> Notebook:
-    """The notebook of a network, begun or gone on with."""
-    record = record_for(parse_spec(spec))
+def own_notebook(folder: Path) -> Notebook:
+    """Of what the bundled encoder's last block is given, in float32."""
+    import openvino
+
+    model = openvino.Core().read_model(EFFICIENTNET_LITE0.file)
+    model.add_outputs([LAST_BLOCK])
+    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def compute(pixels: PixelArray) -> Float32Array:
+        return np.asarray(compiled(pixels)[1], np.float32).reshape(len(pixels), -1)
+
+    return Notebook(folder, EFFICIENTNET_LITE0.preprocessing, compute, int(np.prod(GIVEN)), "<f2")
+
+
+def teachers_notebook(folder: Path, file: Path) -> Notebook:
+    """Of the teacher's vectors, of unit norm."""
+    record = record_for(parse_spec(TEACHER.format(file)))
     if record is None:
-        raise SystemExit(f"{spec} is no model file")
-    folder.mkdir(parents=True, exist_ok=True)
-    return Notebook(folder, OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT, precision=precision))
+        raise SystemExit(f"{file} is no model")
+    encoder = OpenVinoEncoder(record, mode=EncoderMode.THROUGHPUT)
+    return Notebook(folder, record.preprocessing, encoder.encode, record.dimension, "<f4")
 
 
 def lesson_of(photos: list[Photo], own: Notebook, teacher: Notebook) -> Lesson:
-    """Everything that is learnt from: photos and drawn products, and views of them."""
-    lending = [row for row, photo in enumerate(photos) if photo.lends]
-    things = [row for row in lending if garment(photos[row]) is not None]
+    """Everything that is learnt from: the photos that are not held out, and views of them."""
+    things = _with_garment(photos, own.folder / "things.json")
     others = [photos[row] for row in things]
-    copied = sorted(random.Random(9).sample(lending, min(COPIED, len(lending))))
-    products = list(plan_products(SHOP_SEED))[::2]
-    drawings = [partial(drawn, product) for product in products]
-    shop, shop_taught = (book.of_views("drawn", drawings, 2) for book in (own, teacher))
-    plain, targets = (book.of_files("photos", photos) for book in (own, teacher))
+    copied = sorted(random.Random(9).sample(range(len(photos)), min(COPIED, len(photos))))
     copies = own.of_views("copies", [partial(copies_of, photos[row]) for row in copied], COPIES)
-    laid_out = own.of_views("grounds", [partial(on_grounds, photos[row], others) for row in things], GROUNDS)
+    grounds = own.of_views("grounds", [partial(on_grounds, photo, others) for photo in others], GROUNDS)
     return Lesson(
-        plain=np.concatenate([plain, shop[::2]]),
-        targets=np.concatenate([targets, shop_taught[::2]]),
-        views=np.concatenate([copies, laid_out, shop[1::2]]),
-        of=np.concatenate(
-            [np.repeat(copied, COPIES), np.repeat(things, GROUNDS), len(photos) + np.arange(len(products))]
-        ),
+        given=own.of_files("photos", photos).astype(np.float16).reshape(-1, *GIVEN),
+        wanted=teacher.of_files("photos", photos).astype(np.float32),
+        senders=_numbers([photo.sender for photo in photos]),
+        copies=copies.astype(np.float16).reshape(-1, *GIVEN),
+        copy_of=np.array(copied),
+        grounds=grounds.astype(np.float16).reshape(-1, *GIVEN),
+        ground_of=np.array(things),
     )
 
 
+def _with_garment(photos: list[Photo], kept: Path) -> list[int]:
+    """The rows of photos whose garment can be told from its ground."""
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps([row for row, photo in enumerate(photos) if garment(photo) is not None]))
+    return [int(row) for row in json.loads(kept.read_text())]
+
+
+def _numbers(names: list[str]) -> Rows:
+    return np.unique(np.array(names), return_inverse=True)[1].astype(np.int64)
+
+
+def precision_apart(layers: Layers, given: npt.NDArray[np.floating], photos: list[Photo]) -> float:
+    """Precision@10 of photos among those of other senders."""
+    import torch
+
+    named = [row for row, photo in enumerate(photos) if photo.label not in NO_CLASS]
+    with torch.no_grad():
+        vectors = features(
+            layers, torch.from_numpy(given[named].astype(np.float32).reshape(-1, *GIVEN))
+        ).numpy()
+    labels, senders = (_numbers([getattr(photos[row], of) for row in named]) for of in ("label", "sender"))
+    task = RankingTask(vectors, labels, vectors, labels, np.arange(len(named)), senders, senders)
+    return float(rank(task, 10).values[:, metric_names(10).index("precision@10")].mean())
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Teach the bundled encoder by a linear map.")
+    parser = argparse.ArgumentParser(description="Teach the end of the bundled encoder.")
     parser.add_argument("--data", type=Path, required=True, help="holds clothing/catalogue.csv")
     parser.add_argument("--teacher", type=Path, required=True, help="efficientnet-b4-trunk.onnx")
-    parser.add_argument("--work", type=Path, required=True, help="where vectors are kept")
+    parser.add_argument("--work", type=Path, required=True, help="where everything is kept on the way")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--without-held-out", action="store_true", help="learn from the other senders alone")
     options = parser.parse_args()
     photos = photos_of(options.data / "clothing")
-    own = notebook(options.work / "own", EFFICIENTNET_LITE0.name, "f32")
-    teacher = notebook(options.work / "teacher", TEACHER.format(options.teacher))
-    lesson = lesson_of(photos, own, teacher)
-    if options.without_held_out:
-        lesson = without(lesson, [row for row, photo in enumerate(photos) if not photo.lends])
-    model = joined(onnx.load(EFFICIENTNET_LITE0.file), *low_rank(metric(lesson, Settings()), RANK))
-    data = model.SerializeToString(deterministic=True)
+    own = own_notebook(options.work / "own")
+    teacher = teachers_notebook(options.work / "teacher", options.teacher)
+    lesson = lesson_of([photo for photo in photos if photo.lends], own, teacher)
+    model = onnx.load(EFFICIENTNET_LITE0.file)
+    layers = taught(model, lesson, Recipe(), options.work / "training.pt")
+    held = [photo for photo in photos if not photo.lends]
+    given = own.of_files("held-out", held)
+    for name, used in (("before", layers_of(model)), ("after", layers)):
+        sys.stdout.write(
+            f"{name}: precision@10 {precision_apart(used, given, held):.3f} among other senders\n"
+        )
+    data = with_layers(model, layers).SerializeToString(deterministic=True)
     options.output.write_bytes(data)
     sys.stdout.write(f"{options.output}\nsize_bytes = {len(data)}\n")
     sys.stdout.write(f"sha256 = {hashlib.sha256(data).hexdigest()}\n")

@@ -151,7 +151,7 @@ def test_an_encoder_that_cannot_be_used_makes_no_catalogue(place: Path, typed: C
         "onnx:gone.onnx": "there is no model file",
         "onnx:model.onnx?layer=maps": "near: map",
         "onnx:model.onnx?pool=average": "known: avg, max, gem, flatten, cls, none",
-        "onix:model.onnx": "known: efficientnet-lite0, onnx:FILE, timm:NAME",
+        "onix:model.onnx": "known: efficientnet-lite0, efficientnet-lite0-v2, onnx:FILE, timm:NAME",
     }.items():
         code, _, err = typed("index", "photos", "--encoder", spec)
         assert code in (1, 2)
@@ -177,7 +177,7 @@ def test_the_list_has_known_and_installed_encoders_and_the_schemes(
     install_plugin(tmp_path / "site", monkeypatch, source, {"made-up": "made_up:make"}, "made_up")
     lines = typed("encoders")[1].splitlines()
     assert [line.split()[0] for line in lines] == [
-        "name", "efficientnet-lite0", *presets(), *ALIASES,
+        "name", "efficientnet-lite0", "efficientnet-lite0-v2", *presets(), *ALIASES,
         "made-up", "onnx:FILE", "timm:NAME", "open_clip:NAME", "hub:OWNER/NAME",
     ]  # fmt: skip
     rows = json.loads(typed("encoders", "--format", "json")[1])

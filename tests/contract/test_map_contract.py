@@ -34,9 +34,10 @@ def test_the_mean_over_places_is_the_vector(form: Form, pool: str, tmp_path: Pat
     checked(f"onnx:{path}?size={SIDE_PX}&layer=map&pool={pool}", tmp_path)
 
 
-def test_the_bundled_encoder_says_what_each_place_adds(tmp_path: Path) -> None:
-    checked("efficientnet-lite0", tmp_path)
-    maps = load_map_encoder("efficientnet-lite0", cache_dir=str(tmp_path))
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "efficientnet-lite0-v2"])
+def test_a_bundled_encoder_says_what_each_place_adds(name: str, tmp_path: Path) -> None:
+    checked(name, tmp_path)
+    maps = load_map_encoder(name, cache_dir=str(tmp_path))
     assert maps is not None
     assert maps.widest_px == 448
     assert maps.encode_maps(sample_pixels(1, 224)).shape == (1, 7, 7, 1280)

@@ -29,9 +29,12 @@ def test_the_identity_is_the_records() -> None:
     assert identity.weights_sha256 == EFFICIENTNET_LITE0.weights_sha256
 
 
-def test_the_notice_beside_the_weights_names_this_very_file_and_the_licence_is_there() -> None:
+@pytest.mark.parametrize("record", known_encoders(), ids=lambda record: record.name)
+def test_the_notice_beside_the_weights_names_this_very_file_and_the_licence_is_there(
+    record: EncoderRecord,
+) -> None:
     with open(os.path.join(DATA_DIR, "NOTICE.txt"), encoding="utf-8") as file:
-        assert EFFICIENTNET_LITE0.weights_sha256 in file.read()
+        assert record.weights_sha256 in file.read()
     with open(os.path.join(DATA_DIR, "LICENSE.txt"), encoding="utf-8") as file:
         assert "Apache License" in file.read()
 

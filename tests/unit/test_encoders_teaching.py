@@ -1,21 +1,24 @@
-"""The tool that taught the bundled encoder: what its map does to vectors, and how it is put into a model."""
+"""The tool that teaches the end of the bundled encoder: what it keeps, and what it leaves as it is."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
-from onnx.reference import ReferenceEvaluator
+
+from seealike.encoders.models import EFFICIENTNET_LITE0
+from seealike.testing import sample_pixels
+from seealike.types import Float32Array, PixelArray, Preprocessing
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "teach_lite0.py"
-N, D, SEEN, GROUND = 400, 12, 3, 1
-"""Things, features; the teacher sees the first three of them, and the ground shows in those after."""
+HOW = Preprocessing(8, 8, (0.0,) * 3, (1.0,) * 3)
 
 
 @pytest.fixture(scope="module")
@@ -29,55 +32,6 @@ def tool() -> ModuleType:
     return module
 
 
-def gains(tool: ModuleType, **settings: float) -> np.ndarray:
-    """By how much the map stretches each feature of made vectors, against the last, which means nothing."""
-    rng = np.random.default_rng(5)
-    plain = rng.normal(size=(N, D))
-    of = np.repeat(np.arange(N), 2)
-    views = plain[of]
-    views[:, SEEN : SEEN + GROUND] += rng.normal(scale=2, size=(2 * N, GROUND))
-    lesson = tool.Lesson(plain, plain[:, :SEEN] / 2, views, of)
-    found = tool.metric(lesson, tool.Settings(**settings))
-    return np.asarray(np.sqrt(np.diag(found) / found[-1, -1]))
-
-
-def test_what_the_teacher_sees_counts_more_and_what_the_ground_changes_less(tool: ModuleType) -> None:
-    stretched = gains(tool, identity=0.5, ridge=0.5, wobble=1.0)
-    assert stretched[:SEEN].min() > 1.3
-    assert stretched[SEEN : SEEN + GROUND].max() < 0.6
-    assert np.abs(stretched[SEEN + GROUND :] - 1).max() < 0.1
-
-
-def test_the_more_of_the_space_is_kept_the_less_the_teacher_adds(tool: ModuleType) -> None:
-    little, much = (gains(tool, identity=identity)[:SEEN].mean() for identity in (0.3, 3.0))
-    assert little > much > 1
-
-
-def test_without_its_held_out_pictures_a_lesson_keeps_what_its_views_are_of(tool: ModuleType) -> None:
-    plain, views = np.arange(5.0)[:, None], np.array([[1.0], [4.0], [4.0]])
-    lesson = tool.without(tool.Lesson(plain, plain * 2, views, np.array([1, 4, 4])), [0, 2])
-    assert lesson.plain[lesson.of].tolist() == views.tolist()
-    assert lesson.targets.tolist() == [[2.0], [6.0], [8.0]]
-
-
-def test_a_map_of_full_rank_stretches_as_the_metric_says(tool: ModuleType) -> None:
-    square = np.random.default_rng(1).normal(size=(D, D))
-    wanted = square @ square.T + np.eye(D)
-    first, second = tool.low_rank(wanted, D)
-    whole = np.eye(D) + first @ second
-    np.testing.assert_allclose(whole @ whole.T, wanted / np.median(np.linalg.eigvalsh(wanted)), rtol=1e-9)
-
-
-def test_a_joined_model_gives_the_mapped_features(tool: ModuleType) -> None:
-    rng = np.random.default_rng(2)
-    first, second = rng.normal(size=(D, 4)), rng.normal(size=(4, D))
-    pictures = rng.normal(size=(3, D, 2, 2)).astype(np.float32)
-    model = tool.joined(pooling_model(), first, second)
-    (features,) = ReferenceEvaluator(model).run(None, {"pictures": pictures})
-    expected = pictures.mean(axis=(2, 3)) @ (np.eye(D) + first @ second)
-    np.testing.assert_allclose(features, expected, atol=2e-3)
-
-
 def test_the_senders_held_out_depend_on_their_names_alone(tool: ModuleType) -> None:
     senders = [str(number) for number in range(100)]
     away = tool.held_out(senders)
@@ -85,13 +39,129 @@ def test_the_senders_held_out_depend_on_their_names_alone(tool: ModuleType) -> N
     assert tool.held_out(reversed(senders * 2)) == away
 
 
-def pooling_model() -> onnx.ModelProto:
-    """Takes the mean over places, as the bundled encoder does last."""
-    nodes = [
-        helper.make_node("GlobalAveragePool", ["pictures"], ["pooled"]),
-        helper.make_node("Flatten", ["pooled"], ["features"], axis=1),
-    ]
-    pictures = helper.make_tensor_value_info("pictures", TensorProto.FLOAT, ["n", D, 2, 2])
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", D])
-    graph = helper.make_graph(nodes, "pooling", [pictures], [features])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+def test_what_was_computed_before_a_stop_is_not_computed_again(tool: ModuleType, tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def job(number: int, ends: bool) -> Callable[[], list[PixelArray]]:
+        def make() -> list[PixelArray]:
+            if ends:
+                raise KeyboardInterrupt
+            made.append(number)
+            return [np.full((8, 8, 3), number, np.uint8), np.full((8, 8, 3), number + 100, np.uint8)]
+
+        return make
+
+    def mean(pixels: PixelArray) -> Float32Array:
+        return np.asarray(pixels.mean(axis=(1, 2)), np.float32)
+
+    count = 3 * tool.BATCH
+    book = tool.Notebook(tmp_path / "book", HOW, mean, 3, "<f4")
+    with pytest.raises(KeyboardInterrupt):
+        book.of_views("views", [job(number, number == count - 2) for number in range(count)], 2)
+    with open(tmp_path / "book" / "views.bin", "ab") as stream:
+        stream.write(b"half a row")
+    made.clear()
+    found = book.of_views("views", [job(number, False) for number in range(count)], 2)
+    assert made == list(range(2 * tool.BATCH, count))
+    assert found[:, 0].tolist() == [value for number in range(count) for value in (number, number + 100)]
+
+
+@pytest.mark.torch
+def test_the_end_of_the_network_in_torch_gives_the_encoders_vectors(tool: ModuleType, tmp_path: Path) -> None:
+    pixels = sample_pixels(6, 224)
+    found = vectors_of(tool, onnx.load(EFFICIENTNET_LITE0.file), tmp_path, pixels)
+    assert np.abs(found - run(onnx.load(EFFICIENTNET_LITE0.file), pixels)).max() < 1e-4
+
+
+@pytest.mark.torch
+def test_a_model_with_other_weights_at_its_end_is_the_same_graph(tool: ModuleType, tmp_path: Path) -> None:
+    model = onnx.load(EFFICIENTNET_LITE0.file)
+    layers = tool.layers_of(model)
+    layers[tool.TAUGHT[3]][0].mul_(1.5)
+    changed = tool.with_layers(model, layers)
+    pixels = sample_pixels(6, 224)
+    assert np.abs(vectors_of(tool, changed, tmp_path, pixels) - run(changed, pixels)).max() < 1e-4
+    assert np.abs(run(model, pixels) - run(changed, pixels)).max() > 1e-3
+    assert list(changed.graph.node) == list(model.graph.node)
+    assert abs(changed.ByteSize() - model.ByteSize()) < 100
+
+
+@pytest.mark.torch
+def test_neighbours_are_lost_only_among_pairs_that_count(tool: ModuleType) -> None:
+    import torch
+
+    vectors = torch.nn.functional.normalize(
+        torch.randn(5, 4, generator=torch.Generator().manual_seed(1)), dim=1
+    )
+    others = vectors.flip(0)
+    apart = ~torch.eye(5, dtype=torch.bool)
+    assert tool.neighbours_lost(vectors, others, apart) > 0.1
+    wanted = vectors * (0.05 / 0.04) ** 0.5  # the teacher's scores are taken less sharply
+    assert tool.neighbours_lost(vectors, wanted, apart) == pytest.approx(0, abs=1e-5)
+    alone = torch.zeros(5, 5, dtype=torch.bool)
+    alone[0, 1] = alone[1, 0] = True
+    assert tool.neighbours_lost(vectors[:2], others[:2], alone[:2, :2]) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.torch
+def test_teaching_that_was_stopped_goes_on_as_if_it_had_not_been(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, lesson = onnx.load(EFFICIENTNET_LITE0.file), made_lesson(tool)
+    how = tool.Recipe(steps=3, warm_up=1, photos=6, views=3)
+    straight = tool.taught(model, lesson, how, tmp_path / "straight.pt")
+    minutes = itertools.count(step=100)
+    monkeypatch.setattr(tool.time, "monotonic", lambda: float(next(minutes)))
+    loss_of = tool.loss_of
+
+    def stopped(*given: object) -> object:
+        if given[3] == 2:
+            raise KeyboardInterrupt
+        return loss_of(*given)
+
+    monkeypatch.setattr(tool, "loss_of", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        tool.taught(model, lesson, how, tmp_path / "stopped.pt")
+    steps: list[object] = []
+
+    def noted(*given: object) -> object:
+        steps.append(given[3])
+        return loss_of(*given)
+
+    monkeypatch.setattr(tool, "loss_of", noted)
+    gone_on = tool.taught(model, lesson, how, tmp_path / "stopped.pt")
+    assert steps == [2]
+    for name in tool.TAUGHT:
+        for one, other in zip(straight[name], gone_on[name], strict=True):
+            assert np.allclose(one.detach().numpy(), other.detach().numpy(), atol=1e-6)
+        assert not np.array_equal(straight[name][1].detach().numpy(), tool.layers_of(model)[name][1].numpy())
+
+
+def made_lesson(tool: ModuleType) -> object:
+    rng = np.random.default_rng(4)
+    wanted = rng.normal(size=(9, 5)).astype(np.float32)
+    given = rng.normal(size=(9, *tool.GIVEN)).astype(np.float16)
+    views = np.repeat(given[:4], 2, axis=0)
+    rows = np.arange(4)
+    unit = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
+    return tool.Lesson(given, unit, np.arange(9) % 3, views, rows, views, rows)
+
+
+def vectors_of(tool: ModuleType, model: onnx.ModelProto, folder: Path, pixels: PixelArray) -> Float32Array:
+    """By torch, from what the last block is given."""
+    import torch
+
+    given = tool.own_notebook(folder).compute(pixels).reshape(-1, *tool.GIVEN)
+    with torch.no_grad():
+        found: Float32Array = tool.features(tool.layers_of(model), torch.from_numpy(given)).numpy()
+    return found
+
+
+def run(model: onnx.ModelProto, pixels: PixelArray) -> Float32Array:
+    """By OpenVINO, of unit norm."""
+    import openvino
+
+    core = openvino.Core()
+    read = core.read_model(model.SerializeToString())
+    found = core.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(pixels)[0]
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)

@@ -110,7 +110,16 @@ EFFICIENTNET_LITE0 = EncoderRecord(
     pooling="avg",
 )
 
-_KNOWN = (EFFICIENTNET_LITE0,)
+EFFICIENTNET_LITE0_V2 = replace(
+    EFFICIENTNET_LITE0,
+    name="efficientnet-lite0-v2",
+    file=os.path.join(DATA_DIR, "efficientnet_lite0_v2.onnx"),
+    source=f"{EFFICIENTNET_LITE0.source}; its end taught by tools/teach_lite0.py",
+    size_bytes=6_914_758,
+    weights_sha256="cd682daabe4a5ce27156ea6c9ea605d15870e81a5a1dea99ca7f77b7cd3e1653",
+)
+
+_KNOWN = (EFFICIENTNET_LITE0, EFFICIENTNET_LITE0_V2)
 
 
 def known_encoders() -> tuple[EncoderRecord, ...]:

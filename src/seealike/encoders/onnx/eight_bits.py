@@ -30,25 +30,28 @@ _RELU6 = 6.0
 _LEVELS = 127
 _SMALLEST = 1e-8
 _LAST_OF_BLOCK = re.compile(r"(_blocks\.\d+)\._project_conv")
-# By the SHA-256 of the weights: how far from zero goes what enters the convolutions that follow no ReLU6.
+# How far from zero goes what enters the convolutions that follow no ReLU6.
+_LITE0 = {
+    "_blocks.2._expand_conv": 53.4,
+    "_blocks.3._expand_conv": 57.1,
+    "_blocks.4._expand_conv": 43.5,
+    "_blocks.5._expand_conv": 46.8,
+    "_blocks.6._expand_conv": 34.2,
+    "_blocks.7._expand_conv": 35.4,
+    "_blocks.8._expand_conv": 39.5,
+    "_blocks.9._expand_conv": 36.8,
+    "_blocks.10._expand_conv": 36.7,
+    "_blocks.11._expand_conv": 38.4,
+    "_blocks.12._expand_conv": 27.1,
+    "_blocks.13._expand_conv": 27.9,
+    "_blocks.14._expand_conv": 30.9,
+    "_blocks.15._expand_conv": 35.9,
+    "_conv_head": 15.8,
+}
+# By the SHA-256 of the weights.
 _REACHES = {
-    "eda99f782a4e1ef96f0908ef3ce8e3bffd79b58a09e420398e98a040ec40c029": {
-        "_blocks.2._expand_conv": 53.4,
-        "_blocks.3._expand_conv": 57.1,
-        "_blocks.4._expand_conv": 43.5,
-        "_blocks.5._expand_conv": 46.8,
-        "_blocks.6._expand_conv": 34.2,
-        "_blocks.7._expand_conv": 35.4,
-        "_blocks.8._expand_conv": 39.5,
-        "_blocks.9._expand_conv": 36.8,
-        "_blocks.10._expand_conv": 36.7,
-        "_blocks.11._expand_conv": 38.4,
-        "_blocks.12._expand_conv": 27.1,
-        "_blocks.13._expand_conv": 27.9,
-        "_blocks.14._expand_conv": 30.9,
-        "_blocks.15._expand_conv": 35.9,
-        "_conv_head": 15.8,
-    }
+    "eda99f782a4e1ef96f0908ef3ce8e3bffd79b58a09e420398e98a040ec40c029": _LITE0,
+    "cd682daabe4a5ce27156ea6c9ea605d15870e81a5a1dea99ca7f77b7cd3e1653": {**_LITE0, "_conv_head": 17.0},
 }
 
 

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ PHOTOS = 3_000
 RUNS = 30
 THUMBNAILS = 20
 WIDTHS, HEIGHT, RATIOS = (360, 1200), 800, (1, 2, 3)
+TALL = replace(DESK, height=1200)  # shows at least so many thumbnails whatever their shapes
 _FILE = "input[type=file] >> nth=0"
 # From an event to the frame in which so many pictures of a newer answer are drawn.
 _WATCH = """
@@ -115,7 +117,7 @@ def _weight(browser: Browser, address: str) -> list[Row]:
 
 def _asking(browser: Browser, address: str, pictures: Sequence[Path]) -> list[Row]:
     """Each picture is new to the service; of each another part is asked for once it is answered."""
-    visitor = Visitor(context_of(browser, DESK), address)
+    visitor = Visitor(context_of(browser, TALL), address)
     chosen, cropped = [], []
     for path in pictures:
         visitor.open("/")

@@ -119,7 +119,7 @@ def _compare(visitor: Visitor, _: Path) -> None:
     visitor.open("/?like=id:bag-101-front&open=bag-107-angle")
     dialog = visitor.see(visitor.page.get_by_role("dialog"))
     dialog.get_by_role("button", name="Why?").click()
-    visitor.see(dialog.get_by_text("The lit parts"))
+    visitor.see(dialog.get_by_text("The brighter a place"))
 
 
 def _typed(*arguments: str, folder: Path | None = None) -> None:

@@ -22,7 +22,7 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.report import Row
-from seealike.encoders.hub.download import download
+from seealike.encoders.hub.download import fetch
 from seealike.encoders.hub.files import Hub, RemoteFile
 
 TITLE = "Fetching an encoder"
@@ -96,13 +96,13 @@ def _run(hub: Hub, remote: RemoteFile, folder: Path) -> tuple[float, float, floa
     plain = time.perf_counter() - started
     (into / "plain").unlink()
     started = time.perf_counter()
-    download([remote], str(into), hub=hub)
+    fetch([remote], str(into), hub=hub)
     ours = time.perf_counter() - started
     whole = into / PATH
     os.truncate(whole, whole.stat().st_size // 2)
     whole.rename(into / f"{remote.sha256}.part")
     started = time.perf_counter()
-    download([remote], str(into), hub=hub)
+    fetch([remote], str(into), hub=hub)
     return plain, ours, time.perf_counter() - started
 
 

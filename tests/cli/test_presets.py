@@ -188,9 +188,12 @@ def test_any_file_of_a_hub_is_fetched_used_and_removed(
     assert typed("index", "photos", "--encoder", by_hand, "-C", "b.catalog", "--quiet").code == 0
     with seealike.open("a.catalog") as ours, seealike.open("b.catalog") as theirs:
         assert np.array_equal(ours.vectors()[1], theirs.vectors()[1])
-    rows = json.loads(typed("encoders", "--format", "json", "--time", "off").out)
-    assert [row["repository"] for row in rows if row["kind"] == "hub"] == [REPOSITORY]
-    assert any(line.startswith(f"hub:{REPOSITORY}?") for line in typed("encoders").out.splitlines())
+    (row,) = (row for row in json.loads(typed("encoders", "--format", "json").out) if row["kind"] == "hub")
+    rate = speed_of(spec)
+    told = [row[name] for name in ("name", "repository", "dimension", "size_bytes", "images_per_s")]
+    assert told == [spec, REPOSITORY, 4, pair.pictures.stat().st_size, rate]
+    (line,) = (line for line in typed("encoders").out.splitlines() if line.startswith(f"hub:{REPOSITORY}?"))
+    assert line.split() == [spec, "4", "0.0", "MB", "not", "stated", "no", "yes", f"{rate:,.0f}"]
     assert typed("encoders", "get", spec, "--text").code == 2
     assert typed("encoders", "rm", spec).code == 0
     assert typed("search", "photos/red.png", "-C", "a.catalog", "--format", "paths", "-k", "1").code == 0
@@ -420,6 +423,31 @@ def test_a_licence_with_conditions_is_accepted_once_and_by_its_name(
     noted = json.loads(Path(preset_dir(NAME), "installed.json").read_text())
     assert (noted["accepted"], noted["licence"], noted["revision"]) == ("Strict", "MIT", REVISION)
     assert typed("encoders", "get", NAME).code == 0
+
+
+def test_conditions_hold_also_by_the_hubs_name_and_the_licence_goes_with_every_copy(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = 'conditions = { accept = "Strict", url = "https://example.org/strict", says = "none may" }'
+    serve_preset(hub, place, monkeypatch, conditions=conditions)
+    terms, records = hub.add("LICENSE.md", b"none may"), place / "presets.toml"
+    line = f', {{ path = "LICENSE.md", bytes = 8, sha256 = "{terms.sha256}" }}]\nconditions'
+    records.write_text(records.read_text().replace("]\nconditions", line))
+    prepared = "size=16&fit=squash&interpolation=bilinear&norm=half"
+    spec = f"hub:{REPOSITORY}?{prepared}&file=onnx/vision_model.onnx&revision={REVISION}"
+    for asked in (spec, spec.replace(REPOSITORY, REPOSITORY.upper())):
+        for words in ([], ["--accept-licence", "MIT"]):
+            refused = typed("encoders", "get", asked, *words)
+            assert (refused.code, hub.requests) == (2, [])
+            assert "has a licence with conditions: none may; read https://example.org/strict" in refused.err
+    got = typed("encoders", "get", spec, "--accept-licence", "Strict")
+    assert (got.code, "which belong to it: LICENSE.md" in got.err) == (0, True)
+    assert typed("encoders", "get", spec).code == 0  # it was accepted
+    assert typed("encoders", "get", NAME, "--accept-licence", "Strict").code == 0
+    for encoder, catalogue in ((spec, "a.catalog"), (NAME, "b.catalog")):
+        assert typed("index", "photos", "--encoder", encoder, "-C", catalogue, "--quiet").code == 0
+        (copy,) = Path(catalogue).rglob("LICENSE.md")
+        assert copy.read_bytes() == b"none may"
 
 
 def test_a_file_that_is_no_such_model_is_not_installed(

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -21,10 +21,11 @@ from tests import hub_server
 from tests.hub_server import REPOSITORY, REVISION, HubServer, without_variables
 
 from seealike.encoders.hub import download as downloading
-from seealike.encoders.hub.download import download, one_writer
+from seealike.encoders.hub.download import fetch, one_writer, remove_model
 from seealike.encoders.hub.files import LOCK_NAME, Hub, RemoteFile
 from seealike.errors import EncoderError, UsageError
-from seealike.types import Progress
+from seealike.files import FileSystem
+from seealike.types import Progress, ProgressCallback, unwatched
 
 pytestmark = pytest.mark.enable_socket
 CONTENT = bytes(range(256)) * 2048  # half a megabyte: several pieces, and more than a stalled line may lack
@@ -46,6 +47,14 @@ def hub() -> Iterator[HubServer]:
 def left(folder: Path) -> set[str]:
     """The files in a folder, but for the lock."""
     return {path.name for path in folder.iterdir()} - {LOCK_NAME}
+
+
+def download(
+    files: Sequence[RemoteFile], into: str, *, hub: Hub, progress: ProgressCallback = unwatched
+) -> list[str]:
+    """Fetch files into a folder as its one writer."""
+    with one_writer(into):
+        return fetch(files, into, hub=hub, progress=progress)
 
 
 def fetched(hub: HubServer, file: RemoteFile, into: Path, **more: object) -> bytes:
@@ -513,6 +522,32 @@ def test_only_one_fetches_into_a_folder(hub: HubServer, tmp_path: Path) -> None:
     assert "another process is fetching into" in caught[0]
     assert hub.requests == []
     assert fetched(hub, file, tmp_path) == CONTENT
+
+
+def test_nobody_fetches_into_a_folder_while_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, refusals, remove = tmp_path / "model", list[str](), FileSystem.remove_tree
+    folder.mkdir()
+    (folder / "model.onnx").write_bytes(CONTENT)
+
+    def enter() -> None:
+        try:
+            with one_writer(str(folder)):
+                pass
+        except EncoderError as exc:
+            refusals.append(str(exc))
+
+    def removing(files: FileSystem, path: str) -> None:
+        other = threading.Thread(target=enter)
+        other.start()
+        other.join()
+        remove(files, path)
+
+    monkeypatch.setattr(FileSystem, "remove_tree", removing)
+    assert remove_model(str(folder), "it", "installed.json") >= len(CONTENT)
+    assert ["another process is fetching into" in said for said in refusals][:1] == [True]
+    assert not folder.exists()
 
 
 def test_progress_counts_the_bytes_of_all_files(hub: HubServer, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ from seealike.protocols import MapEncoder, TextEncoder
 from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
-    from seealike.encoders.hub.repository import Repository
+    from seealike.encoders.hub.repository import Repository, Told
     from seealike.protocols import Encoder
     from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
@@ -333,16 +333,23 @@ def get_preset(
 
 
 def get_repository(
-    found: Repository, *, cache_dir: str | None = None, progress: ProgressCallback = unwatched
+    found: Repository,
+    *,
+    cache_dir: str | None = None,
+    progress: ProgressCallback = unwatched,
+    more: Told | None = None,
 ) -> EncoderRecord:
     """Fetch the model of a repository that was looked up; it is tried and timed as presets are.
+
+    ``more`` hears of weights in other files before they are fetched.
 
     Raises:
         UsageError, EncoderError: see ``take_repository``.
     """
     from seealike.encoders.hub.repository import take_repository
 
-    return take_repository(found, partial(_try, cache_dir), cache_dir=cache_dir, progress=progress)
+    trial = partial(_try, cache_dir)
+    return take_repository(found, trial, cache_dir=cache_dir, progress=progress, more=more)
 
 
 def _try(cache_dir: str | None, record: EncoderRecord) -> None:

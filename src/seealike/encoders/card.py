@@ -22,6 +22,7 @@ from seealike.files import FileSystem
 from seealike.types import Fit, Int64Array, Preprocessing
 
 CARD_FORMAT = 1
+LICENCE_NAMES = ("LICENSE", "LICENSE.md", "LICENSE.txt")  # beside a model: passed on with it
 _FORMAT_KEY = "encoder_card"
 _MAY_LACK = {"output", "text", "precise", "learnt"}
 _MOST_BYTES = 1 << 25

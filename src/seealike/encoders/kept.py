@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from seealike.encoders.cache import default_cache_dir, remembered_sha256
-from seealike.encoders.card import InputForm, card_path
+from seealike.encoders.card import LICENCE_NAMES, InputForm, card_path
 from seealike.encoders.models import DATA_DIR, EncoderRecord
 from seealike.encoders.onnx.file import external_files, joint_sha256
 from seealike.encoders.spec import KEPT, EncoderSpec, Pooling, parse_spec
@@ -230,6 +230,8 @@ def _files(name: str, path: str, others: Iterable[str] = ()) -> tuple[dict[str, 
     while f"{name}.onnx" in found or f"{name}.json" in found:
         name = f"_{name}"
     found = {f"{name}.onnx": path, **found}
+    licences = (os.path.join(os.path.dirname(path), licence) for licence in LICENCE_NAMES)
+    found |= {os.path.basename(licence): licence for licence in licences if os.path.isfile(licence)}
     if os.path.isfile(card_path(path)):
         found[f"{name}.json"] = card_path(path)
     return found, beside

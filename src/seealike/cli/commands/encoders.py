@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ from seealike.types import EncoderIdentity, Preprocessing
 if TYPE_CHECKING:
     from seealike.encoders import EncoderSpec
     from seealike.encoders.hub.files import RemoteFile
+    from seealike.encoders.hub.repository import TakenRepository
 
 SCHEMES = {
     "onnx:FILE": ("any ONNX file", "onnx:model.onnx?layer=NAME&pool=avg&size=320&norm=imagenet"),
@@ -162,20 +163,27 @@ def get(
 def _get_repository(spec: EncoderSpec, wish: PresetWish, *, quiet: bool) -> None:
     from seealike.encoders.hub.repository import look_up
 
-    if wish != PresetWish(offline=wish.offline):
-        raise click.UsageError(f"with {HUB}: goes --offline alone: the spec says the rest")
-    found = look_up(spec, offline=wish.offline)
-    size = (
-        "a size that it does not state" if found.size_bytes is None else f"{found.size_bytes / 1e6:,.1f} MB"
-    )
+    if wish != PresetWish(accepted=wish.accepted, offline=wish.offline):
+        raise click.UsageError(f"with {HUB}: go --offline and --accept-licence alone: the spec says the rest")
+    found = look_up(spec, accepted=wish.accepted, offline=wish.offline)
+
+    def more(files: Sequence[RemoteFile], size_bytes: int | None) -> None:
+        if not quiet:
+            names = ", ".join(file.path for file in files)
+            echo(f"{_size(size_bytes)} more from {found.hub.host}, which belong to it: {names}", err=True)
+
     if not quiet:
         how = f"pictures are prepared as {found.config} says" if found.config else "pictures as you say"
         echo(f"{spec.target}: licence {found.licence}; {how}", err=True)
-        echo(f"{size} from {found.hub.host}: {_origin(found.model)}", err=True)
+        echo(f"{_size(found.size_bytes)} from {found.hub.host}: {_origin(found.model)}", err=True)
     with progress_printer(quiet, in_bytes=True) as progress:
-        record = get_repository(found, progress=progress)
+        record = get_repository(found, progress=progress, more=more)
     echo(f"{record.name}: {record.dimension} dimensions, {speed_of(spec):,.0f} images/s here")
     echo(f"use it: --encoder {shlex.quote(str(spec))}")
+
+
+def _size(size_bytes: int | None) -> str:
+    return "a size that it does not state" if size_bytes is None else f"{size_bytes / 1e6:,.1f} MB"
 
 
 def _said_before(plan: PresetPlan) -> Iterator[str]:
@@ -219,8 +227,11 @@ def rm(name: str, quiet: bool) -> None:
 
 def _speeds(*, anew: bool) -> dict[str, float]:
     """Images a second of every encoder that is here, as far as they run."""
+    from seealike.encoders.hub.repository import taken_repositories
+
     names = [record.name for record in known_encoders() if record.present]
     names += [name for name in presets() if find_installed(name) is not None]
+    names += [note.asked for note in taken_repositories()]
     found: dict[str, float] = {}
     for name in names:
         with suppress(SeealikeError):
@@ -244,7 +255,14 @@ def _listed(speeds: Mapping[str, float]) -> list[dict[str, object]]:
     fetched = [_preset_row(preset, speeds.get(preset.name)) for preset in presets().values()]
     aliases = [{"kind": "alias", "name": name, "of": ALIASES[name], "example": name} for name in ALIASES]
     fetched += [
-        {"kind": "hub", "name": str(note.spec), **asdict(note), "present": True, "example": str(note.spec)}
+        {
+            "kind": "hub",
+            "name": note.asked,
+            **asdict(note),
+            "present": True,
+            "example": note.asked,
+            "images_per_s": speeds.get(note.asked),
+        }
         for note in taken_repositories()
     ]
     installed = [{"kind": "installed", "name": name, "example": name} for name in plugin_names()]
@@ -273,12 +291,12 @@ def _list(speeds: Mapping[str, float]) -> None:
 
     echo(f"{'name':<22}{'dimension':>10}{'size':>10}  {'licence':<12}{'words':<7}{'present':<9}images/s")
     for record in known_encoders():
-        _list_row(record, words=record.text is not None, present=record.present, speeds=speeds)
+        _list_row(record.name, record, words=record.text is not None, present=record.present, speeds=speeds)
     for preset in presets().values():
         present = find_installed(preset.name) is not None
-        _list_row(preset, words=bool(preset.text_files), present=present, speeds=speeds)
+        _list_row(preset.name, preset, words=bool(preset.text_files), present=present, speeds=speeds)
     for note in taken_repositories():
-        echo(f"{note.spec}  {note.licence}")
+        _list_row(note.asked, note, words=False, present=True, speeds=speeds)
     for name, meant in ALIASES.items():
         echo(f"{name:<22}stands for {meant}")
     for name in plugin_names():
@@ -288,13 +306,18 @@ def _list(speeds: Mapping[str, float]) -> None:
 
 
 def _list_row(
-    encoder: EncoderRecord | Preset, *, words: bool, present: bool, speeds: Mapping[str, float]
+    name: str,
+    encoder: EncoderRecord | Preset | TakenRepository,
+    *,
+    words: bool,
+    present: bool,
+    speeds: Mapping[str, float],
 ) -> None:
     bytes_ = encoder.size_bytes() if isinstance(encoder, Preset) else encoder.size_bytes
-    size, rate = f"{bytes_ / 1e6:,.1f} MB", speeds.get(encoder.name)
+    size, rate = f"{bytes_ / 1e6:,.1f} MB", speeds.get(name)
     told = ["yes" if words else "no", "yes" if present else "no", "" if rate is None else f"{rate:,.0f}"]
     echo(
-        f"{encoder.name:<22}{encoder.dimension:>10}{size:>10}  {encoder.licence:<12}"
+        f"{name:<22}{encoder.dimension:>10}{size:>10}  {encoder.licence:<12}"
         f"{told[0]:<7}{told[1]:<9}{told[2]}".rstrip()
     )
 

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from seealike.encoders.cache import file_sha256
-from seealike.encoders.hub.files import LOCK_NAME, PART, CutError, Hub
+from seealike.encoders.hub.files import LOCK_NAME, PART, CutError
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Progress, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
-    from seealike.encoders.hub.files import RemoteFile
+    from seealike.encoders.hub.files import Hub, RemoteFile
     from seealike.encoders.hub.transport import Answer
 
 _CHUNK_BYTES = 1 << 18
@@ -34,33 +34,21 @@ _WRITING = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOF
 STAGE = "fetching"
 
 
-def download(
-    files: Sequence[RemoteFile],
-    into: str,
-    *,
-    hub: Hub | None = None,
-    progress: ProgressCallback = unwatched,
+def fetch(
+    files: Sequence[RemoteFile], into: str, *, hub: Hub, progress: ProgressCallback = unwatched
 ) -> list[str]:
-    """Fetch files into one folder, unless they are there; the SHA-256 of each.
+    """Fetch files into one folder, unless they are there; the SHA-256 of each. For its ``one_writer``.
 
     Args:
-        files: which; each is called by its ``local_name`` here.
-        into: the folder; it is made.
-        hub: where from; None: as the environment says.
+        files: which; each is called by its ``local_name`` here. One without a SHA-256 is always fetched.
+        into: the folder; it is there.
+        hub: where from.
         progress: told how many bytes have come.
 
     Raises:
         EncoderError: one of them cannot be had, or is another file; whole ones stay, and what has come of
             the others is used the next time.
     """
-    with one_writer(into):
-        return fetch(files, into, hub=hub or Hub.from_environment(), progress=progress)
-
-
-def fetch(
-    files: Sequence[RemoteFile], into: str, *, hub: Hub, progress: ProgressCallback = unwatched
-) -> list[str]:
-    """``download``, for the one writer of a folder that is there."""
     missing = [file for file in files if not is_whole(os.path.join(into, file.local_name), file.sha256)]
     if missing and hub.offline:
         raise EncoderError(f"there is no {missing[0]} on this machine, and it is to stay offline")

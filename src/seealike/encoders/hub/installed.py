@@ -109,7 +109,7 @@ def plan_preset(preset: Preset, wish: PresetWish, cache_dir: str | None = None) 
     """
     folder = preset_dir(preset.name, cache_dir)
     before = _noted(preset.name, folder)
-    _check_accepted(preset, wish, before)
+    preset.check_accepted(wish.accepted or (before.accepted if before else None), preset.name)
     text = wish.text or (before is not None and before.text)
     remembered = before.revision if before is not None and preset.revision is None else None
     files = preset.remote_files(wish.revision or remembered, text=text)
@@ -248,18 +248,6 @@ def remove_preset(name: str, cache_dir: str | None = None) -> int:
 def preset_dir(name: str, cache_dir: str | None = None) -> str:
     """The folder of a preset."""
     return os.path.join(hub_dir(cache_dir), name)
-
-
-def _check_accepted(preset: Preset, wish: PresetWish, before: InstalledPreset | None) -> None:
-    wanted = preset.conditions
-    if wanted is None or wish.accepted == wanted.accept:
-        return
-    if before is not None and before.accepted == wanted.accept and wish.accepted is None:
-        return
-    raise UsageError(
-        f"{preset.name} has a licence with conditions: {wanted.says}; read {wanted.url}, and accept it by "
-        f"--accept-licence {wanted.accept}"
-    )
 
 
 def _place(file: RemoteFile, folder: str) -> str | None:

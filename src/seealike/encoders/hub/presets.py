@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from seealike.encoders.card import LICENCE_NAMES
 from seealike.encoders.hub.files import RemoteFile
 from seealike.encoders.spec import NORMALISATIONS, on_bytes
 from seealike.encoders.text_card import Cleaning, TextCard
-from seealike.errors import EncoderError, UnknownNameError
+from seealike.errors import EncoderError, UnknownNameError, UsageError
 from seealike.types import Fit, Preprocessing
 
 _RECORDS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "presets.toml")
@@ -106,6 +107,24 @@ class Preset:
             raise EncoderError(f"{self.name} has no text tower; leave --text out")
         return [self._remote(file, revision) for file in (*self.files, *(self.text_files if text else ()))]
 
+    def check_accepted(self, accepted: str | None, asked: str) -> None:
+        """Refuse to go on before its licence was accepted.
+
+        Raises:
+            UsageError: it has conditions, and was not; ``asked`` is what was typed.
+        """
+        wanted = self.conditions
+        if wanted is not None and accepted != wanted.accept:
+            raise UsageError(
+                f"{asked} has a licence with conditions: {wanted.says}; read {wanted.url}, and accept it by "
+                f"--accept-licence {wanted.accept}"
+            )
+
+    def terms(self, revision: str) -> list[RemoteFile]:
+        """Those of its files that are passed on with it: the licence."""
+        found = self.remote_files(revision)
+        return [file for file in found if file.local_name in LICENCE_NAMES]
+
     def size_bytes(self, *, text: bool = False) -> int:
         """What is to be fetched, as far as it is known."""
         return sum(file.size_bytes for file in (*self.files, *(self.text_files if text else ())))
@@ -148,6 +167,13 @@ def preset_of(name: str) -> Preset:
     if found is None:
         raise UnknownNameError("preset", name, presets())
     return found
+
+
+def conditional_preset(repository: str) -> Preset | None:
+    """The preset of a repository that has conditions; they hold however its files are asked for."""
+    wanted = repository.lower()
+    with_conditions = (preset for preset in presets().values() if preset.conditions is not None)
+    return next((preset for preset in with_conditions if preset.repository.lower() == wanted), None)
 
 
 def _preset(name: str, record: dict[str, object]) -> Preset:

@@ -22,6 +22,7 @@ from typing import TypeAlias
 from seealike.encoders.card import EncoderCard
 from seealike.encoders.hub.download import disk_refused, fetch, is_whole, one_writer, remove_model
 from seealike.encoders.hub.files import READING, REPOSITORY_NOTE, CutError, Hub, RemoteFile, hub_dir
+from seealike.encoders.hub.presets import conditional_preset
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.onnx.file import external_files, read_model_file
 from seealike.encoders.onnx.openvino import read_model
@@ -52,6 +53,7 @@ class Repository:
         licence: what the repository says.
         config: the file that says how pictures are prepared; empty where the spec does.
         preprocessing: what that file says.
+        accepted: the licence with conditions that was accepted for it, if it has one.
     """
 
     spec: EncoderSpec
@@ -61,6 +63,7 @@ class Repository:
     licence: str
     config: str
     preprocessing: Preprocessing | None
+    accepted: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class TakenRepository:
         licence: what the repository says.
         config: the file there that says how pictures are prepared; empty while nobody has asked for it.
         preprocessing: what that file says.
+        accepted: the licence with conditions that was accepted for it, if it has one.
         files: the SHA-256 of the model's files by their names here.
         weights_sha256: of all of them; empty before the model was tried.
         dimension: of the vectors, as it was asked for.
@@ -88,6 +92,7 @@ class TakenRepository:
     licence: str
     config: str
     preprocessing: Preprocessing | None
+    accepted: str | None
     files: dict[str, str]
     weights_sha256: str = ""
     dimension: int = 0
@@ -99,21 +104,26 @@ class TakenRepository:
         return EncoderSpec(HUB, self.repository, path=self.path, revision=self.revision)
 
 
-def look_up(spec: EncoderSpec, *, offline: bool = False, cache_dir: str | None = None) -> Repository:
+def look_up(
+    spec: EncoderSpec, *, accepted: str | None = None, offline: bool = False, cache_dir: str | None = None
+) -> Repository:
     """Ask the hub what there is to fetch, and read what says how pictures are prepared.
 
     Raises:
-        UsageError: the spec names no file of a commit.
+        UsageError: the spec names no file of a commit, or a licence is to be accepted first.
         EncoderError: the hub does not answer, or has no such file; or how pictures are prepared is said
             nowhere, or in a way that is not known.
     """
     model, hub = _model(spec), Hub.from_environment()
     hub = replace(hub, offline=hub.offline or offline)
     folder, stated = _folder(model, cache_dir), _states_all(spec)
-    note = _read(folder)
+    note, preset = _read(folder), conditional_preset(model.repository)
+    accepted = (accepted or (note.accepted if note else None)) if preset else None
+    if preset is not None:
+        preset.check_accepted(accepted, f"{HUB}:{model.repository}")
     if note is not None and note.weights_sha256 and (stated or note.preprocessing):
         said = ("", None) if stated else (note.config, note.preprocessing)
-        return Repository(spec, hub, model, note.size_bytes, note.licence, *said)
+        return Repository(spec, hub, model, note.size_bytes, note.licence, *said, accepted)
 
     def read(path: str) -> bytes | None:
         file, place = replace(model, path=path, name=READING), os.path.join(folder, READING)
@@ -131,7 +141,8 @@ def look_up(spec: EncoderSpec, *, offline: bool = False, cache_dir: str | None =
 
     size = _size(model, folder, hub)
     config, preprocessing = ("", None) if stated else _stated_beside(model, read)
-    return Repository(spec, hub, model, size, _licence(read("README.md") or b""), config, preprocessing)
+    licence = _licence(read("README.md") or b"")
+    return Repository(spec, hub, model, size, licence, config, preprocessing, accepted)
 
 
 def take_repository(
@@ -145,7 +156,7 @@ def take_repository(
     """Fetch a model that was looked up, try it, and note it; its record.
 
     ``more`` is told of weights in other files, and how large they are as far as the hub says, before they
-    are fetched.
+    are fetched; so it is of a licence that goes with them.
 
     Raises:
         UsageError: the options of its spec make no sense for it.
@@ -267,7 +278,10 @@ def _fetched(
         zip([model.local_name], fetch([model], folder, hub=found.hub, progress=progress), strict=True)
     )
     try:
-        beside = [_as_noted(_beside(model, name), folder, before) for name in _external_files(path)]
+        preset = conditional_preset(model.repository)
+        beside = [] if preset is None else preset.terms(model.revision)
+        beside += [_beside(model, name) for name in _external_files(path)]
+        beside = [_as_noted(file, folder, before) for file in beside]
         missing = [
             file for file in beside if not is_whole(os.path.join(folder, file.local_name), file.sha256)
         ]
@@ -287,7 +301,7 @@ def _fetched(
 def _as_noted(file: RemoteFile, folder: str, note: TakenRepository | None) -> RemoteFile:
     """A file with its SHA-256, where that was noted; of a model that was not tried, only if it is here so."""
     digest = note.files.get(file.local_name) if note else None
-    if note is None or digest is None:
+    if note is None or digest is None or file.sha256 is not None:
         return file
     if not note.weights_sha256 and not is_whole(os.path.join(folder, file.local_name), digest):
         return file
@@ -302,21 +316,22 @@ def _forget(folder: str, names: Iterable[str]) -> None:
 
 def _note(found: Repository, digests: dict[str, str], before: TakenRepository | None) -> TakenRepository:
     """What is known of a model that is here now: what the repository said once stays known."""
-    if before is None or before.files != digests:
-        model = found.model
-        return TakenRepository(
-            asked=str(found.spec),
-            repository=model.repository,
-            revision=model.revision,
-            path=model.path,
-            licence=found.licence,
-            config=found.config,
-            preprocessing=found.preprocessing,
-            files=digests,
-        )
+    model = found.model
+    note = before or TakenRepository(
+        asked=str(found.spec),
+        repository=model.repository,
+        revision=model.revision,
+        path=model.path,
+        licence=found.licence,
+        config=found.config,
+        preprocessing=found.preprocessing,
+        accepted=found.accepted,
+        files=digests,
+    )
+    note = replace(note, licence=found.licence, accepted=found.accepted, files=digests)
     if found.preprocessing is None:
-        return before
-    return replace(before, config=found.config, preprocessing=found.preprocessing)
+        return note
+    return replace(note, config=found.config, preprocessing=found.preprocessing)
 
 
 def _check_size(found: Repository, path: str) -> None:

@@ -59,7 +59,7 @@ def test_files_become_items_with_group_and_columns_and_a_link_to_what_looks_like
     notes = tmp_path / "notes.txt"
     notes.write_text("no picture")
     choose(visitor, *write_pictures(tmp_path / "new", range(5, 7), extension="png"), notes)
-    visitor.see(visitor.page.get_by_text("2 pictures taken, 1 other file left out."))
+    visitor.see(visitor.page.get_by_text("2 pictures listed, 1 other file left out."))
     assert visitor.page.locator(".left-out li .name").all_inner_texts() == ["notes.txt"]
     assert visitor.violations() == []
     visitor.page.get_by_role("button", name="Forget them").click()

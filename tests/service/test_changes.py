@@ -333,3 +333,16 @@ def test_an_answer_is_kept_until_something_changes(own: Client, monkeypatch: pyt
     assert (similar(), asked) == (["2"], ["0"] * 3)
     put(own, "3", jpeg(3))
     assert (sorted(similar()), asked) == (["2", "3"], ["0"] * 4)
+
+
+def test_a_service_whose_catalogue_got_another_encoder_is_not_ready_any_more(
+    own: Client, empty: Path, tmp_path: Path
+) -> None:
+    assert put(own, "a", jpeg(1)).status == 201
+    assert own("GET", "/readyz").status == 200
+    other = save_model(tmp_path / "other.onnx", seed=5)
+    seealike.reindex(empty, encoder=f"onnx:{other}")
+    for address in ("/items/a/similar", "/readyz"):
+        reply = own("GET", address)
+        assert (reply.status, reply.json["code"]) == (503, "catalog_replaced")
+    assert own("GET", "/healthz").status == 200

@@ -63,7 +63,8 @@ class TextQueries:
             self._open.callback(found.close)
             return found
         raise UsageError(
-            f"the encoder {self._at_hand.identity.name} reads no text; those that do are open_clip:NAME and "
+            f"the encoder {self._at_hand.identity.name} reads no text; those that do are what "
+            "`seealike encoders get clip-b32-laion2b --text` fetches, open_clip:NAME and "
             "onnx:FILE?text=FILE: `seealike reindex --encoder SPEC` changes to one"
         )
 

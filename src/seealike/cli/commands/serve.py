@@ -131,7 +131,10 @@ def command(
         if not hosts and host not in LOOPBACK:
             echo(f"only calls of {host} and localhost are answered; --allow-host NAME adds a name", err=True)
 
-    serve(paths, options, say=say)
+    try:
+        serve(paths, options, say=say)
+    except KeyboardInterrupt:  # it has answered what it had accepted
+        echo("ended", err=True)
 
 
 def _made(catalogs: tuple[str, ...]) -> str:

@@ -11,12 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike import __version__
+from seealike.errors import ServiceError
 from seealike.service.messages.models import MOST_CURSOR, SkippedFilesOut, StatsOut
 from seealike.service.messages.shown import reply, shown_name, shown_skipped
 from seealike.service.options import Access
-from seealike.service.state import Service, ms_since
+from seealike.service.state import RETRY_S, Service, ms_since
 from seealike.service.watching import Watching
 from seealike.types import SkipReason
+
+READY_S = 5.0  # as long a disk may take to say what the catalogue is
 
 
 def about(service: Service, watching: Watching) -> APIRouter:
@@ -30,8 +33,13 @@ def about(service: Service, watching: Watching) -> APIRouter:
 
     @router.get("/readyz", summary="Whether it can answer")
     async def readyz() -> dict[str, str]:
-        """503 while it cannot."""
-        _ = service.catalog
+        """503 while it cannot, and once its catalogue has another encoder: then it is to be started again."""
+        catalog = service.catalog
+        try:
+            await asyncio.wait_for(asyncio.to_thread(lambda: catalog.generation), READY_S)
+        except TimeoutError:
+            told = "the catalogue's disk does not answer; try again soon"
+            raise ServiceError("not_ready", told, retry_after_s=RETRY_S) from None
         return {"status": "ready"}
 
     @router.get("/stats", response_model=StatsOut, summary="What the catalogue holds")

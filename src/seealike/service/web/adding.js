@@ -93,7 +93,7 @@ class Adding {
     const others = take(files);
     leftOut.push(...others);
     this.#rows();
-    say(`${count(entries.length - before, "picture")} taken${others.length ? `, ${count(others.length, "other file")} left out` : ""}.`);
+    say(`${count(entries.length - before, "picture")} listed${others.length ? `, ${count(others.length, "other file")} left out` : ""}.`);
   }
 
   // -- the list
@@ -190,14 +190,14 @@ class Adding {
     if (key === this.saidWithout) return;
     this.without.open ||= !this.saidWithout || this.saidWithout === "[]";
     this.saidWithout = key;
-    this.without.replaceChildren(el("summary", { text: `${count(said.length, "file")} left out` }),
+    this.without.replaceChildren(...[el("summary", { text: `${count(said.length, "file")} left out` }),
       el("ul", {}, ...said.slice(0, MOST_NAMED).map(([path, why]) => el("li", {}, el("span", { class: "name", text: path }), el("span", { class: "note", text: why }))),
         said.length > MOST_NAMED && el("li", { class: "note", text: `and ${count(said.length - MOST_NAMED, "other file")}` })),
       leftOut.length > 0 && el("p", {}, el("button", { type: "button", class: "plain", text: "Forget them", on: { click: () => {
         leftOut.length = 0;
         this.#tellLeftOut();
         this.place.querySelector("h1").focus();
-      } } })));
+      } } }))].filter(Boolean));
   }
 
   #tell() {

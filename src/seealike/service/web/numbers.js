@@ -176,7 +176,8 @@ class Numbers {
     const steps = [
       ["Take in what is new in the folders and tables it was made from:", `seealike index -C ${name}`],
       ["Look through what is there twice, and move it away:", `seealike duplicates -C ${name} --page twice.html`],
-      ["Try another encoder on this catalogue:", `seealike reindex -C ${name} --encoder SPEC`],
+      ["Try another encoder on this catalogue:", `seealike compare SPEC -C ${name}`],
+      ["Move to it; then start the service again:", `seealike reindex -C ${name} --encoder SPEC`],
       ["See whether all is sound on the disk:", `seealike verify -C ${name}`],
     ];
     this.steps.replaceChildren(el("h2", { text: "What you may do next" }), el("p", { class: "note", text: "Type it on the machine where the catalogue is, in the folder that holds it." }), ...steps.map(([text, typed]) => el("div", {}, el("p", { text }), command(typed))));

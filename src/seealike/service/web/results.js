@@ -341,7 +341,7 @@ class Search {
     img.alt = picture.ariaLabel = text; // the link has a name where there is no picture, too
     name.textContent = shortened(text, Math.floor(width / 7));
     name.title = text === hit.id ? text : `${text}: ${hit.id}`;
-    if (!like) return;
+    if (!like || hit.score === undefined) return; // of the answer before: it is filled again when the next has come
     const told = hit.relation ? hit.relation.replaceAll("_", " ").replaceAll("-", " ") : words(hit.score);
     score.replaceChildren(el("span", { class: "told", text: told }), el("b", { text: hit.score.toFixed(2) }));
     others.textContent = hit.others ? `+${number(hit.others)} more${width >= WIDE_PX ? " of this product" : width >= NARROW_PX ? (hit.others === 1 ? " picture" : " pictures") : ""}` : "";

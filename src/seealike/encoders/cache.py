@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import time
 
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _SETTLED_NS = 2_000_000_000  # no file system counts time in coarser steps
 
@@ -63,6 +65,11 @@ class BlobCache:
         except StorageError:
             return False
         return True
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text is a digest as it is written here: 64 lower hexadecimal digits."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def file_sha256(path: str) -> str:

@@ -15,6 +15,7 @@ from seealike.cli.options.basic import (
     format_option,
     number_option,
     quiet_option,
+    time_option,
 )
 from seealike.cli.options.decoding import limit_option
 from seealike.cli.options.encoder import place_option, without_alias
@@ -33,14 +34,7 @@ if TYPE_CHECKING:
 @place_option
 @eval_options
 @number_option("--show", default=40, text="How many contested queries to give with their answers.")
-@click.option(
-    "--time",
-    "timing",
-    type=click.Choice(["once", "again", "off"]),
-    default="once",
-    show_default=True,
-    help="Measure images/s and ms a query once and remember them, again, or not.",
-)
+@time_option("Measure images/s and ms a query once and remember them, again, or not.")
 @format_option("How to print the figures.", "csv")
 @output_option(
     "--page",

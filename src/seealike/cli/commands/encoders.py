@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seealike.cli.options.basic import format_option, quiet_option
+from seealike.cli.options.basic import format_option, quiet_option, time_option
 from seealike.cli.options.encoder import without_alias
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
@@ -71,14 +71,7 @@ class _EncodersGroup(click.Group):
     subcommand_metavar="[SPEC | get NAME | rm NAME]",
 )
 @format_option("How to print them.")
-@click.option(
-    "--time",
-    "timing",
-    type=click.Choice(["once", "again", "off"]),
-    default="once",
-    show_default=True,
-    help="Measure images/s of those on this machine once and remember it, again, or not.",
-)
+@time_option("Measure images/s of those on this machine once and remember it, again, or not.")
 @click.pass_context
 def command(context: click.Context, form: str, timing: str) -> None:
     """List the encoders there are, or say all about the one that SPEC asks for; fetch one, or remove it.

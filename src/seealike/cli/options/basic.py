@@ -68,6 +68,12 @@ def number_option(
     return click.option(*names, type=kind, default=default, show_default=True, metavar=metavar, help=text)
 
 
+def time_option(text: str) -> Callable[[Function], Function]:
+    """``--time``: when the speed of encoders is measured."""
+    kind = click.Choice(["once", "again", "off"])
+    return click.option("--time", "timing", type=kind, default="once", show_default=True, help=text)
+
+
 def catalog_option(function: Function) -> Function:
     """``--catalog DIR``."""
     return click.option(

@@ -12,12 +12,11 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, quote, urlsplit
 
-from seealike.encoders.cache import default_cache_dir
+from seealike.encoders.cache import default_cache_dir, is_sha256
 from seealike.errors import UsageError
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REVISION = re.compile(r"[0-9a-f]{40}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TOKEN = re.compile(r"[!-~]+")
 LOCK_NAME, PART = "download.lock", ".part"
 PRESET_NOTE, REPOSITORY_NOTE = "installed.json", "taken.json"
@@ -70,7 +69,7 @@ class RemoteFile:
         kept = self.local_name.lower()
         if not self.name and (kept in _OURS or kept.endswith(PART)):
             raise UsageError(f"a file called {self.local_name} cannot be kept: seealike writes that itself")
-        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+        if self.sha256 is not None and not is_sha256(self.sha256):
             raise UsageError(f"{self.sha256!r} is no SHA-256: 64 hexadecimal digits")
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
-from seealike.encoders.cache import default_cache_dir, file_sha256, remembered_sha256
+from seealike.encoders.cache import default_cache_dir, file_sha256, is_sha256, remembered_sha256
 from seealike.encoders.card import EncoderCard, InputForm, card_path, write_card
 from seealike.encoders.hub.files import ARRIVING, PRESET_NOTE, Hub, RemoteFile, hub_dir
 from seealike.encoders.hub.presets import PICTURES_FILE, TEXT_FILE, Preset
@@ -33,7 +33,6 @@ from seealike.files import FileSystem
 from seealike.types import ProgressCallback, unwatched
 
 _MOST_NOTE_BYTES = 100_000
-_DIGEST = 32  # bytes
 Trial: TypeAlias = Callable[[EncoderRecord], None]
 
 
@@ -214,9 +213,7 @@ def _noted(name: str, folder: str) -> InstalledPreset | None:
     try:
         with open(os.path.join(folder, PRESET_NOTE), encoding="utf-8") as file:
             noted = InstalledPreset(**json.loads(file.read(_MOST_NOTE_BYTES)))
-        if noted.name != name or any(
-            len(bytes.fromhex(sha256)) != _DIGEST for sha256 in noted.files.values()
-        ):
+        if noted.name != name or not all(map(is_sha256, noted.files.values())):
             return None
     except (OSError, ValueError, TypeError, AttributeError):
         return None

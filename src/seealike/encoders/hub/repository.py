@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
 
+from seealike.encoders.cache import is_sha256
 from seealike.encoders.card import EncoderCard
 from seealike.encoders.hub.download import disk_refused, fetch, is_whole, one_writer, remove_model
 from seealike.encoders.hub.files import READING, REPOSITORY_NOTE, CutError, Hub, RemoteFile, hub_dir
@@ -35,7 +36,6 @@ from seealike.types import Fit, Preprocessing, ProgressCallback, unwatched
 
 FOLDER = "repositories"
 _MOST_BYTES = 1_000_000  # of a file that describes the model
-_DIGEST = 32  # bytes
 _UNSTATED = "size=, fit=, interpolation= and norm="
 Told: TypeAlias = Callable[[Sequence[RemoteFile], int | None], None]
 
@@ -476,6 +476,6 @@ def _read(folder: str) -> TakenRepository | None:
             made |= {"mean": tuple(made["mean"]), "std": tuple(made["std"]), "fit": Fit(made["fit"])}
         read = {"preprocessing": None if made is None else Preprocessing(**made)}
         note = TakenRepository(**{**said, **read})
-        return note if all(len(bytes.fromhex(digest)) == _DIGEST for digest in note.files.values()) else None
+        return note if all(map(is_sha256, note.files.values())) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

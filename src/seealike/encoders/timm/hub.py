@@ -13,7 +13,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seealike.encoders.cache import file_sha256
+from seealike.encoders.cache import file_sha256, is_sha256
 from seealike.encoders.weights import WeightsFile
 from seealike.errors import EncoderError
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 # What the hub's repositories call their weights, best first.
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 _CONNECT_S = 10.0
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.")
 
 
@@ -132,7 +131,7 @@ def _from_url(url: str, *, force: bool) -> str:
 def _digest_of_blob(path: str) -> str:
     """The hub's cache links to a file named after its SHA-256; empty where it does not."""
     name = os.path.basename(os.path.realpath(path))
-    return name if _SHA256.fullmatch(name) else ""
+    return name if is_sha256(name) else ""
 
 
 def _digest_in_name(path: str) -> str:

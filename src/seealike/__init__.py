@@ -32,6 +32,7 @@ from seealike.catalog import (
     reindex,
 )
 from seealike.client import Client
+from seealike.embedding import EmbedOptions, EmbedReport, embed
 from seealike.errors import SeealikeError
 from seealike.images import DecodeLimits
 from seealike.recommend import (
@@ -74,6 +75,8 @@ __all__ = [
     "Crop",
     "Cropped",
     "DecodeLimits",
+    "EmbedOptions",
+    "EmbedReport",
     "EncoderIdentity",
     "Example",
     "Explanation",
@@ -105,6 +108,7 @@ __all__ = [
     "VerifyReport",
     "__version__",
     "create",
+    "embed",
     "open",
     "open_several",
     "reindex",

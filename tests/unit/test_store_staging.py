@@ -151,8 +151,8 @@ def test_the_difference_is_what_plain_dictionaries_say(
     known = scan.keys() & items.keys()
     same = {name for name in known if items[name].same_file(scan[name])}
     relabelled = sorted(name for name in same if items[name].label != scan[name].label)
-    changed = sorted(known - same - still)
-    new = sorted(scan.keys() - items.keys() - still)
+    changed = [name for name in scan if name in known - same - still]
+    new = [name for name in scan if name not in items.keys() | still]
     hidden = {name for name in items if any(entry.hides(own, name) for own, entry in refused.items())}
     ours = [name for name, file in items.items() if file.source == OURS]
     gone = sorted(name for name in ours if name not in scan and name not in hidden)

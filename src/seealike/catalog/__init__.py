@@ -1,9 +1,18 @@
 """The composition root: the one place that knows every stage, and the facade that users hold."""
 
-from seealike.catalog.encoder.embedder import DECODE_BATCH, default_workers
+from seealike.catalog.encoder.at_hand import NamedEncoder
+from seealike.catalog.encoder.embedder import DECODE_BATCH, LocalEmbedder, default_workers
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, AskedWith, Hits
-from seealike.catalog.opening import DEFAULT_ENCODER, check_source, create, open, temporary, verify
+from seealike.catalog.opening import (
+    DEFAULT_ENCODER,
+    check_source,
+    create,
+    encoder_of,
+    open,
+    temporary,
+    verify,
+)
 from seealike.catalog.options import (
     AnnInfo,
     CatalogInfo,
@@ -21,6 +30,7 @@ from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, re
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.sync.progress import Indexing
+from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.recommend import (
     LEAST_WEIGHT,
@@ -65,6 +75,8 @@ __all__ = [
     "IndexOptions",
     "Indexing",
     "ItemsAt",
+    "LocalEmbedder",
+    "NamedEncoder",
     "NewPicture",
     "ReindexReport",
     "ResultsLook",
@@ -75,9 +87,11 @@ __all__ = [
     "UpdatedLists",
     "VerifyReport",
     "ann_recall",
+    "asked_source",
     "check_source",
     "create",
     "default_workers",
+    "encoder_of",
     "found_encoder",
     "in_space",
     "is_catalog",

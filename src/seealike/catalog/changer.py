@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from seealike.catalog import ann
+from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.embedder import LocalEmbedder
 from seealike.catalog.items import listed_ids
 from seealike.catalog.options import IndexOptions
@@ -15,6 +16,7 @@ from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, opened_writer
 from seealike.catalog.sync.adding import AddReport, NewPicture, add_all
 from seealike.catalog.sync.job import SyncJob
 from seealike.catalog.sync.progress import NotedProgress
+from seealike.catalog.sync.shards import ShardSource
 from seealike.catalog.sync.signing import sign_items
 from seealike.catalog.sync.sources import (
     asked_source,
@@ -23,7 +25,7 @@ from seealike.catalog.sync.sources import (
     known_sources,
     named_source,
 )
-from seealike.errors import PictureError
+from seealike.errors import EncoderMismatchError, PictureError
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Source
 from seealike.recommend import Calibration
@@ -44,7 +46,7 @@ class Changer:
         options: IndexOptions = IndexOptions(),
         progress: ProgressCallback | None = None,
     ) -> IndexReport:
-        """Make the catalogue equal to a source: a folder, a glob pattern or a table; or to all that it has.
+        """Make the catalogue equal to a source: a folder, a pattern, a table, shards; or to all that it has.
 
         A catalogue may have any number of sources. Each has items of its own: no other source's are touched.
         May be interrupted at any moment; what was committed stays, and the next call goes on.
@@ -64,7 +66,7 @@ class Changer:
         limits = options.limits or session.encoder.limits
         opened = asked_source(source, options, known)
         told = progress or unwatched
-        with self._embedder(options.workers, limits) as embedder:
+        with self._embedder(opened.source, options.workers, limits) as embedder:
             if options.dry_run:
                 store = session.store
                 with opened_writer(store) as writer:
@@ -175,9 +177,19 @@ class Changer:
         return calibration
 
     @contextmanager
-    def _embedder(self, workers: int | None, limits: DecodeLimits) -> Iterator[Embedder]:
-        """What embeds a source: one of its own, freed afterwards, or the one that was given."""
+    def _embedder(self, source: Source, workers: int | None, limits: DecodeLimits) -> Iterator[Embedder]:
+        """What embeds a source: one of its own, freed afterwards, or the one given; shards themselves.
+
+        Raises:
+            EncoderMismatchError: the shards were made by another encoder.
+        """
         session = self._session
+        if isinstance(source, ShardSource):
+            if source.identity != session.identity:
+                names = described(session.identity), described(source.identity)
+                raise EncoderMismatchError(session.path, *names)
+            yield source
+            return
         if session.given_embedder is not None:
             yield session.given_embedder
             return

@@ -13,6 +13,7 @@ from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, IndexOptions, VerifyReport
+from seealike.catalog.sync.shards import ShardSource
 from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.salvage import salvage
 from seealike.encoders import EncoderSpec, identity_of, parse_spec
@@ -157,6 +158,16 @@ def check_source(source: PathInput, options: IndexOptions) -> None:
         name = os.fspath(source)
         begin = "`seealike serve --create` begins without pictures, and takes them on its page"
         raise SourceError(f"there is nothing to index in {name}; put pictures there, or: {begin}")
+
+
+def encoder_of(source: PathInput) -> str | None:
+    """How the encoder of a source that has vectors was asked for; None for other sources.
+
+    Raises:
+        SourceError, DamagedCatalogError: it cannot be read.
+    """
+    opened = asked_source(source, IndexOptions(), ()).source
+    return (opened.encoder_spec or None) if isinstance(opened, ShardSource) else None
 
 
 def _manifest_bytes(directory: str) -> bytes | None:

@@ -17,6 +17,7 @@ from seealike.wording import closest, did_you_mean
 COMMANDS = (
     "demo",
     "index",
+    "embed",
     "search",
     "recommend",
     "duplicates",

@@ -15,6 +15,7 @@ _FIRST, _LAST = ("tutorial",), ("recipes", "how-it-works", "cli", "api")
 MORE = {
     "demo": ("tutorial",),
     "index": ("tables", "keep-up-to-date", "skipped-files"),
+    "embed": ("many-machines", "tables", "skipped-files"),
     "search": ("scores", "filters", "other-programs", "text-search"),
     "recommend": ("similar-items", "filters", "several-examples", "other-programs"),
     "duplicates": ("duplicates", "scores"),

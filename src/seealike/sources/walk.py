@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from seealike.types import PathInput
 
 State: TypeAlias = frozenset[int]
-_MANIFEST, _DATABASE = "manifest.json", re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
+_SHARDS, _MANIFEST, _DATABASE = "shards.json", "manifest.json", re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 _name_of = attrgetter("name")
 
 
@@ -97,7 +97,7 @@ class TreeWalk:
     names. Links are followed where they lead inside the boundary. A link to a directory is not
     followed where it leads back up to itself, nor inside a directory that was itself reached
     through a link: so a walk always ends, and what lies there has been offered under its own path.
-    Directories that are seealike catalogues are left out.
+    Directories that are seealike catalogues, or hold shards of ``embed``, are left out.
 
     What refuses to be looked at is ``Unseen`` with all below it, and so is what was there a moment ago and
     is gone now: it may have been unmounted, and the next walk tells.
@@ -222,8 +222,9 @@ def _unseen(name: str, path: str, detail: str) -> Unseen:
 
 
 def _is_catalog(entries: list[os.DirEntry[str]]) -> bool:
+    """Whether a directory is one, or holds shards."""
     names = [entry.name for entry in entries]
-    return _MANIFEST in names and any(map(_DATABASE.fullmatch, names))
+    return _SHARDS in names or (_MANIFEST in names and any(map(_DATABASE.fullmatch, names)))
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

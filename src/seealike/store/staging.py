@@ -27,7 +27,7 @@ BLOCK = 1000  # rows held in memory at a time
 
 _TABLES = """
 CREATE TEMP TABLE scan (
-    id TEXT PRIMARY KEY, path BLOB, size INTEGER, mtime INTEGER, grp TEXT, metadata TEXT
+    id TEXT PRIMARY KEY, path BLOB, size INTEGER, mtime INTEGER, grp TEXT, metadata TEXT, place INTEGER
 ) WITHOUT ROWID;
 CREATE TEMP TABLE refused (
     id TEXT, path BLOB, reason TEXT, detail TEXT, size INTEGER, mtime INTEGER, PRIMARY KEY (id, path)
@@ -117,9 +117,13 @@ class Staging:
         while chunk := list(islice(entries, block)):
             with schema.translated(self._path):
                 self._connection.execute("BEGIN")
-                offered = [self._scan_row(entry) for entry in chunk if isinstance(entry, SourceItem)]
+                offered = [
+                    (*self._scan_row(entry), place)
+                    for place, entry in enumerate(chunk, done)
+                    if isinstance(entry, SourceItem)
+                ]
                 staged = self._connection.executemany(
-                    "INSERT OR IGNORE INTO temp.scan VALUES (?, ?, ?, ?, ?, ?)", offered
+                    "INSERT OR IGNORE INTO temp.scan VALUES (?, ?, ?, ?, ?, ?, ?)", offered
                 ).rowcount
                 if offered and staged < len(offered):
                     raise SourceError(f"the source {self._source.label} offers two pictures under one id")
@@ -185,7 +189,7 @@ class Staging:
 
     def move_candidates(self) -> Iterator[StagedItem]:
         """New files of the same size as a gone item: the only ones that can be moves."""
-        for row in self._blocks(f"SELECT s.* FROM {_MOVABLE}", "s.id"):
+        for row in self._blocks(f"SELECT {_SCANNED} FROM {_MOVABLE}", "s.id"):
             yield self._staged(row, None)
 
     def count_move_candidates(self) -> int:
@@ -225,7 +229,7 @@ class Staging:
         return (row[0] for row in self._blocks(f"SELECT g.id FROM {gone}", "g.id"))
 
     def to_read(self) -> Iterator[StagedItem]:
-        """Every picture to decode, changed ones first, in id order; fetched in blocks."""
+        """Every picture to decode, changed ones first, in the order of the source; fetched in blocks."""
         columns = "(id, path, size, mtime, grp, metadata, key)"
         with schema.translated(self._path):
             self._connection.execute("DROP TABLE IF EXISTS temp.todo")
@@ -234,11 +238,11 @@ class Staging:
                 "mtime INTEGER, grp TEXT, metadata TEXT, key INTEGER)"
             )
             self._connection.execute(
-                f"INSERT INTO temp.todo {columns} SELECT s.*, i.key FROM {_CHANGED} ORDER BY s.id"
+                f"INSERT INTO temp.todo {columns} SELECT {_SCANNED}, i.key FROM {_CHANGED} ORDER BY s.place"
             )
             self._connection.execute(
-                f"INSERT INTO temp.todo {columns} SELECT s.*, NULL FROM {_NEW} "
-                "AND s.id NOT IN (SELECT id FROM temp.moved) ORDER BY s.id"
+                f"INSERT INTO temp.todo {columns} SELECT {_SCANNED}, NULL FROM {_NEW} "
+                "AND s.id NOT IN (SELECT id FROM temp.moved) ORDER BY s.place"
             )
         last = 0
         while rows := self._rows("SELECT * FROM temp.todo WHERE n > ? ORDER BY n LIMIT 1000", (last,)):
@@ -297,7 +301,7 @@ class Staging:
         return int(self._rows(statement)[0][0])
 
     def _pairs(self, joined: str) -> Iterator[tuple[StagedItem, StoredItem]]:
-        for row in self._blocks(f"SELECT s.*, {_prefixed('i')} FROM {joined}", "s.id"):
+        for row in self._blocks(f"SELECT {_SCANNED}, {_prefixed('i')} FROM {joined}", "s.id"):
             item = StoredItem.from_row(row[6:])
             if item is not None:
                 yield self._staged(row[:6], None), item
@@ -326,6 +330,7 @@ def _ours(alias: str) -> str:
     return f"{alias}.source=(SELECT source FROM temp.this)"
 
 
+_SCANNED = "s.id, s.path, s.size, s.mtime, s.grp, s.metadata"
 _JOINED = "temp.scan s JOIN items i ON i.id=s.id"
 _SAME_FILE = f"{_ours('i')} AND i.size IS s.size AND i.mtime IS s.mtime AND i.path IS s.path"
 _SAME_LABELS = "(i.grp IS s.grp AND i.metadata=s.metadata)"

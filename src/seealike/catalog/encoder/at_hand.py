@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from seealike.encoders import (
     load_encoder,
     parse_spec,
 )
+from seealike.encoders.kept import origin_of
 from seealike.errors import (
     EncoderError,
     EncoderMismatchError,
@@ -32,6 +33,40 @@ from seealike.types import EncoderIdentity, Float32Array, SkipReason
 from seealike.vectors import have_directions, unit_rows
 
 Loaded = TypeVar("Loaded", bound=Encoder | MapEncoder | TextEncoder)
+
+
+class NamedEncoder:
+    """An encoder of no catalogue: by how it is asked for, or an object of the caller's.
+
+    Args:
+        asked: the object, or the spec.
+        limits: what one picture that is decoded for it may cost.
+
+    Raises:
+        UnknownNameError, EncoderError, MissingExtraError: there is none.
+    """
+
+    def __init__(self, asked: str | Encoder, limits: DecodeLimits = DecodeLimits()) -> None:
+        self._asked, self.limits = asked, limits
+        self.identity = identity_of(asked) if isinstance(asked, str) else asked.identity
+
+    @property
+    def spec(self) -> str:
+        """How it is asked for, also elsewhere; empty where it is an object."""
+        return str(origin_of(parse_spec(self._asked))) if isinstance(self._asked, str) else ""
+
+    @contextmanager
+    def loaded(self, mode: EncoderMode) -> Iterator[Encoder]:
+        """The encoder, ready; one that was loaded here is freed afterwards.
+
+        Raises:
+            EncoderError: it cannot be loaded.
+        """
+        if not isinstance(self._asked, str):
+            yield self._asked
+            return
+        with closing(load_encoder(self._asked, mode=mode)) as encoder:
+            yield encoder
 
 
 class EncoderAtHand:

@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice
 
 import numpy as np
 
-from seealike.catalog.encoder.at_hand import EncoderAtHand, encoded_unit
+from seealike.catalog.encoder.at_hand import EncoderAtHand, NamedEncoder, encoded_unit
 from seealike.encoders import EncoderMode
 from seealike.errors import EncoderError, PictureError, SeealikeError, UsageError
 from seealike.images import (
@@ -58,7 +58,7 @@ class LocalEmbedder:
 
     def __init__(
         self,
-        at_hand: EncoderAtHand,
+        at_hand: EncoderAtHand | NamedEncoder,
         *,
         decoder: DecodePool | None = None,
         workers: int | None = None,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from seealike.gallery import PageKind
+from seealike.types import Skipped
 
 LIST_COLUMNS = ("id", "rank", "similar_id", "score")
 MAP_COLUMNS = ("id", "x", "y", "cluster")
@@ -185,3 +186,10 @@ KINDS = (
     ENCODER,
     CHECKPOINT,
 )
+
+
+def report_line(row: Skipped) -> bytes:
+    """The line of a skipped file in a report."""
+    content = dict(zip(REPORT_FIELDS, (row.id, row.path, row.reason.value, row.detail), strict=True))
+    text = json.dumps(content, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"

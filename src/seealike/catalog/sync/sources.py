@@ -16,8 +16,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
+from seealike.catalog.sync.shards import ShardSource
 from seealike.errors import SourceError, UnreadSourcesError, UsageError
 from seealike.protocols import Source
+from seealike.shards import is_shards
 from seealike.sources import AS_USUAL, TableLayout, has_wildcard, is_table_name, open_source
 from seealike.store import SourceRecord, SqliteStore, State, StoreWriter
 from seealike.store.records import BY_HAND
@@ -92,10 +94,13 @@ def asked_source(
     spec, root = absolute_spec(source), options.root
     before = next((record for record in known if _same_place(record.spec, spec)), None)
     layout = _layout(options, layout_of(before) if before else AS_USUAL)
-    if before is None:
-        return AskedSource(open_source(source, root=root, layout=layout), spec, layout)
-    root = before.root if root is None else root
-    return AskedSource(open_source(before.spec, root=root, layout=layout), before.spec, layout)
+    if before is not None:
+        spec, root = before.spec, before.root if root is None else root
+    if is_shards(spec):
+        if layout != AS_USUAL:
+            raise UsageError("columns and an encoding are for tables, not for shards")
+        return AskedSource(ShardSource(os.fspath(source), root=root), spec)
+    return AskedSource(open_source(before.spec if before else source, root=root, layout=layout), spec, layout)
 
 
 def layout_of(record: SourceRecord) -> TableLayout:

@@ -16,23 +16,25 @@ from seealike.catalog import (
     IndexOptions,
     check_source,
     create,
+    encoder_of,
     is_catalog,
     open,
     temporary,
 )
-from seealike.catalog.outputs.kinds import REPORT_FIELDS, SKIP_REPORT
+from seealike.catalog.outputs.kinds import SKIP_REPORT, report_line
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option
 from seealike.cli.options.encoder import encoder_options, link_option
 from seealike.cli.options.outputs import force_option, output_option
+from seealike.cli.options.tables import column_option, encoding_option, root_option
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
 from seealike.encoders import parse_spec, record_for
-from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError, UsageError
+from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError
 from seealike.sources import is_table_name
-from seealike.types import IndexReport, Skipped
+from seealike.types import IndexReport
 from seealike.wording import counted
 
 _OPTIONS = (
@@ -46,20 +48,9 @@ _OPTIONS = (
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
 @link_option
-@click.option(
-    "--root", metavar="DIR", help="For a table: the folder its paths are relative to, and must lie in."
-)
-@click.option(
-    "--column",
-    "columns",
-    metavar="MEANING=NAME",
-    multiple=True,
-    callback=lambda _context, _parameter, given: _read_columns(given),
-    help="For a table: which column is the path, id or group, such as id=sku. May be repeated.",
-)
-@click.option(
-    "--encoding", metavar="NAME", help="For CSV and JSONL: its encoding, such as cp1252.  [default: UTF-8]"
-)
+@root_option
+@column_option
+@encoding_option
 @click.option(
     "--prefix",
     metavar="TEXT",
@@ -89,7 +80,9 @@ def command(
     options: IndexOptions,
     quiet: bool,
 ) -> None:
-    """Make a catalogue equal to SOURCE: a folder, a quoted glob pattern, or a CSV, JSONL or Parquet table.
+    """Make a catalogue equal to SOURCE: a folder, a quoted pattern, a table, or shards of `seealike embed`.
+
+    Tables are CSV, JSONL or Parquet.
 
     New, changed, moved and removed pictures are found by themselves; run it again whenever the source has
     changed. It may be interrupted at any moment and goes on from there. A catalogue may have several sources:
@@ -102,6 +95,7 @@ def command(
     seealike index export.csv --column path=image --column id=sku --encoding cp1252
     seealike index winter/ -C shop.catalog --prefix winter/
     seealike index -C shop.catalog
+    seealike index vectors/ -C shop.catalog      what `seealike embed` made
     seealike index --forget winter/ -C shop.catalog
     seealike index photos/ --encoder 'onnx:model.onnx?size=320&norm=imagenet' --layer features --pool gem
     """
@@ -129,18 +123,6 @@ def command(
     if unread is not None:
         raise unread
     _refuse_nothing(result, source)
-
-
-def _read_columns(given: tuple[str, ...]) -> dict[str, str] | None:
-    """Read ``--column MEANING=NAME``.
-
-    Raises:
-        UsageError: there is no ``=``.
-    """
-    for text in given:
-        if "=" not in text:
-            raise UsageError(f"--column {text}: say which column it is, such as id=sku")
-    return dict(text.split("=", 1) for text in given) or None
 
 
 def _indexed(
@@ -184,7 +166,7 @@ def _write_report(report: OutputFile, opened: Catalog, result: IndexReport, sour
     listed = len(result.skipped) == result.skipped_count or result.dry_run
     rows = result.skipped if listed else opened.iter_skipped()
     with report.replacing(opened.path, source) as place, builtins.open(place, "ab") as file:
-        file.writelines(map(_report_line, rows))
+        file.writelines(map(report_line, rows))
     if result.dry_run and len(result.skipped) < result.skipped_count:
         first = f"the first {len(result.skipped):,} of {counted(result.skipped_count, 'file')}"
         echo(f"{report.path}: {first}", err=True)
@@ -230,9 +212,10 @@ def _opened(
     check_source(source, options)
     if encoder:
         _say_assumed(encoder)
+    encoder = encoder or encoder_of(source) or DEFAULT_ENCODER
     if options.dry_run:
-        return temporary(encoder=encoder or DEFAULT_ENCODER)
-    return create(path, encoder=encoder or DEFAULT_ENCODER, link_encoder=bool(options.link_encoder))
+        return temporary(encoder=encoder)
+    return create(path, encoder=encoder, link_encoder=bool(options.link_encoder))
 
 
 def _say_assumed(encoder: str) -> None:
@@ -246,12 +229,6 @@ def _counts(result: IndexReport) -> dict[str, object]:
     counts = {key: value for key, value in asdict(result).items() if key != "skipped"}
     reasons = {reason.value: count for reason, count in result.skipped_by_reason.items()}
     return {**counts, "skipped": result.skipped_count, "skipped_by_reason": reasons}
-
-
-def _report_line(row: Skipped) -> bytes:
-    content = dict(zip(REPORT_FIELDS, (row.id, row.path, row.reason.value, row.detail), strict=True))
-    text = json.dumps(content, ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _print(result: IndexReport, source: str, path: str, items: int) -> None:

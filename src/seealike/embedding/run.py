@@ -1,0 +1,224 @@
+"""Embed a source: cut it into parts, make the shards that are missing, name them all in the manifest."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from dataclasses import asdict, replace
+
+from seealike.catalog import DEFAULT_ENCODER, IndexOptions, LocalEmbedder, NamedEncoder, asked_source
+from seealike.embedding.parts import Part, parts_of
+from seealike.embedding.values import EmbedOptions, EmbedReport
+from seealike.embedding.work import Made, ShardMaker, Task, settled
+from seealike.errors import DamagedCatalogError, SourceError, UsageError
+from seealike.protocols import Encoder, Source
+from seealike.shards import (
+    Manifest,
+    Place,
+    ShardEntry,
+    Shards,
+    check_can_be_written,
+    made_of,
+    open_place,
+    read_manifest,
+    read_shard,
+    write_manifest,
+)
+from seealike.types import (
+    LIMIT_REASONS,
+    TRANSIENT_REASONS,
+    PathInput,
+    Progress,
+    ProgressCallback,
+    Skipped,
+    SkipReason,
+    unwatched,
+)
+
+
+def embed(
+    source: PathInput | Source,
+    output: PathInput,
+    *,
+    encoder: str | Encoder | None = None,
+    options: EmbedOptions = EmbedOptions(),
+    progress: ProgressCallback | None = None,
+) -> EmbedReport:
+    """Turn the pictures of a source into vectors, in Parquet shards that ``Catalog.index`` takes as a source.
+
+    May be interrupted at any moment: shards that were written stay, and the same call goes on. What was
+    embedded before and has not changed is not read again.
+
+    Args:
+        source: what ``Catalog.index`` takes.
+        output: where the shards go: a folder, new or of an earlier run over the same source.
+        encoder: as ``seealike.create`` takes it (default: that of the shards that are there, or as there).
+        options: how.
+        progress: is told how many pictures are done.
+
+    Raises:
+        SourceError: the source cannot be read.
+        UsageError: the output has vectors of another encoder.
+        CatalogBusyError: another process writes there.
+        StorageError: the disk refused.
+        EncoderError: the encoder cannot be loaded.
+    """
+    started = time.perf_counter()
+    check_can_be_written()
+    place = open_place(os.fspath(output))
+    before = read_manifest(place)
+    if before is None and (other := next(place.names(), None)):
+        raise UsageError(f"{place.label} holds other files, such as {other}; name a new or empty folder")
+    named = NamedEncoder(encoder or (before and before.encoder_spec) or DEFAULT_ENCODER, options.limits)
+    if before is not None:
+        _check_encoder(place, before, named)
+    asked = IndexOptions(root=options.root, columns=options.columns, encoding=options.encoding)
+    opened = asked_source(source, asked, ()).source
+    with nullcontext() if options.dry_run else place.locked():
+        run = _Run(opened, place, before, named, options)
+        if options.dry_run:
+            run.foresee()
+        else:
+            run.make(progress or unwatched)
+    return run.report(time.perf_counter() - started)
+
+
+def skipped_in(output: PathInput) -> Iterator[Skipped]:
+    """Every entry of a finished run that has no vector, with its reason.
+
+    Raises:
+        SourceError, DamagedCatalogError, StorageError: the shards cannot be read.
+    """
+    shards = Shards(os.fspath(output))
+    for entry in shards.entries:
+        if entry.skipped:
+            for row in shards.rows(entry):
+                if row.reason is not None:
+                    place = os.path.join(shards.manifest.root, row.path)
+                    yield Skipped(row.id, place, row.reason, row.detail or "", row.size_bytes, row.mtime_ns)
+
+
+class _Run:
+    """One run."""
+
+    def __init__(
+        self,
+        source: Source,
+        place: Place,
+        before: Manifest | None,
+        named: NamedEncoder,
+        options: EmbedOptions,
+    ) -> None:
+        self._source, self._place, self._named, self._options = source, place, named, options
+        limits = {name: float(value) for name, value in asdict(options.limits).items()}
+        self._manifest = Manifest(named.identity, named.spec, source.root, source.label, limits)
+        self._listed = {made_of(entry.name): entry for entry in (before and before.shards) or ()}
+        self._is_new = before is None
+        since = Shards(options.since) if options.since is not None else None
+        if since is not None:
+            _check_encoder(since.place, since.manifest, named)
+        self._earlier_place = since.place if since else place
+        earlier = since.manifest if since else before
+        self._there = {made_of(name): name for name in place.names()}
+        gone = () if since else set(self._listed) - set(self._there)
+        self._earlier = [one for one in (earlier and earlier.shards) or () if made_of(one.name) not in gone]
+        then = (earlier and earlier.limits) or limits
+        raised = any(limits[name] > then.get(name, 0.0) for name in limits)
+        self._again = TRANSIENT_REASONS | (LIMIT_REASONS if raised else frozenset())
+        self._entries: dict[int, ShardEntry] = {}
+        self._parts = self._embedded = self._unchanged = self._written = self._done = 0
+        self._skipped: Counter[str] = Counter()
+
+    def make(self, progress: ProgressCallback) -> None:
+        """Do it."""
+        if self._is_new:
+            write_manifest(self._place, self._manifest)
+        embedder = LocalEmbedder(self._named, workers=self._options.workers, limits=self._options.limits)
+        with closing(embedder):
+            maker = ShardMaker(embedder, self._place, self._earlier_place, self._source.root, self._again)
+            for task in self._tasks():
+                made = maker.make(task)
+                self._note(made)
+                self._written += 1
+                progress(Progress("embed", self._done, None))
+        shards = tuple(entry for _, entry in sorted(self._entries.items()))
+        write_manifest(self._place, replace(self._manifest, shards=shards))
+        current = {entry.name for entry in shards}
+        for name in list(self._place.names()):
+            if made_of(name) is not None and name not in current:
+                self._place.remove(name)
+
+    def foresee(self) -> None:
+        """Count what ``make`` would do, as far as that can be told without opening a picture."""
+        for task in self._tasks():
+            rows, _ = settled(task, self._earlier_place, self._again)
+            known = [row for row in rows if row is not None]
+            self._written += 1
+            self._embedded += len(rows) - len(known)
+            self._unchanged += sum(1 for row in known if row.reason is None)
+            self._skipped.update(row.reason for row in known if row.reason is not None)
+
+    def report(self, took_s: float) -> EmbedReport:
+        """What was done."""
+        return EmbedReport(
+            embedded=self._embedded,
+            unchanged=self._unchanged,
+            skipped_by_reason={SkipReason(reason): n for reason, n in sorted(self._skipped.items())},
+            shards=self._parts,
+            written=self._written,
+            took_s=took_s,
+            dry_run=self._options.dry_run,
+        )
+
+    def _note(self, made: Made) -> None:
+        self._entries[made.number] = made.entry
+        self._embedded += made.embedded
+        self._unchanged += made.entry.vectors - made.embedded
+        self._skipped.update(made.entry.skipped)
+        self._done += made.entry.rows
+
+    def _tasks(self) -> Iterator[Task]:
+        """What is to be made; shards that are there are noted.
+
+        Raises:
+            SourceError: the source has nothing, or cannot be read.
+        """
+        begins = {entry.first: place for place, entry in enumerate(self._earlier)}
+        at = 0
+        parts = parts_of(self._source.scan(), self._source.root, self._named.identity, self._options.limits)
+        for part in parts:
+            number, self._parts = self._parts, self._parts + 1
+            touched = [begins[row.id] for row in part.rows if row.id in begins]
+            entry = self._made_before(part, self._there.get(part.made_of))
+            if entry is not None:
+                self._note(Made(number, entry, 0))
+            else:
+                known = [*touched, *([] if part.first in begins else [at])]
+                # The next one too: what it begins with may be what was removed.
+                places = sorted({place + step for place in known for step in (0, 1)})
+                names = [self._earlier[place].name for place in places if place < len(self._earlier)]
+                yield Task(number, part, tuple(names))
+            at = max(touched, default=at)
+        if not self._parts:
+            raise SourceError(f"there is nothing to embed in {self._source.label}; put pictures there")
+
+    def _made_before(self, part: Part, name: str | None) -> ShardEntry | None:
+        """The shard of a part, where an earlier run has made it, be it finished or not."""
+        listed = self._listed.get(part.made_of)
+        if name is None or (listed is not None and listed.name == name):
+            return listed if name is not None and listed is not None and listed.is_final else None
+        try:
+            return ShardEntry.of(name, read_shard(self._place, name))
+        except DamagedCatalogError:
+            return None
+
+
+def _check_encoder(place: Place, manifest: Manifest, named: NamedEncoder) -> None:
+    if manifest.encoder != named.identity:
+        raise UsageError(
+            f"{place.label} holds vectors of {manifest.encoder.name}, not of {named.identity.name} as asked "
+            "for; use that encoder, or name another folder"
+        )

@@ -3,7 +3,9 @@
 Things are drawn (the sample shop's products, cut out) and pasted into scenes: photos, where there are any,
 else drawn ones. Truth is where they were pasted, and of which kind they are.
 
-    python -m benchmarks.focus [--data ../shared/data] [--clothes N]
+    python -m benchmarks.focus [--data ../shared/data] [--clothes N] [--encoder NAME]... [--no-times]
+
+Encoders are asked the same, one after the other; by default both bundled ones.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import csv
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -21,13 +24,17 @@ from PIL import Image, ImageOps
 
 import seealike
 from seealike import Crop, Cropped, SearchOptions
+from seealike.catalog.encoder.places import WHOLE
 from seealike.catalog.looking import explanation
 from seealike.demo.drawing.plan import plan_photos, plan_products
 from seealike.types import Area, Float32Array
 
 SCENES, TIMED, SEED, LONGEST_PX = 160, 16, 7, 900
 SIZES = {"of 30 to 55 %": (0.30, 0.55), "of 15 to 40 %": (0.15, 0.40)}  # of the scene's shorter side
-FOCUSED = "efficientnet-lite0?focus=1"
+ENCODERS = ("efficientnet-lite0", "efficientnet-lite0-v2")
+OVERLAP = (
+    0.3  # of what is cut out and the thing, from which on it is found: their intersection over their union
+)
 FOCUS = SearchOptions(focus=True)
 
 
@@ -51,17 +58,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="where the photos are")
     parser.add_argument("--clothes", type=int, default=1000, help="how many photos of clothes; 0: none")
+    parser.add_argument("--encoder", action="append", help="which; may be repeated")
+    parser.add_argument("--no-times", action="store_true", help="measure no times: the machine is busy")
     asked = parser.parse_args()
+    encoders = asked.encoder or ENCODERS
     with tempfile.TemporaryDirectory() as folder:
         shop = draw_shop(Path(folder, "shop"))
         grounds = scene_grounds(asked.data / "places")
         for name, (least, most) in SIZES.items():
             scenes = draw_scenes(Path(folder, f"scenes {least}"), grounds, least, most)
-            print(f"\n## things {name} of a scene's shorter side, {len(scenes)} scenes")
-            measure_queries(shop, scenes, Path(folder, f"shop {least}.catalog"))
-            measure_items(scenes, Path(folder, f"scenes {least} of"))
+            for encoder in encoders:
+                print(f"\n## {encoder}: things {name} of a scene's shorter side, {len(scenes)} scenes")
+                place = Path(folder, f"{encoder} {least}")
+                place.mkdir()
+                measure_queries(shop, scenes, place, encoder, timed=not asked.no_times)
+                measure_items(scenes, place, encoder)
         if asked.clothes and (asked.data / "clothing").is_dir():
-            measure_clothes(asked.data / "clothing", Path(folder), asked.clothes)
+            measure_clothes(asked.data / "clothing", Path(folder), asked.clothes, encoders)
 
 
 def draw_shop(folder: Path) -> Path:
@@ -120,9 +133,9 @@ def draw_scenes(folder: Path, grounds: list[Image.Image], least: float, most: fl
     return scenes
 
 
-def measure_queries(shop: Path, scenes: list[Scene], place: Path) -> None:
+def measure_queries(shop: Path, scenes: list[Scene], place: Path, encoder: str, *, timed: bool) -> None:
     """Things in scenes sought in the shop; and where the heat of their own product's picture lies."""
-    with seealike.create(place) as catalog:
+    with seealike.create(place / "shop", encoder=encoder) as catalog:
         catalog.index(shop)
         kinds = np.array([scene.kind for scene in scenes])
 
@@ -144,10 +157,29 @@ def measure_queries(shop: Path, scenes: list[Scene], place: Path) -> None:
         found("the whole scene", paths, SearchOptions())
         found("--focus", paths, FOCUS)
         found("--crop, the thing by hand", by_hand, SearchOptions())
-        measure_time(catalog, [str(scene.path) for scene in scenes[:TIMED]])
-        with seealike.create(place.with_name(f"{place.name} scenes")) as of_scenes:
+        overlaps = np.array([overlap(part_shown(catalog, scene.path), scene.area) for scene in scenes])
+        print(f"  cut out {(overlaps >= 0).mean():.3f}, the thing found {(overlaps >= OVERLAP).mean():.3f}")
+        if timed:
+            measure_time(catalog, [str(scene.path) for scene in scenes[:TIMED]])
+        with seealike.create(place / "scenes", encoder=encoder) as of_scenes:
             of_scenes.index(scenes[0].path.parent)
             measure_heat(of_scenes, shop, scenes)
+
+
+def part_shown(catalog: seealike.Catalog, path: Path) -> Area | None:
+    """Which part --focus cuts out; None where it looks at the whole."""
+    part = catalog._session.places.focused(str(path)).crop  # noqa: SLF001
+    return None if part == WHOLE else (part.left, part.top, part.width, part.height)
+
+
+def overlap(one: Area | None, other: Area) -> float:
+    """The intersection over the union; -1 where there is none of the first."""
+    if one is None:
+        return -1.0
+    (x, y, w, h), (left, top, width, height) = one, other
+    across = max(0.0, min(x + w, left + width) - max(x, left))
+    both = across * max(0.0, min(y + h, top + height) - max(y, top))
+    return both / (w * h + width * height - both)
 
 
 def measure_time(catalog: seealike.Catalog, paths: list[str]) -> None:
@@ -200,12 +232,12 @@ def measure_heat(catalog: seealike.Catalog, shop: Path, scenes: list[Scene]) -> 
     )
 
 
-def measure_items(scenes: list[Scene], place: Path) -> None:
+def measure_items(scenes: list[Scene], place: Path, encoder: str) -> None:
     """Scenes sought among scenes: does the thing decide, or its ground?"""
     kinds = np.array([scene.kind for scene in scenes])
     grounds = np.arange(len(scenes)) % 32
-    for name, encoder in (("index", "efficientnet-lite0"), ("index --focus", FOCUSED)):
-        with seealike.create(place.with_name(f"{place.name} {name}"), encoder=encoder) as catalog:
+    for name, spec in (("index", encoder), ("index --focus", f"{encoder}?focus=1")):
+        with seealike.create(place / name, encoder=spec) as catalog:
             report = catalog.index(scenes[0].path.parent)
             vectors = catalog.vectors([scene.path.name for scene in scenes])[1]
         right, same = nearest_ten(vectors, kinds, grounds)
@@ -232,7 +264,7 @@ def among_others(
     return float((labels[best] == labels[:, None]).mean())
 
 
-def measure_clothes(data: Path, folder: Path, count: int) -> None:
+def measure_clothes(data: Path, folder: Path, count: int, encoders: Sequence[str]) -> None:
     """Clothes that fill their pictures: how many of the ten nearest come from the same sender."""
     with (data / "catalogue.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["label"] not in ("Not sure", "Skip", "Other")]
@@ -245,25 +277,27 @@ def measure_clothes(data: Path, folder: Path, count: int) -> None:
         writer.writerows([row["id"], row["path"]] for row in rows)
     ids = [row["id"] for row in rows]
     print(f"\n## {len(ids)} photos of clothes")
-    found = {}
-    for encoder in ("efficientnet-lite0", FOCUSED):
-        with seealike.create(folder / f"clothes.{len(encoder)}", encoder=encoder) as catalog:
-            options = seealike.IndexOptions(root=str(data))
-            report = catalog.index(table, options=options)
-            found[encoder] = catalog.vectors(ids)[1]
-            print(f"  {encoder}: {report.added / report.took_s:.0f} images/s")
-    whole, focused = found["efficientnet-lite0"], found[FOCUSED]
     chance = (np.sum(senders[:, None] == senders[None]) - len(ids)) / (len(ids) * (len(ids) - 1))
     print(f"  same sender by chance {chance:.3f}")
-    cases = (
-        ("whole", whole, whole),
-        ("--focus, queries only", whole, focused),
-        ("index --focus", focused, focused),
-    )
-    for name, items, queries in cases:
-        _, same = nearest_ten(items, labels, senders, queries)
-        other = among_others(items, labels, senders, queries)
-        print(f"  {name:24} same sender {same:.3f}  P@10 among other senders {other:.3f}")
+    for encoder in encoders:
+        found = []
+        for spec in (encoder, f"{encoder}?focus=1"):
+            with seealike.create(folder / f"clothes {len(spec)}", encoder=spec) as catalog:
+                report = catalog.index(table, options=seealike.IndexOptions(root=str(data)))
+                found.append(catalog.vectors(ids)[1])
+                print(f"  {spec}: {report.added / report.took_s:.0f} images/s")
+                if spec == encoder:
+                    cut = [part_shown(catalog, data / row["path"]) is not None for row in rows]
+        whole, focused = found
+        print(f"  {encoder}: cut out {np.mean(cut):.3f}")
+        for name, items, queries in (
+            ("whole", whole, whole),
+            ("--focus, queries only", whole, focused),
+            ("index --focus", focused, focused),
+        ):
+            _, same = nearest_ten(items, labels, senders, queries)
+            other = among_others(items, labels, senders, queries)
+            print(f"  {name:24} same sender {same:.3f}  P@10 among other senders {other:.3f}")
 
 
 if __name__ == "__main__":

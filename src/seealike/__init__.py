@@ -10,58 +10,63 @@
 The errors are in ``seealike.errors``; the seams for adapter authors in ``seealike.protocols``.
 """
 
+import importlib
+from typing import TYPE_CHECKING
+
 from seealike._version import __version__
-from seealike.catalog import (
-    AddReport,
-    AnnInfo,
-    Catalog,
-    CatalogInfo,
-    Catalogs,
-    Finding,
-    Hits,
-    IndexOptions,
-    NewPicture,
-    ReindexReport,
-    ResultsLook,
-    SearchOptions,
-    SourceInfo,
-    VerifyReport,
-    create,
-    open,
-    open_several,
-    reindex,
-)
-from seealike.client import Client
-from seealike.embedding import EmbedOptions, EmbedReport, embed
-from seealike.errors import SeealikeError
-from seealike.images import DecodeLimits
-from seealike.recommend import (
-    Calibration,
-    Combine,
-    Example,
-    Hub,
-    ListsReport,
-    ReportedLists,
-    SimilarList,
-    UpdatedLists,
-)
-from seealike.types import (
-    Crop,
-    Cropped,
-    EncoderIdentity,
-    Explanation,
-    Heat,
-    Hit,
-    IndexReport,
-    Item,
-    Metric,
-    Preprocessing,
-    Progress,
-    RegionPair,
-    Relation,
-    Skipped,
-    SkipReason,
-)
+
+if TYPE_CHECKING:
+    from seealike.catalog import (
+        AddReport,
+        AnnInfo,
+        Catalog,
+        CatalogInfo,
+        Catalogs,
+        Finding,
+        Hits,
+        IndexOptions,
+        NewPicture,
+        ReindexReport,
+        ResultsLook,
+        SearchOptions,
+        SourceInfo,
+        VerifyReport,
+        create,
+        open,
+        open_several,
+        reindex,
+    )
+    from seealike.client import Client
+    from seealike.embedding import EmbedOptions, EmbedReport, embed
+    from seealike.errors import SeealikeError
+    from seealike.images import DecodeLimits
+    from seealike.recommend import (
+        Calibration,
+        Combine,
+        Example,
+        Hub,
+        ListsReport,
+        ReportedLists,
+        SimilarList,
+        UpdatedLists,
+    )
+    from seealike.types import (
+        Crop,
+        Cropped,
+        EncoderIdentity,
+        Explanation,
+        Heat,
+        Hit,
+        IndexReport,
+        Item,
+        Metric,
+        Preprocessing,
+        Progress,
+        RegionPair,
+        Relation,
+        Skipped,
+        SkipReason,
+    )
 
 __all__ = [
     "AddReport",
@@ -113,3 +118,19 @@ __all__ = [
     "open_several",
     "reindex",
 ]
+
+_HOMES = ("catalog", "client", "embedding", "errors", "images", "recommend", "types")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """A name from where it is defined: all is imported when the first is asked for.
+
+        Until then the command line starts quickly, and can be interrupted.
+        """
+        for home in _HOMES:
+            module = importlib.import_module(f"seealike.{home}")
+            globals().update({one: getattr(module, one) for one in __all__ if hasattr(module, one)})
+        if name not in globals():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]

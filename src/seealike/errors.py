@@ -34,9 +34,11 @@ Messages are one line: what is wrong, then what to do.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from numbers import Integral, Real
@@ -311,4 +313,12 @@ class MissingExtraError(SeealikeError):
 
     def __init__(self, feature: str, extra: str) -> None:
         self.feature, self.extra = feature, extra
-        super().__init__(f"{feature} needs an optional package: pip install 'seealike[{extra}]'")
+        super().__init__(f"{feature} needs an optional package: {_installing(extra)}")
+
+
+def _installing(extra: str) -> str:
+    """The command that puts an extra beside the seealike that runs, which need not be on the PATH."""
+    python, package = shlex.quote(sys.executable or "python"), f"'seealike[{extra}]'"
+    if importlib.util.find_spec("pip") is None:  # as in environments that uv has made
+        return f"uv pip install {package} --python {python}"
+    return f"{python} -m pip install {package}"

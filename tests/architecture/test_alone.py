@@ -36,7 +36,7 @@ def guarded_start(popen, command, *arguments, **options):
     start(popen, [*command[:-1], GUARD + command[-1]], *arguments, **options)
 
 subprocess.Popen.__init__ = guarded_start
-from seealike.cli.main import main
+from seealike.__main__ import main
 main()
 """
 

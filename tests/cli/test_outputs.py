@@ -311,9 +311,8 @@ def test_the_page_of_the_demonstration_is_under_the_rule(
     drawn, indexed, wrote, _, browse = capfd.readouterr().err.splitlines()
     assert drawn.startswith("drew a shop of 404 pictures")
     assert indexed.startswith("indexed 404 pictures in ")
-    assert (
-        wrote == "wrote similar.csv, but no map: a map needs an optional package: pip install 'seealike[map]'"
-    )
+    how = f"{sys.executable} -m pip install 'seealike[map]'"
+    assert wrote == f"wrote similar.csv, but no map: a map needs an optional package: {how}"
     assert browse.endswith(
         f" serve -C {folder}, then open http://{ServiceOptions().host}:{ServiceOptions().port}"
     )

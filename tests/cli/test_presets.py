@@ -497,10 +497,10 @@ def test_the_list_times_what_is_here_once(
 
 RUN = """
 import sys
-from seealike.cli.main import main
+from seealike.cli.main import run
 from seealike.encoders.hub import presets
 presets._RECORDS = sys.argv[1]
-main(sys.argv[2:])
+sys.exit(run(sys.argv[2:]))
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def test_without_the_extra_one_line_says_how_to_get_it(typed: Call, monkeypatch:
     monkeypatch.setattr(training_run, "_NEEDED", ("a_package_that_nobody_has",))
     code, out, err = typed("--label", "shape")
     assert (code, out) == (1, "")
-    assert err == "seealike: training needs an optional package: pip install 'seealike[torch]'\n"
+    how = f"{sys.executable} -m pip install 'seealike[torch]'"
+    assert err == f"seealike: training needs an optional package: {how}\n"
     assert importlib.util.find_spec("a_package_that_nobody_has") is None
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +66,37 @@ def test_a_page_can_be_followed_word_for_word(
                 reader.follow(block)
             except Exception as exc:
                 raise AssertionError(f"{page.name}, line {block.line}: {exc}") from exc
+
+
+OWN = re.compile(r"(?<![\w/-])(photos/|photo\.jpg|products\.csv)")
+WITHOUT_ANY = re.compile(r"^\*`photos/`, .* None at hand\? .*\n`(seealike demo .*?)`\.", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_a_page_that_types_pictures_of_ones_own_says_first_where_some_come_from(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if page.parent.name == "how-to":
+        typed = any(OWN.search(block.text) for block in blocks(text) if block.language in RUN)
+        assert (WITHOUT_ANY.match(text.split("\n\n")[1]) is not None) == typed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the pages show commands of a POSIX shell")
+@pytest.mark.usefixtures("drawn_once")
+def test_pictures_for_those_who_have_none_are_drawn_by_what_the_pages_say(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo: Path
+) -> None:
+    said = {found[1] for page in PAGES for found in WITHOUT_ANY.finditer(page.read_text("utf-8"))}
+    assert len(said) == 1
+    drawn, *rest = said.pop().split(" && ")
+    assert drawn == "seealike demo photos"
+    shutil.copytree(demo, tmp_path / "photos")  # what that draws
+    for command in rest:
+        subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEEALIKE_CACHE", str(cache))
+    assert run(["index", "photos/", "--quiet"]) == 0
+    assert run(["search", "photo.jpg", "-C", "photos"]) == 0
+    assert run(["index", "photos/products.csv", "-C", "shop.catalog", "--quiet"]) == 0
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(REPOSITORY).as_posix())

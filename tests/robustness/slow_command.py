@@ -12,8 +12,8 @@ import time
 
 from tests.robustness.victim import fake_default_encoder, hurry
 
+from seealike.__main__ import main
 from seealike.catalog.encoder import at_hand
-from seealike.cli.main import main
 from seealike.encoders import EncoderMode
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, PixelArray

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from seealike.encoders import cache
 from seealike.encoders.cache import BlobCache, default_cache_dir
 
 
@@ -84,3 +85,28 @@ def test_the_cache_lies_where_the_platform_keeps_caches(
         monkeypatch.setenv(variable, str(tmp_path))
     monkeypatch.setattr(sys, "platform", platform)
     assert default_cache_dir() == os.path.join(str(tmp_path), *([below] if below else []), "seealike")
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MOST_FILES", 3), ("MOST_BYTES", 3 * 42)])
+def test_beyond_so_many_files_or_bytes_what_was_not_used_for_longest_goes(
+    limit: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobCache(str(tmp_path))
+    (tmp_path / "exports").mkdir()
+    for age, key in enumerate("abcd"):
+        store.put(key, b"ten bytes.")  # and the 32 of its digest
+        os.utime(store.path(key), (1_000_000 + age, 1_000_000 + age))
+    assert store.get("a") == b"ten bytes."  # the oldest, and used now
+    monkeypatch.setattr(cache, limit, most)
+    store.put("e", b"ten bytes.")
+    assert sorted(os.listdir(tmp_path)) == ["a.blob", "d.blob", "e.blob", "exports"]
+
+
+def test_what_is_larger_than_the_cache_may_be_is_kept_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MOST_BYTES", 20)
+    store = BlobCache(str(tmp_path))
+    store.put("a", b"a compiled model")
+    store.put("b", b"another, larger compiled model")
+    assert os.listdir(tmp_path) == ["b.blob"]

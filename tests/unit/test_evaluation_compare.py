@@ -85,6 +85,8 @@ def test_fewer_than_six_groups_are_too_few_to_tell_whatever_they_show(catalog: s
     assert set(found.encoders[1].verdicts.values()) == {"too few to tell"}
     assert all(change.low is None for change in found.encoders[1].differences.values())
     assert "too few to tell which is better: 3 values of folder, and it takes 6" in found.notes
+    [few] = [note for note in compare(catalog, [OTHER], LABELLED).notes if note.startswith("few: ")]
+    assert few == "few: 18 queries, so the intervals are wide and say little; it takes 20 or more"
     assert all(estimate.low is not None for estimate in found.encoders[0].metrics.values())
     assert not any("too few" in note for note in compare(catalog, [OTHER], LABELLED).notes)
 

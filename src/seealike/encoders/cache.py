@@ -2,7 +2,8 @@
 
 A file is the SHA-256 of its content followed by the content; whatever does not match its digest counts as
 absent. Compiled models are kept so, and the digests of large files: hashing half a gigabyte at every query
-would take most of its time. Nothing is synced: what is lost with the power is computed again.
+would take most of its time. Nothing is synced: what is lost with the power is computed again. There are at
+most so many files and bytes: what was not used for longest goes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 
 from seealike.errors import EncoderError, StorageError
 from seealike.files import FileSystem
@@ -19,6 +21,8 @@ from seealike.files import FileSystem
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _SETTLED_NS = 2_000_000_000  # no file system counts time in coarser steps
+MOST_FILES, MOST_BYTES = 500, 4 * 2**30
+_USED_S = 3600.0  # so long after it was noted, a use is noted again: as the time of the file's last change
 
 
 def default_cache_dir() -> str:
@@ -51,8 +55,12 @@ class BlobCache:
         try:
             with open(self.path(key), "rb") as file:
                 digest, content = file.read(_DIGEST_BYTES), file.read()
+                unnoted_s = time.time() - os.fstat(file.fileno()).st_mtime
         except OSError:
             return None
+        if unnoted_s > _USED_S:
+            with suppress(OSError):
+                os.utime(self.path(key))
         return content if hashlib.sha256(content).digest() == digest else None
 
     def put(self, key: str, content: bytes) -> bool:
@@ -64,7 +72,19 @@ class BlobCache:
             files.write(self.path(key), digest + content, follow=False, durable=False)
         except StorageError:
             return False
+        with suppress(OSError):
+            self._tidy()
         return True
+
+    def _tidy(self) -> None:
+        with os.scandir(self.directory) as entries:
+            found = [(entry.stat(), entry.path) for entry in entries if entry.name.endswith(".blob")]
+        found.sort(key=lambda one: one[0].st_mtime_ns, reverse=True)
+        size_bytes = 0
+        for place, (stat, path) in enumerate(found):
+            size_bytes += stat.st_size
+            if place >= MOST_FILES or (place and size_bytes > MOST_BYTES):
+                os.unlink(path)
 
 
 def is_sha256(text: str) -> bool:

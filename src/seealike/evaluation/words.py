@@ -7,6 +7,9 @@ from seealike.evaluation.statistics.intervals import FEWEST
 from seealike.evaluation.values import ApartReport, EvalReport, LabelReport
 from seealike.wording import counted
 
+MANY = 20
+"""From so many independent witnesses on, an interval is worth reading."""
+
 MEANINGS = {
     "precision@1": "the nearest is of the query's class",
     "precision@": "share of the nearest {k} that are",
@@ -53,6 +56,8 @@ def remarks(report: LabelReport) -> list[str]:
     elif report.clustered_by:
         drawn = f"queries of one {report.clustered_by} are drawn together"
         lines.append(f"intervals: {drawn}; there are {report.clusters:,} independent ones")
+    if report.clusters > 1:
+        lines += few(report.clusters, witnesses_of(report.clustered_by))
     if len(report.classes) == 1:
         lines.append(ONE_CLASS)
     return lines
@@ -98,8 +103,20 @@ def seen_note(report: EvalReport) -> list[str]:
 def too_few(count: int, witnesses: str) -> list[str]:
     """What to say where too few independent witnesses compare two systems; nothing where they are enough."""
     if count >= FEWEST:
-        return []
+        return few(count, witnesses)
     return [f"too few to tell which is better: {count} {witnesses}, and it takes {FEWEST}"]
+
+
+def witnesses_of(clustered_by: str) -> str:
+    """What is independent of each other: queries, or values of a column."""
+    return f"values of {clustered_by}" if clustered_by else "queries"
+
+
+def few(count: int, witnesses: str) -> list[str]:
+    """What to say where intervals are of so few independent witnesses that they say little."""
+    if count >= MANY:
+        return []
+    return [f"few: {count} {witnesses}, so the intervals are wide and say little; it takes {MANY} or more"]
 
 
 def sentence(remark: str) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import Catalogs, create, is_catalog
+from seealike.catalog import DEFAULT_ENCODER, Catalogs, create, is_catalog
 from seealike.cli.locate import DEFAULT_NAME, existing_catalog, opened_catalogs
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalogs_option, number_option
+from seealike.cli.options.encoder import without_alias
 from seealike.cli.printing.text import echo
 from seealike.errors import MissingExtraError, NoCatalogError, UsageError
 
@@ -29,6 +30,12 @@ class _Limits(NamedTuple):
 @catalogs_option
 @click.option(
     "--create", "makes", is_flag=True, help="Where there is no catalogue yet, begin with an empty one."
+)
+@click.option(
+    "--encoder",
+    metavar="SPEC",
+    callback=lambda _context, _option, spec: spec and without_alias(spec),
+    help=f"With --create: its encoder, see `seealike encoders`.  [default: {DEFAULT_ENCODER}]",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
@@ -80,6 +87,7 @@ class _Limits(NamedTuple):
 def command(
     catalogs: tuple[str, ...],
     makes: bool,
+    encoder: str | None,
     host: str,
     port: int,
     key_file: str | None,
@@ -96,6 +104,7 @@ def command(
     \b
     seealike serve
     seealike serve --create -C shop.catalog
+    seealike serve --create -C clothes.catalog --encoder clothing
     seealike serve -C shop.catalog --port 80 --host 0.0.0.0 --key-file keys.txt --allow-host shop.example
     curl --data-binary @photo.jpg -H 'content-type: image/jpeg' 'http://127.0.0.1:8765/search?k=5'
     """
@@ -105,8 +114,12 @@ def command(
         raise MissingExtraError("`seealike serve`", "serve") from exc
     keys = Keys() if key_file is None else _keys(key_file)
     if makes:
-        catalogs = (_made(catalogs),)
-    with opened_catalogs(catalogs) as opened:  # what is wrong is said before anybody is told an address
+        catalogs = (_made(catalogs, encoder or DEFAULT_ENCODER),)
+    elif encoder:
+        raise click.UsageError("--encoder goes with --create: a catalogue that is there keeps its own")
+    with opened_catalogs(
+        catalogs, encoder=encoder
+    ) as opened:  # what is wrong is said before anybody is told an address
         paths = [one.path for one in (opened.catalogs if isinstance(opened, Catalogs) else [opened])]
         is_empty = len(opened) == 0
     body_bytes = limits.body_mb * 2**20
@@ -137,12 +150,13 @@ def command(
         echo("ended", err=True)
 
 
-def _made(catalogs: tuple[str, ...]) -> str:
+def _made(catalogs: tuple[str, ...], encoder: str) -> str:
     """The catalogue that is meant; made, without items, where there is none yet.
 
     Raises:
         CatalogExistsError: something else lies there.
         StorageError: the disk refused.
+        UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
     """
     if len(catalogs) > 1:
         raise click.UsageError("--create makes one catalogue: name one with -C")
@@ -152,7 +166,7 @@ def _made(catalogs: tuple[str, ...]) -> str:
     except NoCatalogError:
         path = DEFAULT_NAME
     if not is_catalog(path):
-        create(path).close()
+        create(path, encoder=encoder).close()
     return path
 
 

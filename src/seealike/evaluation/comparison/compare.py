@@ -24,7 +24,7 @@ from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.specs import own_spec, short_names
 from seealike.evaluation.statistics.intervals import Estimate, differences, estimates
 from seealike.evaluation.statistics.ranking import mean_overlap
-from seealike.evaluation.words import remarks_on, seen_before, too_few
+from seealike.evaluation.words import remarks_on, seen_before, too_few, witnesses_of
 from seealike.types import Item, Progress, ProgressCallback, unwatched
 from seealike.wording import counted
 
@@ -259,8 +259,7 @@ def _notes(shared: _Shared, figures: Measured) -> tuple[str, ...]:
         notes.append(f"no label: copies of {counted(count, 'picture')} had to find their originals")
     else:
         notes += remarks_on(chosen)
-    witnesses = "pictures" if chosen is None else chosen.clustered_by and f"values of {chosen.clustered_by}"
-    return (*notes, *too_few(count, witnesses or "queries"))
+    return (*notes, *too_few(count, "pictures" if chosen is None else witnesses_of(chosen.clustered_by)))
 
 
 def _contested(shared: _Shared, measured: Sequence[Measured], show: int) -> tuple[Contested, ...]:

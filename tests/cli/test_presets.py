@@ -20,11 +20,14 @@ from tests import hub_server
 from tests.commands import Call
 from tests.hub_server import REPOSITORY, REVISION, HubServer
 from tests.presets import NAME, serve_preset
+from tests.text_towers import BEGIN, CONTEXT, END, Pair, numbered, wanted_vectors, write_own_template
 
 import seealike
-from seealike.encoders import PresetWish, get_preset, plan_preset, preset_of, speed_of
+from seealike.encoders import PresetWish, get_preset, load_text_encoder, preset_of, speed_of
 from seealike.encoders.hub import presets as published
-from seealike.encoders.hub.installed import preset_dir
+from seealike.encoders.hub.files import RemoteFile
+from seealike.encoders.hub.named import preset_dir
+from seealike.types import Float32Array
 
 pytestmark = pytest.mark.enable_socket
 COLOURS = {"red": (230, 30, 30), "green": (30, 220, 40), "blue": (20, 40, 230)}
@@ -255,6 +258,169 @@ def test_a_folder_that_lacks_a_file_is_told_which(
     assert typed("encoders", "get", NAME, "--offline").code == 0  # what was there has been taken
 
 
+PREPARED = "size=16&fit=squash&interpolation=bilinear&norm=half"
+MODEL, WORDS_OF = "onnx/vision_model.onnx", "onnx/text_model.onnx"
+PROCESSOR = {
+    "image_processor_type": "SiglipImageProcessor",
+    "size": {"height": 16, "width": 16},
+    "resample": 2,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+    "do_rescale": True,
+    "do_normalize": True,
+    "do_resize": True,
+}
+TOKENIZER_CONFIG = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "model_max_length": CONTEXT,
+    "pad_token": "[pad]",
+}
+
+
+def served_repository(hub: HubServer, place: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Both towers and the files that say how they are used, on the hub and side by side here."""
+    pair = serve_preset(hub, place, monkeypatch)
+    write_own_template(pair)
+    (pair.text.parent / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    (pair.text.parent / "tokenizer_config.json").write_text(json.dumps(TOKENIZER_CONFIG))
+    (pair.text.parent / "README.md").write_text("---\nlicense: mit\n---\n")
+    for name in ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "README.md"):
+        hub.add(name, (pair.text.parent / name).read_bytes())
+    return pair
+
+
+def of_hub(*options: str) -> str:
+    return f"hub:{REPOSITORY}?file={MODEL}&revision={REVISION}{''.join(f'&{option}' for option in options)}"
+
+
+def laid_out(place: Path, pair: Pair, *, flat: bool = False) -> Path:
+    """The repository as somebody brought it."""
+    files = {MODEL: pair.pictures, WORDS_OF: pair.text}
+    beside = ("tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "README.md")
+    files |= {name: pair.text.with_name(name) for name in beside}
+    for name, file in files.items():
+        target = place / "brought" / (os.path.basename(name) if flat else name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    return place / "brought"
+
+
+def text_vectors(spec: str, texts: Sequence[str]) -> Float32Array:
+    tower = load_text_encoder(spec)
+    assert tower is not None
+    try:
+        return tower.encode_texts(texts)
+    finally:
+        tower.close()
+
+
+def test_the_text_tower_of_any_repository_reads_as_its_tokenizer_says(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served_repository(hub, place, monkeypatch)
+    spec = of_hub(f"text={WORDS_OF}")
+    got = typed("encoders", "get", spec)
+    assert got.code == 0, got.err
+    assert f"hub:{REPOSITORY}, with words: 4 dimensions" in got.out
+    texts = ["red", "light blue dress", "green green green green green green green green"]
+    rows = [[BEGIN, *numbered(text)[: CONTEXT - 2], END] for text in texts]
+    np.testing.assert_allclose(text_vectors(spec, texts), wanted_vectors(rows), atol=1e-6)
+    asked = len(hub.requests)
+    assert typed("index", "photos", "--encoder", spec, "--quiet").code == 0
+    for name in COLOURS:
+        found = typed("search", "--text", f"light {name} dress", "--format", "paths", "-k", "1")
+        assert os.path.basename(found.out.strip()) == f"{name}.png"
+    assert len(hub.requests) == asked
+    (row,) = (row for row in json.loads(typed("encoders", "--format", "json").out) if row["kind"] == "hub")
+    assert (row["text"], row["licence"]) == (WORDS_OF, "mit")
+    assert typed("encoders", "rm", spec).code == 0  # the catalogue has a copy, words and all
+    assert typed("search", "--text", "red", "--format", "paths", "-k", "1").out.strip().endswith("red.png")
+
+
+def test_words_of_a_repository_can_be_added_later_and_last(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served_repository(hub, place, monkeypatch)
+    assert typed("encoders", "get", of_hub()).code == 0
+    with_words = of_hub(f"text={WORDS_OF}")
+    refused = typed("index", "photos", "--encoder", with_words)
+    assert f"hub:{REPOSITORY} is not on this machine with {WORDS_OF}; `seealike encoders get" in refused.err
+    hub.requests.clear()
+    assert typed("encoders", "get", with_words).code == 0
+    assert not any(request.path.endswith(MODEL) for request in hub.requests)
+    assert typed("encoders", "get", of_hub()).code == 0
+    assert text_vectors(with_words, ["red"]).shape == (1, 4)
+
+
+def test_a_text_tower_of_a_repository_that_changed_is_told(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served_repository(hub, place, monkeypatch)
+    spec = of_hub(f"text={WORDS_OF}")
+    assert typed("encoders", "get", spec).code == 0
+    (file,) = Path(os.environ["SEEALIKE_CACHE"]).rglob("text/tokenizer.json")
+    file.write_bytes(file.read_bytes() + b" ")
+    refused = typed("index", "photos", "--encoder", spec)
+    assert (refused.code, "tokenizer.json is damaged; `seealike encoders get" in refused.err) == (1, True)
+    assert typed("encoders", "get", spec).code == 0
+    assert typed("index", "photos", "--encoder", spec, "--quiet").code == 0
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_repository_is_taken_from_a_folder_without_a_network(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch, flat: bool
+) -> None:
+    source = laid_out(place, served_repository(hub, place, monkeypatch), flat=flat)
+    spec = of_hub(f"text={WORDS_OF}")
+    got = typed("encoders", "get", spec, "--from", source, "--offline")
+    assert (got.code, hub.requests) == (0, []), got.err
+    assert f"{REPOSITORY}: licence mit; pictures are prepared as" in got.err
+    assert f"MB from {source}: {REPOSITORY} at {REVISION[:12]}: {MODEL}" in got.err
+    assert typed("index", "photos", "--encoder", spec, "-C", "a.catalog", "--quiet").code == 0
+    shutil.rmtree(Path(os.environ["SEEALIKE_CACHE"], "hub"))
+    assert typed("encoders", "get", spec).code == 0
+    assert typed("index", "photos", "--encoder", spec, "-C", "b.catalog", "--quiet").code == 0
+    with seealike.open("a.catalog") as ours, seealike.open("b.catalog") as theirs:
+        assert ours.encoder == theirs.encoder
+
+
+def test_a_model_of_a_repository_is_taken_from_its_file_and_what_says_how_it_is_used_lies_beside(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = served_repository(hub, place, monkeypatch)
+    assert typed("encoders", "get", of_hub(), "--from", pair.pictures).code == 0
+    assert typed("encoders", "rm", of_hub()).code == 0
+    alone = place / "alone.onnx"
+    shutil.copyfile(pair.pictures, alone)
+    refused = typed("encoders", "get", of_hub(), "--from", alone)
+    assert (refused.code, "says nowhere how pictures are prepared" in refused.err) == (1, True)
+    assert typed("encoders", "get", of_hub(PREPARED), "--from", alone).code == 0
+    assert hub.requests == []
+
+
+def test_a_folder_without_the_model_is_told_and_what_somebody_brought_is_noted_too(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = served_repository(hub, place, monkeypatch)
+    refused = typed("encoders", "get", of_hub(PREPARED), "--from", place / "photos")
+    assert f"there is no {MODEL} and no vision_model.onnx in {place / 'photos'}" in refused.err
+    assert typed("encoders", "get", of_hub(PREPARED), "--from", pair.pictures).code == 0
+    (file,) = Path(os.environ["SEEALIKE_CACHE"]).rglob("vision_model.onnx")
+    file.unlink()
+    for source in (["--from", pair.text], []):
+        hub.add(MODEL, pair.text.read_bytes())
+        wrong = typed("encoders", "get", of_hub(PREPARED), *source)
+        assert (wrong.code, f"(which {file.with_name('installed.json')} says)" in wrong.err) == (1, True)
+
+
+def test_what_is_to_come_names_the_way_without_a_network(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served_repository(hub, place, monkeypatch)
+    for name in (NAME, of_hub()):
+        assert "; without a network: --from PATH" in typed("encoders", "get", name).err
+
+
 # -- what is not known, and what must be accepted ----------------------------------------------------------
 
 
@@ -364,16 +530,23 @@ def test_a_text_tower_that_changed_is_told_before_it_answers_or_is_copied(
     assert typed("search", "--text", "red", "-C", "a.catalog").code == 0
 
 
-def test_what_changed_between_the_plan_and_the_fetching_is_fetched_again(
+def test_what_is_damaged_is_announced_and_fetched_again(
     hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = serve_preset(hub, place, monkeypatch)
     assert typed("encoders", "get", NAME).code == 0
-    plan = plan_preset(preset_of(NAME), PresetWish())
-    assert plan.missing == ()
+    said: list[tuple[list[str], int | None]] = []
+
+    def announce(files: Sequence[RemoteFile], size_bytes: int | None, whence: str) -> None:
+        assert whence == f"127.0.0.1:{hub.port}"
+        said.append(([file.local_name for file in files], size_bytes))
+
+    get_preset(preset_of(NAME), PresetWish(), announce=announce)
+    assert said == []
     file = Path(preset_dir(NAME), "model.onnx")
     file.write_bytes(pair.pictures.read_bytes().replace(b"colours", b"colourz"))
-    noted = get_preset(plan)
+    noted = get_preset(preset_of(NAME), PresetWish(), announce=announce)
+    assert said == [(["model.onnx"], pair.pictures.stat().st_size)]
     assert noted.files["model.onnx"] == noted.weights_sha256
     assert file.read_bytes() == pair.pictures.read_bytes()
 
@@ -441,7 +614,7 @@ def test_conditions_hold_also_by_the_hubs_name_and_the_licence_goes_with_every_c
             assert (refused.code, hub.requests) == (2, [])
             assert "has a licence with conditions: none may; read https://example.org/strict" in refused.err
     got = typed("encoders", "get", spec, "--accept-licence", "Strict")
-    assert (got.code, "which belong to it: LICENSE.md" in got.err) == (0, True)
+    assert (got.code, ": LICENSE.md" in got.err) == (0, True)
     assert typed("encoders", "get", spec).code == 0  # it was accepted
     assert typed("encoders", "get", NAME, "--accept-licence", "Strict").code == 0
     for encoder, catalogue in ((spec, "a.catalog"), (NAME, "b.catalog")):

@@ -17,7 +17,6 @@ from seealike.encoders import (
     PresetWish,
     get_preset,
     load_encoder,
-    plan_preset,
     preset_of,
     record_for,
     speed_of,
@@ -93,7 +92,7 @@ def serve(
 
 def fetched_vectors() -> np.ndarray:
     """What the preset computes, once it has been fetched."""
-    noted = get_preset(plan_preset(preset_of("made"), PresetWish()))
+    noted = get_preset(preset_of("made"), PresetWish())
     assert noted.name == "made"
     encoder = load_encoder("made", mode=EncoderMode.LATENCY)
     try:

@@ -140,7 +140,7 @@ def test_one_that_is_not_here_is_told_with_command_host_size_and_licence(
         load_encoder("clothing?focus=1", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
     assert str(failed.value) == (
         "fashion-siglip is not on this machine; `seealike encoders get fashion-siglip` fetches it from "
-        "huggingface.co (372 MB, Apache-2.0)"
+        "huggingface.co (372 MB, Apache-2.0), or takes it from files with --from PATH"
     )
     with pytest.raises(UsageError, match="takes nothing after a colon"):
         load_encoder("fashion-siglip:x", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)

@@ -98,7 +98,7 @@ def refused(asked: EncoderSpec, kind: type[SeealikeError] = EncoderError) -> str
 
 def test_what_is_there_is_said_before_it_is_fetched(hub: HubServer, model: Path) -> None:
     found = look_up(spec("&layer=features"))
-    assert (found.licence, found.size_bytes) == ("apache-2.0", model.stat().st_size)
+    assert (found.licence, found.model.bytes) == ("apache-2.0", model.stat().st_size)
     assert found.config == "preprocessor_config.json"
     assert found.preprocessing is not None
     assert found.preprocessing.fit is Fit.CROP_FLOOR
@@ -123,7 +123,8 @@ def test_a_model_is_taken_once_and_computes_what_its_graph_and_config_say(
     asked_for = len(hub.requests)
     monkeypatch.setenv("HF_ENDPOINT", "http://nobody.invalid")
     record = repository_record(spec(options))
-    assert record == taken == tried[0] == record_for(spec(options))
+    assert record == taken == record_for(spec(options))
+    assert tried[0].identity == record.identity
     pixels = sample_pixels(5, SIDE_PX)
     expected = expected_vectors(model, Form(), pixels, record.preprocessing, layer, pool)
     np.testing.assert_allclose(vectors(record, pixels), expected, atol=3e-6)
@@ -177,7 +178,7 @@ def test_a_file_that_became_another_since_the_first_time_is_refused(model: Path,
     Path(record.file).unlink()
     message = refused(spec("&layer=features"))
     assert "serves another file than" in message
-    assert f"(which {Path(record.file).with_name('taken.json')} says)" in message
+    assert f"(which {Path(record.file).with_name('installed.json')} says)" in message
     remove_repository(spec())
     assert take(spec("&layer=features")).weights_sha256 == hashlib.sha256(content).hexdigest()
 
@@ -271,12 +272,14 @@ def test_weights_in_another_file_come_too(hub: HubServer, tmp_path: Path) -> Non
     hub.add("onnx/preprocessor_config.json", json.dumps(PROCESSOR).encode(), known=False)
     found, said = look_up(spec(path="onnx/made.onnx")), []
     record = take_repository(
-        found, lambda _: None, more=lambda files, size: said.append((len(hub.requests), files[0].path, size))
+        found,
+        lambda _: None,
+        announce=lambda files, size, _: said.append((len(hub.requests), files[0].path, size)),
     )
-    weights = (tmp_path / "made.weights").stat().st_size
-    assert [(path, size) for _, path, size in said] == [("onnx/made.weights", weights)]
-    came = [request.path.endswith("made.weights") for request in hub.requests]
-    assert (came[: said[0][0]].count(True), came[said[0][0] :]) == (1, [True])  # its size was asked before
+    size, weights = path.stat().st_size, (tmp_path / "made.weights").stat().st_size
+    assert [told[1:] for told in said] == [("onnx/made.onnx", size), ("onnx/made.weights", weights)]
+    came, until = [request.path.endswith("made.weights") for request in hub.requests], said[1][0]
+    assert (came[:until].count(True), came[until:]) == (1, [True])  # its size was asked before
     pixels = sample_pixels(3, SIDE_PX)
     expected = expected_vectors(path, Form(), pixels, record.preprocessing, "features", Pooling.NONE)
     np.testing.assert_allclose(vectors(record, pixels), expected, atol=3e-6)
@@ -366,7 +369,7 @@ def test_what_is_here_is_listed_and_removed(model: Path, hub: HubServer) -> None
     assert taken_repositories() == []
     take(spec("&layer=features"))
     (note,) = taken_repositories()
-    assert note.spec == spec()
+    assert note.name == str(spec("&layer=features"))
     assert (note.licence, note.path, note.revision) == ("apache-2.0", MODEL, REVISION)
     assert not list(Path(os.environ["SEEALIKE_CACHE"]).rglob("*.part"))
     assert remove_repository(spec()) > model.stat().st_size

@@ -32,13 +32,11 @@ from seealike.encoders.focus import (
     shown_in,
     without_ground,
 )
-from seealike.encoders.hub.installed import (
-    InstalledPreset,
-    PresetPlan,
+from seealike.encoders.hub.installed import Announce, InstalledModel, unannounced
+from seealike.encoders.hub.named import (
     PresetWish,
     find_installed,
     install_preset,
-    plan_preset,
     preset_record,
     remove_preset,
 )
@@ -72,7 +70,7 @@ from seealike.protocols import MapEncoder, TextEncoder
 from seealike.types import ProgressCallback, unwatched
 
 if TYPE_CHECKING:
-    from seealike.encoders.hub.repository import Repository, Told
+    from seealike.encoders.hub.repository import Repository
     from seealike.protocols import Encoder
     from seealike.types import EncoderIdentity, Float32Array, PixelArray
 
@@ -87,10 +85,9 @@ __all__ = [
     "EncoderRecord",
     "EncoderSpec",
     "InputForm",
-    "InstalledPreset",
+    "InstalledModel",
     "Precision",
     "Preset",
-    "PresetPlan",
     "PresetWish",
     "card_path",
     "find_installed",
@@ -107,7 +104,6 @@ __all__ = [
     "marks_from_text",
     "marks_to_text",
     "parse_spec",
-    "plan_preset",
     "plugin_names",
     "preset_of",
     "presets",
@@ -322,14 +318,22 @@ def load_text_encoder(spec: str | EncoderSpec, *, cache_dir: str | None = None) 
 
 
 def get_preset(
-    plan: PresetPlan, *, cache_dir: str | None = None, progress: ProgressCallback = unwatched
-) -> InstalledPreset:
+    preset: Preset,
+    wish: PresetWish,
+    *,
+    cache_dir: str | None = None,
+    progress: ProgressCallback = unwatched,
+    announce: Announce = unannounced,
+) -> InstalledModel:
     """Fetch a preset, or take it from files; it is tried before it counts as installed, and timed by that.
 
+    ``announce`` hears what is missing before it comes.
+
     Raises:
-        EncoderError: see ``install_preset``.
+        UsageError, EncoderError: see ``install_preset``.
     """
-    return install_preset(plan, partial(_try, cache_dir), cache_dir=cache_dir, progress=progress)
+    trial = partial(_try, cache_dir)
+    return install_preset(preset, wish, trial, cache_dir=cache_dir, progress=progress, announce=announce)
 
 
 def get_repository(
@@ -337,11 +341,9 @@ def get_repository(
     *,
     cache_dir: str | None = None,
     progress: ProgressCallback = unwatched,
-    more: Told | None = None,
+    announce: Announce = unannounced,
 ) -> EncoderRecord:
-    """Fetch the model of a repository that was looked up; it is tried and timed as presets are.
-
-    ``more`` hears of weights in other files before they are fetched.
+    """The same with the model of a repository that was looked up.
 
     Raises:
         UsageError, EncoderError: see ``take_repository``.
@@ -349,7 +351,7 @@ def get_repository(
     from seealike.encoders.hub.repository import take_repository
 
     trial = partial(_try, cache_dir)
-    return take_repository(found, trial, cache_dir=cache_dir, progress=progress, more=more)
+    return take_repository(found, trial, cache_dir=cache_dir, progress=progress, announce=announce)
 
 
 def _try(cache_dir: str | None, record: EncoderRecord) -> None:

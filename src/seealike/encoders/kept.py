@@ -245,7 +245,12 @@ def _checksum(content: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _preprocessing(fields: object) -> Preprocessing:
+def preprocessing_from(fields: object) -> Preprocessing:
+    """How pictures are prepared, from what ``asdict`` made of it.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is nothing of the kind.
+    """
     made = dict(fields)  # type: ignore[call-overload]
     made |= {"mean": tuple(made["mean"]), "std": tuple(made["std"]), "fit": Fit(made["fit"])}
     return Preprocessing(**made)
@@ -254,8 +259,8 @@ def _preprocessing(fields: object) -> Preprocessing:
 def _record(fields: dict[str, object]) -> EncoderRecord:
     focus = fields.get("focus")
     read: dict[str, object] = {
-        "preprocessing": _preprocessing(fields["preprocessing"]),
-        "focus": None if focus is None else _preprocessing(focus),
+        "preprocessing": preprocessing_from(fields["preprocessing"]),
+        "focus": None if focus is None else preprocessing_from(focus),
         "input": InputForm(str(fields["input"])),
         "pool": Pooling(str(fields["pool"])),
         "assumed": tuple(fields["assumed"]),  # type: ignore[arg-type]

@@ -91,7 +91,8 @@ class EncoderSpec:
         layer: the tensor or module whose output is taken.
         pool: how it becomes one vector.
         weights: an absolute file with the model's weights (``timm``, ``open_clip``).
-        text: an absolute file with the model's text tower (``onnx``).
+        text: an absolute file with the model's text tower (``onnx``), or where that is in its repository
+            (``hub``).
         size: the side in px of the square that the model sees.
         resize: the side in px that the picture is resized to before.
         fit: how a picture that is no square is fitted.
@@ -185,7 +186,8 @@ def with_options(spec: EncoderSpec, options: Mapping[str, str]) -> EncoderSpec:
             raise UsageError(f"the encoder option {option}= needs a value")
         if option in _OF_HUBS and spec.scheme != HUB:
             raise UsageError(f"the encoder option {option}= goes with {HUB}:OWNER/NAME")
-        found[_FIELDS.get(option, option)] = _PARSED[option](option, value)
+        remote = option == "text" and spec.scheme == HUB
+        found[_FIELDS.get(option, option)] = value if remote else _PARSED[option](option, value)
     return replace(spec, **found)  # type: ignore[arg-type]
 
 

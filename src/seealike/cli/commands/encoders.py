@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -19,7 +19,6 @@ from seealike.encoders import (
     ALIASES,
     EncoderRecord,
     Preset,
-    PresetPlan,
     PresetWish,
     find_installed,
     get_preset,
@@ -27,7 +26,6 @@ from seealike.encoders import (
     identity_of,
     known_encoders,
     parse_spec,
-    plan_preset,
     plugin_names,
     preset_of,
     presets,
@@ -40,9 +38,8 @@ from seealike.errors import SeealikeError
 from seealike.types import EncoderIdentity, Preprocessing
 
 if TYPE_CHECKING:
-    from seealike.encoders import EncoderSpec
+    from seealike.encoders import EncoderSpec, InstalledModel
     from seealike.encoders.hub.files import RemoteFile
-    from seealike.encoders.hub.repository import TakenRepository
 
 SCHEMES = {
     "onnx:FILE": ("any ONNX file", "onnx:model.onnx?layer=NAME&pool=avg&size=320&norm=imagenet"),
@@ -142,13 +139,12 @@ def get(
         echo(f"{name} comes with seealike: there is nothing to fetch", err=True)
         return
     preset = preset_of(without_alias(name))
-    plan = plan_preset(preset, wish)
-    if not quiet:
-        for line in _said_before(plan):
-            echo(line, err=True)
+    announce = _Announcing(fetched=source is None, quiet=quiet)
+    announce.say(f"{preset.name}: {preset.about}; {preset.licence}, made from {preset.upstream}")
     with progress_printer(quiet, in_bytes=True) as progress:
-        noted = get_preset(plan, progress=progress)
-    words = ", with words" if noted.text else ""
+        noted = get_preset(preset, wish, progress=progress, announce=announce)
+    announce.say_if_nothing_came()
+    words = ", with words" if noted.text is not None else ""
     rate = f"{speed_of(preset.name):,.0f} images/s here"
     echo(f"{preset.name}{words}: {preset.dimension} dimensions, {rate}; use it: --encoder {preset.name}")
 
@@ -156,45 +152,47 @@ def get(
 def _get_repository(spec: EncoderSpec, wish: PresetWish, *, quiet: bool) -> None:
     from seealike.encoders.hub.repository import look_up
 
-    if wish != PresetWish(accepted=wish.accepted, offline=wish.offline):
-        raise click.UsageError(f"with {HUB}: go --offline and --accept-licence alone: the spec says the rest")
-    found = look_up(spec, accepted=wish.accepted, offline=wish.offline)
-
-    def more(files: Sequence[RemoteFile], size_bytes: int | None) -> None:
-        if not quiet:
-            names = ", ".join(file.path for file in files)
-            echo(f"{_size(size_bytes)} more from {found.hub.host}, which belong to it: {names}", err=True)
-
-    if not quiet:
-        how = f"pictures are prepared as {found.config} says" if found.config else "pictures as you say"
-        echo(f"{spec.target}: licence {found.licence}; {how}", err=True)
-        echo(f"{_size(found.size_bytes)} from {found.hub.host}: {_origin(found.model)}", err=True)
+    if wish.revision is not None or wish.text:
+        raise click.UsageError(f"with {HUB}: the spec says it: revision=COMMIT, and text=FILE for words")
+    found = look_up(spec, accepted=wish.accepted, offline=wish.offline, source=wish.source)
+    announce = _Announcing(fetched=wish.source is None, quiet=quiet)
+    how = f"pictures are prepared as {found.config} says" if found.config else "pictures as you say"
+    announce.say(f"{spec.target}: licence {found.licence}; {how}")
     with progress_printer(quiet, in_bytes=True) as progress:
-        record = get_repository(found, progress=progress, more=more)
-    echo(f"{record.name}: {record.dimension} dimensions, {speed_of(spec):,.0f} images/s here")
+        record = get_repository(found, progress=progress, announce=announce)
+    announce.say_if_nothing_came()
+    words = ", with words" if record.text is not None else ""
+    echo(f"{record.name}{words}: {record.dimension} dimensions, {speed_of(spec):,.0f} images/s here")
     echo(f"use it: --encoder {shlex.quote(str(spec))}")
 
 
-def _size(size_bytes: int | None) -> str:
-    return "a size that it does not state" if size_bytes is None else f"{size_bytes / 1e6:,.1f} MB"
+class _Announcing:
+    """Says which files are to come, how large they are and from where, before they do."""
 
+    def __init__(self, *, fetched: bool, quiet: bool) -> None:
+        self._quiet, self._came = quiet, False
+        self._otherwise = "; without a network: --from PATH" if fetched else ""
 
-def _said_before(plan: PresetPlan) -> Iterator[str]:
-    preset, wish = plan.preset, plan.wish
-    yield f"{preset.name}: {preset.about}; {preset.licence}, made from {preset.upstream}"
-    if not plan.missing:
-        yield "all its files are here"
-        return
-    size = f"{plan.lacking_bytes / 1e6:,.1f} MB"
-    where = f"from {wish.source}" if wish.source is not None else f"from {plan.hub.host}"
-    yield f"{size} {where}: {', '.join(dict.fromkeys(_origin(file) for file in plan.missing))}"
-    if plan.unknown:
-        paths = ", ".join(file.path for file in plan.unknown)
-        yield f"no SHA-256 of {paths} is known: what comes now is noted, and nothing else is taken later"
+    def __call__(self, files: Sequence[RemoteFile], size_bytes: int | None, whence: str) -> None:
+        self._came = True
+        size = "a size that is not stated" if size_bytes is None else f"{size_bytes / 1e6:,.1f} MB"
+        paths: dict[str, list[str]] = {}
+        for file in files:
+            paths.setdefault(f"{file.repository} at {file.revision[:12]}", []).append(file.path)
+        what = "; ".join(f"{origin}: {', '.join(names)}" for origin, names in paths.items())
+        self.say(f"{size} from {whence}: {what}{self._otherwise}")
+        if unknown := ", ".join(file.path for file in files if file.sha256 is None):
+            self.say(
+                f"no SHA-256 of {unknown} is known: what comes now is noted, and nothing else is taken later"
+            )
 
+    def say(self, line: str) -> None:
+        if not self._quiet:
+            echo(line, err=True)
 
-def _origin(file: RemoteFile) -> str:
-    return f"{file.repository} at {file.revision[:12]}"
+    def say_if_nothing_came(self) -> None:
+        if not self._came:
+            self.say("all its files are here")
 
 
 @command.command("rm")
@@ -224,7 +222,7 @@ def _speeds(*, anew: bool) -> dict[str, float]:
 
     names = [record.name for record in known_encoders() if record.present]
     names += [name for name in presets() if find_installed(name) is not None]
-    names += [note.asked for note in taken_repositories()]
+    names += [note.name for note in taken_repositories()]
     found: dict[str, float] = {}
     for name in names:
         with suppress(SeealikeError):
@@ -250,11 +248,10 @@ def _listed(speeds: Mapping[str, float]) -> list[dict[str, object]]:
     fetched += [
         {
             "kind": "hub",
-            "name": note.asked,
             **asdict(note),
             "present": True,
-            "example": note.asked,
-            "images_per_s": speeds.get(note.asked),
+            "example": note.name,
+            "images_per_s": speeds.get(note.name),
         }
         for note in taken_repositories()
     ]
@@ -273,7 +270,7 @@ def _preset_row(preset: Preset, images_per_s: float | None = None) -> dict[str, 
         **asdict(preset),
         "size_bytes": preset.size_bytes(),
         "present": noted is not None,
-        "text_present": noted is not None and noted.text,
+        "text_present": noted is not None and noted.text is not None,
         "example": preset.name,
         "images_per_s": images_per_s,
     }
@@ -289,7 +286,7 @@ def _list(speeds: Mapping[str, float]) -> None:
         present = find_installed(preset.name) is not None
         _list_row(preset.name, preset, words=bool(preset.text_files), present=present, speeds=speeds)
     for note in taken_repositories():
-        _list_row(note.asked, note, words=False, present=True, speeds=speeds)
+        _list_row(note.name, note, words=note.text is not None, present=True, speeds=speeds)
     for name, meant in ALIASES.items():
         echo(f"{name:<22}stands for {meant}")
     for name in plugin_names():
@@ -300,7 +297,7 @@ def _list(speeds: Mapping[str, float]) -> None:
 
 def _list_row(
     name: str,
-    encoder: EncoderRecord | Preset | TakenRepository,
+    encoder: EncoderRecord | Preset | InstalledModel,
     *,
     words: bool,
     present: bool,

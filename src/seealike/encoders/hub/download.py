@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from seealike.encoders.cache import file_sha256
-from seealike.encoders.hub.files import LOCK_NAME, PART, CutError
-from seealike.errors import EncoderError, StorageError
+from seealike.encoders.hub.files import LOCK_NAME, NOTE, PART, CutError
+from seealike.errors import EncoderError, NotOnHubError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Progress, ProgressCallback, unwatched
 
@@ -88,7 +88,7 @@ def one_writer(folder: str) -> Iterator[None]:
         lock.release()
 
 
-def remove_model(folder: str, what: str, note_name: str) -> int:
+def remove_model(folder: str, what: str) -> int:
     """Remove a folder of the hub's files, its note first; how many bytes that frees.
 
     Raises:
@@ -100,7 +100,7 @@ def remove_model(folder: str, what: str, note_name: str) -> int:
     with one_writer(folder):
         within = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names]
         freed = sum(os.lstat(path).st_size for path in within)
-        files.remove(os.path.join(folder, note_name))
+        files.remove(os.path.join(folder, NOTE))
         files.remove_tree(folder)
     if os.name == "nt":  # where a lock that is held cannot be removed
         files.remove_tree(folder)
@@ -110,6 +110,56 @@ def remove_model(folder: str, what: str, note_name: str) -> int:
 def is_whole(path: str, sha256: str | None) -> bool:
     """Whether a file is there and is the right one; every byte is read. Nobody knows without a digest."""
     return sha256 is not None and os.path.isfile(path) and file_sha256(path) == sha256
+
+
+def copy_files(files: Sequence[RemoteFile], source: str, into: str) -> list[str]:
+    """Copy files that somebody brought, if they are the right ones; the SHA-256 of each.
+
+    Raises:
+        EncoderError: one is missing or another one, or cannot be read, or there is no room.
+        StorageError: the disk refused.
+    """
+    return [_copied(file, found_among(file, source, len(files)), into) for file in files]
+
+
+def found_among(file: RemoteFile, source: str, wanted: int = 0) -> str:
+    """Where a file is among those that somebody brought: by its path in the repository, or by its name.
+
+    ``source`` is a folder; or the file itself, where it is the only one ``wanted``.
+
+    Raises:
+        NotOnHubError: it is not there.
+    """
+    if wanted == 1 and os.path.isfile(source):
+        return source
+    names = dict.fromkeys((file.path, file.local_name, os.path.basename(file.path)))
+    for path in (os.path.join(source, *name.split("/")) for name in names):
+        if os.path.isfile(path):
+            return path
+    digest = f", SHA-256 {file.sha256}" if file.sha256 else ""
+    raise NotOnHubError(f"there is no {' and no '.join(names)} in {source}: {file}{digest}")
+
+
+def _copied(file: RemoteFile, path: str, into: str) -> str:
+    _check_room(into, os.path.getsize(path))
+    digest, target = hashlib.sha256(), os.path.join(into, file.local_name)
+    with FileSystem().replacing(target, follow=False) as temporary, open(temporary, "wb") as written:
+        for piece in _read(path):
+            digest.update(piece)
+            written.write(piece)
+        if file.sha256 not in (None, found := digest.hexdigest()):
+            noted = f" (which {file.noted} says)" if file.noted else ""
+            raise EncoderError(f"{path} is not {file}: its SHA-256 is {found}, not {file.sha256}{noted}")
+    return found
+
+
+def _read(path: str) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(_CHUNK_BYTES):
+                yield piece
+    except OSError as exc:
+        raise EncoderError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
 
 class _Part:

@@ -18,13 +18,9 @@ from seealike.errors import UsageError
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 _REVISION = re.compile(r"[0-9a-f]{40}")
 _TOKEN = re.compile(r"[!-~]+")
-LOCK_NAME, PART = "download.lock", ".part"
-PRESET_NOTE, REPOSITORY_NOTE = "installed.json", "taken.json"
-ARRIVING, READING = (
-    "arriving",
-    "reading",
-)  # where a preset's files come, and what a file to be read at once is
-_OURS = (LOCK_NAME, PRESET_NOTE, REPOSITORY_NOTE, ARRIVING, READING)
+LOCK_NAME, PART, NOTE = "download.lock", ".part", "installed.json"
+ARRIVING, READING = "arriving", "reading"  # where files come to be tried, and what one to be read at once is
+_OURS = (LOCK_NAME, NOTE, ARRIVING, READING)
 HUB = "https://huggingface.co"
 _YES = {"1", "ON", "YES", "TRUE"}
 
@@ -127,8 +123,10 @@ class Hub:
             )
 
     @classmethod
-    def from_environment(cls) -> Hub:
+    def from_environment(cls, *, offline: bool = False) -> Hub:
         """As the variables of the environment say that other programs for hubs read too.
+
+        ``offline``: open no connection, whatever they say.
 
         Raises:
             UsageError: ``HF_ENDPOINT`` is no address, or ``HF_TOKEN`` no token.
@@ -136,7 +134,7 @@ class Hub:
         return cls(
             endpoint=(os.environ.get("HF_ENDPOINT") or HUB).rstrip("/"),
             token=(os.environ.get("HF_TOKEN") or "").strip() or None,
-            offline=os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES,
+            offline=offline or os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES,
         )
 
     @property

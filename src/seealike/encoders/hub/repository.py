@@ -1,43 +1,52 @@
 """Any repository of a hub as an encoder: a file in it, used as the files beside it say.
 
-    <cache>/hub/repositories/<owner>--<name>-<key>/    the model, and the weights that it keeps in other files
-        taken.json                                     where it is from, what it is, how pictures are prepared
-
 Which file, at which commit, is in the spec, and so is what no file says: the tensor that is taken, and how it
 becomes one vector. The note has what the repository says, whatever the spec says instead: it holds for every
-spec of that file. It is complete once the model was tried: only then is anything here.
+spec of that file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from seealike.encoders.cache import is_sha256
 from seealike.encoders.card import EncoderCard
-from seealike.encoders.hub.download import disk_refused, fetch, is_whole, one_writer, remove_model
-from seealike.encoders.hub.files import READING, REPOSITORY_NOTE, CutError, Hub, RemoteFile, hub_dir
+from seealike.encoders.hub.download import disk_refused, fetch, found_among, one_writer, remove_model
+from seealike.encoders.hub.files import ARRIVING, READING, Hub, RemoteFile, hub_dir
+from seealike.encoders.hub.installed import (
+    Announce,
+    Arrival,
+    InstalledModel,
+    Supply,
+    Trial,
+    arrival,
+    changed_file,
+    installed_in,
+    read_note,
+    unannounced,
+)
 from seealike.encoders.hub.presets import conditional_preset
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.onnx.file import external_files, read_model_file
 from seealike.encoders.onnx.openvino import read_model
 from seealike.encoders.onnx.record import described_record, input_taken
 from seealike.encoders.preprocessing import NAMES, preprocessing_of
+from seealike.encoders.preprocessing.tokenizers import CONFIG, TOKENIZER, text_card_of
 from seealike.encoders.spec import HUB, ONNX, EncoderSpec, Pooling, on_bytes
-from seealike.errors import EncoderError, NotOnHubError, SeealikeError, StorageError
+from seealike.encoders.text_card import read_text_card, text_card_path, write_text_card
+from seealike.errors import EncoderError, NotOnHubError, StorageError
 from seealike.files import FileSystem
-from seealike.types import Fit, Preprocessing, ProgressCallback, unwatched
+from seealike.types import Preprocessing, ProgressCallback, unwatched
 
 FOLDER = "repositories"
+_TEXT = "text/"  # where the text tower is: hubs call both towers ``model.onnx``
+_OUTPUTS_OF_TEXT = ("text_embeds", "pooler_output")
 _MOST_BYTES = 1_000_000  # of a file that describes the model
 _UNSTATED = "size=, fit=, interpolation= and norm="
-Told: TypeAlias = Callable[[Sequence[RemoteFile], int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,8 @@ class Repository:
     Args:
         spec: how it was asked for.
         hub: where from.
+        source: a file or a folder to take it from instead; None: the hub's.
         model: its file.
-        size_bytes: of that; None where the hub does not say. Weights in other files, which only the model's
-            own file names, are not counted before it is here.
         licence: what the repository says.
         config: the file that says how pictures are prepared; empty where the spec does.
         preprocessing: what that file says.
@@ -58,137 +66,128 @@ class Repository:
 
     spec: EncoderSpec
     hub: Hub
+    source: str | None
     model: RemoteFile
-    size_bytes: int | None
     licence: str
     config: str
     preprocessing: Preprocessing | None
     accepted: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TakenRepository:
-    """What is noted of a model that is here.
-
-    Args:
-        asked: the spec by which it was tried last.
-        repository: see ``RemoteFile``.
-        revision: see ``RemoteFile``.
-        path: see ``RemoteFile``.
-        licence: what the repository says.
-        config: the file there that says how pictures are prepared; empty while nobody has asked for it.
-        preprocessing: what that file says.
-        accepted: the licence with conditions that was accepted for it, if it has one.
-        files: the SHA-256 of the model's files by their names here.
-        weights_sha256: of all of them; empty before the model was tried.
-        dimension: of the vectors, as it was asked for.
-        size_bytes: of all its files.
-    """
-
-    asked: str
-    repository: str
-    revision: str
-    path: str
-    licence: str
-    config: str
-    preprocessing: Preprocessing | None
-    accepted: str | None
-    files: dict[str, str]
-    weights_sha256: str = ""
-    dimension: int = 0
-    size_bytes: int = 0
-
-    @property
-    def spec(self) -> EncoderSpec:
-        """How it is asked for, before anything is said of tensors."""
-        return EncoderSpec(HUB, self.repository, path=self.path, revision=self.revision)
 
 
 def look_up(
-    spec: EncoderSpec, *, accepted: str | None = None, offline: bool = False, cache_dir: str | None = None
+    spec: EncoderSpec,
+    *,
+    accepted: str | None = None,
+    offline: bool = False,
+    source: str | None = None,
+    cache_dir: str | None = None,
 ) -> Repository:
-    """Ask the hub what there is to fetch, and read what says how pictures are prepared.
+    """Read what says how pictures are prepared: of the hub, or in ``source``, unless it is known already.
 
     Raises:
         UsageError: the spec names no file of a commit, or a licence is to be accepted first.
-        EncoderError: the hub does not answer, or has no such file; or how pictures are prepared is said
-            nowhere, or in a way that is not known.
+        EncoderError: the hub does not answer; or how pictures are prepared is said nowhere, or in a way that
+            is not known.
     """
-    model, hub = _model(spec), Hub.from_environment()
-    hub = replace(hub, offline=hub.offline or offline)
+    model, hub = _model(spec), Hub.from_environment(offline=offline)
     folder, stated = _folder(model, cache_dir), _states_all(spec)
-    note, preset = _read(folder), conditional_preset(model.repository)
+    note, preset = read_note(folder), conditional_preset(model.repository)
     accepted = (accepted or (note.accepted if note else None)) if preset else None
     if preset is not None:
         preset.check_accepted(accepted, f"{HUB}:{model.repository}")
-    if note is not None and note.weights_sha256 and (stated or note.preprocessing):
+    if note is not None and (stated or note.preprocessing):
         said = ("", None) if stated else (note.config, note.preprocessing)
-        return Repository(spec, hub, model, note.size_bytes, note.licence, *said, accepted)
+        return Repository(spec, hub, source, model, note.licence, *said, accepted)
 
     def read(path: str) -> bytes | None:
-        file, place = replace(model, path=path, name=READING), os.path.join(folder, READING)
+        file = replace(model, path=path, name=READING, bytes=None)
         try:
-            with one_writer(folder):
-                fetch([file], folder, hub=hub)
-                with open(place, "rb") as opened:
-                    content = opened.read(_MOST_BYTES)
-                FileSystem().remove(place)
-                return content
+            return _content(file, hub, folder) if source is None else _brought(file, source)
         except NotOnHubError:
             return None
-        except OSError as exc:
-            raise disk_refused(folder, exc) from exc
 
-    size = _size(model, folder, hub)
+    here = [os.path.join(folder, part, model.local_name) for part in ("", ARRIVING)]
+    if source is None and not hub.offline and not any(map(os.path.isfile, here)):
+        from seealike.encoders.hub.transport import size_of  # slow to import
+
+        model = replace(model, bytes=size_of(hub, model))
     config, preprocessing = ("", None) if stated else _stated_beside(model, read)
     licence = _licence(read("README.md") or b"")
-    return Repository(spec, hub, model, size, licence, config, preprocessing, accepted)
+    return Repository(spec, hub, source, model, licence, config, preprocessing, accepted)
+
+
+def _content(file: RemoteFile, hub: Hub, folder: str) -> bytes:
+    """What a small file of the hub says; it does not stay.
+
+    Raises:
+        NotOnHubError: there is none.
+        EncoderError: it cannot be had.
+    """
+    arriving = os.path.join(folder, ARRIVING)
+    try:
+        with one_writer(folder):
+            FileSystem().make_directory(arriving)
+            fetch([file], arriving, hub=hub)
+            path = os.path.join(arriving, file.local_name)
+            content = _read(path, _MOST_BYTES)
+            FileSystem().remove(path)
+            return content
+    except (OSError, StorageError) as exc:
+        raise disk_refused(folder, exc) from exc
+
+
+def _brought(file: RemoteFile, source: str) -> bytes:
+    """The same of what somebody brought; beside the model, if that was named alone."""
+    beside = os.path.dirname(source) or "." if os.path.isfile(source) else source
+    return _read(found_among(file, beside), _MOST_BYTES)
+
+
+def _read(path: str, most_bytes: int = -1) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(most_bytes)
+    except OSError as exc:
+        raise EncoderError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
 
 def take_repository(
     found: Repository,
-    trial: Callable[[EncoderRecord], None],
+    trial: Trial,
     *,
     cache_dir: str | None = None,
     progress: ProgressCallback = unwatched,
-    more: Told | None = None,
+    announce: Announce = unannounced,
 ) -> EncoderRecord:
-    """Fetch a model that was looked up, try it, and note it; its record.
+    """Have the files of a model that was looked up, try it, and note it; its record.
 
-    ``more`` is told of weights in other files, and how large they are as far as the hub says, before they
-    are fetched; so it is of a licence that goes with them.
+    ``announce`` hears what is missing before it comes.
 
     Raises:
         UsageError: the options of its spec make no sense for it.
-        EncoderError: it cannot be had, is no model, or does not run as asked.
+        EncoderError: it cannot be had, is no model, or does not run as asked: what was there is as it was.
     """
-    folder = _folder(found.model, cache_dir)
-    path = os.path.join(folder, found.model.local_name)
-    with one_writer(folder):
-        before = _read(folder)
-        digests = _fetched(found, folder, before, progress, more)
-        note = _note(found, digests, before)
-        if before is None or not before.weights_sha256:
-            _write(folder, note)
+    folder, model, spec = _folder(found.model, cache_dir), found.model, found.spec
+    with arrival(folder, Supply(found.hub, found.source, announce, progress)) as coming:
+        path = _bring_pictures(coming, model)
+        text = None if spec.text is None else _bring_text(coming, replace(model, path=spec.text))
+        note = _note(found, coming.files, read_note(folder))
         _check_size(found, path)
-        record = _record(note, found.spec, path, cache_dir)
-        try:
+        record = _record(note, spec, path, text, cache_dir)
+        if text is not None:
+            card = replace(read_text_card(text), pictures_sha256=record.weights_sha256)
+            write_text_card(text, card)
+        with coming.trying():
             trial(record)
-        except SeealikeError:
-            if not note.weights_sha256:
-                _forget(folder, digests)
-            raise
-        _write(
-            folder,
-            replace(
-                note,
-                asked=str(found.spec),
-                weights_sha256=record.weights_sha256,
-                dimension=record.dimension,
-                size_bytes=record.size_bytes,
-            ),
+        tried = replace(
+            note,
+            name=str(spec),
+            weights_sha256=record.weights_sha256,
+            dimension=record.dimension,
+            size_bytes=record.size_bytes,
         )
-    return record
+        cards = [] if text is None else [text_card_path(os.path.relpath(text, coming.place))]
+        coming.keep(tried, cards)
+    return repository_record(spec, cache_dir)
 
 
 def repository_record(spec: EncoderSpec, cache_dir: str | None = None) -> EncoderRecord:
@@ -200,25 +199,31 @@ def repository_record(spec: EncoderSpec, cache_dir: str | None = None) -> Encode
     """
     model = _model(spec)
     folder = _folder(model, cache_dir)
-    note = _read(folder)
-    if note is None or not note.weights_sha256:
+    note = installed_in(folder)
+    if note is None or spec.text not in (None, note.text):
+        what = "" if note is None else f" with {spec.text}"
         raise EncoderError(
-            f"{HUB}:{model.repository} is not on this machine; `seealike encoders get '{spec}'` fetches it "
-            f"from {Hub.from_environment().host}"
+            f"{HUB}:{model.repository} is not on this machine{what}; `seealike encoders get '{spec}'` "
+            f"fetches it from {Hub.from_environment().host}, or takes it from files with --from PATH"
         )
     path = os.path.join(folder, model.local_name)
-    record = _record(note, spec, path, cache_dir)
-    if record.weights_sha256 != note.weights_sha256:
-        raise EncoderError(f"{path} is damaged; `seealike encoders get '{spec}'` fetches it again")
+    text = None if spec.text is None else os.path.join(folder, _of_text(replace(model, path=spec.text)).name)
+    record = _record(note, spec, path, text, cache_dir)
+    damaged = path if record.weights_sha256 != note.weights_sha256 else None
+    if text is not None and damaged is None:
+        texts = {name: digest for name, digest in note.files.items() if name.startswith(_TEXT)}
+        damaged = changed_file(folder, texts, cache_dir)
+    if damaged is not None:
+        raise EncoderError(f"{damaged} is damaged; `seealike encoders get '{spec}'` fetches it again")
     return record
 
 
-def taken_repositories(cache_dir: str | None = None) -> list[TakenRepository]:
+def taken_repositories(cache_dir: str | None = None) -> list[InstalledModel]:
     """What was taken before, by name."""
     base = os.path.join(hub_dir(cache_dir), FOLDER)
     names = sorted(os.listdir(base)) if os.path.isdir(base) else []
-    notes = (_read(os.path.join(base, name)) for name in names)
-    return [note for note in notes if note is not None and note.weights_sha256]
+    notes = (installed_in(os.path.join(base, name)) for name in names)
+    return [note for note in notes if note is not None]
 
 
 def remove_repository(spec: EncoderSpec, cache_dir: str | None = None) -> int:
@@ -228,7 +233,7 @@ def remove_repository(spec: EncoderSpec, cache_dir: str | None = None) -> int:
         UsageError: the spec names no file of a commit.
         EncoderError: it is not here, or another process is fetching it.
     """
-    return remove_model(_folder(_model(spec), cache_dir), str(spec), REPOSITORY_NOTE)
+    return remove_model(_folder(_model(spec), cache_dir), str(spec))
 
 
 def _model(spec: EncoderSpec) -> RemoteFile:
@@ -240,98 +245,93 @@ def _folder(model: RemoteFile, cache_dir: str | None) -> str:
     return os.path.join(hub_dir(cache_dir), FOLDER, f"{model.repository.replace('/', '--')}-{key}")
 
 
-def _size(model: RemoteFile, folder: str, hub: Hub) -> int | None:
-    """How large the model is, where anybody says so.
+def _of_text(file: RemoteFile) -> RemoteFile:
+    """A file of the text tower, by its name here."""
+    return replace(file, name=_TEXT + file.path.rpartition("/")[2], bytes=None)
+
+
+def _bring_pictures(coming: Arrival, model: RemoteFile) -> str:
+    """Have the picture tower, the weights that it keeps in other files, and a licence that goes with it.
 
     Raises:
-        EncoderError: the hub has no such file, or does not give it.
+        EncoderError: one cannot be had, or it is no model: then it does not stay.
     """
-    with suppress(OSError):
-        return os.path.getsize(os.path.join(folder, model.local_name))
-    if hub.offline:
-        return None
-    from seealike.encoders.hub.transport import ask  # slow to import
-
-    with suppress(CutError):  # whoever fetches it asks again, and says why it failed
-        answer = ask(hub, model, 0)
-        if answer is not None:
-            with closing(answer.body):
-                return answer.total
-    return None
+    coming.bring([model])
+    coming.from_folder()
+    preset = conditional_preset(model.repository)
+    return _bring_weights(coming, model, [] if preset is None else preset.terms(model.revision))
 
 
-def _fetched(
-    found: Repository,
-    folder: str,
-    before: TakenRepository | None,
-    progress: ProgressCallback,
-    more: Told | None,
-) -> dict[str, str]:
-    """Have the files of a model; their SHA-256 by name. What is no model does not stay.
-
-    Raises:
-        EncoderError: one cannot be had, or they are no model.
-    """
-    path = os.path.join(folder, found.model.local_name)
-    model = _as_noted(found.model, folder, before)
-    digests = dict(
-        zip([model.local_name], fetch([model], folder, hub=found.hub, progress=progress), strict=True)
-    )
-    try:
-        preset = conditional_preset(model.repository)
-        beside = [] if preset is None else preset.terms(model.revision)
-        beside += [_beside(model, name) for name in _external_files(path)]
-        beside = [_as_noted(file, folder, before) for file in beside]
-        missing = [
-            file for file in beside if not is_whole(os.path.join(folder, file.local_name), file.sha256)
-        ]
-        if missing and more is not None:
-            sizes = [_size(file, folder, found.hub) for file in missing]
-            more(missing, None if None in sizes else sum(size or 0 for size in sizes))
-        came = fetch(beside, folder, hub=found.hub, progress=progress)
-        digests |= {file.local_name: digest for file, digest in zip(beside, came, strict=True)}
+def _bring_weights(coming: Arrival, model: RemoteFile, more: Sequence[RemoteFile] = ()) -> str:
+    path = os.path.join(coming.place, *model.local_name.split("/"))
+    with coming.trying():
+        beside = [_beside(model, name) for name in external_files(path, _read(path))]
+    coming.bring([*more, *beside])
+    with coming.trying():
         read_model(read_model_file(path))
-    except EncoderError:
-        if before is None or not before.weights_sha256:
-            _forget(folder, digests)
-        raise
-    return digests
+    return path
 
 
-def _as_noted(file: RemoteFile, folder: str, note: TakenRepository | None) -> RemoteFile:
-    """A file with its SHA-256, where that was noted; of a model that was not tried, only if it is here so."""
-    digest = note.files.get(file.local_name) if note else None
-    if note is None or digest is None or file.sha256 is not None:
-        return file
-    if not note.weights_sha256 and not is_whole(os.path.join(folder, file.local_name), digest):
-        return file
-    return replace(file, sha256=digest, noted=os.path.join(folder, REPOSITORY_NOTE))
+def _bring_text(coming: Arrival, tower: RemoteFile) -> str:
+    """Have a text tower with its tokenizer, and write the card that they say.
+
+    Raises:
+        EncoderError: one cannot be had, or they do not say how texts are prepared.
+    """
+    for folder in _folders(tower.path):
+        files = [_of_text(replace(tower, path=posixpath.join(folder, name))) for name in (CONFIG, TOKENIZER)]
+        with suppress(NotOnHubError):
+            coming.bring(files)
+            break
+    else:
+        raise EncoderError(f"{tower.repository} has no {CONFIG} with a {TOKENIZER} beside {tower.path}")
+    with coming.trying():
+        config, tokenizer = (_read(os.path.join(coming.place, *file.name.split("/"))) for file in files)
+        card = text_card_of(folder or tower.repository, config, tokenizer)
+    coming.bring([_of_text(tower)])
+    path = _bring_weights(coming, _of_text(tower))
+    write_text_card(path, replace(card, output=_text_output(tower, path)))
+    return path
 
 
-def _forget(folder: str, names: Iterable[str]) -> None:
-    """Remove what was fetched and is no model that runs: the next time it is fetched anew."""
-    for name in (REPOSITORY_NOTE, *names):
-        FileSystem().remove(os.path.join(folder, name))
+def _text_output(tower: RemoteFile, path: str) -> str | None:
+    """The tensor of a text tower that is its vector, as exports of transformers call it.
+
+    Raises:
+        EncoderError: it is called otherwise, and is not the only one.
+    """
+    outputs = [port.get_names() for port in read_model(read_model_file(path)).outputs]
+    found = next((name for name in _OUTPUTS_OF_TEXT if any(name in names for names in outputs)), None)
+    if found is None and len(outputs) > 1:
+        there = ", ".join(min(names, default="a nameless one") for names in outputs)
+        raise EncoderError(
+            f"{tower} has the outputs {there}, none called {' or '.join(_OUTPUTS_OF_TEXT)}; use the "
+            "files by onnx:FILE and text=FILE, with a card of your own"
+        )
+    return found
 
 
-def _note(found: Repository, digests: dict[str, str], before: TakenRepository | None) -> TakenRepository:
+def _note(found: Repository, files: dict[str, str], before: InstalledModel | None) -> InstalledModel:
     """What is known of a model that is here now: what the repository said once stays known."""
+    text, config, preprocessing = found.spec.text, found.config, found.preprocessing
+    if before is not None and text is None and before.text is not None:
+        text = before.text
+        files = {name: digest for name, digest in before.files.items() if name.startswith(_TEXT)} | files
+    if before is not None and preprocessing is None:
+        config, preprocessing = before.config, before.preprocessing
     model = found.model
-    note = before or TakenRepository(
-        asked=str(found.spec),
+    return InstalledModel(
+        name=str(found.spec),
         repository=model.repository,
         revision=model.revision,
-        path=model.path,
+        files=files,
         licence=found.licence,
-        config=found.config,
-        preprocessing=found.preprocessing,
         accepted=found.accepted,
-        files=digests,
+        text=text,
+        path=model.path,
+        config=config,
+        preprocessing=preprocessing,
     )
-    note = replace(note, licence=found.licence, accepted=found.accepted, files=digests)
-    if found.preprocessing is None:
-        return note
-    return replace(note, config=found.config, preprocessing=found.preprocessing)
 
 
 def _check_size(found: Repository, path: str) -> None:
@@ -391,18 +391,12 @@ def _licence(readme: bytes) -> str:
     return found if found and found.isprintable() else "not stated"
 
 
-def _external_files(path: str) -> tuple[str, ...]:
-    try:
-        with open(path, "rb") as file:
-            return external_files(path, file.read())
-    except OSError as exc:
-        raise disk_refused(os.path.dirname(path), exc) from exc
-
-
 def _beside(model: RemoteFile, name: str) -> RemoteFile:
     if os.sep in name:
         raise EncoderError(f"{model} keeps weights in a folder below it ({name}), which is not supported")
-    return replace(model, path=posixpath.join(posixpath.dirname(model.path), name))
+    beside = os.path.join(os.path.dirname(model.local_name), name) if model.name else ""
+    folder = posixpath.dirname(model.path)
+    return replace(model, path=posixpath.join(folder, name), name=beside, bytes=None)
 
 
 def _states_all(spec: EncoderSpec) -> bool:
@@ -410,7 +404,7 @@ def _states_all(spec: EncoderSpec) -> bool:
     return None not in (spec.size, spec.fit, spec.interpolation, spec.norm)
 
 
-def _base(note: TakenRepository, spec: EncoderSpec) -> Preprocessing:
+def _base(note: InstalledModel, spec: EncoderSpec) -> Preprocessing:
     """How pictures are prepared, before what the spec says instead. A spec that says all is heard alone.
 
     Raises:
@@ -427,13 +421,16 @@ def _base(note: TakenRepository, spec: EncoderSpec) -> Preprocessing:
         return Preprocessing(resize, spec.size, mean, std, spec.interpolation, spec.fit, spec.norm.bgr)
     if note.preprocessing is not None:
         return note.preprocessing
+    plain = EncoderSpec(HUB, note.repository, path=note.path, revision=note.revision)
     raise EncoderError(
-        f"{note.spec} was taken without what says how pictures are prepared; say {_UNSTATED}, or let "
-        f"`seealike encoders get '{note.spec}'` look for it"
+        f"{plain} was taken without what says how pictures are prepared; say {_UNSTATED}, or let "
+        f"`seealike encoders get '{plain}'` look for it"
     )
 
 
-def _record(note: TakenRepository, spec: EncoderSpec, path: str, cache_dir: str | None) -> EncoderRecord:
+def _record(
+    note: InstalledModel, spec: EncoderSpec, path: str, text: str | None, cache_dir: str | None
+) -> EncoderRecord:
     card = EncoderCard(
         name=f"{HUB}:{note.repository}",
         preprocessing=_base(note, spec),
@@ -443,7 +440,7 @@ def _record(note: TakenRepository, spec: EncoderSpec, path: str, cache_dir: str 
         licence=note.licence,
         source=f"{HUB} {note.repository}@{note.revision}/{note.path}",
     )
-    asked = replace(spec, scheme=ONNX, target=path, path=None, revision=None)
+    asked = replace(spec, scheme=ONNX, target=path, path=None, revision=None, text=text)
     record = described_record(path, card, asked, cache_dir)
     if record.pool is not Pooling.NONE and spec.pool is None:
         raise EncoderError(
@@ -451,31 +448,3 @@ def _record(note: TakenRepository, spec: EncoderSpec, path: str, cache_dir: str 
             "nobody says how they become one; say pool=cls, avg, max, gem or flatten"
         )
     return record
-
-
-def _write(folder: str, note: TakenRepository) -> None:
-    files = FileSystem()
-    try:
-        for name in os.listdir(folder):
-            if name.endswith(".part"):  # of files that the hub does not have
-                files.remove(os.path.join(folder, name))
-        files.write(
-            os.path.join(folder, REPOSITORY_NOTE), json.dumps(asdict(note), indent=2).encode(), follow=False
-        )
-    except (OSError, StorageError) as exc:
-        raise disk_refused(folder, exc) from exc
-
-
-def _read(folder: str) -> TakenRepository | None:
-    """The note in a folder; None where there is none, or it is damaged: then the model is taken anew."""
-    try:
-        with open(os.path.join(folder, REPOSITORY_NOTE), encoding="utf-8") as file:
-            said = json.loads(file.read(_MOST_BYTES))
-        made = said["preprocessing"]
-        if made is not None:
-            made |= {"mean": tuple(made["mean"]), "std": tuple(made["std"]), "fit": Fit(made["fit"])}
-        read = {"preprocessing": None if made is None else Preprocessing(**made)}
-        note = TakenRepository(**{**said, **read})
-        return note if all(map(is_sha256, note.files.values())) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None

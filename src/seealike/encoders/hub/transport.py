@@ -15,6 +15,7 @@ import string
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
@@ -85,6 +86,20 @@ def ask(hub: Hub, file: RemoteFile, start: int) -> Answer | None:
             f"{hub.host} does not take HF_TOKEN for {file.repository} (401); accept the licence at "
             f"{hub.page(file.repository)} with its account, or set another"
         ) from None
+
+
+def size_of(hub: Hub, file: RemoteFile) -> int | None:
+    """How large a file is, where the hub says so.
+
+    Raises:
+        EncoderError: it has no such file, or does not give it.
+    """
+    with suppress(CutError):  # whoever fetches it asks again, and says why it failed
+        answer = ask(hub, file, 0)
+        if answer is not None:
+            with closing(answer.body):
+                return answer.total
+    return None
 
 
 class _TokenWantedError(Exception):

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         Skipped,
         SkipReason,
     )
+    from seealike.vectors import VectorType
 
 __all__ = [
     "AddReport",
@@ -110,6 +111,7 @@ __all__ = [
     "Skipped",
     "SourceInfo",
     "UpdatedLists",
+    "VectorType",
     "VerifyReport",
     "__version__",
     "create",
@@ -119,7 +121,7 @@ __all__ = [
     "reindex",
 ]
 
-_HOMES = ("catalog", "client", "embedding", "errors", "images", "recommend", "types")
+_HOMES = ("catalog", "client", "embedding", "errors", "images", "recommend", "types", "vectors")
 
 if not TYPE_CHECKING:
 

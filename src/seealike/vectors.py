@@ -1,10 +1,11 @@
-"""Arithmetic of vectors that several stages need: wider numbers, unit norm, and where they vary most.
+"""Arithmetic of vectors that several stages need: other numbers, unit norm, and where they vary most.
 
 Array letters: n vectors, d dimensions, r of them kept. Knows nothing of what the vectors mean.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from seealike.types import Float16Array, Float32Array
 
     Float64Array = npt.NDArray[np.float64]
+    ByteArray = npt.NDArray[np.uint8]
+    KeptArray = npt.NDArray[np.float16] | npt.NDArray[np.int8]
 
 ROWS_AT_ONCE = 8192
 GRAM_ROWS = 4096  # so many rows, or dimensions, are worth an exact decomposition
+_LARGEST = 127  # of a vector's whole numbers
 _LEAST_SHARE = 1e-6  # of the largest variance: less is what rounding left
 
 
@@ -67,6 +71,49 @@ def _widened(
     wide = bits.view(kind)
     wide *= kind(how.moved_by)
     return wide
+
+
+class VectorType(StrEnum):
+    """The numbers in which vectors of norm 1 are kept: halves, or whole numbers from -127 to 127.
+
+    Those of a vector in ``int8`` are multiples of a 127th of its largest. How much that is need not be kept:
+    it follows from the norm. Whoever reads the vectors gets halves of norm 1 in either case.
+    """
+
+    FLOAT16 = "float16"
+    INT8 = "int8"
+
+    def bytes_of(self, dimension: int) -> int:
+        """How much one vector of so many numbers takes."""
+        return dimension * np.dtype(self.value).itemsize
+
+    def kept(self, vectors: Float16Array | Float32Array) -> KeptArray:
+        """Vectors of norm 1 as they are kept; zeros stay zeros. Shapes: (n, d) to (n, d).
+
+        All become halves first. So what was read is kept again as it was, and it makes no difference whether
+        a vector comes from an encoder or from where halves were kept.
+        """
+        halves = vectors.astype(np.float16, copy=False)
+        if self is VectorType.FLOAT16:
+            return halves
+        rows = singles(halves)
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        largest[largest == 0.0] = 1.0
+        rows *= _LARGEST  # a half times 127 is exact, so a single rounding decides
+        rows /= largest
+        return np.rint(rows, out=rows).astype(np.int8)
+
+    def read(self, kept: bytes | ByteArray | KeptArray, dimension: int) -> Float16Array:
+        """Vectors that are kept one behind the other. Shapes: the result is (n, dimension)."""
+        if self is VectorType.FLOAT16:
+            return np.frombuffer(kept, np.float16).reshape(-1, dimension)
+        rows = np.frombuffer(kept, np.int8).reshape(-1, dimension)
+        wide = rows.astype(np.float64)  # sums of squares are exact: a vector is the same in any company
+        norms = np.sqrt(np.vecdot(wide, wide)).astype(np.float32)
+        norms[norms == 0.0] = 1.0
+        unit: Float32Array = rows.astype(np.float32)
+        unit /= norms[:, np.newaxis]
+        return unit.astype(np.float16)
 
 
 def unit_rows(vectors: Float16Array | Float32Array) -> Float32Array:

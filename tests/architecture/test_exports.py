@@ -49,6 +49,7 @@ PUBLIC = [
     "Skipped",
     "SourceInfo",
     "UpdatedLists",
+    "VectorType",
     "VerifyReport",
     "__version__",
     "create",
@@ -134,6 +135,7 @@ METHODS = [
     "thumbnail",
     "unsigned",
     "updated_lists",
+    "vector_type",
     "vectors",
     "verify",
 ]

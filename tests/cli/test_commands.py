@@ -49,6 +49,33 @@ def test_the_commands_and_their_modules_are_the_same_set() -> None:
     assert modules == set(COMMANDS) == set(cli.list_commands(click.Context(cli)))
 
 
+def test_a_catalogue_keeps_its_vectors_in_the_numbers_that_were_asked_for(
+    typed: Call, tmp_path: Path
+) -> None:
+    photos, halves, small = tmp_path / "photos", tmp_path / "halves", tmp_path / "bytes"
+    write_pictures(photos, range(5))
+    assert typed("index", photos, "-C", small, "--vectors", "int8", "--quiet").code == 0
+    assert typed("index", photos, "-C", halves, "--quiet").code == 0
+    assert "vectors     int8, 1,280 bytes each\n" in typed("info", "-C", small).out
+    assert "vectors     float16, 2,560 bytes each\n" in typed("info", "-C", halves).out
+    refused = typed("index", photos, "-C", halves, "--vectors", "int8")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert (
+        f"keeps its vectors as float16; `seealike reindex -C {halves} --vectors int8` changes" in refused.err
+    )
+    moved = typed("reindex", "-C", halves, "--vectors", "int8")
+    assert f"{halves}: 5 items, float16 -> int8\n" in moved.out
+    assert typed("index", photos, "-C", halves, "--vectors", "int8", "--quiet").code == 0
+    told = typed("reindex", "-C", halves, "--vectors", "int8", "--format", "json").json()
+    assert (told["swapped"], told["vectors_before"], told["vectors"]) == (False, "int8", "int8")
+    one, other = (
+        typed("search", "--id", "003.jpg", "-C", path, "--format", "csv").out for path in (small, halves)
+    )
+    assert one == other
+    back = typed("reindex", "-C", halves, "--vectors", "float16")
+    assert f"{halves}: 5 items, int8 -> float16\n" in back.out
+
+
 def test_info_tells_counts_and_reasons(typed: Call, indexed: Path) -> None:
     info = typed("info", "--catalog", indexed, "--format", "json").json()
     assert info["items"] == 12

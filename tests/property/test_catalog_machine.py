@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from tests.kept import as_kept
 from tests.machines import run_machine
 from tests.pictures import picture
 
@@ -29,7 +30,8 @@ from seealike.catalog import ann
 from seealike.errors import SourceError, UnknownItemError
 from seealike.images import prepare
 from seealike.testing import FakeEncoder
-from seealike.types import Float32Array, Hit, PixelArray
+from seealike.types import Float16Array, Float32Array, Hit, PixelArray
+from seealike.vectors import VectorType
 
 ANN_THRESHOLD = 4
 TOLERANCE = 2e-6  # scores are rounded to six decimals
@@ -52,6 +54,11 @@ def vector_of(number: int) -> Float32Array:
     return np.ravel(vectors)
 
 
+def unit(vector: Float16Array) -> Float32Array:
+    wide = vector.astype(np.float64)
+    return (wide / np.linalg.norm(wide)).astype(np.float32)
+
+
 def file_content(number: int) -> bytes:
     """A PNG file; all are of the same size, which therefore tells nothing about a change."""
     file = io.BytesIO()
@@ -61,6 +68,10 @@ def file_content(number: int) -> bytes:
 
 FILE_CONTENTS = {number: file_content(number) for number in range(7)}
 VECTORS = {number: vector_of(number) for number in range(7)}
+KEPT = {
+    kept: {number: unit(as_kept(vector[None], kept)[0]) for number, vector in VECTORS.items()}
+    for kept in ("float16", "int8")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,7 @@ class CatalogMachine(RuleBasedStateMachine):
         self.clock = 0
         self.threshold, ann.THRESHOLD = ann.THRESHOLD, ANN_THRESHOLD
         self.encoder = FakeEncoder()
+        self.kept = VectorType.FLOAT16
         self.catalog = seealike.create(self.base / "catalog", encoder=self.encoder)
 
     def teardown(self) -> None:
@@ -272,6 +284,12 @@ class CatalogMachine(RuleBasedStateMachine):
         self.catalog.close()
         self.catalog = seealike.open(self.base / "catalog", encoder=self.encoder)
 
+    @precondition(lambda self: self.kept is VectorType.FLOAT16)
+    @rule()
+    def keep_bytes(self) -> None:
+        seealike.reindex(self.base / "catalog", vectors="int8")
+        self.kept = VectorType.INT8
+
     @rule()
     def lose_the_approximate_index(self) -> None:
         for path in (self.base / "catalog").glob("ann-*"):
@@ -303,8 +321,8 @@ class CatalogMachine(RuleBasedStateMachine):
         found, vectors = self.catalog.vectors()
         assert found == ids
         if ids:
-            expected = np.stack([VECTORS[self.items[item_id].number] for item_id in ids])
-            np.testing.assert_allclose(vectors, expected, atol=1e-3)
+            expected = np.stack([KEPT[self.kept][self.items[item_id].number] for item_id in ids])
+            np.testing.assert_allclose(vectors, expected, atol=1e-6)
             self.check_answers(ids, vectors)
 
     def check_answers(self, ids: list[str], vectors: Float32Array) -> None:

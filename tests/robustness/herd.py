@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tests.kept import as_kept
 
 from seealike.images import DecodeLimits, decode
 from seealike.store import SqliteStore
@@ -29,13 +30,13 @@ def content(number: int) -> bytes:
 
 
 @functools.cache
-def tag(number: int) -> str:
+def tag(number: int, kept: str = "float16") -> str:
     """The fingerprint of the vector that ``content(number)`` must have, from the encoder itself."""
     encoder = FakeEncoder()
     pixels = decode(content(number), encoder.preprocessing, DecodeLimits()).pixels
-    vector = encoder.encode(pixels[None])[0]
+    vectors = encoder.encode(pixels[None])
     encoder.close()
-    return fingerprint(vector.astype(np.float16).tobytes())
+    return fingerprint(as_kept(vectors, kept).tobytes())
 
 
 def fingerprint(vector: bytes) -> str:
@@ -81,9 +82,9 @@ class Herd:
         for _ in range(size):
             self.add()
 
-    def tags(self) -> Tags:
+    def tags(self, kept: str = "float16") -> Tags:
         """What the catalogue must hold when it equals the folder."""
-        return {name: tag(number) for name, number in self.files.items()}
+        return {name: tag(number, kept) for name, number in self.files.items()}
 
     def add(self) -> None:
         """A new file."""

@@ -1,6 +1,6 @@
-"""Run under the file system double: a catalogue moves to another encoder, and back.
+"""Run under the file system double: a catalogue moves to another encoder, and back, and to other numbers.
 
-Marks in the journal the encoder that it has whenever a call has returned.
+Marks in the journal the encoder and the numbers that it has whenever a call has returned.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from seealike import IndexOptions
 from seealike.catalog.spaces.reindexing import reindex
 
 SPECS = ("test-fake:16", "test-fake:24")
+MOVES = ((SPECS[0], "float16"), (SPECS[1], "float16"), (SPECS[0], "float16"), (SPECS[0], "int8"))
 PLUGIN = """
 from seealike.testing import FakeEncoder
 
@@ -36,10 +37,10 @@ def main(directory: str, photos: str) -> None:
     fault = Fault()
     with seealike.create(directory, encoder=SPECS[0]) as catalog:
         catalog.index(photos, options=IndexOptions(workers=1))
-    fault.mark(SPECS[0])
-    for spec in (SPECS[1], SPECS[0]):
-        reindex(directory, spec, options=IndexOptions(workers=1))
-        fault.mark(spec)
+    fault.mark(" ".join(MOVES[0]))
+    for spec, vectors in MOVES[1:]:
+        reindex(directory, spec, vectors=vectors, options=IndexOptions(workers=1))
+        fault.mark(f"{spec} {vectors}")
 
 
 if __name__ == "__main__":

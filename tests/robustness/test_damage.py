@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -24,10 +25,11 @@ from seealike.cli.main import run
 from seealike.errors import CatalogError, SeealikeError, StorageError, UsageError
 from seealike.store import DATABASE_NAME, MANIFEST_NAME, FileSystem, WriterLock
 from seealike.testing import FakeEncoder
+from seealike.vectors import VectorType
 
 PAGE = 8192
 OPTIONS = IndexOptions(workers=2, prune_missing=True)
-FLIPS = 150
+FLIPS = 75  # of each kind of catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,17 @@ def small_scale() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, small_scale: None) -> Sample:
+@pytest.fixture(scope="module", params=VectorType)
+def sample(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, small_scale: None
+) -> Sample:
+    kept: VectorType = request.param
     base = tmp_path_factory.mktemp("damage")
     herds = {name: Herd(base / f"{name}.photos", random.Random(name), 60) for name in ("one", "other")}
     for name, herd in herds.items():
         for number in range(3):
             (herd.folder / f"broken {number}.png").write_bytes(b"no picture at all" * number)
-        with seealike.create(base / f"{name}.catalog", encoder=FakeEncoder()) as catalog:
+        with seealike.create(base / f"{name}.catalog", encoder=FakeEncoder(), vectors=kept) as catalog:
             catalog.index(herd.folder, options=OPTIONS)
             assert catalog.info().ann.state == "ready"
     with opened(base / "one.catalog") as catalog:
@@ -82,7 +87,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, small_scale: None) -> Sampl
         truth = {name: ask(catalog, ids) for name, ask in QUESTIONS.items()}
     (ann_file,) = (base / "one.catalog").glob("ann-*")
     found = committed(str(base / "one.catalog"))
-    assert found == herds["one"].tags()
+    assert found == herds["one"].tags(kept)
     return Sample(
         herds["one"].folder, base / "one.catalog", base / "other.catalog", found, truth, ann_file.name
     )
@@ -104,7 +109,7 @@ def ask_search(catalog: Catalog, ids: Sequence[str]) -> object:
 
 def ask_info(catalog: Catalog, ids: Sequence[str]) -> object:
     info = catalog.info()
-    return info.items, info.skipped, dict(info.skipped_by_reason), info.sources, info.encoder
+    return info.vectors, info.items, info.skipped, dict(info.skipped_by_reason), info.sources, info.encoder
 
 
 QUESTIONS: dict[str, Callable[[Catalog, Sequence[str]], object]] = {
@@ -336,6 +341,29 @@ def test_a_damaged_approximate_index_heals_by_itself(
             assert catalog.info().ann.state == "ready"
         assert check_commands(copy, capsys)
         assert len(list(copy.glob("ann-*"))) == 1
+
+
+def test_a_flipped_bit_of_a_vector_is_found_and_made_good_by_the_next_index(
+    sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(sample.catalog, copy)
+    with contextlib.closing(sqlite3.connect(copy / DATABASE_NAME)) as connection, connection:
+        key, item_id, data = connection.execute(
+            "SELECT key, id, data FROM items JOIN vectors USING (key) ORDER BY key LIMIT 1 OFFSET 7"
+        ).fetchone()
+        with opened(sample.catalog) as catalog:
+            assert len(data) == catalog.info().vector_bytes
+        changed = bytes([data[0] ^ 1, *data[1:]])
+        connection.execute("UPDATE vectors SET data=? WHERE key=?", (changed, key))
+    with opened(copy) as catalog:
+        (found,) = catalog.verify().findings
+        assert found.what == f"checksum of the vector with key {key}"
+        assert item_id in catalog
+    assert run(["verify", "--repair", "--catalog", str(copy)]) == 0
+    assert committed(str(copy)).keys() == sample.tags.keys() - {item_id}
+    check_index(sample, copy, capsys)
+    assert committed(str(copy)) == sample.tags
 
 
 def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:

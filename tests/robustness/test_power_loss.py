@@ -175,7 +175,7 @@ def test_a_power_loss_during_index_or_repair_leaves_a_generation_that_was_commit
                 check_generation(directory, generations[acknowledged : acknowledged + 2])
 
 
-def test_a_power_loss_during_a_reindex_leaves_the_old_encoder_or_the_new_one(
+def test_a_power_loss_during_a_reindex_leaves_the_old_vectors_or_the_new_ones(
     library: Path, quick_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a hard link survives and what it was made of does not."""
@@ -184,28 +184,29 @@ def test_a_power_loss_during_a_reindex_leaves_the_old_encoder_or_the_new_one(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "site"), *sys.path]))
     write_pictures(tmp_path / "photos", range(3))
     operations = record(library, quick_folder, "moving", str(tmp_path / "photos"))
-    encoders = [operation.path for operation in operations if operation.kind is Kind.MARK]
-    assert encoders == [*moving.SPECS, moving.SPECS[0]]
+    marks = [operation.path for operation in operations if operation.kind is Kind.MARK]
+    assert marks == [" ".join(move) for move in moving.MOVES]
     wanted = {}
-    for spec in moving.SPECS:
-        with seealike.create(tmp_path / spec, encoder=spec) as fresh:
+    for spec, kept in set(moving.MOVES):
+        with seealike.create(tmp_path / f"{spec} {kept}", encoder=spec, vectors=kept) as fresh:
             fresh.index(tmp_path / "photos")
-            wanted[spec] = fresh.vectors()
+            wanted[f"{spec} {kept}"] = fresh.vectors()
     found = set()
     for done, moved, contents in crash_states(operations, str(quick_folder / "root"), 1):
         if not moved:
             continue
         with crashed(quick_folder, contents, f"{done} of {len(operations)}, {moved} marks") as directory:
             with seealike.open(directory) as catalog:
-                assert catalog.encoder_spec in encoders[moved - 1 : moved + 1]
+                now = f"{catalog.encoder_spec} {catalog.vector_type}"
+                assert now in marks[moved - 1 : moved + 1]
                 ids, vectors = catalog.vectors()
-                assert ids == wanted[catalog.encoder_spec][0]
-                np.testing.assert_array_equal(vectors, wanted[catalog.encoder_spec][1])
+                assert ids == wanted[now][0]
+                np.testing.assert_array_equal(vectors, wanted[now][1])
                 assert catalog.verify().ok
-                found.add((moved, catalog.encoder_spec))
+                found.add((moved, now))
             if done % 10 == 0:
                 assert catalog_after_another(directory, tmp_path / "photos") == 1
-    assert len(found) == 5
+    assert len(found) == 7
 
 
 def catalog_after_another(directory: Path, photos: Path) -> int:

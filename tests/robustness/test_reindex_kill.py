@@ -31,14 +31,15 @@ pytestmark = [
 KILLS = 60
 KILLS_WITH_A_MODEL = 20
 ITEMS = 24
+Moves = tuple[dict[str, str], ...]  # what ``reindex`` is called with, one after the other
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from seealike.catalog.spaces.reindexing import reindex
 print("ready", flush=True)
 while True:
-    for spec in {specs}:
-        reindex(sys.argv[1], spec)
+    for move in {moves}:
+        reindex(sys.argv[1], **move)
         print("moved", flush=True)
 """
 
@@ -66,9 +67,10 @@ def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path
             wanted[dimension] = one.vectors()
     with seealike.create(path, encoder=SPECS[0]) as catalog:
         catalog.index(tmp_path / "photos")
-    move_s, seen = duration_of_a_move(path, site), set()
+    moves = tuple({"encoder": spec} for spec in SPECS)
+    move_s, seen = duration_of_a_move(path, site, moves), set()
     for number in range(KILLS):
-        moved = kill_after(path, site, rng.uniform(0.0, 1.5 * move_s))
+        moved = kill_after(path, site, rng.uniform(0.0, 1.5 * move_s), moves)
         with seealike.open(path) as found:
             ids, vectors = found.vectors()
             dimension = found.encoder.dimension
@@ -84,6 +86,34 @@ def test_a_killed_reindex_leaves_the_old_catalogue_or_the_new_one(tmp_path: Path
     assert len([name for name in os.listdir(path) if name.endswith(".sqlite")]) == 1
 
 
+def test_a_killed_change_of_numbers_leaves_the_old_ones_or_the_new_ones(tmp_path: Path, site: Path) -> None:
+    rng, seen = random.Random(SEED), set()
+    write_pictures(tmp_path / "photos", range(ITEMS))
+    path, wanted = tmp_path / "catalog", {}
+    for kept in ("int8", "float16"):
+        with seealike.create(tmp_path / kept, encoder=SPECS[0], vectors=kept) as fresh:
+            fresh.index(tmp_path / "photos")
+            wanted[kept] = fresh.vectors()
+    shutil.copytree(tmp_path / "float16", path)
+    moves = tuple({"vectors": kept} for kept in wanted)
+    move_s = duration_of_a_move(path, site, moves)
+    for number in range(KILLS):
+        kill_after(path, site, rng.uniform(0.0, 1.5 * move_s), moves)
+        with seealike.open(path) as found:
+            ids, vectors = found.vectors()
+            assert ids == wanted[found.vector_type][0], number
+            np.testing.assert_array_equal(vectors, wanted[found.vector_type][1])
+            assert found.verify().ok, number
+            seen.add(found.vector_type)
+    assert len(seen) == 2
+    for kept in wanted:
+        reindex(path, vectors=kept)
+    with seealike.open(path) as found:
+        again = found.index(tmp_path / "photos")
+        assert (again.unchanged, again.added) == (ITEMS, 0)
+    assert not list((path / SPACES).iterdir())
+
+
 def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path, site: Path) -> None:
     rng = random.Random(SEED)
     photos = write_pictures(tmp_path / "photos", range(ITEMS))
@@ -96,9 +126,10 @@ def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path
     path, seen = tmp_path / "catalog", set()
     with seealike.create(path, encoder=specs[0]) as catalog:
         catalog.index(tmp_path / "photos")
-    move_s = duration_of_a_move(path, site, specs)
+    moves = tuple({"encoder": spec} for spec in specs)
+    move_s = duration_of_a_move(path, site, moves)
     for number in range(KILLS_WITH_A_MODEL):
-        kill_after(path, site, rng.uniform(0.0, 2.0 * move_s), specs)
+        kill_after(path, site, rng.uniform(0.0, 2.0 * move_s), moves)
         hidden = models.rename(tmp_path / "hidden")
         with seealike.open(path) as found:
             assert found.search(photos[3], 1)[0].id == "003.jpg", number
@@ -115,25 +146,25 @@ def test_a_killed_reindex_leaves_a_catalogue_that_has_its_encoder(tmp_path: Path
     assert len(kept) == 1, "nothing is left of what was interrupted"
 
 
-def duration_of_a_move(path: Path, site: Path, specs: tuple[str, ...] = SPECS) -> float:
-    """The seconds from the start of a child to the end of its move to the second encoder."""
-    with child_of(path, site, specs) as child:
+def duration_of_a_move(path: Path, site: Path, moves: Moves) -> float:
+    """The seconds from the start of a child to the end of its second move."""
+    with child_of(path, site, moves) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         started = time.monotonic()
-        assert [child.stdout.readline() for _ in specs] == [b"moved\n"] * 2
+        assert [child.stdout.readline() for _ in moves] == [b"moved\n"] * 2
         child.kill()
         return time.monotonic() - started
 
 
-def child_of(path: Path, site: Path, specs: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", CHILD.format(specs=repr(specs)), str(path), str(site)]
+def child_of(path: Path, site: Path, moves: Moves) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", CHILD.format(moves=repr(moves)), str(path), str(site)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def kill_after(path: Path, site: Path, delay_s: float, specs: tuple[str, ...] = SPECS) -> bool:
+def kill_after(path: Path, site: Path, delay_s: float, moves: Moves) -> bool:
     """Start a child, kill it so long after it is ready; whether it had finished a move."""
-    with child_of(path, site, specs) as child:
+    with child_of(path, site, moves) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         time.sleep(delay_s)

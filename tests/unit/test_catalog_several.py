@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.kept import as_kept
 from tests.pictures import picture, write_pictures
 
 import seealike
@@ -18,7 +19,7 @@ from seealike.catalog import ann
 from seealike.errors import EncoderMismatchError, UnknownItemError, UsageError
 from seealike.recommend import Beta, Calibration, Curve
 from seealike.testing import FakeEncoder
-from seealike.types import Relation
+from seealike.types import Float16Array, Relation
 
 WINTER = [(f"winter/{number}", number, f"sku {number // 2}") for number in range(10)]
 SUMMER = [(f"summer/{number}", number, f"sku {number // 3}") for number in range(10, 24)]
@@ -299,3 +300,25 @@ def test_catalogues_are_named_once_and_at_least_one(shops: tuple[Catalogs, Catal
         seealike.open_several([])
     with pytest.raises(UsageError, match="named twice"):
         Catalogs([shops[0].catalogs[0], shops[0].catalogs[0]])
+
+
+def test_catalogues_that_keep_other_numbers_are_asked_together(tmp_path: Path) -> None:
+    encoder = FakeEncoder(dimension=16)
+    vectors: dict[str, Float16Array] = {}
+    opened = []
+    for kept, numbers in (("float16", range(8)), ("int8", range(6, 20))):
+        catalog = seealike.create(tmp_path / kept, encoder=encoder, vectors=kept)
+        opened.append(catalog)
+        catalog.add_many([NewPicture(f"{kept} {number}", picture(number)) for number in numbers])
+        rows = as_kept(catalog.encode([picture(number) for number in numbers]), kept)
+        vectors |= {f"{kept} {number}": row for number, row in zip(numbers, rows, strict=True)}
+    (query,) = opened[0].encode([picture(50)])
+    scores = {}
+    for item_id, row in vectors.items():
+        wide = row.astype(np.float64)
+        scores[item_id] = round(float(wide @ query / np.linalg.norm(wide) / np.linalg.norm(query)), 6)
+    with Catalogs(opened) as both:
+        hits = both.search(picture(50), 22, options=SearchOptions(pictures=True))
+        assert {hit.id: pytest.approx(hit.score, abs=2e-6) for hit in hits} == scores
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+        assert both.similar("int8 7", 1)[0].id == "float16 7"

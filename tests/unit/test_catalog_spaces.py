@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.pictures import write_pictures
+from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike.catalog import IndexOptions, verify
@@ -26,8 +26,10 @@ from seealike.errors import (
     ReplacedCatalogError,
     SeealikeError,
     StorageError,
+    UnknownNameError,
+    UsageError,
 )
-from seealike.store import FileSystem, SqliteStore, WriterLock, read_manifest, schema
+from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter, WriterLock, read_manifest, schema
 from seealike.store import sqlite as sqlite_store
 from seealike.testing import FakeEncoder
 from seealike.types import Progress
@@ -145,6 +147,95 @@ def test_reindex_there_and_back_and_there(catalog: seealike.Catalog) -> None:
         reindex(catalog.path, encoder)
     with seealike.open(catalog.path) as back:
         np.testing.assert_array_equal(back.vectors()[1], wanted[1])
+
+
+def test_reindex_keeps_the_same_vectors_in_bytes_without_a_look_at_a_picture(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    before, generation, skipped, sources = (
+        list(catalog.items()),
+        catalog.generation,
+        catalog.skipped(),
+        catalog.sources(),
+    )
+    catalog.add("no file", picture(40))
+    with seealike.create(tmp_path / "fresh", encoder=OLD, vectors="int8") as fresh:
+        fresh.index(tmp_path / "photos")
+        fresh.add("by hand", tmp_path / "elsewhere" / "020.jpg")
+        fresh.add("no file", picture(40))
+        wanted = fresh.vectors()
+    (tmp_path / "photos").rename(tmp_path / "away")
+    report = reindex(catalog.path, vectors="int8")
+    (tmp_path / "away").rename(tmp_path / "photos")
+    assert (report.swapped, report.items, report.lost) == (True, 10, ())
+    assert (report.vectors_before, report.vectors, report.before) == ("float16", "int8", report.after)
+    ids, vectors = catalog.vectors()  # whoever has it open goes on
+    assert ids == wanted[0]
+    np.testing.assert_array_equal(vectors, wanted[1])
+    assert [item for item in catalog.items() if item.id != "no file"] == before
+    assert (catalog.vector_type, catalog.skipped(), catalog.sources()) == ("int8", skipped, sources)
+    assert catalog.generation > generation
+    assert catalog.unsigned == 0
+    again = catalog.index(tmp_path / "photos")
+    assert (again.unchanged, again.added, again.updated, again.removed) == (8, 0, 0, 0)
+    assert catalog.search(tmp_path / "photos" / "003.jpg", 1)[0].id == "003.jpg"
+    assert catalog.verify().ok
+    assert not list((Path(catalog.path) / SPACES).iterdir())
+    assert not reindex(catalog.path, vectors="int8").swapped
+
+
+def test_reindex_from_bytes_encodes_the_pictures_again(catalog: seealike.Catalog, tmp_path: Path) -> None:
+    wanted = catalog.vectors()
+    reindex(catalog.path, vectors="int8")
+    assert not np.array_equal(catalog.vectors()[1], wanted[1])
+    (tmp_path / "photos" / "001.jpg").unlink()
+    with pytest.raises(LostItemsError):
+        reindex(catalog.path, vectors="float16")
+    assert catalog.vector_type == "int8"
+    report = reindex(catalog.path, vectors="float16", drop_lost=True)
+    assert [row.id for row in report.lost] == ["001.jpg"]
+    assert catalog.vector_type == "float16"
+    np.testing.assert_array_equal(catalog.vectors()[1], np.delete(wanted[1], 1, axis=0))
+
+
+def test_another_encoder_keeps_vectors_in_the_same_numbers_unless_told(catalog: seealike.Catalog) -> None:
+    reindex(catalog.path, vectors="int8")
+    with in_space(catalog, NEW) as space:
+        assert space.vector_type == "int8"
+    for vectors, kept in ((None, "int8"), ("float16", "float16")):
+        reindex(catalog.path, NEW if vectors is None else OLD, vectors=vectors)
+        with seealike.open(catalog.path) as moved:
+            assert moved.vector_type == kept
+            assert moved.encoder.dimension == (24 if vectors is None else 16)
+
+
+def test_a_change_of_numbers_that_the_disk_refuses_leaves_the_catalogue_and_nothing_else(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = catalog.vectors()
+
+    def refused(writer: StoreWriter, items: Sequence[NewItem]) -> int:
+        raise StorageError(catalog.path, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreWriter, "add", refused)
+        with pytest.raises(StorageError):
+            reindex(catalog.path, vectors="int8")
+    assert catalog.vector_type == "float16"
+    np.testing.assert_array_equal(catalog.vectors()[1], wanted[1])
+    assert not list((Path(catalog.path) / SPACES).iterdir())
+    assert reindex(catalog.path, vectors="int8").swapped
+
+
+def test_vectors_of_an_encoder_of_the_callers_become_bytes_and_not_halves_again(tmp_path: Path) -> None:
+    with seealike.create(tmp_path / "catalog", encoder=FakeEncoder()) as catalog:
+        catalog.add("a", picture(1))
+        assert reindex(catalog.path, vectors="int8").swapped
+        with pytest.raises(UsageError, match="encoded again, by an object of yours: make a new catalogue"):
+            reindex(catalog.path, vectors="float16")
+        with pytest.raises(UnknownNameError, match="unknown type of vectors 'int4'; known: float16, int8"):
+            reindex(catalog.path, vectors="int4")
+        assert catalog.vector_type == "int8"
 
 
 def test_items_that_cannot_be_encoded_again_are_not_lost_silently(

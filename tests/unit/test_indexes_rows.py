@@ -7,29 +7,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.kept import as_kept
 
 from seealike.indexes.rows import VectorRows, written
 from seealike.types import Float16Array, Int64Array
+from seealike.vectors import VectorType
 
 N, D = 900, 24
 KEYS = np.cumsum(np.random.default_rng(1).integers(1, 5, N)).astype(np.int64)
 VECTORS = np.random.default_rng(2).standard_normal((N, D)).astype(np.float16)
 
 
-def made(path: Path) -> VectorRows:
+def made(path: Path, kept: VectorType = VectorType.FLOAT16) -> VectorRows:
     checksums = np.zeros(N, dtype=np.uint32)
     blocks = ((KEYS[i : i + 250], VECTORS[i : i + 250]) for i in range(0, N, 250))
     with path.open("wb") as file:
-        passed: list[tuple[Int64Array, Float16Array]] = list(written(blocks, file, checksums))
+        passed: list[tuple[Int64Array, Float16Array]] = list(written(blocks, file, checksums, kept))
     assert np.array_equal(np.concatenate([vectors for _, vectors in passed]), VECTORS)
-    return VectorRows(str(path), KEYS, checksums, D)
+    return VectorRows(str(path), KEYS, checksums, D, kept)
 
 
+@pytest.mark.parametrize("kept", VectorType)
 @pytest.mark.parametrize("flag", ["as it is", "nothing is in memory"])
 def test_rows_come_back_whatever_is_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, kept: VectorType
 ) -> None:
-    rows = made(tmp_path / "rows")
+    rows = made(tmp_path / "rows", kept)
+    assert os.path.getsize(tmp_path / "rows") == N * D * {"float16": 2, "int8": 1}[kept]
     preadv, calls = os.preadv, []
 
     def refusing(file: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
@@ -42,19 +46,31 @@ def test_rows_come_back_whatever_is_in_memory(
     asked = np.random.default_rng(3).permutation(N)[:40]
     found, vectors = rows.vectors_of(KEYS[asked].tolist())
     assert np.array_equal(found, np.sort(KEYS[asked]))
-    assert np.array_equal(vectors, VECTORS[np.sort(asked)])
+    assert np.array_equal(vectors, as_kept(VECTORS[np.sort(asked)], kept))
     together = 1 + int((np.diff(np.sort(asked)) > 1).sum())  # rows that lie side by side are read at once
     assert len(calls) == together + (40 if flag == "nothing is in memory" else 0) < 80
     assert rows.damaged() is None
 
 
-def test_a_file_that_is_cut_while_it_is_read_gives_the_rest(tmp_path: Path) -> None:
-    rows = made(tmp_path / "rows")
-    os.truncate(tmp_path / "rows", 100 * 2 * D + 7)
+@pytest.mark.parametrize("kept", VectorType)
+def test_a_file_that_is_cut_while_it_is_read_gives_the_rest(tmp_path: Path, kept: VectorType) -> None:
+    rows = made(tmp_path / "rows", kept)
+    os.truncate(tmp_path / "rows", 100 * kept.bytes_of(D) + 7)
     found, vectors = rows.vectors_of(KEYS.tolist())
     assert np.array_equal(found, KEYS[:100])
-    assert np.array_equal(vectors, VECTORS[:100])
+    assert np.array_equal(vectors, as_kept(VECTORS[:100], kept))
     assert rows.damaged() == KEYS[100]
+
+
+def test_a_flipped_bit_of_a_row_costs_that_row(tmp_path: Path) -> None:
+    rows = made(tmp_path / "rows", VectorType.INT8)
+    content = bytearray((tmp_path / "rows").read_bytes())
+    content[700 * D + 3] ^= 8
+    (tmp_path / "rows").write_bytes(content)
+    found, vectors = rows.vectors_of(KEYS.tolist())
+    assert np.array_equal(found, np.delete(KEYS, 700))
+    assert np.array_equal(vectors, as_kept(np.delete(VECTORS, 700, axis=0), "int8"))
+    assert rows.damaged() == KEYS[700]
 
 
 def test_a_file_that_is_removed_while_it_is_read_is_still_there(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_a_newer_manifest_is_refused_and_a_flipped_bit_is_not_taken_for_one(tmp_
     path = tmp_path / MANIFEST_NAME
     content = json.loads(Manifest(IDENTITY, format_version=9).to_bytes())
     path.write_text(json.dumps(content))
-    with pytest.raises(NewerFormatError, match="format 9, this seealike reads up to 2"):
+    with pytest.raises(NewerFormatError, match="format 9, this seealike reads up to 3"):
         read_manifest(str(tmp_path))
     path.write_text(json.dumps({**content, "format_version": 1}))
     with pytest.raises(DamagedCatalogError):

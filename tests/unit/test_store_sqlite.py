@@ -8,12 +8,14 @@ import os
 import shutil
 import sqlite3
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.kept import as_kept, codes_of
 
 from seealike.errors import CatalogExistsError, DamagedCatalogError, NoCatalogError, UsageError
 from seealike.store import (
@@ -26,6 +28,7 @@ from seealike.store import (
     SqliteStore,
     StoreWriter,
     is_catalog,
+    read_manifest,
     schema,
     write_manifest,
 )
@@ -33,6 +36,7 @@ from seealike.store.records import text_checksum
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
 from seealike.types import Skipped, SkipReason
+from seealike.vectors import VectorType
 
 IDENTITY = FakeEncoder(dimension=8).identity
 ODD_NAMES = (
@@ -100,6 +104,58 @@ def test_items_come_back_as_they_were_written_in_the_order_of_code_points(
         assert found == item(name).stored(number + 1)
         _, vectors = store.vectors_of([number + 1])
         assert vectors.tobytes() == item(name, number).vector
+
+
+def test_bytes_are_kept_of_a_vector_and_halves_of_norm_one_are_read(tmp_path: Path) -> None:
+    path = str(tmp_path / "bytes")
+    store = SqliteStore.create(path, IDENTITY, FileSystem(), vectors=VectorType.INT8)
+    writer = StoreWriter(store.database_path)
+    writer.add([item(f"{number}", number) for number in range(5)])
+    writer.close()
+    given = np.stack([np.frombuffer(item("", number).vector, np.float16) for number in range(5)])
+    with contextlib.closing(sqlite3.connect(store.database_path)) as connection:
+        rows = connection.execute("SELECT key, data, crc FROM vectors ORDER BY key").fetchall()
+    assert [list(np.frombuffer(data, np.int8)) for _, data, _ in rows] == [codes_of(row) for row in given]
+    assert [crc for _, _, crc in rows] == [zlib.crc32(data, key) for key, data, _ in rows]
+    expected = as_kept(given, "int8")
+    assert np.array_equal(store.vectors_of([1, 2, 3, 4, 5])[1], expected)
+    assert np.array_equal(next(store.vector_blocks())[1], expected)
+    assert np.array_equal(next(store.items_and_vectors())[1], expected)
+    store.close()
+    assert (SqliteStore(path).vector_type, read_manifest(path).vectors) == ("int8", "int8")
+
+
+def test_a_manifest_that_says_other_numbers_than_the_database_is_noticed(directory: str) -> None:
+    manifest = read_manifest(directory)
+    write_manifest(FileSystem(), directory, replace(manifest, vectors=VectorType.INT8))
+    with pytest.raises(DamagedCatalogError, match="does not belong to"):
+        SqliteStore(directory)
+
+
+def test_a_catalogue_of_the_second_format_keeps_halves(directory: str) -> None:
+    """Neither its manifest nor its database says in which numbers vectors are kept."""
+    path = Path(directory) / MANIFEST_NAME
+    content = json.loads(path.read_bytes())
+    for name in ("vectors", "crc32"):
+        del content[name]
+    content["format_version"] = 2
+    checksum = text_checksum(json.dumps(content, sort_keys=True))
+    path.write_text(json.dumps({**content, "crc32": checksum}))
+    with (
+        contextlib.closing(sqlite3.connect(os.path.join(directory, DATABASE_NAME))) as connection,
+        connection,
+    ):
+        (text,) = connection.execute("SELECT value FROM state WHERE name='birth'").fetchone()
+        birth = json.loads(text)
+        del birth["vectors"]
+        schema.put_state(connection, "birth", json.dumps(birth, sort_keys=True))
+    store = SqliteStore(directory)
+    writer = StoreWriter(store.database_path)
+    writer.add([item("a", 3)])
+    writer.close()
+    assert store.vector_type == "float16"
+    assert store.vectors_of([1])[1].tobytes() == item("a", 3).vector
+    store.close()
 
 
 def test_listing_in_small_blocks_gives_the_same(store: SqliteStore, writer: StoreWriter) -> None:

@@ -197,6 +197,7 @@ def _build(store: SqliteStore, files: FileSystem, writing: Writing, progress: Pr
                 count=len(keys),
                 dimension=store.identity.dimension,
                 path=temporary,
+                kept=store.vector_type,
             )
         )
     try:

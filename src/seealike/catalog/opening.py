@@ -25,6 +25,7 @@ from seealike.errors import (
     ReplacedCatalogError,
     SourceError,
     UsageError,
+    known_member,
 )
 from seealike.files import read_own_file
 from seealike.images import DecodeLimits
@@ -32,6 +33,7 @@ from seealike.protocols import Embedder, Encoder
 from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
 from seealike.store.manifest import MANIFEST_LIMIT
 from seealike.types import PathInput
+from seealike.vectors import VectorType
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 
@@ -41,6 +43,7 @@ def create(
     *,
     encoder: str | Encoder = DEFAULT_ENCODER,
     link_encoder: bool = False,
+    vectors: str | VectorType = VectorType.FLOAT16,
     limits: DecodeLimits = DecodeLimits(),
 ) -> Catalog:
     """Make an empty catalogue in a new or empty directory.
@@ -52,11 +55,12 @@ def create(
             ``seealike.protocols.Encoder``.
         link_encoder: do without a copy of the encoder's files in the catalogue; it then needs them where they
             are.
+        vectors: in which numbers it keeps them: ``float16``, or ``int8`` in half the room.
         limits: what one picture may cost, as in ``open``.
 
     Raises:
         CatalogExistsError: there is one already, or other files.
-        UnknownNameError: there is no such encoder.
+        UnknownNameError: there is no such encoder, or there are no such numbers.
         EncoderError: it cannot be used.
         StorageError: the disk refused, for instance because it has no room for the encoder's copy.
 
@@ -67,8 +71,10 @@ def create(
         0
     """
     directory, files = os.path.abspath(path), FileSystem()
+    kept = known_member(VectorType, vectors, "type of vectors")
     if not isinstance(encoder, str):
-        return Catalog(SqliteStore.create(directory, encoder.identity, files), encoder=encoder, limits=limits)
+        store = SqliteStore.create(directory, encoder.identity, files, vectors=kept)
+        return Catalog(store, encoder=encoder, limits=limits)
     asked = parse_spec(encoder)
     identity, origin = identity_of(asked), origin_of(asked)
     copies = EncoderCopies(directory, files)
@@ -77,6 +83,7 @@ def create(
         identity,
         files,
         encoder_spec=str(origin),
+        vectors=kept,
         prepare=lambda: copies.keep(identity, asked, origin, link=link_encoder),
     )
     return Catalog(store, encoder=asked, limits=limits)

@@ -10,6 +10,7 @@ from seealike.images import DecodeLimits
 from seealike.recommend.scale import STALE_SHARE, Calibration
 from seealike.sources import TableLayout
 from seealike.types import EncoderIdentity, PathInput, SkipReason
+from seealike.vectors import VectorType
 
 SKIPPED_REPORTED = (
     10_000  # skipped files that a report lists; all are counted, and in the catalogue's own list
@@ -111,8 +112,8 @@ class EncoderPlace:
 class CatalogInfo:
     """What ``info`` tells about a catalogue. ``by_hand`` items were added by calls and have no source.
 
-    ``calibration`` is what scores are worth, where that was learnt; ``changed_since``, how many items came or
-    went since then.
+    ``vectors`` says in which numbers they are kept, and ``vector_bytes`` what one takes. ``calibration`` is
+    what scores are worth, where that was learnt; ``changed_since``, how many items came or went since then.
     """
 
     path: str
@@ -123,6 +124,8 @@ class CatalogInfo:
     sources: tuple[SourceInfo, ...]
     by_hand: int
     size_bytes: int
+    vectors: VectorType
+    vector_bytes: int
     ann: AnnInfo
     encoder_place: EncoderPlace
     skipped_by_reason: Mapping[SkipReason, int] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from seealike.images import DecodeLimits
 from seealike.recommend import Calibration
 from seealike.store.records import checked_text
 from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped, SkipReason
+from seealike.vectors import VectorType
 
 
 class SkippedFrom(NamedTuple):
@@ -58,6 +59,11 @@ class Reader:
         """How its encoder is asked for where it is now: a copy of its own, or where it came from."""
         encoder = self._session.encoder
         return "" if encoder.given is not None else str(encoder.spec())
+
+    @property
+    def vector_type(self) -> VectorType:
+        """In which numbers it keeps its vectors."""
+        return self._session.store.vector_type
 
     @property
     def limits(self) -> DecodeLimits:

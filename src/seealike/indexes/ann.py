@@ -27,6 +27,7 @@ from seealike.indexes.reduction import Reduction
 from seealike.indexes.rows import VectorRows
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
 from seealike.types import Proposal
+from seealike.vectors import VectorType
 
 if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
@@ -227,7 +228,9 @@ def load_snapshot(path: str, record: SnapshotRecord) -> tuple[FaissProposer, Vec
     keys, vectors = parts["keys"].astype(np.int64), None
     if record.rows and rows.CAN_BE_READ:
         try:
-            vectors = VectorRows(path, np.sort(keys), parts["checksums"].astype(np.uint32), record.dimension)
+            checksums = parts["checksums"].astype(np.uint32)
+            kept = VectorType(record.vectors)
+            vectors = VectorRows(path, np.sort(keys), checksums, record.dimension, kept)
         except OSError as exc:
             raise SnapshotDamagedError(path, exc.strerror or str(exc)) from exc
     proposer = FaissProposer(

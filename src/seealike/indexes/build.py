@@ -17,6 +17,7 @@ from seealike.indexes.faiss import FaissEngine, library, search_in_threads
 from seealike.indexes.reduction import Reduction, fit_reduction
 from seealike.indexes.snapshot import SnapshotRecord, write_parts
 from seealike.indexes.survey import SEED, reduce_all, survey
+from seealike.vectors import VectorType
 
 if TYPE_CHECKING:
     from seealike.indexes.survey import Blocks, Survey
@@ -36,7 +37,9 @@ class _Built:
     recall_at_10: float = 1.0
 
 
-def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> SnapshotRecord:
+def build_snapshot(
+    blocks: Blocks, *, count: int, dimension: int, path: str, kept: VectorType = VectorType.FLOAT16
+) -> SnapshotRecord:
     """Build the approximate index of all vectors and write them and it to ``path``.
 
     ``path`` should be a temporary name; flushing and renaming are the caller's.
@@ -47,6 +50,7 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         count: how many vectors the blocks hold.
         dimension: of each.
         path: written, replacing what is there.
+        kept: in which numbers the vectors are written.
 
     Raises:
         ValueError: the blocks are not as promised.
@@ -56,7 +60,7 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
     checksums = np.zeros(count if rows.CAN_BE_READ else 0, dtype=np.uint32)
     try:
         with open(path, "wb") as file:
-            first = rows.written(blocks(), file, checksums) if rows.CAN_BE_READ else blocks()
+            first = rows.written(blocks(), file, checksums, kept) if rows.CAN_BE_READ else blocks()
             found = survey(first, count, dimension)
             built = _built(blocks, found, dimension)
             keys, starts = found.members()
@@ -88,9 +92,10 @@ def build_snapshot(blocks: Blocks, *, count: int, dimension: int, path: str) -> 
         efforts=built.efforts,
         recall_at_10=round(built.recall_at_10, 6),
         queries=min(MEASURED_QUERIES, len(found.sample)),
-        size_bytes=len(checksums) * dimension * 2 + parts_bytes,
+        size_bytes=len(checksums) * kept.bytes_of(dimension) + parts_bytes,
         sha256=sha256,
         took_s=round(time.perf_counter() - started, 3),
+        vectors=kept.value,
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from seealike.types import Float16Array, Int64Array
+    from seealike.vectors import VectorType
 
     Checksums = npt.NDArray[np.uint32]
     Block = tuple[Int64Array, Float16Array]
@@ -38,14 +39,16 @@ class VectorRows:
     no rows here, and closes its copy of the parent's descriptor.
     """
 
-    def __init__(self, path: str, keys: Int64Array, checksums: Checksums, dimension: int) -> None:
-        """Open the file. Shapes: keys, ascending, and checksums are (n,).
+    def __init__(
+        self, path: str, keys: Int64Array, checksums: Checksums, dimension: int, kept: VectorType
+    ) -> None:
+        """Open the file, in which vectors are ``kept`` so. Shapes: keys, ascending, and checksums are (n,).
 
         Raises:
             OSError: it cannot be opened.
         """
-        self._keys, self._checksums, self._dimension = keys, checksums, dimension
-        self._size = 2 * dimension
+        self._keys, self._checksums, self._dimension, self._kept = keys, checksums, dimension, kept
+        self._size = kept.bytes_of(dimension)
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._close = weakref.finalize(self, os.close, self._file)
         tell_of_forks(self, VectorRows._after_fork)
@@ -60,17 +63,15 @@ class VectorRows:
         here[here] = self._keys[places[here]] == asked[here]
         if not here.all():
             asked, places = asked[here], places[here]
-        rows = np.empty((len(asked), self._dimension), dtype=np.float16)
-        if not rows.size:
-            return asked, rows
-        unread = self._read(rows, places)
+        rows = np.empty((len(asked), self._size), dtype=np.uint8)
+        unread = self._read(rows, places) if rows.size else ()
         expected = self._checksums[places].tolist()
-        data, size = rows.data.cast("B"), self._size
-        sums = [zlib.crc32(data[start : start + size]) for start in range(0, len(data), size)]
-        whole = [found == crc for found, crc in zip(sums, expected, strict=True)]
+        whole = [zlib.crc32(row.data) == crc for row, crc in zip(rows, expected, strict=True)]
         for row in unread:
             whole[row] = False
-        return (asked, rows) if all(whole) else (asked[whole], rows[whole])
+        if not all(whole):
+            asked, rows = asked[whole], rows[whole]
+        return asked, self._kept.read(rows, self._dimension)
 
     def _after_fork(self) -> None:
         self._keys = self._keys[:0]
@@ -97,7 +98,7 @@ class VectorRows:
                     return int(self._keys[first + row])
         return None
 
-    def _read(self, rows: Float16Array, where: Int64Array) -> list[int]:
+    def _read(self, rows: npt.NDArray[np.uint8], where: Int64Array) -> list[int]:
         """Fill ``rows`` with what lies ``where``; the numbers of those rows that cannot be read."""
         target, size = rows.data.cast("B"), self._size
         begins = np.flatnonzero(np.diff(where, prepend=-2) != 1)  # what lies together is read at once
@@ -127,11 +128,13 @@ class VectorRows:
             return False
 
 
-def written(blocks: Iterator[Block], file: BinaryIO, checksums: Checksums) -> Iterator[Block]:
+def written(
+    blocks: Iterator[Block], file: BinaryIO, checksums: Checksums, kept: VectorType
+) -> Iterator[Block]:
     """Pass ``blocks`` on, having written their vectors to ``file``, and their checksums to the array."""
     done = 0
     for keys, vectors in blocks:
-        data = np.ascontiguousarray(vectors)
+        data = np.ascontiguousarray(kept.kept(vectors))
         file.write(data.data)
         end = done + len(keys)
         if end <= len(checksums):  # else whoever reads them complains

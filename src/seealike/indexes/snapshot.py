@@ -1,9 +1,9 @@
 """An ANN snapshot as a file: what is recorded about it, how its parts are laid out, how damage is noticed.
 
-The file is a cache. It begins with the vectors themselves, float16, in the order of their keys: they stay on
-the disk, and each has a checksum among the parts behind them (see ``rows``). The parts are read once, whole,
-into memory; nothing of them is interpreted before size and SHA-256 agree with the record, because ANN
-libraries trust their files blindly.
+The file is a cache. It begins with the vectors themselves, kept as the catalogue does, in the order of their
+keys: they stay on the disk, and each has a checksum among the parts behind them (see ``rows``). The parts are
+read once, whole, into memory; nothing of them is interpreted before size and SHA-256 agree with the record,
+because ANN libraries trust their files blindly.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 
 from seealike.indexes.effort import Effort
+from seealike.vectors import VectorType
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -55,6 +56,7 @@ class SnapshotRecord:
         recall_at_10: measured on ``queries`` vectors of the catalogue against exact search.
         size_bytes: of the whole file.
         sha256: of the parts, hexadecimal.
+        vectors: in which numbers they are in the file.
     """
 
     count: int
@@ -73,11 +75,12 @@ class SnapshotRecord:
     sha256: str
     took_s: float
     format: int = FORMAT
+    vectors: str = VectorType.FLOAT16
 
     @property
     def rows_bytes(self) -> int:
         """The size of the vectors at the file's beginning."""
-        return self.rows * self.dimension * 2
+        return self.rows * VectorType(self.vectors).bytes_of(self.dimension)
 
     def to_json(self) -> str:
         """One line of JSON with every field."""
@@ -92,6 +95,7 @@ class SnapshotRecord:
         """
         try:
             raw = json.loads(text)
+            raw["vectors"] = VectorType(raw.get("vectors", VectorType.FLOAT16)).value  # was not said always
             efforts = tuple(Effort(**_fields_of(Effort, entry)) for entry in raw["efforts"])
             record = cls(**{**_fields_of(cls, raw), "efforts": efforts})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:

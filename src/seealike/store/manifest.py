@@ -1,4 +1,4 @@
-"""``manifest.json``: which database is the catalogue's, and which encoder made its vectors.
+"""``manifest.json``: which database is the catalogue's, what made its vectors, and how they are kept.
 
 Written as the last step of creation, and replaced in one step when a catalogue moves to another encoder:
 whoever reads it sees the old catalogue or the new one, whole.
@@ -18,19 +18,20 @@ from seealike.files import FileSystem, check_own_file, read_own_file
 from seealike.store import schema
 from seealike.store.records import text_checksum
 from seealike.types import EncoderIdentity, Fit, Preprocessing
+from seealike.vectors import VectorType
 
 MANIFEST_NAME = "manifest.json"
 DATABASE_NAME = "catalog.sqlite"
 ENCODERS_NAME = "encoders"  # the folder with the encoders that the catalogue has copies of
 PROGRESS_NAME = "progress.json"  # where a run is that goes on now
-MANIFEST_FORMAT = 2
+MANIFEST_FORMAT = 3
 MANIFEST_LIMIT = 1_000_000  # bytes; one of a catalogue is far smaller
 _DATABASE = re.compile(r"catalog(-[0-9a-f]{16})?\.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What is fixed for one database. The database repeats ``catalog_id`` and ``encoder``.
+    """What is fixed for one database, which repeats ``catalog_id``, ``encoder`` and ``vectors``.
 
     ``encoder_spec`` is how the encoder was asked for, empty where it is an object of the caller's.
     ``database`` is the name of the file.
@@ -42,6 +43,7 @@ class Manifest:
     catalog_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     encoder_spec: str = ""
     database: str = DATABASE_NAME
+    vectors: VectorType = VectorType.FLOAT16
 
     def to_bytes(self) -> bytes:
         """Serialise, with a checksum over the content."""
@@ -118,7 +120,9 @@ def _checked(directory: str, path: str, content: object) -> Manifest:
         raise NewerFormatError(directory, content["format_version"], MANIFEST_FORMAT)
     if content["format_version"] < 2:  # catalogues of that time had encoders that are known by name
         content["encoder_spec"] = content["encoder"]["name"]
-    manifest = Manifest(**{**content, "encoder": identity_from_json(content["encoder"])})
+    content["format_version"] = MANIFEST_FORMAT
+    identity, kept = identity_from_json(content["encoder"]), _kept(content)
+    manifest = Manifest(**{**content, "encoder": identity, "vectors": kept})
     if os.path.basename(manifest.database) != manifest.database or not is_database_name(manifest.database):
         raise DamagedCatalogError(directory, path, f"names {manifest.database!r} as its database")
     return manifest
@@ -130,6 +134,7 @@ def birth_to_json(manifest: Manifest) -> str:
         "catalog_id": manifest.catalog_id,
         "encoder": asdict(manifest.encoder),
         "encoder_spec": manifest.encoder_spec,
+        "vectors": manifest.vectors,
     }
     return json.dumps(fields, sort_keys=True)
 
@@ -139,7 +144,7 @@ def birth_from_json(text: str) -> Manifest:
     fields = json.loads(text)
     identity = identity_from_json(fields["encoder"])
     spec = fields.get("encoder_spec", identity.name)
-    return Manifest(identity, catalog_id=fields["catalog_id"], encoder_spec=spec)
+    return Manifest(identity, catalog_id=fields["catalog_id"], encoder_spec=spec, vectors=_kept(fields))
 
 
 def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:
@@ -149,6 +154,11 @@ def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:
         preprocessing[name] = tuple(preprocessing[name])
     preprocessing["fit"] = Fit(preprocessing.get("fit", Fit.CROP))
     return EncoderIdentity(**{**fields, "preprocessing": Preprocessing(**preprocessing)})  # type: ignore[arg-type]
+
+
+def _kept(fields: dict[str, str]) -> VectorType:
+    """How vectors are kept; earlier formats did not say, for there was one way."""
+    return VectorType(fields.get("vectors", VectorType.FLOAT16))
 
 
 def _checksum(content: dict[str, object]) -> int:

@@ -79,6 +79,7 @@ class StoredItem(ItemFields):
 class NewItem(ItemFields):
     """What is about to become an item: everything but the key, its vector (float16 bytes) and its signature.
 
+    Whichever numbers the catalogue keeps: whoever writes the item makes them of the vector.
     Without a signature it has none until the next ``index``.
     """
 

@@ -48,6 +48,7 @@ from seealike.store.records import (
     skipped_checksum,
 )
 from seealike.types import EncoderIdentity, Float16Array, Int64Array, Signature, Skipped, SkipReason
+from seealike.vectors import VectorType
 from seealike.wording import closest
 
 CREATION_WAIT_S = 10.0
@@ -92,6 +93,7 @@ class SqliteStore:
         self.database_path = os.path.join(self.directory, manifest.database)
         self.identity = manifest.encoder
         self.encoder_spec = manifest.encoder_spec
+        self.vector_type = manifest.vectors
         self._catalog_id = manifest.catalog_id
         self._file = _file_at(self.database_path)
         if self._file is None:
@@ -113,12 +115,14 @@ class SqliteStore:
         files: FileSystem,
         *,
         encoder_spec: str = "",
+        vectors: VectorType = VectorType.FLOAT16,
         prepare: Callable[[], None] | None = None,
     ) -> SqliteStore:
         """Make an empty catalogue; the manifest, written last, makes it one.
 
         ``encoder_spec`` is how the encoder was asked for, empty where it is an object of the caller's.
-        ``prepare`` puts into the directory, before the manifest, what must be there from the beginning.
+        ``vectors`` says in which numbers they are kept. ``prepare`` puts into the directory, before the
+        manifest, what must be there from the beginning.
 
         Raises:
             CatalogExistsError: there is a catalogue, or a file, or a folder with other things in it.
@@ -132,7 +136,7 @@ class SqliteStore:
         try:
             _check_place(directory)  # somebody else may have been quicker
             files.remove_leftovers(directory)
-            manifest = Manifest(identity, encoder_spec=encoder_spec)
+            manifest = Manifest(identity, encoder_spec=encoder_spec, vectors=vectors)
             _make_database(os.path.join(directory, DATABASE_NAME), manifest)
             try:
                 if prepare is not None:
@@ -173,11 +177,12 @@ class SqliteStore:
         """Refuse a connection to any other database.
 
         Raises:
-            DamagedCatalogError: it is another catalogue's, or another encoder's.
+            DamagedCatalogError: it is another catalogue's, or another encoder's, or keeps other numbers.
         """
         with schema.translated(self.database_path):
             birth = birth_from_json(self._state_value("birth", connection))
-        if (birth.catalog_id, birth.encoder) != (self._catalog_id, self.identity):
+        here = (self._catalog_id, self.identity, self.vector_type)
+        if (birth.catalog_id, birth.encoder, birth.vectors) != here:
             path = os.path.join(self.directory, MANIFEST_NAME)
             raise DamagedCatalogError(self.directory, path, f"does not belong to {self.database_path}")
 
@@ -301,13 +306,13 @@ class SqliteStore:
 
     def _checked_vectors(self, rows: list[tuple[int, bytes, int]]) -> tuple[Int64Array, Float16Array]:
         dimension = self.identity.dimension
-        size = dimension * 2
+        size = self.vector_type.bytes_of(dimension)
         for key, data, crc in rows:
             if not is_whole_vector(key, data, crc, size):
                 raise self.damaged(f"checksum of the vector of item {self._name_of(key)}")
         keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
         joined = b"".join(row[1] for row in rows)
-        return keys, np.frombuffer(joined, dtype=np.float16).reshape(len(rows), dimension)
+        return keys, self.vector_type.read(joined, dimension)
 
     def _name_of(self, key: int) -> str:
         rows = self._fetch("SELECT id FROM items WHERE key=?", (key,))

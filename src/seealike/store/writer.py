@@ -11,7 +11,10 @@ from itertools import islice
 from operator import attrgetter
 from typing import Self, TypeAlias
 
+import numpy as np
+
 from seealike.store import schema
+from seealike.store.manifest import birth_from_json
 from seealike.store.records import (
     ITEM_COLUMNS,
     SIGNATURE_COLUMNS,
@@ -151,15 +154,17 @@ class Change:
     def insert(self, items: Sequence[NewItem]) -> None:
         """Insert items whose ids are free, each under a fresh key."""
         state = read_state(self._connection)
+        kept_as = birth_from_json(_state_text(self._connection, "birth")).vectors
         for key, item in enumerate(items, start=state.last_key + self._added + 1):
             row = item.stored(key).row()
             self._connection.execute(_INSERT_ITEM, row)
             self._key_sum += key
             self._item_sum += row[-1]
             self._by_source[item.source] += 1
+            vector = kept_as.kept(np.frombuffer(item.vector, np.float16)[np.newaxis]).tobytes()
             self._connection.execute(
                 "INSERT INTO vectors (key, data, crc) VALUES (?, ?, ?)",
-                (key, item.vector, vector_checksum(key, item.vector)),
+                (key, vector, vector_checksum(key, vector)),
             )
             if item.signature is not None:
                 self._sign(key, item.signature)
@@ -363,10 +368,14 @@ def counted(connection: sqlite3.Connection, state: State) -> State:
 
 def read_state(connection: sqlite3.Connection) -> State:
     """The state as the connection's transaction sees it."""
-    row = connection.execute("SELECT value, crc FROM state WHERE name='catalog'").fetchone()
+    return State.from_json(_state_text(connection, "catalog"))
+
+
+def _state_text(connection: sqlite3.Connection, name: str) -> str:
+    row = connection.execute("SELECT value, crc FROM state WHERE name=?", (name,)).fetchone()
     if row is None or not is_whole_text(*row):
         raise sqlite3.DatabaseError("checksum of the state")
-    return State.from_json(row[0])
+    return str(row[0])
 
 
 Edit: TypeAlias = Callable[[Change], object]

@@ -1,20 +1,38 @@
-"""Moving a catalogue to another encoder: the new space is built beside the old one, then takes its place."""
+"""Moving a catalogue to another encoder, or its vectors to other numbers.
+
+The new space is built beside the old one, then takes its place.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
+from seealike.catalog import ann
 from seealike.catalog.encoder.copies import EncoderCopies
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
 from seealike.catalog.options import IndexOptions
+from seealike.catalog.session import opened_writer
 from seealike.catalog.spaces.space import found_encoder, in_space, space_path
-from seealike.errors import LostItemsError
+from seealike.errors import LostItemsError, StorageError, UsageError, known_member
+from seealike.files import check_own_folder
 from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
-from seealike.types import EncoderIdentity, PathInput, ProgressCallback, Skipped, SkipReason
+from seealike.types import (
+    EncoderIdentity,
+    PathInput,
+    Progress,
+    ProgressCallback,
+    Skipped,
+    SkipReason,
+    unwatched,
+)
+from seealike.vectors import VectorType
 
 REINDEX_WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
 LAST_WAIT_S = 10.0
@@ -24,12 +42,15 @@ LAST_WAIT_S = 10.0
 class ReindexReport:
     """What ``reindex`` did. ``lost`` are the items whose pictures could not be encoded again.
 
-    ``swapped`` is false where the catalogue had this encoder already.
+    ``vectors_before`` and ``vectors`` are the numbers in which they were and are kept. ``swapped`` is false
+    where the catalogue had this encoder and these numbers already.
     """
 
     items: int
     before: EncoderIdentity
     after: EncoderIdentity
+    vectors_before: VectorType
+    vectors: VectorType
     lost: tuple[Skipped, ...]
     generation: int
     took_s: float
@@ -38,72 +59,129 @@ class ReindexReport:
 
 def reindex(
     path: PathInput,
-    encoder: str,
+    encoder: str | None = None,
     *,
+    vectors: str | VectorType | None = None,
     drop_lost: bool = False,
     options: IndexOptions = IndexOptions(wait_s=REINDEX_WAIT_S),
     progress: ProgressCallback | None = None,
 ) -> ReindexReport:
-    """Give every item of a catalogue a vector of another encoder, and make it the catalogue's.
+    """Give every item of a catalogue a vector of another encoder, or keep its vectors in other numbers.
 
-    The old vectors answer until the last step. May be interrupted at any moment: the next call goes on. Ids,
-    metadata, groups, the list of skipped files and the source stay; the generation grows. A ``Catalog`` that
-    was opened before finishes what it is at, and then raises ``ReplacedCatalogError``: open it again.
-    Of the ``options`` those count that say how pictures are read, how long to wait for another writer at the
-    end, and whether to do without a copy of the encoder (None: as the catalogue has its own now).
+    Without an ``encoder`` it keeps its own, without ``vectors`` its numbers. From ``float16`` to ``int8`` no
+    picture is read, and whoever writes waits. In every other case the pictures are encoded again, the old
+    vectors answer until the last step, and it may be interrupted at any moment: the next call goes on.
+
+    Ids, metadata, groups, the list of skipped files and the source stay; the generation grows. A ``Catalog``
+    that was opened before finishes what it is at. Where the encoder is the same it goes on; otherwise it then
+    raises ``ReplacedCatalogError``: open it again. Of the ``options`` those count that say how pictures are
+    read, how long to wait for another writer at the end, and whether to do without a copy of the encoder
+    (None: as the catalogue has its own now).
 
     Raises:
         NoCatalogError: there is no catalogue.
+        UsageError: pictures must be encoded again, and the encoder is an object of yours.
         LostItemsError: some pictures cannot be read any more, and ``drop_lost`` was not given.
         CatalogBusyError: another process is writing.
         StorageError: the disk refused; the catalogue is as it was.
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
     """
-    return move(path, encoder, options, files=FileSystem(), drop_lost=drop_lost, progress=progress)
+    kept = None if vectors is None else known_member(VectorType, vectors, "type of vectors")
+    return move(
+        path, encoder, options, files=FileSystem(), vectors=kept, drop_lost=drop_lost, progress=progress
+    )
 
 
 def move(
     path: PathInput,
-    encoder: str,
+    encoder: str | None,
     options: IndexOptions,
     *,
     files: FileSystem,
+    vectors: VectorType | None = None,
     drop_lost: bool = False,
     progress: ProgressCallback | None = None,
 ) -> ReindexReport:
     """``reindex``, whose last steps are written by ``files``."""
     started = time.perf_counter()
     with open(path) as catalog:
-        before, (encoder, after) = catalog.encoder, found_encoder(catalog, encoder)
-        if before != after:
-            with in_space(catalog, encoder, options, progress=progress):
+        aim, before = _aim(catalog, encoder, vectors), (catalog.encoder, catalog.vector_type)
+        if aim.needs_pictures(catalog):
+            with in_space(catalog, aim.spec, options, vectors=aim.vectors, progress=progress):
                 pass  # the long part, while others may still write
     lost: tuple[Skipped, ...] = ()
-    swapped = False
     lock = WriterLock(catalog.path)
     lock.acquire(options.wait_s)
     try:
         with open(path) as catalog:  # anew: meanwhile it may have changed, or moved to yet another encoder
-            if catalog.encoder != after:
-                lost = _swap(catalog, encoder, options, drop_lost=drop_lost, files=files)
-                swapped = True
+            swapped = not aim.is_met_by(catalog)
+            if swapped:
+                lost = _swap(catalog, aim, options, drop_lost=drop_lost, files=files, progress=progress)
         EncoderCopies(catalog.path, files).remove_unneeded()
     finally:
         lock.release()
     with open(path) as moved:
-        took_s = time.perf_counter() - started
-        return ReindexReport(len(moved), before, after, lost, moved.generation, took_s, swapped)
+        return ReindexReport(
+            items=len(moved),
+            before=before[0],
+            after=aim.identity,
+            vectors_before=before[1],
+            vectors=aim.vectors,
+            lost=lost,
+            generation=moved.generation,
+            took_s=time.perf_counter() - started,
+            swapped=swapped,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What a catalogue is to have: an encoder, asked for by ``spec``, and numbers for its vectors."""
+
+    spec: str
+    identity: EncoderIdentity
+    vectors: VectorType
+
+    def is_met_by(self, catalog: Catalog) -> bool:
+        return (self.identity, self.vectors) == (catalog.encoder, catalog.vector_type)
+
+    def needs_pictures(self, catalog: Catalog) -> bool:
+        """Whether it cannot be made of the vectors that there are, as bytes can of halves."""
+        can = self.identity == catalog.encoder and self.vectors is VectorType.INT8
+        return not can and not self.is_met_by(catalog)
+
+
+def _aim(catalog: Catalog, encoder: str | None, vectors: VectorType | None) -> _Aim:
+    vectors = vectors or catalog.vector_type
+    if encoder is not None:
+        return _Aim(*found_encoder(catalog, encoder), vectors)
+    aim = _Aim(catalog.encoder_spec, catalog.encoder, vectors)
+    if not aim.spec and aim.needs_pictures(catalog):
+        raise UsageError(
+            "the pictures must be encoded again, by an object of yours: make a new catalogue with it"
+        )
+    return aim
 
 
 def _swap(
-    catalog: Catalog, encoder: str, options: IndexOptions, *, drop_lost: bool, files: FileSystem
+    catalog: Catalog,
+    aim: _Aim,
+    options: IndexOptions,
+    *,
+    drop_lost: bool,
+    files: FileSystem,
+    progress: ProgressCallback | None,
 ) -> tuple[Skipped, ...]:
-    """Encode what has come since, and let the space take the catalogue's place."""
-    place = space_path(catalog, found_encoder(catalog, encoder)[1])
-    with in_space(catalog, encoder, options) as space:
-        lost = tuple(_lost(catalog, space))
-    if lost and not drop_lost:
-        raise LostItemsError(catalog.path, lost)
+    """Make the space complete, and let it take the catalogue's place."""
+    lost: tuple[Skipped, ...] = ()
+    place = space_path(catalog, aim.identity, aim.vectors)
+    if aim.needs_pictures(catalog):
+        with in_space(catalog, aim.spec, options, vectors=aim.vectors) as space:  # what has come since
+            lost = tuple(_lost(catalog, space))
+        if lost and not drop_lost:
+            raise LostItemsError(catalog.path, lost)
+    else:
+        _copy(catalog.path, place, aim.vectors, files, progress or unwatched)
     guard = WriterLock(place)
     guard.acquire(LAST_WAIT_S)
     try:
@@ -118,6 +196,43 @@ def _swap(
         guard.release()
     shutil.rmtree(place, ignore_errors=True)
     return lost
+
+
+def _copy(
+    directory: str, place: str, vectors: VectorType, files: FileSystem, progress: ProgressCallback
+) -> None:
+    """Make a space of the same items and vectors, which are kept in other numbers; all of it, or none.
+
+    The caller holds the writer lock of the catalogue in ``directory``.
+    """
+    check_own_folder(os.path.dirname(place))
+    files.make_directory(os.path.dirname(place))
+    shutil.rmtree(place, ignore_errors=True)  # what was cut off
+    old = SqliteStore(directory)
+    try:
+        new = SqliteStore.create(place, old.identity, files, encoder_spec=old.encoder_spec, vectors=vectors)
+        try:
+            done, total = 0, old.state().count
+            with opened_writer(new) as writer:
+                for items, rows in old.items_and_vectors():
+                    known = old.signatures_of([item.key for item in items])
+                    writer.add(
+                        [
+                            item.as_new(row.tobytes(), known.get(item.key))
+                            for item, row in zip(items, rows, strict=True)
+                        ]
+                    )
+                    done += len(items)
+                    progress(Progress("copy", done, total))
+            with suppress(StorageError):  # a cache may be absent; the next change tries again
+                ann.refresh(new, files, partial(opened_writer, new), progress)
+        finally:
+            new.close()
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    finally:
+        old.close()
 
 
 def _lost(catalog: Catalog, space: Catalog) -> Iterator[Skipped]:

@@ -26,6 +26,7 @@ from seealike.images import DecodeLimits
 from seealike.protocols import Source
 from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog, read_manifest
 from seealike.types import EncoderIdentity, ProgressCallback, Skipped, SkipReason, SourceItem, Unseen
+from seealike.vectors import VectorType
 
 OPENING_WAIT_S = 30.0
 _KEPT_OF_NAME = 40
@@ -68,12 +69,14 @@ def in_space(
     encoder: str,
     options: IndexOptions = IndexOptions(),
     *,
+    vectors: VectorType | None = None,
     progress: ProgressCallback | None = None,
 ) -> Iterator[Catalog]:
     """The items of ``catalog`` embedded by another encoder, up to date; the second time at once.
 
     Items whose pictures cannot be read any more are missing; ``skipped()`` of the result lists them. So are
-    those that were added without a file. With the catalogue's own encoder, it is the catalogue itself.
+    those that were added without a file. With the catalogue's own encoder, it is the catalogue itself; unless
+    its ``vectors`` are to be kept in other numbers than the catalogue's are.
     Of the ``options``, the workers and the limits count, and whether to do without a copy of the encoder
     (None: as the catalogue has its own).
 
@@ -84,7 +87,8 @@ def in_space(
         StorageError: the disk refused.
     """
     encoder, identity = found_encoder(catalog, encoder)
-    if identity == catalog.encoder:
+    vectors = vectors or catalog.vector_type
+    if (identity, vectors) == (catalog.encoder, catalog.vector_type):
         yield catalog
         return
     folder = os.path.join(catalog.path, SPACES)
@@ -96,7 +100,8 @@ def in_space(
     opening = WriterLock(folder)  # one process makes a space, or makes it anew, while others wait
     opening.acquire(OPENING_WAIT_S)
     try:
-        opened = _opened(space_path(catalog, identity), encoder, link_encoder=link, limits=limits)
+        place = space_path(catalog, identity, vectors)
+        opened = _opened(place, encoder, vectors, link_encoder=link, limits=limits)
     finally:
         opening.release()
     with opened as space:
@@ -121,11 +126,13 @@ def found_encoder(catalog: Catalog, encoder: str) -> tuple[str, EncoderIdentity]
         return str(copy), identity_of(copy)
 
 
-def space_path(catalog: Catalog, identity: EncoderIdentity) -> str:
-    """Where the space of this encoder is kept; another setting of it is another space."""
+def space_path(catalog: Catalog, identity: EncoderIdentity, vectors: VectorType = VectorType.FLOAT16) -> str:
+    """Where the space of this encoder is kept; another setting of it, or other numbers, are another space."""
     text = json.dumps(asdict(identity), sort_keys=True)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", identity.name)[:_KEPT_OF_NAME]
-    return os.path.join(catalog.path, SPACES, f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
+    numbers = "" if vectors is VectorType.FLOAT16 else f"-{vectors}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return os.path.join(catalog.path, SPACES, f"{name}-{digest}{numbers}")
 
 
 def model_files(catalog: Catalog) -> Iterator[tuple[str, str]]:
@@ -149,7 +156,9 @@ def _files_of(owner: str, text: str) -> Iterator[tuple[str, str]]:
             yield owner, file
 
 
-def _opened(path: str, encoder: str, *, link_encoder: bool, limits: DecodeLimits) -> Catalog:
+def _opened(
+    path: str, encoder: str, vectors: VectorType, *, link_encoder: bool, limits: DecodeLimits
+) -> Catalog:
     """The space at ``path``; one that is damaged is made anew, for it is only a copy."""
     if os.path.islink(path):
         FileSystem().remove(path)  # the link alone
@@ -164,4 +173,4 @@ def _opened(path: str, encoder: str, *, link_encoder: bool, limits: DecodeLimits
             return open(path, encoder=encoder, limits=limits)
         except (DamagedCatalogError, EncoderMismatchError, ForeignFileError):
             shutil.rmtree(path, ignore_errors=True)
-    return create(path, encoder=encoder, link_encoder=link_encoder, limits=limits)
+    return create(path, encoder=encoder, link_encoder=link_encoder, vectors=vectors, limits=limits)

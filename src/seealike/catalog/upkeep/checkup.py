@@ -42,6 +42,8 @@ def describe(store: SqliteStore) -> CatalogInfo:
         sources=sources,
         by_hand=dict(state.counts).get(BY_HAND, 0),
         size_bytes=_directory_size(store.directory),
+        vectors=store.vector_type,
+        vector_bytes=store.vector_type.bytes_of(store.identity.dimension),
         ann=_ann_info(store, state),
         encoder_place=EncoderCopies(store.directory).place_of(store.identity, store.encoder_spec),
         skipped_by_reason=dict(sorted(reasons.items())),

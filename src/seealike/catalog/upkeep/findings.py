@@ -41,7 +41,7 @@ def of_pages(store: SqliteStore) -> list[Finding]:
 
 def of_rows(store: SqliteStore) -> Iterator[tuple[Finding, list[int]]]:
     """Rows that are not what was written, and rows without their other half, with the keys to remove."""
-    path, size = store.database_path, 2 * store.identity.dimension
+    path, size = store.database_path, store.vector_type.bytes_of(store.identity.dimension)
     with _connected(store) as connection:
         for items, vectors in _blocks(connection):
             for row in items:

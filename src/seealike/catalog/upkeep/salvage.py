@@ -57,11 +57,13 @@ def salvage(directory: str, files: FileSystem) -> None:
 
 def _fill(fresh: str, path: str, birth: Manifest, files: FileSystem) -> None:
     """Make a catalogue of what is still whole in the database at ``path``."""
-    store = SqliteStore.create(fresh, birth.encoder, files, encoder_spec=birth.encoder_spec)
+    store = SqliteStore.create(
+        fresh, birth.encoder, files, encoder_spec=birth.encoder_spec, vectors=birth.vectors
+    )
     writer = StoreWriter(store.database_path)
     try:
         batch: list[NewItem] = []
-        for item in _whole_items(path, birth.encoder.dimension):
+        for item in _whole_items(path, birth):
             batch.append(item)
             if len(batch) >= BATCH:
                 writer.add(batch)
@@ -128,7 +130,7 @@ def _state_text(path: str, name: str) -> str | None:
     return None
 
 
-def _whole_items(path: str, dimension: int) -> Iterator[NewItem]:
+def _whole_items(path: str, birth: Manifest) -> Iterator[NewItem]:
     """Every item whose row and vector are what was written; unreadable pages are stepped over."""
     if not os.path.exists(path):
         return
@@ -137,7 +139,7 @@ def _whole_items(path: str, dimension: int) -> Iterator[NewItem]:
     with contextlib.closing(_raw(path)) as connection:
         seen: set[str] = set()
         for key in _keys(connection, last_key):
-            item = _one(connection, key, dimension)
+            item = _one(connection, key, birth)
             if item is not None and item.id not in seen:
                 seen.add(item.id)
                 yield item
@@ -160,7 +162,7 @@ def _keys(connection: sqlite3.Connection, last_key: int) -> Iterable[int]:
     return range(1, (last_key or max(sane, default=0)) + 1)
 
 
-def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | None:
+def _one(connection: sqlite3.Connection, key: int, birth: Manifest) -> NewItem | None:
     try:
         row = connection.execute("SELECT * FROM items WHERE key=?", (key,)).fetchone()  # of any format
         vector = connection.execute("SELECT data, crc FROM vectors WHERE key=?", (key,)).fetchone()
@@ -169,9 +171,10 @@ def _one(connection: sqlite3.Connection, key: int, dimension: int) -> NewItem | 
     item = StoredItem.from_row(row) if row is not None else None
     if item is None or vector is None:
         return None
-    if not is_whole_vector(key, vector[0], vector[1], 2 * dimension):
+    kept, dimension = birth.vectors, birth.encoder.dimension
+    if not is_whole_vector(key, vector[0], vector[1], kept.bytes_of(dimension)):
         return None
-    return item.as_new(vector[0], _signature(connection, key))
+    return item.as_new(kept.read(vector[0], dimension).tobytes(), _signature(connection, key))
 
 
 def _signature(connection: sqlite3.Connection, key: int) -> Signature | None:

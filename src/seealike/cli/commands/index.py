@@ -7,6 +7,7 @@ import json
 import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from typing import NamedTuple
 
 import click
 
@@ -26,15 +27,16 @@ from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option
-from seealike.cli.options.encoder import encoder_options, link_option
+from seealike.cli.options.encoder import encoder_options, link_option, vectors_option
 from seealike.cli.options.outputs import force_option, output_option
 from seealike.cli.options.tables import column_option, encoding_option, root_option
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
 from seealike.encoders import parse_spec, record_for
-from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError
+from seealike.errors import ReplacedCatalogError, SourceError, UnreadSourcesError, UsageError
 from seealike.sources import is_table_name
 from seealike.types import IndexReport
+from seealike.vectors import VectorType
 from seealike.wording import counted
 
 _OPTIONS = (
@@ -48,6 +50,7 @@ _OPTIONS = (
 @catalog_option
 @encoder_options(f"the catalogue's; {DEFAULT_ENCODER} for a new one")
 @link_option
+@vectors_option("as the catalogue has them; float16 in a new one")
 @root_option
 @column_option
 @encoding_option
@@ -73,6 +76,7 @@ def command(
     sources: tuple[str, ...],
     catalog: str | None,
     asked: str | None,
+    vectors: str | None,
     forget: bool,
     report: OutputFile | None,
     force: bool,  # noqa: ARG001  the report knows it
@@ -115,7 +119,8 @@ def command(
         echo(f"ids become {prefix}NAME; for {prefix}/NAME say --prefix {prefix}/", err=True)
     if report:
         report.check(path, source)
-    result, items, unread = _indexed(source, path, asked, options, report, quiet=quiet)
+    wanted = _Wanted(asked, vectors)
+    result, items, unread = _indexed(source, path, wanted, options, report, quiet=quiet)
     if form == "json":
         click.echo(json.dumps({**_counts(result), "catalog": None if options.dry_run else path}))
     elif not quiet:
@@ -128,7 +133,7 @@ def command(
 def _indexed(
     source: str | None,
     path: str,
-    encoder: str | None,
+    wanted: _Wanted,
     options: IndexOptions,
     report: OutputFile | None,
     *,
@@ -143,7 +148,7 @@ def _indexed(
     """
     while True:
         try:
-            with _opened(source, path, encoder, options) as opened:
+            with _opened(source, path, wanted, options) as opened:
                 unread: UnreadSourcesError | None = None
                 with progress_printer(quiet) as progress:
                     try:
@@ -203,19 +208,37 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
     raise SourceError(f"nothing in {name} could be used, out of {files}{why}{remedy}")
 
 
+class _Wanted(NamedTuple):
+    """What a catalogue is to have; None: as it is, or as usual in a new one."""
+
+    encoder: str | None
+    vectors: str | None
+
+
 def _opened(
-    source: str | None, path: str, encoder: str | None, options: IndexOptions
+    source: str | None, path: str, wanted: _Wanted, options: IndexOptions
 ) -> AbstractContextManager[Catalog]:
-    """The catalogue at ``path``; made if there is none, once the source has proved to be readable."""
+    """The catalogue at ``path``; made if there is none, once the source has proved to be readable.
+
+    Raises:
+        UsageError: it keeps its vectors in other numbers than are wanted.
+    """
+    encoder = wanted.encoder
     if source is None or is_catalog(path):
-        return open(path, encoder=encoder)
+        opened = open(path, encoder=encoder)
+        if wanted.vectors not in (None, opened.vector_type):
+            opened.close()
+            change = f"`seealike reindex -C {path} --vectors {wanted.vectors}` changes that"
+            raise UsageError(f"{path} keeps its vectors as {opened.vector_type}; {change}")
+        return opened
     check_source(source, options)
     if encoder:
         _say_assumed(encoder)
     encoder = encoder or encoder_of(source) or DEFAULT_ENCODER
     if options.dry_run:
         return temporary(encoder=encoder)
-    return create(path, encoder=encoder, link_encoder=bool(options.link_encoder))
+    vectors = wanted.vectors or VectorType.FLOAT16
+    return create(path, encoder=encoder, link_encoder=bool(options.link_encoder), vectors=vectors)
 
 
 def _say_assumed(encoder: str) -> None:

@@ -42,6 +42,7 @@ def _print(info: CatalogInfo) -> None:
         "generation": str(info.generation),
         "encoder": f"{encoder.name}, {encoder.dimension} dimensions, weights {encoder.weights_sha256[:12]}",
         "model": _model_line(info),
+        "vectors": f"{info.vectors}, {info.vector_bytes:,} bytes each",
         "size": f"{info.size_bytes / 1e6:,.1f} MB",
         "search": _search_line(info),
     }

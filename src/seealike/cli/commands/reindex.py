@@ -11,7 +11,7 @@ from seealike.catalog import REINDEX_WAIT_S, IndexOptions, ReindexReport, reinde
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option
-from seealike.cli.options.encoder import encoder_options, link_option
+from seealike.cli.options.encoder import encoder_options, link_option, vectors_option
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
 from seealike.errors import UsageError
@@ -24,6 +24,7 @@ _OPTIONS = ("workers", "wait_s", "link_encoder", "limits")
 @catalog_option
 @encoder_options("none; it must be given")
 @link_option
+@vectors_option("as they are kept")
 @click.option("--drop-lost", is_flag=True, help="Drop items whose pictures cannot be read any more.")
 @workers_option
 @wait_option(REINDEX_WAIT_S, "Wait this long at the end if another process is writing.")
@@ -34,12 +35,13 @@ _OPTIONS = ("workers", "wait_s", "link_encoder", "limits")
 def command(
     catalog: str | None,
     asked: str | None,
+    vectors: str | None,
     drop_lost: bool,
     form: str,
     options: IndexOptions,
     quiet: bool,
 ) -> None:
-    """Give every item of a catalogue a vector of another encoder.
+    """Give every item of a catalogue a vector of another encoder, or keep its vectors in other numbers.
 
     The new vectors are made beside the old ones, which answer until the last moment; then they are swapped.
     It may be interrupted at any moment and goes on from there. Ids, groups and metadata stay.
@@ -47,12 +49,15 @@ def command(
     \b
     seealike reindex --encoder onnx:my-encoder.onnx
     seealike reindex --encoder timm:resnet50 --weights resnet50.safetensors
+    seealike reindex --vectors int8
     """
-    if asked is None:
+    if asked is None and vectors is None:
         raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
     path = existing_catalog(catalog)
     with progress_printer(quiet) as progress:
-        report = reindex(path, asked, drop_lost=drop_lost, options=options, progress=progress)
+        report = reindex(
+            path, asked, vectors=vectors, drop_lost=drop_lost, options=options, progress=progress
+        )
     if form == "json":
         click.echo(json.dumps({**asdict(report), "catalog": path, "lost": [row.id for row in report.lost]}))
     elif not quiet:
@@ -61,10 +66,13 @@ def command(
 
 def _print(report: ReindexReport, path: str) -> None:
     if not report.swapped:
-        echo(f"{path}: has the encoder {report.after.name} already; nothing to do")
+        echo(f"{path}: has the encoder {report.after.name} and {report.vectors} already; nothing to do")
         return
     if report.lost:
         echo(f"dropped {counted(len(report.lost), 'item')} whose pictures cannot be read any more")
     rate = f" ({report.items / report.took_s:,.0f} images/s)" if report.took_s > 0 else ""
-    echo(f"{path}: {counted(report.items, 'item')}, {report.before.name} -> {report.after.name}")
+    changes = [f"{report.before.name} -> {report.after.name}"] if report.before != report.after else []
+    if report.vectors_before != report.vectors:
+        changes.append(f"{report.vectors_before} -> {report.vectors}")
+    echo(f"{path}: {counted(report.items, 'item')}, {', '.join(changes)}")
     echo(f"{report.after.dimension} dimensions, in {report.took_s:.1f} s{rate}")

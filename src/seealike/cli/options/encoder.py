@@ -10,6 +10,7 @@ from seealike.catalog import DEFAULT_ENCODER
 from seealike.cli.options.basic import Function, Gathered, together
 from seealike.cli.printing.text import echo
 from seealike.encoders.spec import ALIASES, Pooling, parse_spec, with_options
+from seealike.vectors import VectorType
 
 _SETTINGS = ("encoder", "layer", "pool", "weights", "focus")
 
@@ -51,6 +52,15 @@ def link_option(function: Function) -> Function:
         default=None,
         help="Do without a copy of the encoder in the catalogue, or have one.  [default: as last time; copy]",
     )(function)
+
+
+def vectors_option(default: str) -> Callable[[Function], Function]:
+    """``--vectors``, for a command that makes vectors; ``default`` says what is taken without it."""
+    return click.option(
+        "--vectors",
+        type=click.Choice([kept.value for kept in VectorType]),
+        help=f"In which numbers to keep vectors: int8 takes half the room.  [default: {default}]",
+    )
 
 
 def _spec(

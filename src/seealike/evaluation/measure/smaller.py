@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seealike.errors import UsageError
 from seealike.evaluation.statistics.intervals import differences, estimates
 from seealike.evaluation.statistics.metrics import metric_names
 from seealike.evaluation.statistics.ranking import mean_overlap, rank
 from seealike.evaluation.values import SmallerVectors
-from seealike.vectors import unit_rows
+from seealike.vectors import VectorType, unit_rows
 
 if TYPE_CHECKING:
     from seealike.evaluation.measure.selection import Selection
@@ -26,30 +24,20 @@ if TYPE_CHECKING:
     from seealike.types import Float32Array, ProgressCallback
 
 _FORM = re.compile(r"(?:([1-9][0-9]{0,6})(?::int8)?|int8)")
-_LARGEST = 127
-_BYTES_A_NUMBER, _SCALE_BYTES = 2, 2  # float16
 
 
 @dataclass(frozen=True, slots=True)
 class SmallerForm:
-    """Vectors of the first ``dims`` numbers, or of all (0); ``whole``: each is one byte, times one scale."""
+    """Vectors of the first ``dims`` numbers, or of all (0), kept in numbers of a type."""
 
     name: str
     dims: int
-    whole: bool
+    type: VectorType
 
     def of(self, vectors: Float32Array) -> Float32Array:
         """The vectors as they would be read again, of norm 1. Shapes: (n, d) to (n, dims or d)."""
         rows = unit_rows(vectors[:, : self.dims] if self.dims else vectors)
-        if not self.whole:
-            return unit_rows(rows.astype(np.float16))
-        scales = np.abs(rows).max(axis=1, keepdims=True) / _LARGEST
-        scales[scales == 0.0] = 1.0
-        return unit_rows(np.rint(rows / scales))
-
-    def bytes_of(self, dimension: int) -> int:
-        """How much one vector takes, of so many numbers."""
-        return dimension + _SCALE_BYTES if self.whole else _BYTES_A_NUMBER * dimension
+        return unit_rows(self.type.read(self.type.kept(rows), rows.shape[1]))
 
 
 def smaller_forms(asked: Iterable[str], dimension: int | None = None) -> list[SmallerForm]:
@@ -72,7 +60,7 @@ def _form(text: str, dimension: int | None) -> SmallerForm:
     dims = int(found[1] or 0)
     if dimension is not None and dims >= dimension:
         raise UsageError(f"the vectors have {dimension:,} numbers, and {text} is no fewer; say fewer")
-    return SmallerForm(text, dims, "int8" in text)
+    return SmallerForm(text, dims, VectorType.INT8 if "int8" in text else VectorType.FLOAT16)
 
 
 def cost_of_smaller(
@@ -102,7 +90,7 @@ def cost_of_smaller(
     return SmallerVectors(
         name=form.name,
         dimension=items.shape[1],
-        bytes=form.bytes_of(items.shape[1]),
+        bytes=form.type.bytes_of(items.shape[1]),
         metrics=dict(zip(names, estimates(tried.values, clusters, options.resampling), strict=True)),
         changes=dict(zip(names, changes, strict=True)),
         overlap=mean_overlap(answers.nearest, tried.nearest),

@@ -13,12 +13,13 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 PAGE := $(VENV)/.page
 SCHEMA := $(VENV)/.schema
+ENGINES := $(VENV)/.engines
 # Tests start hundreds of processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait for a disk or another process: a third worker uses the time on two cores.
 SPREAD := -n 3 --dist worksteal
 
-.PHONY: help demo test test-heavy test-page test-schema test-torch test-torch-heavy check format bench dist lock clean
+.PHONY: help demo test test-heavy test-page test-schema test-engines test-torch test-torch-heavy check format bench dist lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,10 @@ $(SCHEMA): $(DEV) requirements/schema.txt
 	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/schema.txt
 	@touch $@
 
+$(ENGINES): $(DEV) requirements/engines.txt
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/engines.txt
+	@touch $@
+
 demo: $(SERVE)  ## draw a sample catalogue, index it, search it, write a results page, say how to serve it
 	$(BIN)/seealike demo
 
@@ -65,6 +70,9 @@ test-page:  ## the page of `seealike serve` in Debian's Chromium, and what axe s
 
 test-schema: $(SCHEMA)  ## all that the service's description allows, and much that it does not, asked by schemathesis
 	$(BIN)/python -m pytest -m schema --timeout 1500
+
+test-engines: $(ENGINES)  ## catalogues in PostgreSQL, which a package brings: copied, asked, changed, killed
+	$(BIN)/python -m pytest -m engine --timeout 1500
 
 test-torch: $(DEV)  ## parity with the reference implementation (installs torch and timm beside the rest)
 	$(BIN)/python tools/install_torch.py

@@ -17,4 +17,5 @@ compile serve pyproject.toml --extra serve -c requirements/dev.txt
 compile bench pyproject.toml --group bench -c requirements/dev.txt
 compile page pyproject.toml --group page -c requirements/dev.txt
 compile schema pyproject.toml --group schema -c requirements/dev.txt
+compile engines pyproject.toml --group engines -c requirements/dev.txt
 rm requirements/.build.in

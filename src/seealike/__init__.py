@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Hits,
         IndexOptions,
         NewPicture,
+        PublishReport,
         ReindexReport,
         ResultsLook,
         SearchOptions,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         create,
         open,
         open_several,
+        publish,
         reindex,
     )
     from seealike.client import Client
@@ -99,6 +101,7 @@ __all__ = [
     "NewPicture",
     "Preprocessing",
     "Progress",
+    "PublishReport",
     "RegionPair",
     "ReindexReport",
     "Relation",
@@ -118,6 +121,7 @@ __all__ = [
     "embed",
     "open",
     "open_several",
+    "publish",
     "reindex",
 ]
 

@@ -18,6 +18,7 @@
     |   |-- ForeignFileError    a link or no plain file lies where a file of its own should: take it away
     |   |-- LostItemsError      pictures that must be read again cannot be: put them back, or drop the items
     |   |-- CatalogBusyError    another process is writing, or holds what must be written: wait
+    |   |-- UnreachableError    the engine that holds it does not answer: see that it runs, try again
     |   `-- StorageError        the disk refused (full, read-only, failing): free it and try again
     |-- SourceError             the folder or table to index cannot be read
     |   `-- UnreadSourcesError  some of several; has the ``report`` on the others
@@ -238,6 +239,14 @@ class CatalogBusyError(CatalogError):
     def __init__(self, path: str, holder: str, *, doing: Literal["written", "read"] = "written") -> None:
         self.holder = holder
         super().__init__(path, f"{path} is being {doing} by {holder}; try again when it has finished")
+
+
+class UnreachableError(CatalogError):
+    """The engine that holds a catalogue does not answer; whoever asks again finds it when it does."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.cause = cause
+        super().__init__(path, f"{path} cannot be reached: {cause}; see that it runs, then ask again")
 
 
 class StorageError(CatalogError):

@@ -37,6 +37,7 @@ PUBLIC = [
     "NewPicture",
     "Preprocessing",
     "Progress",
+    "PublishReport",
     "RegionPair",
     "ReindexReport",
     "Relation",
@@ -56,6 +57,7 @@ PUBLIC = [
     "embed",
     "open",
     "open_several",
+    "publish",
     "reindex",
 ]
 ERRORS = [
@@ -82,6 +84,7 @@ ERRORS = [
     "UnknownItemError",
     "UnknownNameError",
     "UnknownProductError",
+    "UnreachableError",
     "UnreadSourcesError",
     "UsageError",
 ]

@@ -174,7 +174,7 @@ def test_the_error_of_a_wrong_name_lists_the_columns() -> None:
 
 
 def test_a_column_of_nothing_fits_every_kind() -> None:
-    assert found("x < 3 or x = 'a' or x is null", [{"x": None}]) == [0]
+    assert found("x < 3 or x = 'a' or x = '2024-01-31' or x is null", [{"x": None}]) == [0]
 
 
 def test_a_mask_is_made_once_for_each_text_and_cannot_be_changed() -> None:

@@ -2,6 +2,7 @@
 
 from seealike.catalog.encoder.at_hand import NamedEncoder
 from seealike.catalog.encoder.embedder import DECODE_BATCH, LocalEmbedder, default_workers
+from seealike.catalog.engine import is_address, publish
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.opening import (
@@ -32,6 +33,7 @@ from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.sync.progress import Indexing
 from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.checkup import ann_recall
+from seealike.engines.publishing import PublishReport
 from seealike.recommend import (
     LEAST_WEIGHT,
     MOST_WEIGHT,
@@ -78,6 +80,7 @@ __all__ = [
     "LocalEmbedder",
     "NamedEncoder",
     "NewPicture",
+    "PublishReport",
     "ReindexReport",
     "ResultsLook",
     "SearchOptions",
@@ -94,10 +97,12 @@ __all__ = [
     "encoder_of",
     "found_encoder",
     "in_space",
+    "is_address",
     "is_catalog",
     "model_files",
     "open",
     "open_several",
+    "publish",
     "reindex",
     "temporary",
     "verify",

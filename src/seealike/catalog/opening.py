@@ -11,6 +11,7 @@ from dataclasses import fields
 
 from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
+from seealike.catalog.engine import is_address, open_engine
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, IndexOptions, VerifyReport
 from seealike.catalog.sync.shards import ShardSource
@@ -99,7 +100,8 @@ def open(
     """Open a catalogue.
 
     Args:
-        path: the catalogue's directory.
+        path: the catalogue's directory; or the address of an engine that holds a copy, such as
+            ``postgresql://user@host/database``.
         encoder: if given, the encoder that the catalogue must have been made with: its name, or where its
             model lies now (``onnx:FILE``; settings that are left out are those of the catalogue). Needed only
             where it is an object of yours, or a model file of which the catalogue has no copy has been moved.
@@ -113,6 +115,9 @@ def open(
         DamagedCatalogError: one of its files is damaged; the message names it.
         EncoderMismatchError: it was made with another encoder.
     """
+    if is_address(path):
+        asked = parse_spec(encoder) if isinstance(encoder, str) else encoder
+        return open_engine(str(path), encoder=asked, limits=limits, embedder=embedder)
     store = SqliteStore(os.path.abspath(path))
     try:
         asked = _found(store, encoder) if isinstance(encoder, str) else encoder

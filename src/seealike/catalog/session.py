@@ -214,8 +214,12 @@ class Session:
         files: FileSystem,
         limits: DecodeLimits,
         embedder: Embedder | None = None,
+        current: Current | None = None,
     ) -> None:
-        """Nothing heavy is loaded yet. An ``embedder`` does the work of the one here."""
+        """Nothing heavy is loaded yet. An ``embedder`` does the work of the one here.
+
+        ``current`` gives readings of what is no directory.
+        """
         self.path, self.identity, self.encoder_spec = store.directory, store.identity, store.encoder_spec
         self.files = files
         self.encoder = EncoderAtHand(store, encoder, limits)
@@ -223,7 +227,7 @@ class Session:
             wanted, given = described(store.identity), described(embedder.identity)
             raise EncoderMismatchError(store.directory, wanted, given)
         self.given_embedder = embedder
-        self._begin(Current(store))
+        self._begin(current or Current(store))
         tell_of_forks(self, Session._after_fork)
 
     def _begin(self, current: Current) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 
 import seealike
-from seealike.catalog import Catalog, Catalogs, is_catalog
+from seealike.catalog import Catalog, Catalogs, is_address, is_catalog
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
@@ -118,6 +118,8 @@ def _told(place: str) -> str:
 
 
 def _inside(catalog: str) -> str:
+    if is_address(catalog):
+        return catalog
     inside = os.path.join(catalog, DEFAULT_NAME)
     return inside if not is_catalog(catalog) and is_catalog(inside) else catalog
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "compare",
     "calibrate",
     "serve",
+    "publish",
     "map",
     "train",
     "help",

@@ -27,6 +27,7 @@ MORE = {
     "compare": ("compare-encoders", "thing-or-cloth"),
     "calibrate": ("scores",),
     "map": ("map",),
+    "publish": ("scale",),
     "train": ("train",),
 }
 _BLOCK = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,6 @@
 """Search and recommendation over a view of the catalogue. Knows vectors and ids, not pixels."""
 
-from seealike.recommend.answers import answered
+from seealike.recommend.answers import ItemStore, answered
 from seealike.recommend.columns import Columns
 from seealike.recommend.facets import Facet, Facets, facets_of
 from seealike.recommend.likeness import with_least_score
@@ -45,6 +45,7 @@ __all__ = [
     "Hub",
     "Hubness",
     "ItemRow",
+    "ItemStore",
     "KeptLists",
     "ListsReport",
     "Query",

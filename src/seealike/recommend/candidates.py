@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seealike.recommend.choosing import first_of_each
-from seealike.recommend.filters import Among
 from seealike.recommend.likeness import like_enough, likeness
 from seealike.recommend.mixing.components import PLAIN, Items, Mixed, mixed
 from seealike.recommend.mixing.weighing import weights_of
@@ -76,11 +75,11 @@ def narrowed(
     if least is None:
         return [*targets]
     found = [*targets]
-    rows_of: dict[Among | None, list[int]] = {}
+    rows_of: dict[Hashable | None, list[int]] = {}
     for row, target in enumerate(targets):
         rows_of.setdefault(target.among, []).append(row)
     for rows in rows_of.values():
-        allowed = targets[rows[0]].allowed(partial(searcher.columns, view))
+        allowed = targets[rows[0]].allowed(view, searcher)
         rank = partial(
             searcher.rank,
             view,
@@ -134,7 +133,7 @@ def candidates_of(
     ):
         whole, each = asked >= count, []
         mixes = [mix.with_beside(weights) for mix in target.mixes]
-        allowed = target.allowed(partial(searcher.columns, view))
+        allowed = target.allowed(view, searcher)
         for vector, mix, alike in zip(target.vectors, mixes, similar, strict=True):
             if mix is PLAIN:
                 ended = whole or bool(len(alike[1]) and alike[1][-1] < least)  # all others are lower still
@@ -182,7 +181,7 @@ def _ranked(
     if options.weighs or options.colour_share:
         k *= BESIDE_COLOURS if options.colour_share else BESIDE_WEIGHTS
     for condition, those in those_of.items():
-        allowed = those[0].allowed(partial(searcher.columns, view))
+        allowed = those[0].allowed(view, searcher)
         counts[condition] = len(view if allowed is None else allowed)
         ranked = {
             row.tobytes(): NOTHING

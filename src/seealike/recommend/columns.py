@@ -71,6 +71,11 @@ class Column:
         """What kinds of values there are, in words."""
         return frozenset(map(kind_of, self.values))
 
+    @property
+    def example(self) -> MetadataValue:
+        """One of the values; ``None`` where there is none."""
+        return next((value for value in self.values if value is not None), None)
+
     @cached_property
     def numbers(self) -> Float64Array:
         """The values as numbers, NaN for what is none. Shapes: (number of values,)."""
@@ -291,10 +296,10 @@ class Columns:
             held = self._nested(outer)
         if held is None:
             return None
-        objects = [_object(value) for value in held.values]
+        objects = [object_in(value) for value in held.values]
         if not any(inner in entry for entry in objects):
             return None
-        return _merged(held.codes, [_scalar(entry.get(inner)) for entry in objects])
+        return _merged(held.codes, [scalar_of(entry.get(inner)) for entry in objects])
 
 
 class _Column:
@@ -373,8 +378,12 @@ def _measured(name: str, measure: Int64Array) -> Column:
         codes, distinct = codes - 1, distinct[1:]
     if name != MODIFIED:
         return Column(codes, distinct.tolist())
-    seconds = np.datetime_as_string((distinct // 10**9).astype("datetime64[s]"))
-    return _merged(codes, [text.replace("T", " ") + "Z" for text in seconds.tolist()])
+    return _merged(codes, [*map(text_of_time, distinct.tolist())])
+
+
+def text_of_time(time_ns: int) -> str:
+    """A file's time, as conditions compare it: in UTC, to the second."""
+    return str(np.datetime64(time_ns // 10**9, "s")).replace("T", " ") + "Z"
 
 
 def _merged(codes: Int64Array, values: Sequence[MetadataValue]) -> Column:
@@ -407,7 +416,8 @@ def is_number(value: MetadataValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _object(value: MetadataValue) -> Mapping[str, object]:
+def object_in(value: object) -> Mapping[str, object]:
+    """What a value says that is an object, kept as JSON text; empty where it is none."""
     if isinstance(value, str) and value.startswith("{"):
         try:
             found = json.loads(value)
@@ -418,7 +428,8 @@ def _object(value: MetadataValue) -> Mapping[str, object]:
     return {}
 
 
-def _scalar(value: object) -> MetadataValue:
+def scalar_of(value: object) -> MetadataValue:
+    """What an object says under a key, as a value: what is no scalar is JSON text again."""
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False)
     assert value is None or isinstance(value, str | int | float)

@@ -20,6 +20,7 @@ from seealike.errors import CatalogBusyError
 from seealike.indexes import ExactIndex, exact_scores
 from seealike.protocols import Proposer
 from seealike.recommend.columns import GROUP, Columns, Facts
+from seealike.recommend.filters import Among
 from seealike.recommend.mixing.colour import Colours
 from seealike.recommend.mixing.components import PerItem
 from seealike.recommend.mixing.hubness import Hubness, HubnessKeeper, hubness_of
@@ -261,6 +262,29 @@ class Searcher:
         if self._store.state().rewritten > view.generation:
             raise StaleViewError
 
+    def narrowing(self, view: View) -> object:
+        """What conditions on ``view`` are evaluated with: while somebody has it, it is not read again."""
+        return self.columns(view)
+
+    def among(self, view: View, options: SearchOptions, liked: Sequence[int]) -> Hashable:
+        """What the hits of a list are among, whose liked items have these keys; equal for the same items.
+
+        Raises:
+            UsageError, UnknownNameError: see ``Among.of``.
+            StaleViewError: that generation cannot be read any more.
+        """
+        return Among.of(options, self.columns(view), np.array(liked, dtype=np.int64))
+
+    def allowed(self, view: View, among: Hashable) -> Int64Array:
+        """The keys of the items that ``among`` says, ascending; the same array for equal ones.
+
+        Raises:
+            UsageError: the condition does not fit the columns.
+            StaleViewError: that generation cannot be read any more.
+        """
+        assert isinstance(among, Among)
+        return among.keys(self.columns(view))
+
     def products(self, view: View, column: str) -> Products:
         """Which items of ``view`` show the same product, as ``column`` says.
 
@@ -413,19 +437,19 @@ class Searcher:
 
     def _parts(
         self, view: View, reader: VectorReader | None, allowed: Int64Array | None, *, exact: bool
-    ) -> Iterator[_Part]:
+    ) -> Iterator[Part]:
         """What together proposes every item of ``view``; the approximate index last, if it is to be asked."""
         memory, ann = view.memory, view.ann
         keys = view.keys if allowed is None else allowed
         if ann is not None and not exact:
             covered = int(np.searchsorted(keys, ann.last_key, side="right"))
             if memory is not None and covered < len(keys):
-                yield _Part(memory, (memory,), len(keys) - covered, allowed)
+                yield Part(memory, (memory,), len(keys) - covered, allowed)
             if covered:
                 readers = [*filter(None, [view.rows]), self._store] if reader is None else [reader]
-                yield _Part(ann, readers, covered, None if covered == len(ann) else keys)
+                yield Part(ann, readers, covered, None if covered == len(ann) else keys)
         elif ann is None and memory is not None:
-            yield _Part(memory, (memory,), len(keys), allowed)
+            yield Part(memory, (memory,), len(keys), allowed)
         else:
             seen = 0
             for found, vectors in self._blocks(view, reader, keys):
@@ -433,7 +457,7 @@ class Searcher:
                 if here.any():
                     seen += int(here.sum())
                     block = ExactIndex(found[here], vectors[here])
-                    yield _Part(block, (block,), len(block))
+                    yield Part(block, (block,), len(block))
             self.check_all_there(view, seen, len(keys))
 
     def _blocks(
@@ -489,7 +513,7 @@ class Searcher:
         raise StaleViewError
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """Who proposes some of a view's items, and who is asked for the vectors of what it proposes, in turn.
 
     ``size`` of what it holds are in the view: those that are ``allowed``, or all.

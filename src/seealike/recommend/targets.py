@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from seealike.errors import UsageError
-from seealike.recommend.columns import Columns
-from seealike.recommend.filters import Among
 from seealike.recommend.mixing.colour import colours_wanted
 from seealike.recommend.mixing.components import PLAIN, Mix
 from seealike.recommend.products import Products
@@ -38,15 +36,15 @@ class Target:
     excluded: frozenset[int]
     own: frozenset[int]
     pictures: Float32Array
-    among: Among | None = None
+    among: Hashable | None = None
     listed: Int64Array | None = None
     least: float | None = None
 
-    def allowed(self, columns: Callable[[], Columns]) -> Int64Array | None:
+    def allowed(self, view: View, searcher: Searcher) -> Int64Array | None:
         """The keys of the items that may be hits, ascending; all, if it does not say."""
         if self.listed is not None or self.among is None:
             return self.listed
-        return self.among.keys(columns())
+        return searcher.allowed(view, self.among)
 
 
 def targets_of(
@@ -68,8 +66,8 @@ def targets_of(
     """
     named = _Named.looked_up(view, items, searcher, query.examples, products)
     shares = _colour_shares(view, searcher, named, query)
-    columns = searcher.columns(view) if query.options.narrows else None
-    return [_target(one, named, query, products, columns, shares) for one in query.examples]
+    among = partial(searcher.among, view, query.options) if query.options.narrows else None
+    return [_target(one, named, query, products, among, shares) for one in query.examples]
 
 
 def _target(
@@ -77,7 +75,7 @@ def _target(
     named: _Named,
     query: Query,
     products: Products | None,
-    columns: Columns | None,
+    among_of: Callable[[Sequence[int]], Hashable] | None,
     shares: Callable[[Examples], tuple[Mix, ...] | None],
 ) -> Target:
     keys = [key for example in (*one.like, *one.dislike) for key in named.keys_of(example)]
@@ -86,9 +84,8 @@ def _target(
         own = products.of_items(keys)
     vectors, weights = _compared(one, named, query.options)
     among = None
-    if columns is not None:
-        liked = [key for example in one.like for key in named.keys_of(example)]
-        among = Among.of(query.options, columns, np.array(liked, dtype=np.int64))
+    if among_of is not None:
+        among = among_of([key for example in one.like for key in named.keys_of(example)])
     mixes = shares(one)
     pictures = named.pictures(one.like)
     return Target(vectors, weights, mixes or (PLAIN,) * len(vectors), frozenset(keys), own, pictures, among)

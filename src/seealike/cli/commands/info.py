@@ -89,6 +89,8 @@ def _search_line(info: CatalogInfo) -> str:
     ann = info.ann
     if ann.state == "none":
         return "exact"
+    if ann.state == "engine":
+        return "by the engine, whose index proposes; scores are exact"
     if ann.state != "ready":
         return (
             f"exact (approximate index {ann.state}; `seealike index` or `seealike verify --repair` makes it)"

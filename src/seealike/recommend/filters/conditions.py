@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     Mask = npt.NDArray[np.bool_]
 
 _EXACT = 2.0**53  # whole numbers beyond are not all floats
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?)?")
 
 
 class Operator(StrEnum):
@@ -110,10 +111,8 @@ class Comparison:
         if self.operator is Operator.UNEQUAL:
             return Negation(Membership(self.column, (self.literal,))).truth(columns)
         column, value = self.column.of(columns), self.literal.value
-        _check_kind(column, self.column, self.literal)
-        if isinstance(value, bool):
-            what = f"{self.operator.value} at character {self.literal.at + 1} is for numbers and text"
-            raise UsageError(f"{what}, and {self.column.name!r} holds true and false; write = or !=")
+        check_kind(column, self.column, self.literal, partial(_holds_days, column))
+        self.check_ordered()
         if isinstance(value, str):
             return _of_values(column, lambda said: isinstance(said, str), _text_test(self.operator, value))
         test = _FUNCTIONS[self.operator]
@@ -122,6 +121,16 @@ class Comparison:
             known = ~np.isnan(numbers)
             return _spread(column, np.asarray(test(numbers, float(value))), known)
         return _of_values(column, is_number, lambda said: bool(test(said, value)))
+
+    def check_ordered(self) -> None:
+        """Refuse to compare true and false by size.
+
+        Raises:
+            UsageError: that is what it says.
+        """
+        if isinstance(self.literal.value, bool):
+            what = f"{self.operator.value} at character {self.literal.at + 1} is for numbers and text"
+            raise UsageError(f"{what}, and {self.column.name!r} holds true and false; write = or !=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +145,12 @@ class Membership:
         column = self.column.of(columns)
         equal = np.zeros(len(column.values), dtype=bool)
         for literal in self.literals:
-            _check_kind(column, self.column, literal)
-            if isinstance(literal.value, str) and _MOMENT.fullmatch(literal.value):
+            check_kind(column, self.column, literal, partial(_holds_days, column))
+            if isinstance(literal.value, str) and MOMENT.fullmatch(literal.value):
                 test = _text_test(Operator.EQUAL, literal.value)
-                equal |= [isinstance(said, str) and test(said) for said in column.values]
+                equal |= np.array(
+                    [isinstance(said, str) and test(said) for said in column.values], dtype=bool
+                )
             elif (code := column.code_of(literal.value)) is not None:
                 equal[code] = True
         return _spread(column, equal, np.ones(len(equal), dtype=bool))
@@ -156,12 +167,22 @@ class Like:
     def truth(self, columns: Columns) -> Truth:
         """See ``Node``."""
         column = self.column.of(columns)
+        text = self.text
+        check_kind(column, self.column, self.pattern, partial(_holds_days, column))
+        matches = _pattern(text, folded=self.folded).fullmatch
+        return _of_values(column, lambda said: isinstance(said, str), lambda said: bool(matches(str(said))))
+
+    @property
+    def text(self) -> str:
+        """The pattern.
+
+        Raises:
+            UsageError: it is no text.
+        """
         if not isinstance(self.pattern.value, str):
             place = f"at character {self.pattern.at + 1}"
             raise UsageError(f"a pattern is a text, not {self.pattern.value!r} {place}; write it in quotes")
-        _check_kind(column, self.column, self.pattern)
-        matches = _pattern(self.pattern.value, folded=self.folded).fullmatch
-        return _of_values(column, lambda said: isinstance(said, str), lambda said: bool(matches(str(said))))
+        return self.pattern.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +273,38 @@ def _of_values(
     return _spread(column, true, known)
 
 
-def _check_kind(column: Column, named: Named, literal: Literal) -> None:
-    """Refuse what no item could ever say: 'x' where there are numbers."""
+class Described(Protocol):
+    """What must be known of a column to say whether a value can be in it."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What kinds of values there are, in words."""
+
+    @property
+    def example(self) -> MetadataValue:
+        """One of them; ``None`` where there is none."""
+
+
+def _holds_days(column: Column) -> bool:
+    """Whether there are values, and every one is a day or a moment."""
+    return bool(column.values) and all(moment(str(said)) for said in column.values)
+
+
+def check_kind(column: Described, named: Named, literal: Literal, holds_days: Callable[[], bool]) -> None:
+    """Refuse what no item could ever say: 'x' where there are numbers.
+
+    Args:
+        column: with what it holds.
+        named: the column as the condition names it.
+        literal: what it is compared with.
+        holds_days: whether there are values, and every one is a day or a moment.
+
+    Raises:
+        UsageError: that is so.
+    """
     kinds = column.kinds
     if kinds and kind_of(literal.value) not in kinds:
-        said = next(value for value in column.values if value is not None)
+        said = column.example
         wrong = f"{literal.value!r} at character {literal.at + 1} is none"
         if literal.at == named.at:  # the column alone is the condition
             wrong = f"alone it is no condition: compare it, as with = {said!r}"
@@ -264,15 +312,15 @@ def _check_kind(column: Column, named: Named, literal: Literal) -> None:
             f"the column {named.name!r} holds {' and '.join(sorted(kinds))}, such as {said!r}; {wrong}"
         )
     value = literal.value
-    is_no_date = isinstance(value, str) and _MOMENT.fullmatch(value) and moment(value) is None
-    if is_no_date and column.values and all(moment(str(said)) for said in column.values):
+    is_no_date = isinstance(value, str) and MOMENT.fullmatch(value) and moment(value) is None
+    if is_no_date and holds_days():
         raise UsageError(f"there is no such day as {value}, at character {literal.at + 1}")
 
 
 def _text_test(how: Operator, value: str) -> Callable[[MetadataValue], bool]:
     """How a text is compared with ``value``: as dates where both are some, else letter by letter."""
     test = _FUNCTIONS[how]
-    if _DAY.fullmatch(value) and moment(value):
+    if DAY.fullmatch(value) and moment(value):
         return lambda said: bool(test(str(said)[:10] if moment(str(said)) else said, value))
     wanted = moment(value)
     if wanted is None:
@@ -287,7 +335,7 @@ def _text_test(how: Operator, value: str) -> Callable[[MetadataValue], bool]:
 
 def moment(text: str) -> datetime | None:
     """A day or a moment that is written as ISO 8601 says; one without a zone is in UTC."""
-    if not _MOMENT.fullmatch(text):
+    if not MOMENT.fullmatch(text):
         return None
     try:
         found = datetime.fromisoformat(text.upper())
@@ -296,10 +344,15 @@ def moment(text: str) -> datetime | None:
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
+def pieces_of(pattern: str) -> list[str]:
+    """A pattern in pieces: ``%``, ``_``, or what stands for its own last character."""
+    return re.findall(r"\\.|.", pattern, re.DOTALL)
+
+
 def _pattern(pattern: str, *, folded: bool) -> re.Pattern[str]:
     """A pattern as a regular expression that never goes back further than one ``%``."""
     parts = [""]
-    for piece in re.findall(r"\\.|.", pattern, re.DOTALL):
+    for piece in pieces_of(pattern):
         if piece == "%":
             parts.append("")
         else:

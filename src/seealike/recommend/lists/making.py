@@ -304,7 +304,7 @@ class _Gathered:
             StaleViewError: that generation cannot be read any more.
         """
         self._held = (
-            searcher.columns(view) if options.narrows else None,
+            searcher.narrowing(view) if options.narrows else None,
             None if options.pictures else searcher.products(view, options.group_by),
             searcher.colours(view) if options.colour_share else None,
             weights_of(view, searcher, options),

@@ -31,6 +31,7 @@ from seealike.errors import (
     UnknownItemError,
     UnknownNameError,
     UnknownProductError,
+    UnreachableError,
     UsageError,
 )
 from seealike.wording import did_you_mean
@@ -54,6 +55,7 @@ _STATUSES: Sequence[tuple[type[SeealikeError], int, str]] = (
     (PictureError, 422, "unusable_picture"),
     (CatalogBusyError, 503, "catalog_busy"),
     (ReplacedCatalogError, 503, "catalog_replaced"),
+    (UnreachableError, 503, "engine_unreachable"),
     (StorageError, 507, "storage_refused"),
     (CatalogError, 500, "catalog_unusable"),
     (NoPlacesError, 422, "invalid_query"),
@@ -132,6 +134,7 @@ _OWN = {
     "ambiguous_item": "several of the catalogues have an item of this id; nobody can say which is meant",
     "catalog_busy": "the catalogue is being changed by somebody else; try again soon",
     "catalog_replaced": "the catalogue has another encoder now; the service must be started again",
+    "engine_unreachable": "the engine that holds the catalogue does not answer; try again soon",
     "storage_refused": "the disk of the service refused; nothing has been changed",
     "catalog_unusable": "the catalogue cannot be used as it is; its log says why",
     "encoder_failed": "the encoder cannot be loaded or run; the log says why",

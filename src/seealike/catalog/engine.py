@@ -1,0 +1,269 @@
+"""A catalogue that an engine holds, opened, asked and changed as one in a directory; and copying one there.
+
+The one place that knows which engines there are.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, NoReturn
+
+from seealike.catalog.facade import Catalog
+from seealike.catalog.options import (
+    AnnInfo,
+    CatalogInfo,
+    EncoderPlace,
+    IndexOptions,
+    SourceInfo,
+    VerifyReport,
+)
+from seealike.catalog.session import Session, scale_of
+from seealike.catalog.sync.progress import Indexing
+from seealike.catalog.sync.sources import absolute_paths
+from seealike.encoders import EncoderSpec
+from seealike.engines.publishing import Publication, PublishReport
+from seealike.engines.publishing import publish as publish_rows
+from seealike.engines.searcher import EngineSearcher
+from seealike.engines.store import Engine, EngineStore, EngineWriter
+from seealike.errors import MissingExtraError, ReplacedCatalogError, UnknownNameError, UsageError
+from seealike.images import DecodeLimits
+from seealike.protocols import Embedder, Encoder, Source
+from seealike.recommend import Calibration, SearchOptions, UpdatedLists
+from seealike.store import FileSystem
+from seealike.store.manifest import Manifest
+from seealike.types import IndexReport, PathInput, ProgressCallback, unwatched
+
+_SCHEMES = ("postgresql", "postgres")
+
+
+def is_address(path: object) -> bool:
+    """Whether this is the address of an engine and no directory."""
+    return isinstance(path, str) and "://" in path
+
+
+def engine_at(address: str) -> Engine:
+    """What is at an address; nothing is opened yet.
+
+    Raises:
+        UnknownNameError: no engine has such addresses.
+        MissingExtraError: what speaks to it is not installed.
+        UsageError: that is no address.
+    """
+    scheme = address.partition("://")[0]
+    if scheme not in _SCHEMES:
+        raise UnknownNameError("engine", scheme, _SCHEMES[:1])
+    try:
+        from seealike.engines.postgres.writer import PostgresEngine
+    except ImportError as exc:
+        raise MissingExtraError("PostgreSQL", "postgres") from exc
+    return PostgresEngine(address)
+
+
+def publish(
+    catalog: Catalog, address: str, *, rebuild: bool = False, progress: ProgressCallback | None = None
+) -> PublishReport:
+    """Make the copy of a catalogue that an engine holds equal to it.
+
+    Args:
+        catalog: what is copied, from its directory.
+        address: where to, such as ``postgresql://user@host/database``; the password comes from PGPASSWORD
+            or ~/.pgpass.
+        rebuild: copy everything beside what is there, and put it in its place at once.
+        progress: told of what is done.
+
+    Raises:
+        UsageError: another catalogue is there, and ``rebuild`` is not set.
+        CatalogBusyError: another process publishes there.
+        UnreachableError: the engine cannot be reached.
+    """
+    if isinstance(catalog, EngineCatalog):
+        raise UsageError(f"{catalog.path} is a copy itself: publish the catalogue that it was copied from")
+    engine = engine_at(address)
+    try:
+        store = catalog._session.store  # noqa: SLF001  a catalogue's own
+        manifest = Manifest(store.identity, catalog_id=store.catalog_id, encoder_spec=store.encoder_spec)
+        publication = Publication(store, manifest, absolute_paths(store))
+        return publish_rows(publication, engine, progress or unwatched, rebuild=rebuild)
+    finally:
+        engine.close()
+
+
+class EngineReading(NamedTuple):
+    """See ``Reading``."""
+
+    store: EngineStore
+    searcher: EngineSearcher
+
+
+class EngineCurrent:
+    """Gives the reading to use now: see ``Current``. A copy that replaces another is asked from then on."""
+
+    def __init__(self, engine: Engine, store: EngineStore) -> None:
+        """Begin with ``store``."""
+        self.engine = engine
+        self._reading = EngineReading(store, EngineSearcher(store, store.identity.dimension))
+        self._reopening = threading.Lock()
+        self.closed = False
+
+    def anew(self) -> EngineCurrent:
+        """One for a forked child: connections are its own."""
+        return EngineCurrent(self.engine, self._reading.store)
+
+    def reading(self) -> EngineReading:
+        """The newest reading."""
+        held = self._reading
+        store = self.engine.opened(held.store)
+        if store is held.store:
+            return held
+        with self._reopening:
+            if self._reading.store.catalog_id != store.catalog_id:
+                if store.identity != held.store.identity:
+                    raise ReplacedCatalogError(store.directory)
+                self._reading = EngineReading(store, EngineSearcher(store, store.identity.dimension))
+            return self._reading
+
+    def close(self) -> None:
+        """Let go of what was read, and close connections."""
+        self.closed = True
+        self._reading.searcher.close()
+        self.engine.close()
+
+
+class EngineSession(Session):
+    """One open catalogue of an engine. Its changes are those of the engine."""
+
+    current: EngineCurrent  # type: ignore[assignment]  # it gives the same, of an engine
+
+    @contextmanager
+    def writing(  # type: ignore[override]
+        self,
+        wait_s: float,  # noqa: ARG002
+        *,
+        any_encoder: bool = False,  # noqa: ARG002
+    ) -> Iterator[tuple[EngineReading, EngineWriter]]:
+        """See ``Session.writing``: the engine itself has one change made after the other."""
+        reading = self.current.reading()
+        with self.current.engine.changing() as writer:
+            yield reading, writer
+        reading.searcher.require(reading.store.state().generation)
+
+    @contextmanager
+    def committing(  # type: ignore[override]
+        self,
+        wait_s: float,
+        *,
+        only: object = None,  # noqa: ARG002
+    ) -> Iterator[EngineWriter]:
+        """See ``Session.committing``."""
+        with self.writing(wait_s) as (_, writer):
+            yield writer
+
+    def renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> str | None:  # noqa: ARG002
+        """The engine keeps its index."""
+        return None
+
+
+class EngineCatalog(Catalog):
+    """A copy of a catalogue in an engine. What only the catalogue itself has and does is refused."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: EngineStore,
+        *,
+        encoder: Encoder | EncoderSpec | None,
+        limits: DecodeLimits,
+        embedder: Embedder | None,
+    ) -> None:
+        """Use ``seealike.open`` instead."""
+        current = EngineCurrent(engine, store)
+        self._session = EngineSession(
+            store,  # type: ignore[arg-type]  # it gives the same, of an engine
+            encoder,
+            FileSystem(),
+            limits,
+            embedder,
+            current,  # type: ignore[arg-type]
+        )
+
+    def info(self) -> CatalogInfo:
+        """Counts, generation and encoder; of the sources and skipped files the catalogue itself knows."""
+        store = self._session.store
+        state, calibration = store.state(), scale_of(store)
+        return CatalogInfo(
+            path=store.directory,
+            items=state.count,
+            skipped=0,
+            generation=state.generation,
+            encoder=store.identity,
+            sources=(),
+            by_hand=0,
+            size_bytes=0,
+            ann=AnnInfo("engine", state.count),
+            encoder_place=EncoderPlace("link", store.encoder_spec or store.identity.name),
+            skipped_by_reason={},
+            calibration=calibration,
+            changed_since=0,
+        )
+
+    def sources(self) -> tuple[SourceInfo, ...]:
+        """None: sources are the catalogue's."""
+        return ()
+
+    def indexing(self) -> Indexing | None:
+        """Never: ``index`` runs where the catalogue is."""
+        return None
+
+    def index(
+        self,
+        source: PathInput | Source | None = None,  # noqa: ARG002
+        *,
+        options: IndexOptions = IndexOptions(),  # noqa: ARG002
+        progress: ProgressCallback | None = None,  # noqa: ARG002
+    ) -> IndexReport:
+        """Refused: index the catalogue, then publish it."""
+        self._refuse("indexed", "index the catalogue that it was copied from, then `seealike publish`")
+
+    def forget(self, source: PathInput) -> int:  # noqa: ARG002
+        """Refused: see ``index``."""
+        self._refuse("without its sources", "do it with the catalogue itself, then `seealike publish`")
+
+    def keep_calibration(self, calibration: Calibration | None) -> Calibration | None:  # noqa: ARG002
+        """Refused: calibrate the catalogue, then publish it."""
+        self._refuse("calibrated", "calibrate the catalogue itself, then `seealike publish`")
+
+    def verify(self, *, repair: bool = False, sample: int = 200) -> VerifyReport:  # noqa: ARG002
+        """Refused: its files are the engine's to check."""
+        self._refuse("verified", "verify the catalogue itself; `seealike publish --rebuild` copies it anew")
+
+    def updated_lists(
+        self,
+        k: int = 10,  # noqa: ARG002
+        *,
+        options: SearchOptions = SearchOptions(),  # noqa: ARG002
+        by_product: bool = False,  # noqa: ARG002
+        progress: ProgressCallback | None = None,  # noqa: ARG002
+    ) -> UpdatedLists:
+        """Refused: lists are kept beside a catalogue."""
+        self._refuse("kept lists of", "make them without --update, or with the catalogue itself")
+
+    def _refuse(self, what: str, remedy: str) -> NoReturn:
+        raise UsageError(f"{self.path} is a copy in an engine and cannot be {what}: {remedy}")
+
+
+def open_engine(
+    address: str,
+    *,
+    encoder: Encoder | EncoderSpec | None,
+    limits: DecodeLimits,
+    embedder: Embedder | None,
+) -> EngineCatalog:
+    """Open the copy of a catalogue that an engine holds; see ``open``."""
+    engine = engine_at(address)
+    try:
+        return EngineCatalog(engine, engine.opened(), encoder=encoder, limits=limits, embedder=embedder)
+    except BaseException:
+        engine.close()
+        raise

@@ -1,0 +1,67 @@
+"""``seealike publish``."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from seealike.catalog import Catalog, PublishReport, publish
+from seealike.cli.locate import opened_catalog
+from seealike.cli.options.basic import catalog_option, quiet_option
+from seealike.cli.printing.progress import progress_printer
+from seealike.cli.printing.text import echo
+from seealike.errors import CatalogBusyError, UnreachableError
+
+_LOOKS_S = 1.0
+
+
+@click.command(name="publish")
+@catalog_option
+@click.option(
+    "--to",
+    "address",
+    required=True,
+    metavar="URL",
+    help="Where to: postgresql://USER@HOST/DATABASE. The password comes from PGPASSWORD or ~/.pgpass.",
+)
+@click.option("--rebuild", is_flag=True, help="Copy everything anew beside what is there, then swap.")
+@click.option("--follow", is_flag=True, help="Go on: publish each change until Ctrl-C.")
+@quiet_option
+def command(catalog: str | None, address: str, rebuild: bool, follow: bool, quiet: bool) -> None:
+    """Copy a catalogue to PostgreSQL with pgvector, or bring the copy there up to date.
+
+    Only what changed is written. Then `-C URL` asks the copy, in every command and service.
+
+    \b
+    seealike publish --to postgresql://me@db/shop
+    seealike publish --to postgresql://me@db/shop --follow
+    """
+    with opened_catalog(catalog) as opened:
+        with progress_printer(quiet) as progress:
+            report = publish(opened, address, rebuild=rebuild, progress=progress)
+        _tell(report, quiet)
+        while follow:
+            time.sleep(_LOOKS_S)
+            report = _followed(opened, address, report, quiet)
+
+
+def _followed(opened: Catalog, address: str, before: PublishReport, quiet: bool) -> PublishReport:
+    """Publish what has changed since; an engine that does not answer is tried again."""
+    if opened.generation == before.generation:
+        return before
+    try:
+        report = publish(opened, address)
+    except (CatalogBusyError, UnreachableError) as exc:
+        if not quiet:
+            echo(str(exc), err=True)
+        return before
+    _tell(report, quiet)
+    return report
+
+
+def _tell(report: PublishReport, quiet: bool) -> None:
+    if not quiet:
+        counts = f"added {report.added:,}  updated {report.updated:,}  removed {report.removed:,}"
+        rebuilt = "; all copied, and put in the place of what was there" if report.rebuilt else ""
+        echo(f"{counts}  unchanged {report.unchanged:,}{rebuilt}", err=True)

@@ -1,0 +1,1 @@
+"""PostgreSQL with pgvector: connections, tables, conditions as SQL, and what reads, proposes and writes."""

@@ -1,0 +1,221 @@
+"""Conditions as SQL with parameters: the same logic of three values, over the columns of an engine.
+
+What is compared comes as parameters; what becomes SQL is made here, of names that were made here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from seealike.engines.facts import Kind, microseconds
+from seealike.errors import UsageError
+from seealike.recommend.columns import is_number
+from seealike.recommend.filters.conditions import (
+    DAY,
+    MOMENT,
+    Comparison,
+    Conjunction,
+    Disjunction,
+    IsNull,
+    Like,
+    Literal,
+    Membership,
+    Named,
+    Negation,
+    Node,
+    Operator,
+    check_kind,
+    moment,
+    pieces_of,
+)
+from seealike.types import MetadataValue
+
+_OPERATORS: Mapping[Operator, str] = {one: one.value for one in Operator} | {Operator.UNEQUAL: "<>"}
+NOWHERE = "FALSE"
+
+
+class Sql(NamedTuple):
+    """A piece of a statement, and what it compares with."""
+
+    text: str
+    parameters: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class TypedColumn:
+    """A column as it is stored: the expression of each kind of its values.
+
+    Args:
+        expressions: by kind, all that any item has or had.
+        kinds: what kinds of values there are now, in words.
+        example: one of them.
+        holds_days: whether there are values, and every one is a day or a moment.
+    """
+
+    expressions: Mapping[Kind, str]
+    kinds: frozenset[str]
+    example: MetadataValue
+    holds_days: Callable[[], bool]
+
+    def get(self, kind: Kind) -> str | None:
+        """The expression of its values of a kind, if there are any."""
+        return self.expressions.get(kind)
+
+    @property
+    def says_something(self) -> str:
+        """Whether an item has any value."""
+        said = [one for kind, one in self.expressions.items() if kind not in (Kind.MOMENT, Kind.NOTHING)]
+        return f"({' OR '.join(f'{one} IS NOT NULL' for one in said)})" if said else NOWHERE
+
+
+ColumnOf = Callable[[Named], TypedColumn]
+
+
+def where(node: Node, column_of: ColumnOf) -> Sql:
+    """A condition as an expression that is true, false or null as the condition is true, false or neither.
+
+    Raises:
+        UsageError: it does not fit the columns.
+    """
+    match node:
+        case Comparison():
+            return _comparison(node, column_of)
+        case Membership():
+            column = column_of(node.column)
+            for literal in node.literals:
+                _check(column, node.column, literal)
+            return members(column, [literal.value for literal in node.literals], as_moments=True)
+        case Like():
+            return _like(node, column_of)
+        case IsNull():
+            return Sql(f"(NOT {column_of(node.column).says_something})")
+        case Negation():
+            part = where(node.part, column_of)
+            return Sql(f"(NOT {part.text})", part.parameters)
+        case Conjunction() | Disjunction():
+            joint = " AND " if isinstance(node, Conjunction) else " OR "
+            return joined(joint, [where(part, column_of) for part in node.parts])
+    raise UsageError(f"{type(node).__name__} is no condition that a database knows")
+
+
+def joined(joint: str, parts: Sequence[Sql]) -> Sql:
+    """Several pieces as one."""
+    text = joint.join(part.text for part in parts)
+    return Sql(f"({text})", tuple(value for part in parts for value in part.parameters))
+
+
+def members(column: TypedColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Sql:
+    """Which items have one of some values. True is not 1, and what an item says that is none is false.
+
+    ``as_moments``: texts that are days and moments are compared as such.
+    """
+    tests: list[Sql] = []
+    texts = [one for one in values if isinstance(one, str)]
+    if (text := column.get(Kind.TEXT)) is not None and texts:
+        plain = [one for one in texts if not (as_moments and MOMENT.fullmatch(one))]
+        tests += [_text(column, text, Operator.EQUAL, one) for one in texts if one not in plain]
+        if plain:
+            tests.append(Sql(f"{text} = ANY(%s::text[])", (plain,)))
+    if truths := [one for one in values if isinstance(one, bool)]:
+        tests += [Sql(f"{one} = ANY(%s::boolean[])", (truths,)) for one in _of(column, Kind.TRUTH)]
+    numbers = [one for one in values if is_number(one) and not isinstance(one, str) and one is not None]
+    if numbers:
+        floats = [near for one in numbers if (near := _as_float(one)) is not None]
+        wholes = [Decimal(one) for one in numbers]
+        tests += [Sql(f"{one} = ANY(%s::float8[])", (floats,)) for one in _of(column, Kind.NUMBER)]
+        tests += [Sql(f"{one} = ANY(%s::numeric[])", (wholes,)) for one in _of(column, Kind.WHOLE)]
+    found = joined(" OR ", [Sql(f"coalesce({test.text}, FALSE)", test.parameters) for test in tests])
+    text_of = found.text if tests else NOWHERE
+    return Sql(f"(CASE WHEN {column.says_something} THEN {text_of} END)", found.parameters)
+
+
+def _of(column: TypedColumn, kind: Kind) -> list[str]:
+    found = column.get(kind)
+    return [] if found is None else [found]
+
+
+def _as_float(value: float) -> float | None:
+    """A number as a float that is equal to it, if there is one."""
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if found == value else None
+
+
+def _check(column: TypedColumn, named: Named, literal: Literal) -> None:
+    check_kind(column, named, literal, column.holds_days)
+
+
+def _comparison(node: Comparison, column_of: ColumnOf) -> Sql:
+    if node.operator is Operator.EQUAL:
+        return where(Membership(node.column, (node.literal,)), column_of)
+    if node.operator is Operator.UNEQUAL:
+        return where(Negation(Membership(node.column, (node.literal,))), column_of)
+    column, value = column_of(node.column), node.literal.value
+    _check(column, node.column, node.literal)
+    node.check_ordered()
+    if isinstance(value, str):
+        text = column.get(Kind.TEXT)
+        return Sql("NULL::boolean") if text is None else _text(column, text, node.operator, value)
+    return _number(column, node.operator, value)
+
+
+def _text(column: TypedColumn, text: str, how: Operator, value: str) -> Sql:
+    """A text compared with another: as days or moments where both are some."""
+    at, sign, wanted = column.get(Kind.MOMENT), _OPERATORS[how], moment(value)
+    if at is None or wanted is None:
+        return Sql(f"({text} {sign} %s)", (value,))
+    if DAY.fullmatch(value):
+        return Sql(f"(CASE WHEN {at} IS NULL THEN {text} ELSE left({text}, 10) END {sign} %s)", (value,))
+    plain, as_moment = f"{text} {sign} %s", f"{at} {sign} %s"
+    return Sql(f"(CASE WHEN {at} IS NULL THEN {plain} ELSE {as_moment} END)", (value, microseconds(wanted)))
+
+
+def _number(column: TypedColumn, how: Operator, value: float) -> Sql:
+    number, whole = column.get(Kind.NUMBER), column.get(Kind.WHOLE)
+    parts: list[Sql] = []
+    if whole is not None:
+        parts.append(Sql(f"{whole} {_OPERATORS[how]} %s::numeric", (Decimal(value),)))
+    if number is not None:
+        sign, bound = _bound(how, value)
+        parts.append(Sql(f"{number} {_OPERATORS[sign]} %s::float8", (bound,)))
+    if not parts:
+        return Sql("NULL::boolean")
+    found = joined(", ", parts)
+    return Sql(f"coalesce{found.text}", found.parameters)
+
+
+def _bound(how: Operator, value: float) -> tuple[Operator, float]:
+    """A comparison with a float that is true of the same floats as one with ``value``, which may be none."""
+    try:
+        near = float(value)
+    except OverflowError:
+        near = math.inf if value > 0 else -math.inf
+    if near == value:
+        return how, near
+    above = near > value  # then what is less than the value is what is less than that, and no float is equal
+    if how in (Operator.LESS, Operator.AT_MOST):
+        return (Operator.LESS if above else Operator.AT_MOST), near
+    return (Operator.AT_LEAST if above else Operator.MORE), near
+
+
+def _like(node: Like, column_of: ColumnOf) -> Sql:
+    column, pattern = column_of(node.column), node.text
+    _check(column, node.column, node.pattern)
+    text = column.get(Kind.TEXT)
+    if text is None:
+        return Sql("NULL::boolean")
+    pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(pattern)]
+    if not node.folded:
+        return Sql(f"({text} LIKE %s)", ("".join(pieces),))
+    fold = 'lower({} COLLATE "pg_c_utf8")'.format
+    return Sql(f"({fold(text)} LIKE {fold('%s::text')})", ("".join(pieces),))
+
+
+def _escaped(letter: str) -> str:
+    return f"\\{letter}" if letter in "%_\\" else letter

@@ -1,0 +1,115 @@
+"""What PostgreSQL proposes: by its index, or by comparing everything, whichever is quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.engines.postgres.database import Halfvec, Vector
+from seealike.recommend import StaleViewError
+from seealike.types import Float32Array, Int64Array, Proposal
+
+if TYPE_CHECKING:
+    from seealike.engines.postgres.conditions import Sql
+    from seealike.engines.postgres.database import Rows
+    from seealike.engines.postgres.store import PostgresStore
+
+FEW = 2000  # items: they are compared one by one
+EFFORT = 200  # ef_search, at least
+MOST_EFFORT = 1000
+WORTH = 30.0  # so many vectors along the index take as long as one read by its key
+MOST_SCANNED = 1_000_000
+MARGIN = 1e-5  # by which distances in single precision may be wrong
+
+
+class PostgresProposer:
+    """Proposes the items of one generation."""
+
+    def __init__(self, store: PostgresStore, generation: int, keys: Int64Array, *, exact: bool) -> None:
+        """Nothing is asked yet."""
+        self._store, self._generation, self._keys, self._exact = store, generation, keys, exact
+
+    def __len__(self) -> int:
+        """The number of vectors."""
+        return len(self._keys)
+
+    @property
+    def last_key(self) -> int:
+        """The greatest key."""
+        return int(self._keys[-1]) if len(self._keys) else 0
+
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        """See ``Proposer``.
+
+        Raises:
+            StaleViewError: the database has another generation by now.
+        """
+        if not len(self._keys) or (allowed is not None and not len(allowed)):
+            return [_proposal([]) for _ in queries]
+        count = len(self._keys if allowed is None else allowed)
+        few = self._exact or not self._store.build.is_indexed or self._is_few(count, k)
+
+        def asked(connection: Rows) -> list[Proposal]:
+            if self._store.state_in(connection).generation != self._generation:
+                raise StaleViewError
+            if few:
+                return [self._nearest(connection, query, k, allowed) for query in queries]
+            return self._by_index(connection, queries, k, allowed)
+
+        return self._store.database.snapshot(asked)
+
+    def _is_few(self, count: int, k: int) -> bool:
+        """Whether comparing all that are allowed is quicker than following the index until k are found."""
+        followed = max(EFFORT, 2 * k) * len(self._keys) / count
+        return count <= FEW or count * WORTH <= followed
+
+    def _nearest(self, connection: Rows, query: Float32Array, k: int, allowed: Int64Array | None) -> Proposal:
+        """The nearest of all that are allowed, and those that may be as near."""
+        table = self._store.build.items
+        among = "" if allowed is None else "WHERE key = ANY(%s)"
+        parameters: tuple[object, ...] = (Vector.of(query),)
+        if allowed is not None:
+            parameters = (*parameters, allowed.tolist())
+        rows = connection.execute(
+            "WITH compared AS MATERIALIZED "
+            f"(SELECT key, vector::vector <=> %s AS far FROM {table} {among}) "
+            "SELECT key FROM compared WHERE far <= coalesce((SELECT far FROM compared ORDER BY far "
+            f"LIMIT 1 OFFSET %s), 3) + {MARGIN}",
+            (*parameters, k - 1),
+            binary=True,
+        ).fetchall()
+        return _proposal([row[0] for row in rows])
+
+    def _by_index(
+        self, connection: Rows, queries: Float32Array, k: int, allowed: Int64Array | None
+    ) -> list[Proposal]:
+        kept = None if allowed is None else self._store.condition_of(allowed)
+        effort = min(MOST_EFFORT, max(EFFORT, 2 * k))
+        connection.execute(
+            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', %s, true), "
+            "set_config('hnsw.max_scan_tuples', %s, true), set_config('enable_seqscan', 'off', true), "
+            "set_config('enable_sort', 'off', true)",
+            (str(effort), "relaxed_order", str(MOST_SCANNED)),
+        )
+        condition, parameters = _narrowed(kept, allowed)
+        wanted = k + max(10, k // 2)
+        statement = f"SELECT key FROM {self._store.build.items} {condition} ORDER BY vector <=> %s LIMIT %s"
+        with connection.pipeline():
+            cursors = [
+                connection.execute(statement, (*parameters, Halfvec.of(query), wanted), binary=True)
+                for query in queries
+            ]
+        return [_proposal([row[0] for row in cursor.fetchall()]) for cursor in cursors]
+
+
+def _narrowed(kept: Sql | None, allowed: Int64Array | None) -> tuple[str, Sequence[object]]:
+    if kept is not None:
+        return f"WHERE {kept.text}", kept.parameters
+    return ("", ()) if allowed is None else ("WHERE key = ANY(%s)", (allowed.tolist(),))
+
+
+def _proposal(keys: list[int]) -> Proposal:
+    found = np.array(sorted(keys), dtype=np.int64)
+    return Proposal(found, np.arange(len(found)))

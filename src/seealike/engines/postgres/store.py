@@ -1,0 +1,435 @@
+"""Reading a catalogue from PostgreSQL: every value as it was written, every answer of one generation."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import psycopg
+
+from seealike.engines.facts import NESTED, OURS, Kind, facts_of
+from seealike.engines.postgres import tables
+from seealike.engines.postgres.conditions import NOWHERE, Sql, TypedColumn, joined, members, where
+from seealike.engines.postgres.database import Database, Row, Rows, matrix, quoted
+from seealike.engines.postgres.proposer import PostgresProposer
+from seealike.engines.postgres.tables import ITEM, Build
+from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, UsageError
+from seealike.recommend import SearchOptions, StaleViewError
+from seealike.recommend.columns import METADATA, kind_of
+from seealike.recommend.filters.conditions import Named
+from seealike.recommend.filters.parsing import parse
+from seealike.recommend.view import Keys, StoreState
+from seealike.store import KeyChanges, State, StoredItem
+from seealike.store.records import BY_HAND
+from seealike.store.sqlite import MOST_NEW_KEYS
+from seealike.types import Float16Array, Int64Array, MetadataValue, Signature, Skipped, SkipReason
+from seealike.wording import closest
+
+Result = TypeVar("Result")
+_BLOCK = 4096
+_NEAR = 50  # ids that a wrong one is compared with
+_WORDS = {Kind.TEXT: "text", Kind.NUMBER: "numbers", Kind.WHOLE: "numbers", Kind.TRUTH: "true or false"}
+
+
+@dataclass(frozen=True)
+class PostgresAmong:
+    """What hits are among. Equal ones have the same items.
+
+    Args:
+        where: the condition; empty: none.
+        same: columns, and the values of which a hit has one there.
+        other: columns, and the values of which a hit has none there, but some other.
+    """
+
+    where: str
+    same: tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]
+    other: tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]
+
+
+class PostgresStore:
+    """One build of a catalogue in PostgreSQL, for readers. Safe to use from several threads."""
+
+    def __init__(self, database: Database, build: Build) -> None:
+        """Nothing is read yet."""
+        self.database, self.build = database, build
+        self.directory = database.name
+        self.identity, self.encoder_spec = build.manifest.encoder, build.manifest.encoder_spec
+        self.catalog_id = f"{build.manifest.catalog_id}/{build.number}"
+        self._conditions: list[tuple[weakref.ref[Int64Array], Sql]] = []
+
+    # -- the catalogue as a whole ------------------------------------------------------------------
+
+    def state(self) -> State:
+        """The committed state of this build."""
+        return self._run(self.state_in)
+
+    def state_in(self, connection: Rows) -> State:
+        """The state as a transaction sees it.
+
+        Raises:
+            StaleViewError: the build has been replaced.
+        """
+        row = connection.execute(
+            f"SELECT state FROM {quoted(self.build.schema, 'catalogues')} WHERE build = %s AND live",
+            (self.build.number,),
+        ).fetchone()
+        if row is None:
+            raise StaleViewError
+        return State.from_json(row[0])
+
+    def calibration(self) -> str | None:
+        """What scores are worth, as it was when this build was opened."""
+        return self.build.calibration
+
+    def damaged(self, what: str) -> DamagedCatalogError:
+        """The error that says what is damaged."""
+        remedy = "publish it anew: `seealike publish --rebuild`"
+        return DamagedCatalogError(self.directory, self.directory, what, remedy)
+
+    def state_and_keys(self) -> tuple[State, Int64Array]:
+        """The state and all keys of the same generation, in the order of their ids."""
+
+        def read(connection: Rows) -> tuple[State, Int64Array]:
+            state = self.state_in(connection)
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(
+                    f"COPY (SELECT key FROM {self.build.items} ORDER BY id) TO STDOUT (FORMAT BINARY)"
+                ) as copy,
+            ):
+                copy.set_types(["int8"])
+                keys = np.fromiter((row[0] for row in copy.rows()), dtype=np.int64)
+            return state, keys
+
+        state, keys = self._snapshot(read)
+        if len(keys) != state.count or int(keys.sum()) != state.key_sum:
+            raise self.damaged(f"{len(keys)} items where {state.count} were written, or others")
+        return state, keys
+
+    def key_changes(self, generation: int, last_key: int) -> KeyChanges | None:
+        """What became of the keys of an older generation; ``None`` where that is not on record."""
+
+        def read(connection: Rows) -> KeyChanges | None:
+            state = self.state_in(connection)
+            known = state.generation >= generation >= max(state.recorded_from, state.renamed)
+            if not known or state.last_key - last_key > MOST_NEW_KEYS:
+                return None
+            removed = connection.execute(
+                f"SELECT key FROM {self.build.tombstones} WHERE generation > %s", (generation,)
+            ).fetchall()
+            added = connection.execute(
+                f"SELECT key, (SELECT key FROM {self.build.items} AS next WHERE next.id > item.id "
+                f"ORDER BY next.id LIMIT 1) FROM {self.build.items} AS item WHERE key > %s ORDER BY id DESC",
+                (last_key,),
+            ).fetchall()
+            return KeyChanges(state, [key for (key,) in removed], added)
+
+        return self._snapshot(read)
+
+    # -- vectors and signatures --------------------------------------------------------------------
+
+    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
+        """The vectors of those of ``keys`` that are alive, ascending by key. Shapes: (m,), (m, d)."""
+        wanted = [int(key) for key in keys]
+        rows = self._rows(
+            f"SELECT key, vector FROM {self.build.items} WHERE key = ANY(%s) ORDER BY key", (wanted,)
+        )
+        return self._matrix(rows)
+
+    def vector_blocks(self, *, after_key: int = 0) -> Iterator[tuple[Int64Array, Float16Array]]:
+        """Every vector whose key is greater, ascending, in blocks."""
+        statement = f"SELECT key, vector FROM {self.build.items} WHERE key > %s ORDER BY key LIMIT %s"
+        while rows := self._rows(statement, (after_key, _BLOCK)):
+            keys, vectors = self._matrix(rows)
+            yield keys, vectors
+            after_key = int(keys[-1])
+
+    def _matrix(self, rows: Sequence[Row]) -> tuple[Int64Array, Float16Array]:
+        keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        return keys, matrix([row[1] for row in rows], self.identity.dimension)
+
+    def signature_blocks(self, *, after_key: int = 0) -> Iterator[tuple[Int64Array, list[Signature]]]:
+        """Every signature whose key is greater, ascending, in blocks; items may have none."""
+        statement = (
+            f"SELECT key, colour, coarse FROM {self.build.items} WHERE key > %s AND colour IS NOT NULL "
+            "ORDER BY key LIMIT %s"
+        )
+        while rows := self._rows(statement, (after_key, _BLOCK)):
+            keys = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+            yield keys, [Signature(bytes(colour), bytes(coarse)) for _, colour, coarse in rows]
+            after_key = int(keys[-1])
+
+    def ids_and_signatures(self) -> Iterator[tuple[str, Signature | None]]:
+        """Every item's id and its signature, where it has one; ordered by id."""
+        for rows in self._by_id("id, colour, coarse"):
+            for item_id, colour, coarse in rows:
+                yield item_id, None if colour is None else Signature(bytes(colour), bytes(coarse))
+
+    # -- items -------------------------------------------------------------------------------------
+
+    def groups(self) -> tuple[State, list[tuple[int, str]]]:
+        """The state, and the key and the group of every item that has one, of the same generation."""
+
+        def read(connection: Rows) -> tuple[State, list[tuple[int, str]]]:
+            state = self.state_in(connection)
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(
+                    f"COPY (SELECT key, grp FROM {self.build.items} WHERE grp IS NOT NULL) "
+                    "TO STDOUT (FORMAT BINARY)"
+                ) as copy,
+            ):
+                copy.set_types(["int8", "text"])
+                return state, [(row[0], row[1]) for row in copy.rows()]
+
+        return self._snapshot(read)
+
+    def items_of(self, keys: Sequence[int]) -> dict[int, StoredItem]:
+        """Those of ``keys`` that are alive, by key."""
+        wanted = [int(key) for key in keys]
+        rows = self._rows(f"SELECT {ITEM} FROM {self.build.items} WHERE key = ANY(%s)", (wanted,))
+        return {row[0]: item_of(row) for row in rows}
+
+    def items_after(self, key: int) -> Iterator[StoredItem]:
+        """Every item with a greater key, ascending."""
+        statement = f"SELECT {ITEM} FROM {self.build.items} WHERE key > %s ORDER BY key LIMIT %s"
+        while rows := self._rows(statement, (key, _BLOCK)):
+            yield from map(item_of, rows)
+            key = rows[-1][0]
+
+    def items(self) -> Iterator[StoredItem]:
+        """Every item, ordered by id."""
+        for rows in self._by_id(ITEM):
+            yield from map(item_of, rows)
+
+    def items_from(self, item_id: str, count: int) -> list[StoredItem]:
+        """At most ``count`` items in id order, from ``item_id`` on, or from what would come after it."""
+        statement = f"SELECT {ITEM} FROM {self.build.items} WHERE id >= %s ORDER BY id LIMIT %s"
+        return [item_of(row) for row in self._rows(statement, (_storable(item_id), count))]
+
+    def items_and_vectors(self) -> Iterator[tuple[list[StoredItem], Float16Array]]:
+        """Every item and its vector, ordered by id, in blocks."""
+        for rows in self._by_id(f"{ITEM}, vector"):
+            yield (
+                [item_of(row[:-1]) for row in rows],
+                matrix([row[-1] for row in rows], self.identity.dimension),
+            )
+
+    def _by_id(self, columns: str) -> Iterator[list[Row]]:
+        """Some columns of every item, ordered by id, in blocks."""
+        sign, after = ">=", ""
+        while True:
+            statement = (
+                f"SELECT id, {columns} FROM {self.build.items} WHERE id {sign} %s ORDER BY id LIMIT %s"
+            )
+            rows = self._rows(statement, (after, _BLOCK))
+            if not rows:
+                return
+            yield [row[1:] for row in rows]
+            sign, after = ">", rows[-1][0]
+
+    def item(self, item_id: str) -> StoredItem | None:
+        """The item with this id, if there is one."""
+        if _storable(item_id) != item_id:
+            return None
+        rows = self._rows(f"SELECT {ITEM} FROM {self.build.items} WHERE id = %s", (item_id,))
+        return item_of(rows[0]) if rows else None
+
+    def known_item(self, item_id: str) -> StoredItem:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+            UsageError: it is no text.
+        """
+        if not isinstance(item_id, str):
+            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        item = self.item(item_id)
+        if item is None:
+            near = self._rows(
+                f"(SELECT id FROM {self.build.items} WHERE id >= %s ORDER BY id LIMIT {_NEAR}) UNION ALL "
+                f"(SELECT id FROM {self.build.items} WHERE id < %s ORDER BY id DESC LIMIT {_NEAR})",
+                (_storable(item_id), _storable(item_id)),
+            )
+            raise UnknownItemError(item_id, closest(item_id, [row[0] for row in near]))
+        return item
+
+    def keys_of(self, ids: Sequence[str]) -> list[int]:
+        """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
+        wanted = [one for one in ids if _storable(one) == one]
+        rows = self._rows(f"SELECT id, key FROM {self.build.items} WHERE id = ANY(%s)", (wanted,))
+        found = dict(rows)
+        return [found[one] if one in found else self.known_item(one).key for one in ids]
+
+    # -- what only the catalogue itself has ---------------------------------------------------------
+
+    def skipped(self) -> Iterator[tuple[int, Skipped]]:
+        """No file is skipped here: that is on record in the catalogue."""
+        return iter(())
+
+    def skipped_after(
+        self,
+        place: tuple[int, str, bytes],  # noqa: ARG002
+        count: int,  # noqa: ARG002
+        reason: SkipReason | None,  # noqa: ARG002
+    ) -> tuple[int, int, list[tuple[int, Skipped]]]:
+        """See ``skipped``."""
+        return self.state().generation, 0, []
+
+    # -- conditions --------------------------------------------------------------------------------
+
+    def proposer(self, state: StoreState, living: Keys, *, exact: bool) -> PostgresProposer:
+        """See ``EngineStore``."""
+        return PostgresProposer(self, state.generation, living.keys, exact=exact)
+
+    def among(self, options: SearchOptions, liked: Sequence[int]) -> PostgresAmong:
+        """See ``EngineStore``."""
+        for name, asked in (("same", options.same), ("other", options.other)):
+            if asked and not len(liked):
+                hint = "name one of the catalogue by its id, or the value itself by --where"
+                raise UsageError(f"{name} {asked[0]!r} compares with an item, and none is liked; {hint}")
+        names = (*options.same, *options.other)
+        facts = [dict(facts_of(item)) for item in self.items_of(liked).values()] if names else []
+
+        def said(wanted: tuple[str, ...]) -> tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]:
+            found = []
+            for name in dict.fromkeys(wanted):
+                stored = self._stored_name(name)
+                values = {(kind_of(v), v) for one in facts if (v := one.get(stored)) is not None}
+                found.append((stored, tuple(sorted(values, key=repr))))
+            return tuple(found)
+
+        return PostgresAmong(options.where or "", said(options.same), said(options.other))
+
+    def matching(self, among: Hashable, generation: int) -> Int64Array:
+        """See ``EngineStore``."""
+        assert isinstance(among, PostgresAmong)
+        condition = self._condition(among)
+
+        def read(connection: Rows) -> Int64Array:
+            if self.state_in(connection).generation != generation:
+                raise StaleViewError
+            statement = f"SELECT key FROM {self.build.items} WHERE {condition.text} ORDER BY key"
+            rows = connection.execute(statement, condition.parameters, binary=True).fetchall()
+            return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+        keys = self._snapshot(read)
+        alive = [pair for pair in self._conditions if pair[0]() is not None]
+        self._conditions = [*alive, (weakref.ref(keys), condition)]
+        return keys
+
+    def condition_of(self, keys: Int64Array) -> Sql | None:
+        """The condition that gave this very array of keys, if one did."""
+        return next((condition for held, condition in self._conditions if held() is keys), None)
+
+    def _condition(self, among: PostgresAmong) -> Sql:
+        parts: list[Sql] = []
+        if among.where:
+            parts.append(where(parse(among.where).root, self._column_of))
+        for name, said in among.same:
+            values = [value for _, value in said]
+            column = self._typed(name)
+            parts.append(members(column, values, as_moments=False) if values else Sql(NOWHERE))
+        for name, said in among.other:
+            values = [value for _, value in said]
+            one_of = members(self._typed(name), values, as_moments=False)
+            parts.append(Sql(f"(NOT {one_of.text})", one_of.parameters) if values else Sql(NOWHERE))
+        return joined(" AND ", parts)
+
+    def _stored_name(self, name: str) -> str:
+        """Under which name a column is stored; see ``Columns.column``.
+
+        Raises:
+            UnknownNameError: there is no such column.
+        """
+        names = {stored for stored, _ in self._expressions()}
+        if name in OURS:
+            return name
+        inner = name.removeprefix(METADATA)
+        for stored in (METADATA + inner, METADATA + name, NESTED + inner, NESTED + name):
+            if stored in names:
+                return stored
+        own = [one.removeprefix(METADATA) for one in names if one.startswith(METADATA)]
+        known = (*sorted(METADATA + one if one in OURS else one for one in own), *OURS)
+        raise UnknownNameError("column", name, known)
+
+    def _expressions(self) -> dict[tuple[str, Kind], str]:
+        return self._run(partial(tables.expressions_of, build=self.build))
+
+    def _column_of(self, named: Named) -> TypedColumn:
+        try:
+            return self._typed(self._stored_name(named.name))
+        except UnknownNameError as exc:
+            raise UnknownNameError("column", named.name, exc.known, f"at character {named.at + 1}") from None
+
+    def _typed(self, stored: str) -> TypedColumn:
+        said = {kind: one for (name, kind), one in self._expressions().items() if name == stored and one}
+        kinds = frozenset(
+            _WORDS[kind] for kind, one in said.items() if kind in _WORDS and self._any(f"{one} IS NOT NULL")
+        )
+        first = " OR ".join(f"{one} IS NOT NULL" for one in said.values())
+        example: MetadataValue = None
+        if first:
+            rows = self._rows(f"SELECT {ITEM} FROM {self.build.items} WHERE {first} ORDER BY key LIMIT 1", ())
+            example = dict(facts_of(item_of(rows[0]))).get(stored) if rows else None
+
+        def holds_days() -> bool:
+            text, at = said.get(Kind.TEXT), said.get(Kind.MOMENT)
+            if kinds != {"text"} or at is None:
+                return False
+            return not self._any(f"{text} IS NOT NULL AND {at} IS NULL")
+
+        return TypedColumn(said, kinds, example, holds_days)
+
+    def _any(self, condition: str) -> bool:
+        return bool(self._rows(f"SELECT 1 FROM {self.build.items} WHERE {condition} LIMIT 1", ()))
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _rows(self, statement: str, parameters: Sequence[object]) -> list[Row]:
+        return self._run(lambda connection: connection.execute(statement, parameters, binary=True).fetchall())
+
+    def _run(self, ask: Callable[[Rows], Result]) -> Result:
+        with _replaced_is_stale():
+            return self.database.run(ask)
+
+    def _snapshot(self, ask: Callable[[Rows], Result]) -> Result:
+        with _replaced_is_stale():
+            return self.database.snapshot(ask)
+
+
+class _replaced_is_stale:  # noqa: N801  used as a statement
+    """The tables of a build that was replaced go: whoever reads one then takes a newer view."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, value: BaseException | None, trace: object) -> None:
+        if isinstance(value, psycopg.errors.UndefinedTable):
+            raise StaleViewError from value
+
+
+def item_of(row: Row) -> StoredItem:
+    """A row of ``ITEM`` as an item."""
+    key, item_id, path, size, mtime, sha256, group, metadata, width, height = row
+    return StoredItem(
+        id=item_id,
+        path=None if path is None else bytes(path),
+        size_bytes=size,
+        mtime_ns=mtime,
+        sha256=None if sha256 is None else bytes(sha256),
+        group=group,
+        metadata_json=metadata,
+        width_px=width,
+        height_px=height,
+        source=BY_HAND,
+        key=key,
+    )
+
+
+def _storable(text: str) -> str:
+    """A text as far as a database can compare with it."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -1,0 +1,207 @@
+"""The tables that hold a catalogue in a schema of PostgreSQL.
+
+``catalogues`` has a row a build, of which one is live. The rows of a build are in tables that carry its
+number: whoever reads an earlier build while another one becomes live reads that, or is told that it has gone.
+The view ``items`` shows the live one to whoever asks in SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from seealike.engines.facts import Kind
+from seealike.engines.postgres.database import Rows, quoted
+from seealike.errors import NewerFormatError, NoCatalogError
+from seealike.recommend.columns import GROUP, ID
+from seealike.store.manifest import Manifest, birth_from_json
+from seealike.store.records import State
+
+FORMAT = 1
+MOST_INDEXED = 4000  # dimensions
+ITEM = "key, id, path, size, mtime, sha256, grp, metadata, width, height"
+_TYPES = {
+    Kind.TEXT: 'text COLLATE "C"',
+    Kind.MOMENT: "bigint",
+    Kind.NUMBER: "float8",
+    Kind.WHOLE: "numeric",
+    Kind.TRUTH: "boolean",
+}
+TYPE_NAMES = {Kind.TEXT: "text", Kind.MOMENT: "int8", Kind.NUMBER: "float8", Kind.WHOLE: "numeric"} | {
+    Kind.TRUTH: "bool"
+}
+OWN = {  # what is stored anyway, under other names
+    (ID, Kind.TEXT): "id",
+    (GROUP, Kind.TEXT): "nullif(grp, '')",
+    ("width_px", Kind.NUMBER): "width",
+    ("height_px", Kind.NUMBER): "height",
+    ("size_bytes", Kind.NUMBER): "size",
+}
+_LETTERS = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One copy of a catalogue, and its tables."""
+
+    schema: str
+    number: int
+    manifest: Manifest
+    state: State
+    calibration: str | None
+
+    @property
+    def items(self) -> str:
+        """The table of items, in SQL."""
+        return quoted(self.schema, f"items_{self.number}")
+
+    @property
+    def tombstones(self) -> str:
+        """The table of what was removed when."""
+        return quoted(self.schema, f"tombstones_{self.number}")
+
+    @property
+    def columns(self) -> str:
+        """The table of what items say under which name, and which column has it."""
+        return quoted(self.schema, f"columns_{self.number}")
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether it has an approximate index."""
+        return self.manifest.encoder.dimension <= MOST_INDEXED
+
+
+def build_of(connection: Rows, schema: str, name: str, *, lock: bool = False) -> Build:
+    """The live build, as it is now; ``lock``: and nobody else changes it in this transaction.
+
+    Raises:
+        NoCatalogError: there is none.
+        NewerFormatError: a newer seealike made it.
+    """
+    found = found_build(connection, schema, name, live=True, lock=lock)
+    if found is None:
+        raise NoCatalogError(name, f"{name} holds no catalogue; publish one with `seealike publish`")
+    return found
+
+
+def found_build(connection: Rows, schema: str, name: str, *, live: bool, lock: bool = False) -> Build | None:
+    """The live build, or the one that is being made; ``None`` where there is none.
+
+    Raises:
+        NewerFormatError: a newer seealike made it.
+    """
+    catalogues = quoted(schema, "catalogues")
+    there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (catalogues,)).fetchone()
+    if there is None or not there[0]:
+        return None
+    return read_build(connection, schema, name, live=live, lock=lock)
+
+
+def read_build(
+    connection: Rows, schema: str, name: str, *, live: bool = True, lock: bool = False
+) -> Build | None:
+    """``found_build`` where the schema is known to be there."""
+    row = connection.execute(
+        f"SELECT format, build, birth, state, calibration FROM {quoted(schema, 'catalogues')} "
+        f"WHERE live = %s ORDER BY build DESC LIMIT 1 {'FOR UPDATE' if lock else ''}",
+        (live,),
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] > FORMAT:
+        raise NewerFormatError(name, row[0], FORMAT)
+    return Build(schema, row[1], birth_from_json(row[2]), State.from_json(row[3]), row[4])
+
+
+def make_schema(connection: Rows, schema: str) -> None:
+    """Make what all builds share, where it is not there yet."""
+    connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    catalogues = quoted(schema, "catalogues")
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {catalogues} (build integer PRIMARY KEY, live boolean NOT NULL, "
+        "format integer NOT NULL, birth text NOT NULL, state text NOT NULL, calibration text, "
+        "replaced timestamptz)"
+    )
+    connection.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS one_live ON {catalogues} (live) WHERE live")
+
+
+def make_tables(connection: Rows, build: Build) -> None:
+    """Make the tables of a build, which are empty."""
+    dimension = build.manifest.encoder.dimension
+    connection.execute(
+        f"CREATE TABLE {build.items} (key bigint PRIMARY KEY, "
+        'id text COLLATE "C" NOT NULL UNIQUE, path bytea, size bigint, mtime bigint, sha256 bytea, '
+        'grp text COLLATE "C", metadata text NOT NULL, width integer NOT NULL, height integer NOT NULL, '
+        "origin bigint UNIQUE, content bigint NOT NULL, colour bytea, coarse bytea, "
+        f"vector halfvec({dimension}) NOT NULL) WITH (fillfactor = 90)"
+    )
+    # Conditions look through rows without their vectors, which lie elsewhere unless they are small.
+    connection.execute(f"ALTER TABLE {build.items} ALTER COLUMN vector SET STORAGE EXTERNAL")
+    connection.execute(
+        f"CREATE TABLE {build.tombstones} (generation bigint, key bigint, PRIMARY KEY (generation, key))"
+    )
+    connection.execute(
+        f"CREATE TABLE {build.columns} (name text, kind text, expression text, PRIMARY KEY (name, kind))"
+    )
+
+
+def make_index(connection: Rows, build: Build) -> None:
+    """Make the approximate index of a build that has none."""
+    if build.is_indexed:
+        name = quoted(f"vectors_{build.number}")
+        connection.execute(
+            f"CREATE INDEX IF NOT EXISTS {name} ON {build.items} USING hnsw (vector halfvec_cosine_ops)"
+        )
+
+
+def drop_tables(connection: Rows, schema: str, number: int) -> None:
+    """Drop the tables of a build and forget it."""
+    for table in ("items", "tombstones", "columns"):
+        connection.execute(f"DROP TABLE IF EXISTS {quoted(schema, f'{table}_{number}')} CASCADE")
+    connection.execute(f"DELETE FROM {quoted(schema, 'catalogues')} WHERE build = %s", (number,))
+
+
+def expressions_of(connection: Rows, build: Build) -> dict[tuple[str, Kind], str]:
+    """The expression of every name and kind that any item has or had; empty for what only says nothing."""
+    rows = connection.execute(f"SELECT name, kind, expression FROM {build.columns}").fetchall()
+    return {**OWN, **{(name, Kind(kind)): expression for name, kind, expression in rows}}
+
+
+def add_columns(connection: Rows, build: Build, wanted: set[tuple[str, Kind]]) -> dict[tuple[str, Kind], str]:
+    """``expressions_of``, with columns for some names and kinds that had none."""
+    known = expressions_of(connection, build)
+    for name, kind in sorted(wanted - known.keys()):
+        expression = ""
+        if kind is not Kind.NOTHING:
+            expression = quoted(_free(name, kind, set(known.values())))
+            connection.execute(f"ALTER TABLE {build.items} ADD COLUMN {expression} {_TYPES[kind]}")
+        connection.execute(
+            f"INSERT INTO {build.columns} (name, kind, expression) VALUES (%s, %s, %s)",
+            (name, kind.value, expression),
+        )
+        known[name, kind] = expression
+    if wanted:
+        show(connection, build)
+    return known
+
+
+def show(connection: Rows, build: Build) -> None:
+    """Let the view ``items`` show the live build, if this is it."""
+    live = connection.execute(
+        f"SELECT live FROM {quoted(build.schema, 'catalogues')} WHERE build = %s", (build.number,)
+    ).fetchone()
+    if live is not None and live[0]:
+        view = quoted(build.schema, "items")
+        connection.execute(f"DROP VIEW IF EXISTS {view}")
+        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {build.items}")
+
+
+def _free(name: str, kind: Kind, taken: set[str]) -> str:
+    """What a column is called in SQL: like its name, as far as that goes."""
+    plain = _LETTERS.sub("_", name.rpartition("metadata.")[2].lower()).strip("_")[:40] or "column"
+    for candidate in (f"m_{plain}", f"m_{plain}_{kind.value}"):
+        if quoted(candidate) not in taken:
+            return candidate
+    number = next(n for n in range(2, 2000) if quoted(f"m_{plain}_{kind.value}_{n}") not in taken)
+    return f"m_{plain}_{kind.value}_{number}"

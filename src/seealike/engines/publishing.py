@@ -1,0 +1,196 @@
+"""Making an engine's copy of a catalogue equal to it: all of it beside the live one, or what changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Protocol
+
+from seealike.engines.store import Changes, Engine, EnginePublisher, Held, PublishedRow
+from seealike.errors import UsageError
+from seealike.recommend import ItemRow
+from seealike.store import State, StoredItem
+from seealike.store.manifest import Manifest
+from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback, Signature
+
+ROWS_AT_ONCE = 2000
+
+
+class PublishedStore(Protocol):
+    """The catalogue that is copied."""
+
+    def state(self) -> State:
+        """Its state."""
+
+    def items_after(self, key: int) -> Iterator[StoredItem]:
+        """Every item with a greater key, ascending."""
+
+    def items_of(self, keys: Sequence[int]) -> dict[int, StoredItem]:
+        """Those of ``keys`` that are alive, by key."""
+
+    def vectors_of(self, keys: Sequence[int]) -> tuple[Int64Array, Float16Array]:
+        """The vectors of those of ``keys`` that are alive, ascending by key."""
+
+    def signatures_of(self, keys: Sequence[int]) -> dict[int, Signature]:
+        """The signatures of those of ``keys`` that have one, by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReport:
+    """What ``publish`` did: ``generation`` is the catalogue's, ``engine_generation`` the copy's afterwards.
+
+    ``rebuilt``: all was copied beside what was there, and put in its place.
+    """
+
+    added: int
+    updated: int
+    removed: int
+    unchanged: int
+    generation: int
+    engine_generation: int
+    rebuilt: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether the copy is another one now."""
+        return self.rebuilt or bool(self.added or self.updated or self.removed)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is copied: a catalogue's rows, which it is, and where its pictures are."""
+
+    store: PublishedStore
+    manifest: Manifest
+    path_of: Callable[[ItemRow], str | None]
+
+    def rows(self, keys: Sequence[int]) -> list[PublishedRow]:
+        """The rows of those of ``keys`` that are alive, ascending."""
+        items, signatures = self.store.items_of(keys), self.store.signatures_of(keys)
+        found, vectors = self.store.vectors_of(keys)
+        return [
+            self._row(items[key], vector.tobytes(), signatures.get(key))
+            for key, vector in zip(found.tolist(), vectors, strict=True)
+            if key in items
+        ]
+
+    def contents(self) -> Iterator[tuple[int, int]]:
+        """The key and the content of every item, ascending."""
+        items = self.store.items_after(0)
+        while block := list(islice(items, ROWS_AT_ONCE)):
+            signatures = self.store.signatures_of([item.key for item in block])
+            for item in block:
+                yield item.key, self._row(item, b"", signatures.get(item.key)).content
+
+    def blocks(self, keys: Iterator[int]) -> Iterator[list[PublishedRow]]:
+        """The rows of some items, some thousands at a time."""
+        while block := list(islice(keys, ROWS_AT_ONCE)):
+            yield self.rows(block)
+
+    def _row(self, item: StoredItem, vector: bytes, signature: Signature | None) -> PublishedRow:
+        path = self.path_of(item)
+        new = item.as_new(vector, signature)
+        new = replace(new, path=None if path is None else os.fsencode(path))
+        for text in (new.id, new.group or "", new.metadata_json):
+            if "\0" in text or "\\u0000" in text:
+                raise UsageError(f"the item {item.id!r} has a NUL in its texts, which no engine stores")
+        return PublishedRow(new, item.key)
+
+
+def publish(
+    publication: Publication, engine: Engine, progress: ProgressCallback, *, rebuild: bool
+) -> PublishReport:
+    """Make the copy in ``engine`` equal to the catalogue; what was only put into the engine stays.
+
+    May be interrupted anywhere: the live copy is always one that was whole, and the next call goes on.
+
+    Args:
+        publication: what is copied.
+        engine: where to.
+        progress: told of what is done.
+        rebuild: copy everything beside the live copy, whatever that is, and put it in its place.
+
+    Raises:
+        UsageError: the engine holds another catalogue, or another encoder's vectors, and ``rebuild`` is
+            not set.
+        CatalogBusyError: another process publishes there.
+        UnreachableError: the engine cannot be reached.
+    """
+    with engine.publishing() as publisher:
+        live = publisher.live()
+        if live is not None and not rebuild:
+            _check_same(live, publication.manifest, engine.name)
+        whole = live is None or rebuild
+        total = publication.store.state().count
+        copied = _copied(publication, publisher, progress, total) if whole else 0
+        generation = publication.store.state().generation
+        removed, updated, added, same = _compared(publication.contents(), publisher.contents())
+        rows = publication.rows
+
+        def updates() -> Iterator[tuple[int, PublishedRow]]:
+            for start in range(0, len(updated), ROWS_AT_ONCE):
+                part = dict(updated[start : start + ROWS_AT_ONCE])
+                yield from ((part[row.origin], row) for row in rows([*part]) if row.origin is not None)
+
+        after = publisher.apply(Changes(removed, updates(), publication.blocks(iter(added))))
+        if whole:
+            progress(Progress("index", copied, None))
+            publisher.go_live()
+    return PublishReport(
+        copied + len(added), len(updated), len(removed), same - copied, generation, after, whole
+    )
+
+
+def _check_same(live: Manifest, given: Manifest, name: str) -> None:
+    if live.encoder != given.encoder:
+        what = f"vectors of {live.encoder.name}, and this catalogue's are of {given.encoder.name}"
+    elif live.catalog_id != given.catalog_id:
+        what = "another catalogue"
+    else:
+        return
+    raise UsageError(f"{name} holds {what}; put this one in its place by --rebuild, or name another ?schema=")
+
+
+def _copied(
+    publication: Publication, publisher: EnginePublisher, progress: ProgressCallback, total: int
+) -> int:
+    """Copy what a copy under way does not have yet; how many rows."""
+    last, copied = publisher.begin(publication.manifest), 0
+    keys = (item.key for item in publication.store.items_after(last))
+    for rows in publication.blocks(keys):
+        publisher.append(rows)
+        copied += len(rows)
+        progress(Progress("publish", copied, total))
+    return copied
+
+
+def _compared(
+    here: Iterator[tuple[int, int]], there: Iterator[Held]
+) -> tuple[list[int], list[tuple[int, int]], list[int], int]:
+    """Keys there of what is gone, keys here and there of what changed, keys here of what is new.
+
+    The last says how many are the same.
+    """
+    removed: list[int] = []
+    updated: list[tuple[int, int]] = []
+    added: list[int] = []
+    same = 0
+    held = next(there, None)
+    for key, content in here:
+        while held is not None and held.origin < key:
+            removed.append(held.key)
+            held = next(there, None)
+        if held is None or held.origin > key:
+            added.append(key)
+            continue
+        if held.content == content:
+            same += 1
+        else:
+            updated.append((key, held.key))
+        held = next(there, None)
+    while held is not None:
+        removed.append(held.key)
+        held = next(there, None)
+    return removed, updated, added, same

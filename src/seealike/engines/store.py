@@ -1,0 +1,153 @@
+"""What an engine gives to those who ask: the seam that every engine keeps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from seealike.protocols import Proposer
+from seealike.recommend import ItemStore, SearchOptions
+from seealike.recommend.view import Keys, StoreState, VectorStore
+from seealike.store import NewItem
+from seealike.store.manifest import Manifest
+from seealike.types import EncoderIdentity, Int64Array
+
+
+class EngineStore(ItemStore, VectorStore, Protocol):
+    """The rows of a catalogue in an engine. Safe to use from several threads."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """The embedding space that its vectors are in."""
+
+    @property
+    def encoder_spec(self) -> str:
+        """How its encoder is asked for."""
+
+    @property
+    def catalog_id(self) -> str:
+        """What tells this copy from every other: keys of one mean nothing in another."""
+
+    def calibration(self) -> str | None:
+        """What its scores are worth, if that has been learnt."""
+
+    def proposer(self, state: StoreState, living: Keys, *, exact: bool) -> Proposer:
+        """What proposes the items of one generation; an ``exact`` one misses none.
+
+        It raises ``StaleViewError`` where the engine has another generation by now.
+        """
+
+    def among(self, options: SearchOptions, liked: Sequence[int]) -> Hashable:
+        """What the hits of a list are among whose liked items have some keys: a condition of the engine's.
+
+        Raises:
+            UsageError, UnknownNameError: see ``seealike.recommend.filters.Among``.
+        """
+
+    def matching(self, among: Hashable, generation: int) -> Int64Array:
+        """The keys of the items that keep a condition of ``among``, ascending, of one generation.
+
+        Raises:
+            StaleViewError: the engine has another generation by now.
+        """
+
+
+class EngineWriter(Protocol):
+    """Changes of a catalogue in an engine, each of which is made whole or not at all."""
+
+    def add(self, items: Sequence[NewItem]) -> int:
+        """Add items, each replacing the one with its id; the number that were replaced."""
+
+    def remove(self, ids: Sequence[str]) -> int:
+        """Remove the items with these ids; the number that existed."""
+
+
+class EnginePublisher(Protocol):
+    """The only one who copies a catalogue to an engine, in steps that can be cut off anywhere.
+
+    A copy that is made beside the live one takes rows by ``append`` until ``go_live``. Rows of the catalogue
+    are known by ``origin``, their key there.
+    """
+
+    def live(self) -> Manifest | None:
+        """Which catalogue the engine holds."""
+
+    def begin(self, manifest: Manifest) -> int:
+        """Make a copy beside the live one, or go on with one that was cut off: the last origin it has."""
+
+    def append(self, rows: Sequence[PublishedRow]) -> None:
+        """Add rows with greater origins to the copy, for good."""
+
+    def contents(self) -> Iterator[Held]:
+        """What the copy under way, or without one the live one, has of the catalogue; origins ascend."""
+
+    def apply(self, changes: Changes) -> int:
+        """Change the same one, all at once. The generation afterwards."""
+
+    def go_live(self) -> None:
+        """Index the copy and put it in the place of the live one, with what only that one has."""
+
+
+class Engine(Protocol):
+    """One address of an engine. Safe to use from several threads."""
+
+    @property
+    def name(self) -> str:
+        """How people call it; without what must stay secret."""
+
+    def opened(self, held: EngineStore | None = None) -> EngineStore:
+        """The live copy, as it is now: ``held`` itself where that is still it.
+
+        Raises:
+            NoCatalogError: it holds none.
+            NewerFormatError: a newer seealike made it.
+            UnreachableError: it cannot be reached.
+        """
+
+    def changing(self) -> AbstractContextManager[EngineWriter]:
+        """Who changes the live copy."""
+
+    def publishing(self) -> AbstractContextManager[EnginePublisher]:
+        """Who copies a catalogue.
+
+        Raises:
+            CatalogBusyError: another process does.
+        """
+
+    def close(self) -> None:
+        """Close connections; nothing can be asked afterwards."""
+
+
+class PublishedRow(NamedTuple):
+    """An item to be stored, with an absolute path, and its key in the catalogue; none: it is not there."""
+
+    item: NewItem
+    origin: int | None
+
+    @property
+    def content(self) -> int:
+        """What tells it from every other row, in 63 bits."""
+        item = self.item
+        said = (item.id, item.path, item.size_bytes, item.mtime_ns, item.sha256, item.group)
+        shown = (item.metadata_json, item.width_px, item.height_px)
+        signed = None if item.signature is None else (item.signature.colour, item.signature.hash)
+        digest = hashlib.blake2b(repr((said, shown, signed)).encode(errors="surrogatepass"), digest_size=8)
+        return int.from_bytes(digest.digest()) >> 1
+
+
+class Held(NamedTuple):
+    """A row of a copy: its origin, its key in the copy, and its content."""
+
+    origin: int
+    key: int
+    content: int
+
+
+class Changes(NamedTuple):
+    """Rows to remove, by their keys in the copy, rows to put in the place of some, and blocks of new ones."""
+
+    removed: Sequence[int]
+    updated: Iterator[tuple[int, PublishedRow]]
+    added: Iterator[Sequence[PublishedRow]]

@@ -262,7 +262,7 @@ class PostgresStore:
         """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
         wanted = [one for one in ids if _storable(one) == one]
         rows = self._rows(f"SELECT id, key FROM {self.build.items} WHERE id = ANY(%s)", (wanted,))
-        found = dict(rows)
+        found: dict[str, int] = dict(rows)
         return [found[one] if one in found else self.known_item(one).key for one in ids]
 
     # -- what only the catalogue itself has ---------------------------------------------------------

@@ -34,6 +34,7 @@ from seealike.recommend import Calibration, SearchOptions, UpdatedLists
 from seealike.store import FileSystem
 from seealike.store.manifest import Manifest
 from seealike.types import IndexReport, PathInput, ProgressCallback, unwatched
+from seealike.vectors import VectorType
 
 _SCHEMES = ("postgresql", "postgres")
 
@@ -201,6 +202,8 @@ class EngineCatalog(Catalog):
             sources=(),
             by_hand=0,
             size_bytes=0,
+            vectors=VectorType.FLOAT16,
+            vector_bytes=VectorType.FLOAT16.bytes_of(store.identity.dimension),
             ann=AnnInfo("engine", state.count),
             encoder_place=EncoderPlace("link", store.encoder_spec or store.identity.name),
             skipped_by_reason={},

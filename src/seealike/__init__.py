@@ -130,13 +130,18 @@ _HOMES = ("catalog", "client", "embedding", "errors", "images", "recommend", "ty
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """A name from where it is defined: all is imported when the first is asked for.
+        """A name from where it is defined: all is imported when the first is asked for; or a module of ours.
 
         Until then the command line starts quickly, and can be interrupted.
         """
+        if name not in __all__:
+            try:
+                return importlib.import_module(f"{__name__}.{name}")
+            except ModuleNotFoundError as exc:
+                if exc.name != f"{__name__}.{name}":  # it is there, and something that it takes is not
+                    raise
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
         for home in _HOMES:
             module = importlib.import_module(f"seealike.{home}")
             globals().update({one: getattr(module, one) for one in __all__ if hasattr(module, one)})
-        if name not in globals():
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return globals()[name]

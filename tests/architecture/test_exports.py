@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import seealike
 from seealike import errors, types
@@ -190,3 +193,26 @@ def test_the_list_of_reasons_is_closed() -> None:
 
 def test_the_version_is_a_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+([ab]|rc)?\d*", seealike.__version__)
+
+
+IMPORTED_FIRST = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [one for one in sys.modules if one.split(".")[0] == "seealike"]:
+        del sys.modules[loaded]
+    importlib.import_module(f"seealike.{name}")
+import seealike
+assert seealike.errors.SeealikeError is seealike.SeealikeError
+assert not hasattr(seealike, "nothing")
+"""
+
+
+def test_every_part_can_be_imported_first() -> None:
+    folder = Path(seealike.__file__).parent
+    places = [*folder.glob("*.py"), *folder.glob("*/__init__.py")]
+    names = {place.parent.name if place.name == "__init__.py" else place.stem for place in places}
+    names -= {folder.name, "__main__"}
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTED_FIRST, *sorted(names)], capture_output=True, text=True, check=False
+    )
+    assert not run.returncode, run.stderr

@@ -2,7 +2,7 @@
 
 from seealike.catalog.encoder.at_hand import NamedEncoder
 from seealike.catalog.encoder.embedder import DECODE_BATCH, LocalEmbedder, default_workers
-from seealike.catalog.engine import is_address, publish
+from seealike.catalog.engine import EngineCatalog, is_address, publish
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.opening import (
@@ -69,6 +69,7 @@ __all__ = [
     "Combine",
     "Curve",
     "EncoderPlace",
+    "EngineCatalog",
     "Example",
     "Facet",
     "Facets",

@@ -5,10 +5,14 @@ The one place that knows which engines there are.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple, NoReturn
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Literal, NamedTuple, NoReturn
+from urllib.parse import quote
 
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import (
@@ -20,6 +24,7 @@ from seealike.catalog.options import (
     VerifyReport,
 )
 from seealike.catalog.session import Session, scale_of
+from seealike.catalog.sync.adding import NewPicture
 from seealike.catalog.sync.progress import Indexing
 from seealike.catalog.sync.sources import absolute_paths
 from seealike.encoders import EncoderSpec
@@ -27,16 +32,33 @@ from seealike.engines.publishing import Publication, PublishReport
 from seealike.engines.publishing import publish as publish_rows
 from seealike.engines.searcher import EngineSearcher
 from seealike.engines.store import Engine, EngineStore, EngineWriter
-from seealike.errors import MissingExtraError, ReplacedCatalogError, UnknownNameError, UsageError
+from seealike.errors import (
+    MissingExtraError,
+    PictureError,
+    ReplacedCatalogError,
+    UnknownNameError,
+    UsageError,
+)
 from seealike.images import DecodeLimits
 from seealike.protocols import Embedder, Encoder, Source
 from seealike.recommend import Calibration, SearchOptions, UpdatedLists
 from seealike.store import FileSystem
 from seealike.store.manifest import Manifest
-from seealike.types import IndexReport, PathInput, ProgressCallback, unwatched
+from seealike.store.records import metadata_to_json
+from seealike.types import (
+    Embedded,
+    IndexReport,
+    Metadata,
+    PathInput,
+    Picture,
+    ProgressCallback,
+    Refused,
+    unwatched,
+)
 from seealike.vectors import VectorType
 
 _SCHEMES = ("postgresql", "postgres")
+_PICTURE = "engine://pictures/"  # before an item's id: where a picture is that came without a file
 
 
 def is_address(path: object) -> bool:
@@ -60,6 +82,13 @@ def engine_at(address: str) -> Engine:
     except ImportError as exc:
         raise MissingExtraError("PostgreSQL", "postgres") from exc
     return PostgresEngine(address)
+
+
+def name_of(address: str) -> str:
+    """How an address is shown: without what must stay secret."""
+    engine = engine_at(address)
+    engine.close()
+    return engine.name
 
 
 def publish(
@@ -180,7 +209,7 @@ class EngineCatalog(Catalog):
     ) -> None:
         """Use ``seealike.open`` instead."""
         current = EngineCurrent(engine, store)
-        self._session = EngineSession(
+        self._engine_session = EngineSession(
             store,  # type: ignore[arg-type]  # it gives the same, of an engine
             encoder,
             FileSystem(),
@@ -188,6 +217,49 @@ class EngineCatalog(Catalog):
             embedder,
             current,  # type: ignore[arg-type]
         )
+        self._session = self._engine_session
+
+    def put(
+        self, item_id: str, data: bytes, *, group: str | None, metadata: Metadata
+    ) -> Literal["added", "replaced", "unchanged"]:
+        """Make an item what it is to be, with the picture itself, in one transaction.
+
+        Returns ``added``, ``replaced``, or ``unchanged`` where it is that already.
+
+        Raises:
+            PictureError: the picture cannot be used.
+            UsageError: id, group or metadata cannot be stored.
+            UnreachableError: the engine does not answer; the item is as it was, or what it was to be.
+        """
+        picture = NewPicture(item_id, data, group, metadata)
+        store, digest = self._engine_store, hashlib.sha256(data).digest()
+        before = store.item(item_id)
+        asked = group, metadata_to_json(metadata), digest
+        if before is not None and (before.group, before.metadata_json, before.sha256) == asked:
+            return "unchanged"
+        with closing(self._session.embedder.embed([Picture(0, data)])) as outcomes:
+            seen = next(outcomes)
+        if not isinstance(seen, Embedded):
+            assert isinstance(seen, Refused)  # no content is known beforehand
+            raise PictureError("the picture", seen.reason, seen.detail)
+        path = os.fsencode(_PICTURE + quote(item_id))
+        row = replace(picture.row(seen, store.directory), path=path, sha256=digest)
+        with self._engine_session.committing(0.0) as writer:
+            replaced = writer.add([row], {item_id: data})
+        return "replaced" if replaced else "added"
+
+    def kept_picture(self, item_id: str) -> bytes | None:
+        """The picture of an item that came without a file, as it came.
+
+        Raises:
+            UnknownItemError: there is no such item.
+        """
+        store = self._engine_store
+        return store.picture_of(store.known_item(item_id).key)
+
+    @property
+    def _engine_store(self) -> EngineStore:
+        return self._engine_session.current.reading().store
 
     def info(self) -> CatalogInfo:
         """Counts, generation and encoder; of the sources and skipped files the catalogue itself knows."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from seealike.catalog.asker import Asker
 from seealike.catalog.encoder.at_hand import described
+from seealike.catalog.engine import is_address, name_of
 from seealike.catalog.facade import Catalog
 from seealike.catalog.items import public_item
 from seealike.catalog.joined import JoinedSession
@@ -137,6 +138,8 @@ def open_several(
         NoCatalogError, NewerFormatError, DamagedCatalogError: see ``open``.
     """
     opened: list[Catalog] = []
+    if engine := next(filter(is_address, paths), None):
+        raise UsageError(f"{name_of(str(engine))} is in an engine: ask it alone, not with others")
     try:
         opened.extend(open(path, encoder=encoder, limits=limits) for path in paths)
         return Catalogs(opened)

@@ -24,6 +24,9 @@ class PublishedStore(Protocol):
     def state(self) -> State:
         """Its state."""
 
+    def calibration(self) -> str | None:
+        """What its scores are worth, if that has been learnt."""
+
     def items_after(self, key: int) -> Iterator[StoredItem]:
         """Every item with a greater key, ascending."""
 
@@ -134,6 +137,7 @@ def publish(
                 part = dict(updated[start : start + ROWS_AT_ONCE])
                 yield from ((part[row.origin], row) for row in rows([*part]) if row.origin is not None)
 
+        publisher.keep_calibration(publication.store.calibration())
         after = publisher.apply(Changes(removed, updates(), publication.blocks(iter(added))))
         if whole:
             progress(Progress("index", copied, None))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from seealike.protocols import Proposer
 from seealike.recommend import ItemStore, SearchOptions
 from seealike.recommend.view import Keys, StoreState, VectorStore
-from seealike.store import NewItem
+from seealike.store import NewItem, StoredItem
 from seealike.store.manifest import Manifest
 from seealike.types import EncoderIdentity, Int64Array
 
@@ -32,6 +32,19 @@ class EngineStore(ItemStore, VectorStore, Protocol):
 
     def calibration(self) -> str | None:
         """What its scores are worth, if that has been learnt."""
+
+    def known_item(self, item_id: str) -> StoredItem:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+        """
+
+    def item(self, item_id: str) -> StoredItem | None:
+        """The item with this id, if there is one."""
+
+    def picture_of(self, key: int) -> bytes | None:
+        """The picture of an item that came without a file, as it came."""
 
     def proposer(self, state: StoreState, living: Keys, *, exact: bool) -> Proposer:
         """What proposes the items of one generation; an ``exact`` one misses none.
@@ -57,8 +70,11 @@ class EngineStore(ItemStore, VectorStore, Protocol):
 class EngineWriter(Protocol):
     """Changes of a catalogue in an engine, each of which is made whole or not at all."""
 
-    def add(self, items: Sequence[NewItem]) -> int:
-        """Add items, each replacing the one with its id; the number that were replaced."""
+    def add(self, items: Sequence[NewItem], pictures: Mapping[str, bytes] | None = None) -> int:
+        """Add items, each replacing the one with its id; the number that were replaced.
+
+        ``pictures`` are kept with those items, by their ids, that have no file.
+        """
 
     def remove(self, ids: Sequence[str]) -> int:
         """Remove the items with these ids; the number that existed."""
@@ -85,6 +101,9 @@ class EnginePublisher(Protocol):
 
     def apply(self, changes: Changes) -> int:
         """Change the same one, all at once. The generation afterwards."""
+
+    def keep_calibration(self, calibration: str | None) -> None:
+        """Keep with the same one what scores are worth."""
 
     def go_live(self) -> None:
         """Index the copy and put it in the place of the live one, with what only that one has."""

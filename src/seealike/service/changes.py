@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal, NamedTuple
 
-from seealike.catalog import Catalog
+from seealike.catalog import Catalog, EngineCatalog
 from seealike.errors import PictureError, UnknownItemError
 from seealike.service.batching.embedder import check_current_ticket
 from seealike.service.kept.pictures import KeptPictures
@@ -112,6 +112,35 @@ class Changes:
             with self._changed:
                 self._gone += 1
                 self._changed.notify_all()
+
+
+class EngineChanges(Changes):
+    """Changes of a copy in an engine, which orders those of all processes, and keeps the pictures."""
+
+    def __init__(self) -> None:
+        """Nothing is kept here."""
+        super().__init__(KeptPictures(""))
+
+    def put(
+        self, catalog: Catalog, item_id: str, data: bytes, group: str | None, metadata: Metadata
+    ) -> Changed:
+        """See ``Changes.put``."""
+        assert isinstance(catalog, EngineCatalog)
+        check_current_ticket()
+        change = catalog.put(item_id, data, group=group, metadata=metadata)
+        return Changed(change, catalog.generation)
+
+    def remove(self, catalog: Catalog, item_id: str) -> Changed:
+        """See ``Changes.remove``."""
+        check_current_ticket()
+        if item_id not in catalog:
+            return Changed("unchanged", catalog.generation)
+        with suppress(UnknownItemError):  # another process was quicker
+            catalog.remove([item_id])
+        return Changed("removed", catalog.generation)
+
+    def collect(self, catalog: Catalog) -> None:
+        """Nothing is left behind: pictures come and go in the transaction of their items."""
 
 
 def _item(catalog: Catalog, item_id: str) -> Item | None:

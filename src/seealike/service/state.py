@@ -19,11 +19,11 @@ from starlette.requests import Request
 from threadpoolctl import threadpool_limits
 
 from seealike import catalog as catalogs
-from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions
+from seealike.catalog import Catalog, Catalogs, Hits, SearchOptions, is_address
 from seealike.errors import PictureError, SeealikeError, ServiceError
 from seealike.service.batching.embedder import FEEDERS, MOST, SHARED, BatchingEmbedder, Ticket, current_ticket
 from seealike.service.batching.gathering import Gathering, Most
-from seealike.service.changes import Changes
+from seealike.service.changes import Changes, EngineChanges
 from seealike.service.ending import Ending
 from seealike.service.kept.described import Described
 from seealike.service.kept.lru import LruCache
@@ -31,7 +31,7 @@ from seealike.service.kept.pictures import KeptPictures
 from seealike.service.kept.thumbnails import Thumbnails
 from seealike.service.kept.uploads import Uploads
 from seealike.service.longwork.work import Found, LongWork, UnderWay
-from seealike.service.messages.shown import shown_hits
+from seealike.service.messages.shown import shown_hits, shown_name
 from seealike.service.options import ServiceOptions
 from seealike.types import Area, Embedded, Picture, Refused, SameFile
 
@@ -78,7 +78,8 @@ class Service:
         self.thumbnails = Thumbnails()
         self.described, self.long_work = Described(), LongWork(paths[0])
         self._asking, self._changing = _Room(options.pictures), _Room(MOST_CHANGES)
-        self.changes = Changes(KeptPictures(os.fspath(paths[0])))
+        pictures = KeptPictures(os.fspath(paths[0]))
+        self.changes = EngineChanges() if is_address(paths[0]) else Changes(pictures)
         self._threads = ThreadPoolExecutor(
             options.pictures + MOST_CHANGES + SPARE_THREADS, "seealike-request", _give_way
         )
@@ -264,7 +265,15 @@ class Service:
 
     def places(self) -> tuple[tuple[int, int], ...]:
         """What tells a catalogue that was put back from one that had counted to the same number."""
-        return tuple((one.st_ino, one.st_mtime_ns) for one in map(os.stat, self.paths))
+        return tuple(
+            (one.st_ino, one.st_mtime_ns)
+            for one in (os.stat(path) for path in self.paths if not is_address(path))
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """What the catalogues are called in public: of an engine's, neither server nor user."""
+        return [*map(shown_name, self.paths)]
 
     def _similar_batch(self, ids: list[str], k: int, options: SearchOptions) -> list[Shown]:
         """Pages of items are looked at again and again: answers are kept while nothing has changed."""

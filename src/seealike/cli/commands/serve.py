@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER, Catalogs, create, is_catalog
+from seealike.catalog import DEFAULT_ENCODER, Catalogs, create, is_address, is_catalog
 from seealike.cli.locate import DEFAULT_NAME, existing_catalog, opened_catalogs
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalogs_option, number_option
 from seealike.cli.options.encoder import without_alias
@@ -120,8 +120,9 @@ def command(
     with opened_catalogs(
         catalogs, encoder=encoder
     ) as opened:  # what is wrong is said before anybody is told an address
-        paths = [one.path for one in (opened.catalogs if isinstance(opened, Catalogs) else [opened])]
+        names = [one.path for one in (opened.catalogs if isinstance(opened, Catalogs) else [opened])]
         is_empty = len(opened) == 0
+    paths = catalogs if any(map(is_address, catalogs)) else names
     body_bytes = limits.body_mb * 2**20
     options = ServiceOptions(
         host=host,
@@ -138,7 +139,7 @@ def command(
     )
 
     def say(address: str) -> None:
-        echo(f"{', '.join(paths)}: serving at {address} (Ctrl-C ends it)", err=True)
+        echo(f"{', '.join(names)}: serving at {address} (Ctrl-C ends it)", err=True)
         if is_empty:
             echo(f"there are no pictures yet: add some at {address}/?view=adding", err=True)
         if not hosts and host not in LOOPBACK:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 import psycopg
@@ -94,7 +94,7 @@ class Address:
         schema = dict(asked).get("schema", DEFAULT_SCHEMA)
         if not _SCHEMA.fullmatch(schema):
             raise UsageError(f"{schema!r} is no schema's name: use small letters, digits and _")
-        query = urlencode([pair for pair in asked if pair[0] != "schema"])
+        query = urlencode([pair for pair in asked if pair[0] != "schema"], quote_via=quote)
         try:
             known = conninfo_to_dict(urlunsplit(parts._replace(query=query)))
         except psycopg.Error as exc:

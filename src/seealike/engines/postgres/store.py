@@ -27,6 +27,7 @@ from seealike.store import KeyChanges, State, StoredItem
 from seealike.store.records import BY_HAND
 from seealike.store.sqlite import MOST_NEW_KEYS
 from seealike.types import Float16Array, Int64Array, MetadataValue, Signature, Skipped, SkipReason
+from seealike.vectors import VectorType
 from seealike.wording import closest
 
 Result = TypeVar("Result")
@@ -84,6 +85,16 @@ class PostgresStore:
     def calibration(self) -> str | None:
         """What scores are worth, as it was when this build was opened."""
         return self.build.calibration
+
+    @property
+    def vector_type(self) -> VectorType:
+        """In which numbers vectors are kept."""
+        return VectorType.FLOAT16
+
+    def picture_of(self, key: int) -> bytes | None:
+        """The picture of an item that came without a file, as it came."""
+        rows = self._rows(f"SELECT data FROM {self.build.pictures} WHERE key = %s", (key,))
+        return bytes(rows[0][0]) if rows else None
 
     def damaged(self, what: str) -> DamagedCatalogError:
         """The error that says what is damaged."""

@@ -61,6 +61,11 @@ class Build:
         return quoted(self.schema, f"tombstones_{self.number}")
 
     @property
+    def pictures(self) -> str:
+        """The table of the pictures of items that came without a file."""
+        return quoted(self.schema, f"pictures_{self.number}")
+
+    @property
     def columns(self) -> str:
         """The table of what items say under which name, and which column has it."""
         return quoted(self.schema, f"columns_{self.number}")
@@ -139,6 +144,11 @@ def make_tables(connection: Rows, build: Build) -> None:
     # Conditions look through rows without their vectors, which lie elsewhere unless they are small.
     connection.execute(f"ALTER TABLE {build.items} ALTER COLUMN vector SET STORAGE EXTERNAL")
     connection.execute(
+        f"CREATE TABLE {build.pictures} (key bigint PRIMARY KEY REFERENCES {build.items} ON DELETE CASCADE, "
+        "data bytea NOT NULL)"
+    )
+    connection.execute(f"ALTER TABLE {build.pictures} ALTER COLUMN data SET STORAGE EXTERNAL")
+    connection.execute(
         f"CREATE TABLE {build.tombstones} (generation bigint, key bigint, PRIMARY KEY (generation, key))"
     )
     connection.execute(
@@ -157,7 +167,7 @@ def make_index(connection: Rows, build: Build) -> None:
 
 def drop_tables(connection: Rows, schema: str, number: int) -> None:
     """Drop the tables of a build and forget it."""
-    for table in ("items", "tombstones", "columns"):
+    for table in ("pictures", "items", "tombstones", "columns"):
         connection.execute(f"DROP TABLE IF EXISTS {quoted(schema, f'{table}_{number}')} CASCADE")
     connection.execute(f"DELETE FROM {quoted(schema, 'catalogues')} WHERE build = %s", (number,))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -81,6 +81,13 @@ class Change:
             signed=self._state.signed + sum(row.item.signature is not None for row in rows),
         )
         self._changed = True
+
+    def keep_picture(self, item_id: str, data: bytes) -> None:
+        """Keep the picture of an item that has no file."""
+        self._connection.execute(
+            f"INSERT INTO {self._build.pictures} SELECT key, %s FROM {self._build.items} WHERE id = %s",
+            (data, item_id),
+        )
 
     def rewrite(self, key: int, row: PublishedRow) -> None:
         """Put a row in the place of the one under ``key``, whose vector stays."""
@@ -186,13 +193,15 @@ class PostgresWriter:
         """Nothing is begun yet."""
         self._database, self._connection = database, connection
 
-    def add(self, items: Sequence[NewItem]) -> int:
+    def add(self, items: Sequence[NewItem], pictures: Mapping[str, bytes] | None = None) -> int:
         """See ``EngineWriter``."""
         for item in items:
             check_storable(item)
         with self._change() as change:
             replaced = change.remove_ids([item.id for item in items])
             change.insert([PublishedRow(item, None) for item in items])
+            for item_id, data in (pictures or {}).items():
+                change.keep_picture(item_id, data)
         return replaced
 
     def remove(self, ids: Sequence[str]) -> int:
@@ -319,6 +328,13 @@ class PostgresPublisher:
         for key, row in pairs:
             change.rewrite(key, row)
 
+    def keep_calibration(self, calibration: str | None) -> None:
+        """See ``EnginePublisher``."""
+        self._connection.execute(
+            f"UPDATE {quoted(self._schema, 'catalogues')} SET calibration = %s WHERE build = %s",
+            (calibration, self._current().number),
+        )
+
     def go_live(self) -> None:
         """See ``EnginePublisher``."""
         build = self._beside
@@ -349,6 +365,11 @@ class PostgresPublisher:
                     binary=True,
                 ).fetchall()
                 change.insert([_put_row(row) for row in rows])
+                self._connection.execute(
+                    f"INSERT INTO {build.pictures} SELECT new.key, data FROM {live.pictures} "
+                    f"JOIN {live.items} AS old USING (key) JOIN {build.items} AS new USING (id) "
+                    "WHERE new.origin IS NULL"
+                )
         later = max(change.state.generation, live.state.generation + 1)
         state = replace(change.state, generation=later, recorded_from=later, tombstones=0)
         _put_state(self._connection, build, replace(state, rewritten=later, renamed=later))

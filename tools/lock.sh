@@ -16,6 +16,9 @@ compile dev pyproject.toml --group dev -c requirements/core.txt
 compile serve pyproject.toml --extra serve -c requirements/dev.txt
 compile bench pyproject.toml --group bench -c requirements/dev.txt
 compile page pyproject.toml --group page -c requirements/dev.txt
+# Amazon's library, which moto needs, wants an older python-dateutil than the rest takes.
+sed -n 's/ \\$//p' requirements/dev.txt | grep -v "^ \|^python-dateutil=" > requirements/.dev.in
+compile cluster pyproject.toml --group cluster -c requirements/.dev.in
 compile schema pyproject.toml --group schema -c requirements/dev.txt
 compile engines pyproject.toml --group engines -c requirements/dev.txt
-rm requirements/.build.in
+rm requirements/.build.in requirements/.dev.in

@@ -20,7 +20,7 @@ FORBIDDEN = tuple(
     word[::-1]
     for word in ("/krow/", "elpmis/gro.ipyp", "detsohnohtyp.selif", "lru-xedni--", "/emoh/", "///:elif")
 )
-LOCKS = ("core", "dev", "bench", "page", "schema")
+LOCKS = ("core", "dev", "bench", "page", "schema", "cluster")
 _PINNED = re.compile(
     r"^(?P<name>[A-Za-z0-9_.-]+)==(?P<version>[^ ;\\]+)(?P<rest>(?:.*\\\n)*.*)$", re.MULTILINE
 )
@@ -80,7 +80,7 @@ def test_the_core_lock_satisfies_the_project_and_holds_nothing_heavy() -> None:
     assert not core.keys() & {"torch", "timm", "pyarrow", "pillow-heif", "opencv-python", "pandas", "scipy"}
 
 
-@pytest.mark.parametrize("name", ["dev", "bench", "page", "schema"])
+@pytest.mark.parametrize("name", ["dev", "bench", "page", "schema", "cluster"])
 def test_the_other_locks_satisfy_their_groups_and_agree_with_the_core(name: str) -> None:
     lock, core = locked(name), locked("core")
     for text in project()["dependency-groups"][name]:  # type: ignore[index]

@@ -18,9 +18,9 @@ from tests.service.asgi import Client
 from tests.service.conftest import wait_until_ready
 
 from seealike.errors import ServiceError
+from seealike.fetching.fetcher import MOST_LOOK_UPS, Fetcher, connected
+from seealike.fetching.public import is_public
 from seealike.service import ServiceOptions, create_app
-from seealike.service.fetching.fetcher import MOST_LOOK_UPS, Fetcher, connected
-from seealike.service.fetching.public import is_public
 
 PUBLIC = "93.184.215.14"
 TLS = ssl.create_default_context()

@@ -17,6 +17,7 @@ from tests.pictures import picture, write_pictures
 import seealike
 from seealike import EmbedOptions, EmbedReport, IndexOptions
 from seealike.embedding import parts, skipped_in
+from seealike.embedding.reading import PictureReader
 from seealike.embedding.work import ShardMaker, Task
 from seealike.errors import (
     CatalogBusyError,
@@ -379,6 +380,7 @@ def test_equal_tasks_make_equal_shards(photos: Path, tmp_path: Path) -> None:
     part = parts.Part("x" * 32, (row_of(entry, str(photos)),))
     place = open_place(str(tmp_path / "shards"))
     with closing(LocalEmbedder(NamedEncoder(encoder))) as embedder:
-        maker = ShardMaker(embedder, place, place, str(photos))
+        reader = PictureReader(str(photos), seealike.DecodeLimits())
+        maker = ShardMaker(embedder, place, place, reader)
         assert maker.make(Task(3, part)) == maker.make(Task(3, part))
     assert len(shards_in(tmp_path / "shards")) == 1

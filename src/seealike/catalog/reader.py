@@ -19,6 +19,7 @@ from seealike.catalog.upkeep import checkup
 from seealike.catalog.vectors import all_vectors, vectors_of_items
 from seealike.errors import UsageError, check_count
 from seealike.images import DecodeLimits
+from seealike.objects import place_in
 from seealike.recommend import Calibration
 from seealike.store.records import checked_text
 from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped, SkipReason
@@ -131,7 +132,7 @@ class Reader:
         store = self._session.store
         roots = source_roots(store)
         for number, row in store.skipped():
-            yield replace(row, path=os.path.join(roots.get(number, self.path), row.path))
+            yield replace(row, path=place_in(roots.get(number, self.path), row.path))
 
     def skipped_from(
         self, start: str = "", count: int = 100, *, reason: SkipReason | None = None
@@ -149,7 +150,7 @@ class Reader:
         check_count(count, "count")
         store, roots = self._session.store, source_roots(self._session.store)
         generation, total, rows = store.skipped_after(_place_of(start), count + 1, reason)
-        found = [replace(row, path=os.path.join(roots.get(n, self.path), row.path)) for n, row in rows]
+        found = [replace(row, path=place_in(roots.get(n, self.path), row.path)) for n, row in rows]
         following = _name_of(*rows[count - 1]) if len(rows) > count else None
         return SkippedFrom(generation, total, found[:count], following)
 

@@ -15,6 +15,7 @@ from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
 from seealike.images import DecodeLimits
+from seealike.objects import is_address
 
 DEFAULT_NAME = ".seealike"
 
@@ -26,6 +27,8 @@ def catalog_for_source(source: str, catalog: str | None) -> str:
     """
     if catalog:
         return _inside(catalog)
+    if is_address(source):
+        raise UsageError(f"say where the catalogue of {source} goes: --catalog DIR")
     folder = source if os.path.isdir(source) else os.path.dirname(_without_wildcards(source))
     return os.path.join(folder or ".", DEFAULT_NAME)
 

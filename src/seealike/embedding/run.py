@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 
-from seealike.catalog import DEFAULT_ENCODER, IndexOptions, LocalEmbedder, NamedEncoder, asked_source
+from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder
 from seealike.embedding.parts import Part, parts_of
+from seealike.embedding.reading import PictureReader
+from seealike.embedding.sources import open_pictures
 from seealike.embedding.values import EmbedOptions, EmbedReport
 from seealike.embedding.work import Made, ShardMaker, Task, settled
 from seealike.errors import DamagedCatalogError, SourceError, UsageError
@@ -75,8 +77,7 @@ def embed(
     named = NamedEncoder(encoder or (before and before.encoder_spec) or DEFAULT_ENCODER, options.limits)
     if before is not None:
         _check_encoder(place, before, named)
-    asked = IndexOptions(root=options.root, columns=options.columns, encoding=options.encoding)
-    opened = asked_source(source, asked, ()).source
+    opened = open_pictures(source, root=options.root, columns=options.columns, encoding=options.encoding)
     with nullcontext() if options.dry_run else place.locked():
         run = _Run(opened, place, before, named, options)
         if options.dry_run:
@@ -138,7 +139,8 @@ class _Run:
             write_manifest(self._place, self._manifest)
         embedder = LocalEmbedder(self._named, workers=self._options.workers, limits=self._options.limits)
         with closing(embedder):
-            maker = ShardMaker(embedder, self._place, self._earlier_place, self._source.root, self._again)
+            reader = PictureReader(self._source.root, self._options.limits)
+            maker = ShardMaker(embedder, self._place, self._earlier_place, reader, self._again)
             for task in self._tasks():
                 made = maker.make(task)
                 self._note(made)

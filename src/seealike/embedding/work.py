@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -11,6 +11,7 @@ from itertools import chain
 import numpy as np
 
 from seealike.embedding.parts import Part
+from seealike.embedding.reading import PictureReader, Unread
 from seealike.protocols import Embedder
 from seealike.shards import Origin, Place, ShardEntry, ShardRow, encoded, read_shard, shard_name
 from seealike.types import TRANSIENT_REASONS, Embedded, Picture, Refused, SameFile, SkipReason
@@ -44,7 +45,7 @@ class ShardMaker:
         embedder: turns pictures into vectors.
         place: where shards go.
         earlier: where those of an earlier run are.
-        root: the folder that the paths of the rows are relative to.
+        reader: gives the pictures of the rows.
         again: reasons that do not count as known: such pictures are tried again.
     """
 
@@ -53,11 +54,11 @@ class ShardMaker:
         embedder: Embedder,
         place: Place,
         earlier: Place,
-        root: str,
+        reader: PictureReader,
         again: frozenset[SkipReason] = TRANSIENT_REASONS,
     ) -> None:
         self._embedder, self._place, self._earlier = embedder, place, earlier
-        self._root, self._again = root, again
+        self._reader, self._again = reader, again
 
     def make(self, task: Task) -> Made:
         """Write the shard of a part; whatever happens, it is there whole or not at all.
@@ -68,22 +69,45 @@ class ShardMaker:
         """
         embedded = 0
         rows, known = settled(task, self._earlier, self._again)
-        asked = [number for number, row in enumerate(rows) if row is None]
-        pictures = (self._picture(number, task.part.rows[number], known) for number in asked)
-        with closing(self._embedder.embed(pictures)) as outcomes:
+        digests: dict[int, bytes] = {}
+        with closing(self._embedder.embed(self._pictures(task.part.rows, rows, known, digests))) as outcomes:
             for outcome in outcomes:
                 embedded += isinstance(outcome, Embedded)
-                rows[outcome.token] = _told(task.part.rows[outcome.token], outcome, known)
-        done = [row for row in rows if row is not None]
+                row = task.part.rows[outcome.token]
+                rows[outcome.token] = _told(row, outcome, known, digests.get(outcome.token))
+        done = [replace(row, address=None) for row in rows if row is not None]
         assert len(done) == len(task.part.rows)
         data = encoded(done, self._embedder.identity.dimension)
         name = shard_name(task.part.made_of, data)
         self._place.write(name, data)
         return Made(task.number, ShardEntry.of(name, done), embedded)
 
-    def _picture(self, number: int, row: ShardRow, known: Mapping[str, ShardRow]) -> Picture:
-        before = known.get(row.id)
-        return Picture(number, os.path.join(self._root, row.path), before.sha256 if before else None)
+    def _pictures(
+        self,
+        asked: Sequence[ShardRow],
+        rows: list[ShardRow | None],
+        known: Mapping[str, ShardRow],
+        digests: dict[int, bytes],
+    ) -> Iterator[Picture]:
+        """What is to be embedded. What cannot be read, or is what it was, is settled in ``rows`` instead.
+
+        ``digests`` takes the SHA-256 of those that are no files.
+        """
+        wanted = [(number, row) for number, row in enumerate(asked) if rows[number] is None]
+        for number, content in self._reader.read(wanted):
+            row = asked[number]
+            before = known.get(row.id)
+            if isinstance(content, Unread):
+                rows[number] = replace(row, reason=SkipReason.UNREADABLE, detail=content.detail)
+            elif isinstance(content, str):
+                yield Picture(number, content, before.sha256 if before else None)
+            else:
+                digest = hashlib.sha256(content).digest()
+                if before is not None and before.sha256 == digest:
+                    rows[number] = _same(row, before)
+                    continue
+                digests[number] = digest
+                yield Picture(number, content)
 
 
 def settled(
@@ -115,27 +139,35 @@ def _file(row: ShardRow) -> tuple[str, int | None, int | None]:
     return row.path, row.size_bytes, row.mtime_ns
 
 
-def _told(row: ShardRow, outcome: Embedded | SameFile | Refused, known: Mapping[str, ShardRow]) -> ShardRow:
-    """The row with what has become of its picture."""
+def _told(
+    row: ShardRow,
+    outcome: Embedded | SameFile | Refused,
+    known: Mapping[str, ShardRow],
+    digest: bytes | None,
+) -> ShardRow:
+    """The row with what has become of its picture; ``digest``: of one that is no file."""
     if isinstance(outcome, Refused):
         return replace(row, reason=outcome.reason, detail=outcome.detail)
-    read = replace(row, size_bytes=outcome.size_bytes, mtime_ns=outcome.mtime_ns)
+    read = row if digest else replace(row, size_bytes=outcome.size_bytes, mtime_ns=outcome.mtime_ns)
     if isinstance(outcome, SameFile):
-        before = known[row.id]
-        size = before.width_px, before.height_px
-        return replace(
-            read,
-            sha256=before.sha256,
-            width_px=size[0],
-            height_px=size[1],
-            vector=before.vector,
-            signature=before.signature,
-        )
+        return _same(read, known[row.id])
     return replace(
         read,
-        sha256=outcome.sha256,
+        sha256=digest or outcome.sha256,
         width_px=outcome.width_px,
         height_px=outcome.height_px,
         vector=outcome.vector.astype(np.float16),
         signature=outcome.signature,
+    )
+
+
+def _same(row: ShardRow, before: ShardRow) -> ShardRow:
+    """The row of a picture whose content is what it was."""
+    return replace(
+        before,
+        path=row.path,
+        size_bytes=row.size_bytes,
+        mtime_ns=row.mtime_ns,
+        group=row.group,
+        metadata_json=row.metadata_json,
     )

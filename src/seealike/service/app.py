@@ -21,8 +21,8 @@ from starlette.types import ASGIApp, Lifespan
 
 from seealike import __version__
 from seealike.errors import CatalogError, SeealikeError
+from seealike.fetching.fetcher import Fetcher
 from seealike.service.ending import Ending
-from seealike.service.fetching.fetcher import Fetcher
 from seealike.service.guard.door import OPEN, SESSION, Door
 from seealike.service.messages.bodies import COMPONENT
 from seealike.service.messages.models import JSON_MODELS, ProblemOut

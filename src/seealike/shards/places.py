@@ -1,4 +1,4 @@
-"""Where shards lie: a folder of this machine."""
+"""Where shards lie: a folder of this machine, or a prefix of object storage."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from seealike.errors import SourceError, StorageError
+from seealike.errors import StorageError
 from seealike.files import TEMPORARY_PREFIX, FileSystem
+from seealike.objects import ObjectStore, is_address
 from seealike.store import WriterLock
 
 MANIFEST_NAME = "shards.json"
@@ -108,16 +109,22 @@ class LocalPlace:
 
 
 def open_place(name: str) -> Place:
-    """The place that a caller names; it need not be there.
+    """The place that a caller names: a folder, or ``s3://BUCKET/PREFIX``; it need not be there.
 
     Raises:
-        SourceError: there is no such kind of place.
+        UsageError: there is no such kind of place.
+        MissingExtraError: it is on object storage, and obstore is not installed.
     """
-    if "://" in name:
-        raise SourceError(f"{name.split('://', 1)[0]}:// is no place for shards; name a folder")
-    return LocalPlace(name)
+    return ObjectStore(name) if is_address(name) else LocalPlace(name)
 
 
 def is_shards(name: str) -> bool:
-    """Whether somebody's folder is one of shards, finished or not."""
+    """Whether a folder, or a prefix of object storage, is one of shards, finished or not.
+
+    Raises:
+        UsageError, MissingExtraError: as ``open_place``.
+        StorageError: the storage does not say.
+    """
+    if is_address(name):
+        return ObjectStore(name).read(MANIFEST_NAME) is not None
     return os.path.isfile(os.path.join(name, MANIFEST_NAME))

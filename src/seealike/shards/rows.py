@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seealike.errors import MissingExtraError
+from seealike.objects import without_secrets
 from seealike.store.records import checked_text, metadata_to_json
 from seealike.types import Float16Array, Signature, Skipped, SkipReason, SourceItem, Unseen
 
@@ -38,7 +39,8 @@ class Origin(StrEnum):
 class ShardRow:
     """One picture. ``path`` is relative to the root of the manifest, or absolute.
 
-    With a ``reason`` it has no vector. ``metadata_json`` is an object, its keys in order.
+    With a ``reason`` it has no vector. ``metadata_json`` is an object, its keys in order. ``address``: where
+    its picture is, if ``path`` does not say all; it may hold a secret, and no shard has it.
 
     Shapes: vector is (d,) float16.
     """
@@ -57,6 +59,7 @@ class ShardRow:
     origin: Origin = Origin.PICTURE
     reason: SkipReason | None = None
     detail: str | None = None
+    address: str | None = None
 
 
 def row_of(entry: SourceItem | Skipped, root: str) -> ShardRow:
@@ -70,7 +73,9 @@ def row_of(entry: SourceItem | Skipped, root: str) -> ShardRow:
         group = None if entry.group is None else checked_text(entry.group, "a group")
         metadata = metadata_to_json(entry.metadata) if entry.metadata else "{}"
         item_id = checked_text(entry.id, "an id")
-        return ShardRow(item_id, path, entry.size_bytes, entry.mtime_ns, group, metadata)
+        known = ShardRow(item_id, path, entry.size_bytes, entry.mtime_ns, group, metadata)
+        public = without_secrets(path)
+        return known if public == path else replace(known, path=public, address=path)
     origin = Origin.SOURCE
     if isinstance(entry, Unseen):
         origin = Origin.UNSEEN_BELOW if entry.below else Origin.UNSEEN

@@ -45,16 +45,16 @@ class ParquetRows:
         """Find the repeated ids; see the protocol."""
         repeats = RepeatFinder()
         key = ID if ID in self.columns.values() else PATH
-        for cells in self._cells({name: key for name, meaning in self.columns.items() if meaning == key}):
+        for cells in self.cells({name: key for name, meaning in self.columns.items() if meaning == key}):
             if not isinstance(cells, str):
                 repeats.see(key_of(cells))
         return repeats.ledger(), self._rows()
 
     def _rows(self) -> Iterator[Row | BadRow]:
-        for number, cells in enumerate(self._cells(self.columns), 1):
+        for number, cells in enumerate(self.cells(self.columns), 1):
             yield BadRow(number, cells) if isinstance(cells, str) else typed_row(number, cells)
 
-    def _cells(self, columns: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
+    def cells(self, columns: Mapping[str, str]) -> Iterator[dict[str, object] | str]:
         """Yield every row's cells, or why they cannot be read."""
         with _opened(self.path, self.label) as file:
             for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
@@ -65,7 +65,7 @@ class ParquetRows:
                     yield from _cells_of(batch.slice(start, rows), columns)
 
 
-def open_parquet(path: str, label: str, layout: TableLayout) -> ParquetRows:
+def open_parquet(path: str, label: str, layout: TableLayout, *, needs_path: bool = True) -> ParquetRows:
     """Read a Parquet file's schema; columns that hold bytes are left out.
 
     Raises:
@@ -81,7 +81,8 @@ def open_parquet(path: str, label: str, layout: TableLayout) -> ParquetRows:
         readable = [field.name for field in schema if field.name and not _holds_bytes(field.type)]
     if repeated is not None:
         raise SourceError(f"{label} has more than one column {repeated!r}; rename all but one")
-    layout.check(label, readable, " of text or numbers")
+    if needs_path:
+        layout.check(label, readable, " of text or numbers")
     meant = zip(readable, layout.renamed(readable), strict=True)
     return ParquetRows(path, label, {name: meaning for name, meaning in meant if meaning})
 

@@ -29,7 +29,8 @@ class TableSource:
 
     Columns: ``path`` is needed; ``id`` defaults to the path as written, ``group`` to none; all
     others are metadata. Paths are relative to the table's folder, or to ``root`` where given, and
-    must not lead out of it. ``layout`` says where columns or encoding are others.
+    must not lead out of it. ``layout`` says where columns or encoding are others. With ``web``, what begins
+    with ``http://`` or ``https://`` is offered as it is, of no size and time.
 
     Raises:
         SourceError: not a readable table, a column is not there, or the root does not exist.
@@ -37,14 +38,19 @@ class TableSource:
     """
 
     def __init__(
-        self, table: PathInput, *, root: PathInput | None = None, layout: TableLayout = AS_USUAL
+        self,
+        table: PathInput,
+        *,
+        root: PathInput | None = None,
+        layout: TableLayout = AS_USUAL,
+        web: bool = False,
     ) -> None:
         named = os.fspath(table)
         self.label = printable(named)
         self._path = os.path.abspath(named)
         self._boundary = Boundary.around(os.path.dirname(self._path) if root is None else os.fspath(root))
         self.root = self._boundary.path
-        self._layout = layout
+        self._layout, self._web = layout, web
         self._reader()
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
@@ -63,11 +69,13 @@ class TableSource:
             if isinstance(row, BadRow):
                 detail = f"{where}: {row.detail}"
                 yield Skipped(f"{name}:{row.number}", self._path, SkipReason.UNREADABLE, detail)
-            elif ledger.is_new(row.id):
-                yield finder.find(row, where)
-            else:
+            elif not ledger.is_new(row.id):
                 detail = f"{where}: the id has been used by a row before"
                 yield Skipped(row.id, finder.place(row.path), SkipReason.DUPLICATE_ID, detail)
+            elif self._web and row.path.startswith(("http://", "https://")):
+                yield SourceItem(row.id, row.path, 0, 0, row.group, row.metadata)
+            else:
+                yield finder.find(row, where)
         if self._as_it_stands() != before:
             raise SourceError(f"{self.label} or its folder changed while it was read; run again")
 

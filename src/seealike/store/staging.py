@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from seealike.errors import SourceError
+from seealike.objects import place_in
 from seealike.store import schema
 from seealike.store.records import (
     BY_HAND,
@@ -171,7 +172,7 @@ class Staging:
 
     def absolute(self, path: bytes) -> str:
         """The path a stored one stands for."""
-        return os.path.join(self._root, os.fsdecode(path))
+        return place_in(self._root, os.fsdecode(path))
 
     def diff(self) -> ScanDiff:
         """Count what there is to do."""

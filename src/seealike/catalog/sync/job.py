@@ -30,6 +30,7 @@ from seealike.catalog.sync.sources import (
     resolved,
 )
 from seealike.images import DecodeLimits
+from seealike.objects import place_in
 from seealike.protocols import Embedder
 from seealike.store import NewItem, SourceRecord, SqliteStore, Staging, StoredItem, StoreWriter
 from seealike.store.staging import ScanDiff, StagedItem
@@ -327,7 +328,7 @@ class SyncJob:
         for row in skipped:
             reasons[row.reason] += 1
             if len(first) < SKIPPED_REPORTED:
-                first.append(replace(row, path=os.path.join(self._source.root, row.path)))
+                first.append(replace(row, path=place_in(self._source.root, row.path)))
         return IndexReport(
             added=counts.added,
             updated=counts.updated,

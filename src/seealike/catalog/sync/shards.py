@@ -10,6 +10,7 @@ from itertools import chain, islice, repeat
 import numpy as np
 
 from seealike.errors import SourceError
+from seealike.objects import is_address, place_in
 from seealike.shards import Origin, ShardRow, Shards
 from seealike.sources.ids import printable
 from seealike.types import (
@@ -42,7 +43,9 @@ class ShardSource:
     def __init__(self, name: str, *, root: PathInput | None = None) -> None:
         self.shards = Shards(name)
         self.label = printable(name.rstrip("/" + os.sep) + "/")
-        self.root = os.path.abspath(self.shards.manifest.root if root is None else root)
+        # Pictures that are in no folder have addresses of their own.
+        beside = os.getcwd() if is_address(name) else name
+        self.root = os.path.abspath((self.shards.manifest.root or beside) if root is None else root)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -82,7 +85,7 @@ class ShardSource:
         """Nothing is held."""
 
     def _place(self, row: ShardRow) -> str:
-        return os.path.join(self.root, row.path)
+        return place_in(self.root, row.path)
 
     def _is_of(self, row: ShardRow, picture: Picture) -> bool:
         return row.origin is Origin.PICTURE and self._place(row) == picture.image

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from seealike.catalog.options import SKIPPED_REPORTED, IndexOptions
 from seealike.catalog.sync.shards import ShardSource
 from seealike.errors import SourceError, UnreadSourcesError, UsageError
+from seealike.objects import is_address, place_in
 from seealike.protocols import Source
 from seealike.shards import is_shards
 from seealike.sources import AS_USUAL, TableLayout, has_wildcard, is_table_name, open_source
@@ -73,7 +74,7 @@ def absolute_paths(store: SqliteStore) -> Callable[[ItemRow], str | None]:
 
     def absolute(row: ItemRow) -> str | None:
         root = roots.get(row.source)  # none where damage took the record of the source
-        return None if row.path is None or root is None else os.path.join(root, os.fsdecode(row.path))
+        return None if row.path is None or root is None else place_in(root, os.fsdecode(row.path))
 
     return absolute
 
@@ -121,7 +122,7 @@ def absolute_spec(source: PathInput) -> str:
     named = os.fspath(source)
     if "\0" in named:
         raise SourceError("the name of a source cannot hold a NUL")
-    return os.path.abspath(named) if named else named
+    return os.path.abspath(named) if named and not is_address(named) else named.rstrip("/")
 
 
 def found_again(asked: AskedSource, known: Sequence[SourceRecord]) -> SourceRecord | None:

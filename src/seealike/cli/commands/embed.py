@@ -28,7 +28,11 @@ _OPTIONS = ("root", "columns", "encoding", "since", "dry_run", "workers", "limit
 @click.command(name="embed", cls=GatheringCommand)
 @click.argument("source", metavar="SOURCE")
 @click.option(
-    "--output", "-o", required=True, metavar="DIR", help="Where the shards go; the next run goes on there."
+    "--output",
+    "-o",
+    required=True,
+    metavar="DIR",
+    help="Where the shards go, also s3://BUCKET/PREFIX; the next run goes on there.",
 )
 @encoder_options(f"that of the shards that are there; else {DEFAULT_ENCODER}")
 @root_option
@@ -59,14 +63,19 @@ def command(
 ) -> None:
     """Turn the pictures of SOURCE into vectors, in Parquet files (shards) without a catalogue.
 
-    SOURCE is what `index` takes: a folder, a quoted pattern, or a table. `seealike index DIR` then takes the
-    vectors from the shards, on this machine or another, and decodes nothing. It may be interrupted at any
-    moment and goes on from there; only what is new or has changed is read.
+    SOURCE is what `index` takes: a folder, a quoted pattern, or a table, whose paths may be addresses of the
+    web here. Or it is a prefix of object storage (s3://, gs://, az://), tar files, or Parquet files that hold
+    the pictures (--column picture=NAME). `seealike index DIR` then takes the vectors from the shards, on this
+    machine or another, and decodes nothing. It may be interrupted at any moment and goes on from there; only
+    what is new or has changed is read.
 
     \b
     seealike embed photos/ -o vectors/
     seealike embed products.csv --root /srv/images -o vectors/ --report skipped.jsonl
     seealike embed photos/ -o november/ --since october/
+    seealike embed links.csv --column path=image_url -o vectors/
+    seealike embed s3://shop/photos -o s3://shop/vectors
+    seealike embed 'train-*.tar' -o vectors/
     seealike index vectors/ --catalog shop.catalog
     """
     if report:

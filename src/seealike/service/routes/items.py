@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from seealike.errors import ServiceError
-from seealike.service.fetching.fetcher import Fetcher
+from seealike.fetching.fetcher import Fetcher
 from seealike.service.kept.thumbnails import MOST_PX
 from seealike.service.messages.bodies import BodyRoute, json_in, media_type, picture_body, picture_in
 from seealike.service.messages.models import (

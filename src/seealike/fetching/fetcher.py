@@ -20,7 +20,7 @@ from typing import NamedTuple, Self
 from urllib.parse import urljoin, urlsplit
 
 from seealike.errors import ServiceError
-from seealike.service.fetching.public import is_public
+from seealike.fetching.public import is_public
 
 WITHIN_S = 10.0  # all of it, redirects included
 MOST_REDIRECTS = 3

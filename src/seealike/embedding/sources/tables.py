@@ -1,0 +1,144 @@
+"""Parquet tables that hold pictures: a column of bytes, or of structures with such a field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from seealike.errors import MissingExtraError, SourceError
+from seealike.sources.ids import printable
+from seealike.sources.layout import TableLayout
+from seealike.sources.parquet_rows import ParquetRows, open_parquet
+from seealike.sources.rows import ID, PATH, BadRow, typed_row
+from seealike.types import Skipped, SkipReason, SourceItem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARQUET = "parquet"
+BYTES = "bytes"  # the field of a structure, as in the data sets of Hugging Face
+
+
+def picture_column(file: str, named: str | None, layout: TableLayout) -> str | None:
+    """The column of a table that holds pictures: the one named, or where no column has paths, the only one.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+        SourceError: it is no Parquet, has no such column, or has several.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as exc:
+        raise MissingExtraError("a Parquet table", "parquet") from exc
+    try:
+        schema = pq.read_schema(file)
+    except (pa.ArrowException, OSError) as exc:
+        raise SourceError(f"cannot read {printable(file)} as Parquet: {exc}") from exc
+    holding = [field.name for field in schema if _holds_pictures(field.type)]
+    if named is not None and named not in holding:
+        listed = ", ".join(holding) or "none"
+        raise SourceError(f"{printable(file)} has no column {named!r} of bytes; those of bytes: {listed}")
+    if named is not None or layout.columns.get(PATH, PATH) in schema.names or not holding:
+        return named
+    if len(holding) > 1:
+        raise SourceError(
+            f"{printable(file)} has several columns of bytes ({', '.join(holding)}); --column picture=NAME"
+        )
+    return str(holding[0])
+
+
+class ParquetSource:
+    """The rows of Parquet files as pictures; ids are the column ``id``, or ``FILE.parquet/ROW``."""
+
+    root = ""
+
+    def __init__(self, label: str, files: Sequence[str], column: str, layout: TableLayout) -> None:
+        self.label = printable(label)
+        self._files = [os.path.abspath(file) for file in files]
+        self._column, self._layout = column, layout
+
+    def scan(self) -> Iterator[SourceItem | Skipped]:
+        """See ``Source``; the pictures themselves are not read.
+
+        Raises:
+            SourceError: one cannot be read.
+        """
+        used: set[str] = set()
+        for path in self._files:
+            name, mtime_ns = printable(os.path.basename(path)), os.stat(path).st_mtime_ns
+            rows = open_parquet(path, name, self._layout, needs_path=False)
+            has_ids = ID in rows.columns.values()
+            for number, cells in enumerate(_cells(path, rows)):
+                place = f"{PARQUET}://{path}#{number}/{self._column}"
+                usual_id = f"{name}/{number}"
+                if isinstance(cells, str):
+                    yield Skipped(usual_id, place, SkipReason.UNREADABLE, f"row {number + 1}: {cells}")
+                    continue
+                given = {ID: usual_id, **cells} if not has_ids else cells
+                row = typed_row(number + 1, {**given, PATH: usual_id})
+                if isinstance(row, BadRow):
+                    yield Skipped(usual_id, place, SkipReason.UNREADABLE, f"row {number + 1}: {row.detail}")
+                elif row.id in used:
+                    detail = f"row {number + 1}: the id has been used by a row before"
+                    yield Skipped(row.id, place, SkipReason.DUPLICATE_ID, detail)
+                else:
+                    used.add(row.id)
+                    yield SourceItem(row.id, place, 0, mtime_ns, row.group, row.metadata)
+
+
+class ParquetBytes:
+    """Reads cells of one column after the other, in the order of the rows, a few in memory."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, str] | None = None
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._batch: list[object] = []
+        self._start = 0
+
+    def read(self, path: str, row: int, column: str) -> bytes | None:
+        """The bytes of a cell; ``None`` where it has none.
+
+        Raises:
+            OSError, ValueError: it cannot be read.
+        """
+        if self._key != (path, column) or row < self._start:
+            self._seek(path, row, column)
+        while row >= self._start + len(self._batch):
+            self._start += len(self._batch)
+            self._batch = next(self._batches).column(0).to_pylist()
+        cell = self._batch[row - self._start]
+        cell = cell.get(BYTES) if isinstance(cell, dict) else cell
+        return cell if isinstance(cell, bytes) else None
+
+    def _seek(self, path: str, row: int, column: str) -> None:
+        import pyarrow.parquet as pq
+
+        file = pq.ParquetFile(path)
+        group = start = 0
+        while start + (count := file.metadata.row_group(group).num_rows) <= row:
+            group, start = group + 1, start + count
+        groups = range(group, file.metadata.num_row_groups)
+        self._batches = file.iter_batches(batch_size=32, row_groups=groups, columns=[column])
+        self._key, self._start, self._batch = (path, column), start, []
+
+
+def _cells(path: str, rows: ParquetRows) -> Iterator[dict[str, object] | str]:
+    """What each row says beside its picture, which may be nothing at all."""
+    if rows.columns:
+        return rows.cells(rows.columns)
+    import pyarrow.parquet as pq
+
+    return ({} for _ in range(pq.read_metadata(path).num_rows))
+
+
+def _holds_pictures(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        with suppress(KeyError):
+            index = kind.get_field_index(BYTES)
+            return index >= 0 and _holds_pictures(kind.field(index).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

@@ -1,0 +1,222 @@
+"""Object storage by its addresses, such as ``s3://BUCKET/PREFIX``, by the optional package obstore.
+
+Credentials come from the environment, as each cloud's own programs read them; they are never in an address.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from seealike.errors import MissingExtraError, StorageError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+SCHEMES = ("s3", "gs", "az")
+_MARK = "://"
+# Of addresses that are signed for a time, by Amazon, Google, Azure, CloudFront and others.
+_SECRET = re.compile(
+    r"(x-amz-|x-goog-|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|se=|sig=|sp=|sv=|sr=|"
+    r"st=|spr=|token|access_token|api_?key|key=)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFound:
+    """An object that a listing names."""
+
+    name: str
+    size_bytes: int
+    mtime_ns: int
+
+
+def is_address(name: str) -> bool:
+    """Whether a text is an address of anything, and no path of a file system."""
+    return _MARK in name
+
+
+def without_secrets(path: str) -> str:
+    """An address of the web without those parameters that let somebody in; any other path as it is."""
+    if not path.startswith(("http://", "https://")):
+        return path
+    parts = urlsplit(path)
+    kept = [one for one in parts.query.split("&") if not _SECRET.match(one)]
+    netloc = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, netloc, parts.path, "&".join(kept), parts.fragment))
+
+
+def place_in(root: str, path: str) -> str:
+    """A path as it was stored, which may be relative to a root, or else is absolute or an address."""
+    return path if is_address(path) else os.path.join(root, path)
+
+
+class ObjectStore:
+    """The objects whose keys begin with a prefix and ``/``, called by what follows.
+
+    Raises:
+        UsageError: it is no address of object storage, or one with credentials or a query in it.
+        MissingExtraError: obstore is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        scheme, mark, rest = address.partition(_MARK)
+        if not mark or scheme not in SCHEMES:
+            raise UnknownNameError("kind of address", f"{scheme}{mark}", [f"{one}{_MARK}" for one in SCHEMES])
+        bucket = rest.partition("/")[0]
+        if not bucket or "@" in bucket or urlsplit(address).query:
+            raise UsageError(
+                f"{scheme}{_MARK}BUCKET/PREFIX is an address; credentials come from the environment"
+            )
+        self.address = address.rstrip("/")
+        try:
+            from obstore.store import from_url
+        except ImportError as exc:
+            raise MissingExtraError("object storage", "cloud") from exc
+        with self._translated("read"):
+            self._store = from_url(self.address)
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self.address
+
+    def read(self, name: str) -> bytes | None:
+        """The content of an object, ``None`` where there is none.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        import obstore
+
+        with self._translated("read"):
+            try:
+                return bytes(obstore.get(self._store, name).bytes())
+            except FileNotFoundError:
+                return None
+
+    def read_part(self, name: str, start: int, size: int) -> bytes:
+        """Some bytes of an object.
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+        import obstore
+
+        if not size:
+            return b""
+        with self._translated("read"):
+            return bytes(obstore.get_range(self._store, name, start=start, length=size))
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """An object as a file that can be read and sought in.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        import obstore
+
+        with self._translated("read"):
+            yield _File(obstore.open_reader(self._store, name))  # type: ignore[misc]  # as far as needed
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put an object there, or in the place of another, whole or not at all.
+
+        Raises:
+            StorageError: that is refused.
+        """
+        import obstore
+
+        with self._translated("write"):
+            obstore.put(self._store, name, data)
+
+    def found(self) -> Iterator[ObjectFound]:
+        """Every object, in the order of the keys where the storage has one.
+
+        Raises:
+            StorageError: they cannot be listed.
+        """
+        import obstore
+
+        with self._translated("read"):
+            for block in obstore.list(self._store):
+                for meta in block:
+                    mtime_ns = int(meta["last_modified"].timestamp() * 1_000_000) * 1000
+                    yield ObjectFound(meta["path"], meta["size"], mtime_ns)
+
+    def names(self) -> Iterator[str]:
+        """The names of all objects.
+
+        Raises:
+            StorageError: they cannot be listed.
+        """
+        return (one.name for one in self.found())
+
+    def remove(self, name: str) -> None:
+        """Remove an object; one that is gone already is fine.
+
+        Raises:
+            StorageError: that is refused.
+        """
+        import obstore
+
+        with self._translated("write"):
+            obstore.delete(self._store, name)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nothing: object storage knows no turns. Two who write shards of the same make the same."""
+        return nullcontext()
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as exc:
+            raise StorageError(
+                self.label, _cause(exc), doing="write" if doing == "write" else "read"
+            ) from exc
+
+
+class _File:
+    """A reader of obstore as ``tarfile`` and pyarrow know files."""
+
+    def __init__(self, reader: object) -> None:
+        self._reader = reader
+        self.closed = False
+
+    def read(self, size: int = -1) -> bytes:
+        reader = self._reader
+        return bytes(reader.readall() if size < 0 else reader.read(size))  # type: ignore[attr-defined]
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return int(self._reader.seek(place, whence))  # type: ignore[attr-defined]
+
+    def tell(self) -> int:
+        return int(self._reader.tell())  # type: ignore[attr-defined]
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, in one line, without the request, whose address may be a secret one."""
+    text = str(error).partition("\n")[0]
+    status = re.search(r"status code: (\d+ [\w ]+)", text)
+    if status:
+        return f"the storage answers {status[1].strip()}"
+    return re.sub(r"Error performing \w+ \S+|https?://\S+", "it", text)[:200]

@@ -37,9 +37,9 @@ class ObjectFound:
     mtime_ns: int
 
 
-def is_address(name: str) -> bool:
-    """Whether a text is an address of anything, and no path of a file system."""
-    return _MARK in name
+def is_address(name: object) -> bool:
+    """Whether this is an address, of object storage, the web or an engine, and no path of a file system."""
+    return isinstance(name, str) and _MARK in name
 
 
 def without_secrets(path: str) -> str:

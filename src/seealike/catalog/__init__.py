@@ -2,7 +2,7 @@
 
 from seealike.catalog.encoder.at_hand import NamedEncoder
 from seealike.catalog.encoder.embedder import DECODE_BATCH, LocalEmbedder, default_workers
-from seealike.catalog.engine import EngineCatalog, is_address, publish
+from seealike.catalog.engine import EngineCatalog, publish
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.opening import (
@@ -34,6 +34,7 @@ from seealike.catalog.sync.progress import Indexing
 from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.engines.publishing import PublishReport
+from seealike.objects import is_address
 from seealike.recommend import (
     LEAST_WEIGHT,
     MOST_WEIGHT,

@@ -61,11 +61,6 @@ _SCHEMES = ("postgresql", "postgres")
 _PICTURE = "engine://pictures/"  # before an item's id: where a picture is that came without a file
 
 
-def is_address(path: object) -> bool:
-    """Whether this is the address of an engine and no directory."""
-    return isinstance(path, str) and "://" in path
-
-
 def engine_at(address: str) -> Engine:
     """What is at an address; nothing is opened yet.
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.engine import is_address, open_engine
+from seealike.catalog.engine import open_engine
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, IndexOptions, VerifyReport
 from seealike.catalog.sync.shards import ShardSource
@@ -30,6 +30,7 @@ from seealike.errors import (
 )
 from seealike.files import read_own_file
 from seealike.images import DecodeLimits
+from seealike.objects import is_address
 from seealike.protocols import Embedder, Encoder
 from seealike.store import MANIFEST_NAME, FileSystem, SqliteStore, WriterLock
 from seealike.store.manifest import MANIFEST_LIMIT

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from seealike.catalog.asker import Asker
 from seealike.catalog.encoder.at_hand import described
-from seealike.catalog.engine import is_address, name_of
+from seealike.catalog.engine import name_of
 from seealike.catalog.facade import Catalog
 from seealike.catalog.items import public_item
 from seealike.catalog.joined import JoinedSession
@@ -20,6 +20,7 @@ from seealike.catalog.session import scale_of
 from seealike.catalog.sync.progress import Indexing
 from seealike.errors import EncoderMismatchError, UsageError
 from seealike.images import DecodeLimits
+from seealike.objects import is_address
 from seealike.recommend import Calibration
 from seealike.types import EncoderIdentity, Item, PathInput, SkipReason
 

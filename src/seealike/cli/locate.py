@@ -15,7 +15,6 @@ from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
 from seealike.images import DecodeLimits
-from seealike.objects import is_address
 
 DEFAULT_NAME = ".seealike"
 

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,20 @@ from tests.presets import NAME, serve_preset
 from tests.text_towers import BEGIN, CONTEXT, END, Pair, numbered, wanted_vectors, write_own_template
 
 import seealike
-from seealike.encoders import PresetWish, get_preset, load_text_encoder, preset_of, speed_of
+from seealike import encoders
+from seealike.encoders import (
+    PresetWish,
+    get_preset,
+    identity_of,
+    load_text_encoder,
+    preset_of,
+    speed_of,
+)
 from seealike.encoders.hub import presets as published
 from seealike.encoders.hub.files import RemoteFile
 from seealike.encoders.hub.named import preset_dir
+from seealike.errors import EncoderError
+from seealike.files import FileSystem
 from seealike.types import Float32Array
 
 pytestmark = pytest.mark.enable_socket
@@ -647,6 +658,79 @@ def test_a_damaged_file_is_told_and_fetched_again(
     assert file.read_bytes() == pair.pictures.read_bytes()
     file.unlink()
     assert "is not on this machine" in typed("index", "photos", "--encoder", NAME).err
+
+
+def test_without_its_card_an_encoder_is_damaged_and_not_used_in_another_way(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    Path(preset_dir(NAME), "model.json").unlink()
+    refused = typed("index", "photos", "--encoder", NAME)
+    assert (refused.code, f"is damaged; `seealike encoders get {NAME}`" in refused.err) == (1, True)
+    hub.requests.clear()
+    assert typed("encoders", "get", NAME).code == 0
+    assert hub.requests == []
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own there")
+def test_a_file_that_was_moved_away_and_linked_is_used_where_it_is(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_preset(hub, place, monkeypatch)
+    assert typed("encoders", "get", NAME).code == 0
+    file = Path(preset_dir(NAME), "model.onnx")
+    file.rename(file.parent.parent / "elsewhere.onnx")
+    file.symlink_to("../elsewhere.onnx")
+    hub.requests.clear()
+    assert typed("encoders", "get", NAME).code == 0
+    assert hub.requests == []
+    assert typed("index", "photos", "--encoder", NAME, "--quiet").code == 0
+
+
+class _Killed(BaseException):
+    """As if the process had ended there."""
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("spec", [NAME, "hub"])
+@pytest.mark.parametrize("known", [True, False])
+def test_whenever_it_is_killed_what_is_used_is_right_or_told_and_the_next_run_mends_it(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch, spec: str, known: bool
+) -> None:
+    pair = serve_preset(hub, place, monkeypatch, known=known)
+    hub.add("tokenizer_config.json", json.dumps(TOKENIZER_CONFIG).encode())
+    asked = [of_hub(PREPARED, f"text={WORDS_OF}")] if spec == "hub" else [NAME, "--text"]
+    right = hashlib.sha256(pair.pictures.read_bytes()).hexdigest()
+    monkeypatch.setattr(encoders, "_SHORT_RUN_S", 0.0)
+    names, done = ("rename", "write", "remove_tree"), 0
+    changing = [(name, getattr(FileSystem, name)) for name in names]
+    while True:
+        shutil.rmtree(Path(os.environ["SEEALIKE_CACHE"], "hub"), ignore_errors=True)
+        left = done
+        with monkeypatch.context() as killing:
+            for name, does in changing:
+
+                def killed(*args: object, does: Callable[..., None] = does, **how: object) -> None:
+                    nonlocal left
+                    left -= 1
+                    if left < 0:
+                        raise _Killed
+                    does(*args, **how)
+
+                killing.setattr(FileSystem, name, killed)
+            with suppress(_Killed):
+                typed("encoders", "get", *asked)
+        if left >= 0:
+            break
+        with suppress(EncoderError):
+            assert identity_of(asked[0]).weights_sha256 == right
+        again = typed("encoders", "get", *asked)
+        assert (again.code, identity_of(asked[0]).weights_sha256) == (0, right), again.err
+        assert text_vectors(asked[0], ["red"]).shape == (1, 4)
+        done += 1
+    assert done > 10
 
 
 # -- speed --------------------------------------------------------------------------------------------------

@@ -257,12 +257,22 @@ def test_nobody_there_is_told_with_the_address_and_the_digest(tmp_path: Path) ->
         file = gone.add(PATH, CONTENT)
     said = refused(gone, file, tmp_path)
     assert "cannot be reached" in said
-    assert f"{gone.endpoint}/{REPOSITORY}/resolve/{REVISION}/{PATH}, SHA-256 {SHA256}" in said
+    assert f"{gone.endpoint}/{REPOSITORY}/resolve/{REVISION}/{PATH}, SHA-256 {SHA256}, and bring it" in said
+    assert said.endswith("--from PATH")
+
+
+def test_a_small_file_that_has_no_end_is_not_waited_for(hub: HubServer, tmp_path: Path) -> None:
+    file = hub.add(PATH, CONTENT, known=False)
+    assert "too many for what it is" in refused(hub, file, tmp_path, most_bytes=len(CONTENT) - 1)
+    assert fetched(hub, file, tmp_path, most_bytes=len(CONTENT)) == CONTENT
+    (tmp_path / "model.onnx").unlink()
+    hub.behaviours.append(hub_server.without_end)
+    assert "sends more than there is of" in refused(hub, file, tmp_path, most_bytes=100_000)
 
 
 def test_offline_nothing_is_asked_and_what_is_there_is_used(hub: HubServer, tmp_path: Path) -> None:
     file = hub.add(PATH, CONTENT)
-    assert "it is to stay offline" in refused(hub, file, tmp_path, offline=True)
+    assert "stay offline; --from PATH takes files" in refused(hub, file, tmp_path, offline=True)
     assert hub.requests == []
     fetched(hub, file, tmp_path)
     assert fetched(hub, file, tmp_path, offline=True) == CONTENT

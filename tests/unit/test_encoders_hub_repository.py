@@ -394,6 +394,7 @@ def test_offline_what_is_here_is_used_and_nothing_asked(
         ("---\nlicense: other\nlicense_name: dinov3-license\n---\n", "dinov3-license"),
         ("# license: mit\n", "not stated"),
         ("---\nlicense:\n- mit\n---\n", "not stated"),
+        (f"---\nlicense: {'m' * 101}\n---\n", "not stated"),
         ("", "not stated"),
     ],
 )

@@ -38,9 +38,11 @@ def test_every_spec_is_read_back_from_its_text(spec: EncoderSpec) -> None:
     assert parse_spec(str(spec)) == spec
 
 
-@given(path=TRICKY, revision=TRICKY, layer=TRICKY)
-def test_a_model_of_a_hub_is_read_back_from_its_text(path: str, revision: str, layer: str) -> None:
-    spec = EncoderSpec("hub", "owner/name", layer=layer, path=path, revision=revision)
+@given(path=TRICKY, revision=TRICKY, layer=TRICKY, text=st.none() | TRICKY)
+def test_a_model_of_a_hub_is_read_back_from_its_text(
+    path: str, revision: str, layer: str, text: str | None
+) -> None:
+    spec = EncoderSpec("hub", "owner/name", layer=layer, path=path, revision=revision, text=text)
     assert parse_spec(str(spec)) == spec
     assert parse_spec(str(spec).replace("?layer=", "?output=", 1)) == spec
 

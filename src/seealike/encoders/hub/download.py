@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 18
 _SPARE_BYTES = 16_000_000  # which a disk keeps beside what is fetched
-_MOST_BYTES = 32_000_000_000  # of a file whose size nobody says
 _WRITING = os.O_RDWR | os.O_CREAT | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_BINARY"))
 STAGE = "fetching"
 
@@ -51,7 +50,9 @@ def fetch(
     """
     missing = [file for file in files if not is_whole(os.path.join(into, file.local_name), file.sha256)]
     if missing and hub.offline:
-        raise EncoderError(f"there is no {missing[0]} on this machine, and it is to stay offline")
+        raise EncoderError(
+            f"there is no {missing[0]} on this machine, and it is to stay offline; --from PATH takes files"
+        )
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(_Part(into, file)) for file in missing]
         _check_room(into, sum((part.file.bytes or part.size) - part.size for part in parts))
@@ -308,11 +309,14 @@ def _receive(part: _Part, answer: Answer, hub: Hub, watch: _Watch) -> None:
         raise EncoderError(
             f"{answer.host} has {answer.total:,} bytes as {part.file}, not {size:,}: it is another file"
         )
+    most = hub.most_bytes if size is None else size
+    if most > hub.most_bytes:
+        raise EncoderError(f"{answer.host} has {most:,} bytes as {part.file}, too many for what it is")
     if answer.start != part.size:
         part.clear()
     _check_room(part.folder, (size or 0) - part.size)
     for piece in _pieces(answer, hub):
-        if part.size + len(piece) > (_MOST_BYTES if size is None else size):
+        if part.size + len(piece) > most:
             part.drop()
             raise EncoderError(
                 f"{answer.host} sends more than there is of {part.file}; nothing of it was kept"

@@ -94,6 +94,7 @@ class Hub:
         stall_s: how long the network may take for ``least_bytes``; what the disk takes does not count.
         least_bytes: see ``stall_s``.
         pauses_s: how long to wait before asking again, each time that nothing came.
+        most_bytes: of a file; no model is larger.
     """
 
     endpoint: str = HUB
@@ -103,6 +104,7 @@ class Hub:
     stall_s: float = 60.0
     least_bytes: int = 1 << 16
     pauses_s: tuple[float, ...] = (1.0, 5.0)
+    most_bytes: int = 32_000_000_000
 
     def __post_init__(self) -> None:
         """Refuse what is no address, and what is no token, without showing it.

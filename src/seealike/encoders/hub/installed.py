@@ -264,6 +264,6 @@ def changed_file(folder: str, digests: Mapping[str, str], cache_dir: str | None)
 
 def _link(place: str, target: str) -> None:
     try:
-        os.link(place, target)
+        os.link(os.path.realpath(place), target)
     except OSError:  # some file systems have one name for a file
         shutil.copyfile(place, target)

@@ -118,7 +118,8 @@ def preset_record(preset: Preset, spec: EncoderSpec, cache_dir: str | None = Non
     folder = preset_dir(preset.name, cache_dir)
     path = os.path.join(folder, PICTURES_FILE)
     record = onnx_record(replace(spec, scheme=ONNX, target=path), cache_dir)
-    damaged = path if record.weights_sha256 != noted.weights_sha256 else None
+    as_noted = (record.name, record.weights_sha256) == (preset.name, noted.weights_sha256)
+    damaged = None if as_noted else path  # without its card it would be used in another way
     if noted.text is not None and damaged is None:
         own = {file.local_name for file in preset.remote_files(noted.revision)}
         texts = {name: digest for name, digest in noted.files.items() if name not in own}

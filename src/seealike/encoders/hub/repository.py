@@ -45,7 +45,8 @@ from seealike.types import Preprocessing, ProgressCallback, unwatched
 FOLDER = "repositories"
 _TEXT = "text/"  # where the text tower is: hubs call both towers ``model.onnx``
 _OUTPUTS_OF_TEXT = ("text_embeds", "pooler_output")
-_MOST_BYTES = 1_000_000  # of a file that describes the model
+_MOST_BYTES = 10_000_000  # of a file that describes the model
+_MOST_LETTERS = 100  # of the name of a licence
 _UNSTATED = "size=, fit=, interpolation= and norm="
 
 
@@ -127,9 +128,9 @@ def _content(file: RemoteFile, hub: Hub, folder: str) -> bytes:
     try:
         with one_writer(folder):
             FileSystem().make_directory(arriving)
-            fetch([file], arriving, hub=hub)
+            fetch([file], arriving, hub=replace(hub, most_bytes=_MOST_BYTES))
             path = os.path.join(arriving, file.local_name)
-            content = _read(path, _MOST_BYTES)
+            content = _read(path)
             FileSystem().remove(path)
             return content
     except (OSError, StorageError) as exc:
@@ -139,13 +140,13 @@ def _content(file: RemoteFile, hub: Hub, folder: str) -> bytes:
 def _brought(file: RemoteFile, source: str) -> bytes:
     """The same of what somebody brought; beside the model, if that was named alone."""
     beside = os.path.dirname(source) or "." if os.path.isfile(source) else source
-    return _read(found_among(file, beside), _MOST_BYTES)
+    return _read(found_among(file, beside))
 
 
-def _read(path: str, most_bytes: int = -1) -> bytes:
+def _read(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(most_bytes)
+            return file.read()
     except OSError as exc:
         raise EncoderError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
@@ -388,7 +389,7 @@ def _licence(readme: bytes) -> str:
         key, _, value = line.partition(":")
         said[key] = value.strip().strip("'\"")
     found = said.get("license_name") or said.get("license") or ""
-    return found if found and found.isprintable() else "not stated"
+    return found if 0 < len(found) <= _MOST_LETTERS and found.isprintable() else "not stated"
 
 
 def _beside(model: RemoteFile, name: str) -> RemoteFile:

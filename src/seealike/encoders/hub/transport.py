@@ -232,7 +232,8 @@ def _unreachable(hub: Hub, file: RemoteFile, exc: Exception) -> Exception:
         return CutError(f"{hub.host} does not answer ({said})")
     digest = f", SHA-256 {file.sha256}" if file.sha256 else ""
     return EncoderError(
-        f"{hub.host} cannot be reached ({said}); on a machine that reaches it, fetch {hub.url(file)}{digest}"
+        f"{hub.host} cannot be reached ({said}); where it can be, fetch {hub.url(file)}{digest}, "
+        "and bring it here: --from PATH"
     )
 
 

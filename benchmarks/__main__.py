@@ -17,6 +17,7 @@ NAMES = (
     "quality",
     "apart",
     "smaller",
+    "kept",
     "taught",
     "copies",
     "duplicates",

@@ -44,7 +44,7 @@ class Contestant:
 
 def rows(data: Path, work: Path) -> list[Row]:
     vectors, queries = synthetic.make(data, work), synthetic.queries(data, work)
-    truth = _truth(vectors, queries[: max(TIMED, TUNED_ON)])
+    truth = truth_of(vectors, queries[: max(TIMED, TUNED_ON)])
     path, build_s = catalog_of(vectors, work)
     found: list[Row] = []
     with seealike.open(path) as catalog:
@@ -96,7 +96,7 @@ def rows(data: Path, work: Path) -> list[Row]:
     return found + _lists(path, vectors, work, annoy_s, exact_list_s * len(vectors))
 
 
-def _truth(vectors: Float16Array, queries: Float32Array, own: Int64Array | None = None) -> Int64Array:
+def truth_of(vectors: Float16Array, queries: Float32Array, own: Int64Array | None = None) -> Int64Array:
     """Positions of the ten closest by exhaustive search, leaving out ``own``. Shapes: (q, 10)."""
     scores = np.concatenate([queries @ _unit(vectors, start).T for start in range(0, len(vectors), 8192)], 1)
     if own is not None:
@@ -210,7 +210,7 @@ def _lists(path: Path, vectors: Float16Array, work: Path, annoy_s: float | None,
     own = np.random.default_rng(0).choice(len(vectors), LISTED, replace=False)
     queries = np.array(vectors[np.sort(own)]).astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    truth = _truth(vectors, queries, np.sort(own))
+    truth = truth_of(vectors, queries, np.sort(own))
     lists = np.load(out)[np.sort(own)]
     reached = np.mean([np.isin(wanted, row).mean() for wanted, row in zip(truth, lists, strict=True)])
     versus = f"exact in blocks {exact_s:.0f} s"

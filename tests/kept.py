@@ -20,8 +20,8 @@ def codes_of(vector: npt.NDArray[np.floating]) -> list[int]:
 
 def read_of(codes: list[int]) -> Float16Array:
     """The vector of norm 1 in their direction."""
-    norm = np.float32(math.sqrt(sum(code * code for code in codes)))
-    return np.array([np.float32(code) / (norm or 1) for code in codes], np.float32).astype(np.float16)
+    norm = math.sqrt(sum(code * code for code in codes)) or 1
+    return np.array([code / norm for code in codes]).astype(np.float16)
 
 
 def as_kept(vectors: npt.NDArray[np.floating], kept: str) -> Float16Array:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 8192
 GRAM_ROWS = 4096  # so many rows, or dimensions, are worth an exact decomposition
 _LARGEST = 127  # of a vector's whole numbers
+_WHOLE = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float64)  # by their bits
+_READ_AT_ONCE = 8  # vectors: larger arrays take longer to come by
 _LEAST_SHARE = 1e-6  # of the largest variance: less is what rounding left
 
 
@@ -107,13 +109,25 @@ class VectorType(StrEnum):
         """Vectors that are kept one behind the other. Shapes: the result is (n, dimension)."""
         if self is VectorType.FLOAT16:
             return np.frombuffer(kept, np.float16).reshape(-1, dimension)
-        rows = np.frombuffer(kept, np.int8).reshape(-1, dimension)
-        wide = rows.astype(np.float64)  # sums of squares are exact: a vector is the same in any company
-        norms = np.sqrt(np.vecdot(wide, wide)).astype(np.float32)
-        norms[norms == 0.0] = 1.0
-        unit: Float32Array = rows.astype(np.float32)
-        unit /= norms[:, np.newaxis]
-        return unit.astype(np.float16)
+        whole = np.frombuffer(kept, np.int8).reshape(-1, dimension)
+        halves = np.empty(whole.shape, np.float16)
+        for start in range(0, len(whole), _READ_AT_ONCE):
+            halves[start : start + _READ_AT_ONCE] = _halves_of(whole[start : start + _READ_AT_ONCE])
+        return halves
+
+
+def _halves_of(whole: npt.NDArray[np.int8]) -> Float16Array:
+    """Whole numbers brought to norm 1. Shapes: (n, d) to (n, d).
+
+    They are looked up among the few that a vector can have: numpy takes longer to round one to a half. The
+    squares' sum is exact, so that a vector is the same in any company.
+    """
+    wide = whole.astype(np.float64)
+    norms = np.sqrt(np.vecdot(wide, wide))
+    norms[norms == 0.0] = 1.0
+    known = (_WHOLE / norms[:, np.newaxis]).astype(np.float16)
+    rows = np.arange(len(whole))[:, np.newaxis]
+    return np.asarray(known.ravel()[rows * len(_WHOLE) + whole.view(np.uint8)])
 
 
 def unit_rows(vectors: Float16Array | Float32Array) -> Float32Array:

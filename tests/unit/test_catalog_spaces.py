@@ -13,7 +13,7 @@ import pytest
 from tests.pictures import picture, write_pictures
 
 import seealike
-from seealike.catalog import IndexOptions, verify
+from seealike.catalog import IndexOptions, ann, verify
 from seealike.catalog import session as turn
 from seealike.catalog.encoder.copies import SPACES
 from seealike.catalog.spaces import reindexing
@@ -182,6 +182,28 @@ def test_reindex_keeps_the_same_vectors_in_bytes_without_a_look_at_a_picture(
     assert catalog.verify().ok
     assert not list((Path(catalog.path) / SPACES).iterdir())
     assert not reindex(catalog.path, vectors="int8").swapped
+
+
+@pytest.mark.parametrize(("encoder", "vectors"), [(None, "int8"), (NEW, None)])
+def test_of_two_approximate_indexes_the_new_one_is_left(
+    encoder: str | None,
+    vectors: str | None,
+    catalog: seealike.Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ann, "THRESHOLD", 4)
+    catalog.index(tmp_path / "photos")
+    (before,) = Path(catalog.path).glob("ann-*")
+    reindex(catalog.path, encoder, vectors=vectors)
+    (after,) = Path(catalog.path).glob("ann-*")
+    assert after.name != before.name
+    with seealike.open(catalog.path) as moved:
+        assert moved.info().ann.state == "ready"
+        assert moved.verify().ok
+        (one,) = moved.similar_batch(["000.jpg"], 3)
+        (exact,) = moved.similar_batch(["000.jpg"], 3, options=seealike.SearchOptions(exact=True))
+        assert one == exact
 
 
 def test_reindex_from_bytes_encodes_the_pictures_again(catalog: seealike.Catalog, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -185,13 +185,11 @@ def _swap(
     guard = WriterLock(place)
     guard.acquire(LAST_WAIT_S)
     try:
-        old, new = SqliteStore(catalog.path), SqliteStore(place)
-        try:
+        with closing(SqliteStore(catalog.path)) as old, closing(SqliteStore(place)) as new:
             inherit(old, new)
-        finally:
-            old.close()
-            new.close()
         succeed(catalog.path, place, files)
+        with closing(SqliteStore(catalog.path)) as moved:
+            ann.remove_leftovers(moved, files)  # the old database's approximate index
     finally:
         guard.release()
     shutil.rmtree(place, ignore_errors=True)
@@ -208,31 +206,32 @@ def _copy(
     check_own_folder(os.path.dirname(place))
     files.make_directory(os.path.dirname(place))
     shutil.rmtree(place, ignore_errors=True)  # what was cut off
-    old = SqliteStore(directory)
     try:
-        new = SqliteStore.create(place, old.identity, files, encoder_spec=old.encoder_spec, vectors=vectors)
-        try:
-            done, total = 0, old.state().count
-            with opened_writer(new) as writer:
-                for items, rows in old.items_and_vectors():
-                    known = old.signatures_of([item.key for item in items])
-                    writer.add(
-                        [
-                            item.as_new(row.tobytes(), known.get(item.key))
-                            for item, row in zip(items, rows, strict=True)
-                        ]
-                    )
-                    done += len(items)
-                    progress(Progress("copy", done, total))
-            with suppress(StorageError):  # a cache may be absent; the next change tries again
-                ann.refresh(new, files, partial(opened_writer, new), progress)
-        finally:
-            new.close()
+        with closing(SqliteStore(directory)) as old:
+            spec = old.encoder_spec
+            created = SqliteStore.create(place, old.identity, files, encoder_spec=spec, vectors=vectors)
+            with closing(created) as new:
+                _copy_rows(old, new, progress)
+                with suppress(StorageError):  # a cache may be absent; the next change tries again
+                    ann.refresh(new, files, partial(opened_writer, new), progress)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    finally:
-        old.close()
+
+
+def _copy_rows(old: SqliteStore, new: SqliteStore, progress: ProgressCallback) -> None:
+    done, total = 0, old.state().count
+    with opened_writer(new) as writer:
+        for items, rows in old.items_and_vectors():
+            known = old.signatures_of([item.key for item in items])
+            writer.add(
+                [
+                    item.as_new(row.tobytes(), known.get(item.key))
+                    for item, row in zip(items, rows, strict=True)
+                ]
+            )
+            done += len(items)
+            progress(Progress("copy", done, total))
 
 
 def _lost(catalog: Catalog, space: Catalog) -> Iterator[Skipped]:

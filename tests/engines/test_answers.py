@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.contract.test_index_contract import clustered
-from tests.counting import commit, made_store
+from tests.counting import D, commit, made_store
 from tests.property import test_pipeline as pipeline
 
 from seealike.catalog.engine import engine_at
 from seealike.engines.postgres import proposer as proposing
 from seealike.engines.publishing import Publication, publish
 from seealike.engines.searcher import EngineSearcher
-from seealike.engines.store import Engine
-from seealike.recommend import Calibration, Examples, Query, SearchOptions, answered
+from seealike.engines.store import Engine, EngineStore
+from seealike.recommend import Calibration, Example, Examples, Query, SearchOptions, answered
 from seealike.store import NewItem, SqliteStore
 from seealike.store.manifest import Manifest
 from seealike.store.records import BY_HAND
@@ -81,6 +81,53 @@ class made_store_of:  # noqa: N801  used as a statement
 
     def __exit__(self, *_: object) -> None:
         self._store.close()
+
+
+def test_after_a_change_only_what_is_new_is_asked_for_and_answers_are_as_if_all_were(
+    engine: Engine, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    numbers = rng.integers(1, 12, 200)
+    entries = [
+        pipeline.Entry(f"{n:03}", int(number), (None, "a", "b", f"own{n}")[n % 4])
+        for n, number in enumerate(numbers)
+    ]
+    with made_store_of(tmp_path / "catalog", entries[:100]) as store:
+        published(store, engine)
+    copy = CountingCopy(engine.opened())
+    searcher = EngineSearcher(copy, D)  # type: ignore[arg-type]
+    for number in range(100, 200, 5):
+        with engine.changing() as writer:
+            writer.add([pipeline.as_item(entry) for entry in entries[number : number + 5]])
+            writer.remove([entries[number - 60].id])
+        fresh = EngineSearcher(engine.opened(), D)
+        for options in (
+            SearchOptions(where="colour = 'red' or group = 'a'"),
+            SearchOptions(other=("colour",)),
+            SearchOptions(),
+        ):
+            query = Query([Examples((Example(entries[number].id),))], 20, options)
+            assert answered(copy, searcher, query) == answered(engine.opened(), fresh, query)  # type: ignore[arg-type]
+    assert copy.read.count(0) <= 5  # of the groups, the condition, and what is of another colour than three
+    assert len(copy.read) == 60
+
+
+class CountingCopy:
+    """A copy; ``read`` has what keys the items were after that conditions and groups were asked of."""
+
+    def __init__(self, copy: EngineStore) -> None:
+        self._copy, self.read = copy, list[int]()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._copy, name)
+
+    def matching(self, among: object, generation: int, *, after_key: int = 0) -> Int64Array:
+        self.read.append(after_key)
+        return self._copy.matching(among, generation, after_key=after_key)
+
+    def groups(self, *, after_key: int = 0) -> object:
+        self.read.append(after_key)
+        return self._copy.groups(after_key=after_key)
 
 
 def proposers(engine: Engine, folder: Path, *, exact: bool) -> Callable[[Int64Array, Float16Array], object]:

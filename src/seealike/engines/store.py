@@ -59,8 +59,16 @@ class EngineStore(ItemStore, VectorStore, Protocol):
             UsageError, UnknownNameError: see ``seealike.recommend.filters.Among``.
         """
 
-    def matching(self, among: Hashable, generation: int) -> Int64Array:
+    def groups(self, *, after_key: int = 0) -> tuple[StoreState, Sequence[tuple[int, str]]]:
+        """See ``KnownStore``; only of items with keys greater than ``after_key``."""
+
+    def note_matching(self, among: Hashable, keys: Int64Array) -> None:
+        """Learn that a proposer which is given this very array may ask the engine for the condition."""
+
+    def matching(self, among: Hashable, generation: int, *, after_key: int = 0) -> Int64Array:
         """The keys of the items that keep a condition of ``among``, ascending, of one generation.
+
+        ``after_key``: only those that are greater.
 
         Raises:
             StaleViewError: the engine has another generation by now.

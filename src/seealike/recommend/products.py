@@ -71,6 +71,16 @@ class Products:
         codes[places[here]] = found[here, 1]
         return cls.of_codes(column, keys, codes[:-1], tuple(code_of))
 
+    def later(self, keys: Int64Array, pairs: Iterable[tuple[int, str]]) -> Products:
+        """Of a later generation, with the items ``keys``: some of these, and greater ones."""
+        kept = self.codes[np.isin(self.keys, keys, assume_unique=True)]
+        new = keys[len(kept) :]
+        code_of = dict(self.code_of)
+        codes = dict.fromkeys(new.tolist(), NO_PRODUCT)
+        codes.update((key, code_of.setdefault(name, len(code_of))) for key, name in pairs)
+        added = np.fromiter((codes[key] for key in new.tolist()), np.int64, len(new))
+        return Products.of_codes(self.column, keys, np.concatenate([kept, added]), tuple(code_of))
+
     @property
     def counts(self) -> Int64Array:
         """How many items each product has, by code."""

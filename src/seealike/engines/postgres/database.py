@@ -10,7 +10,7 @@ import os
 import re
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
@@ -29,11 +29,13 @@ from seealike.types import Float16Array, Float32Array
 Result = TypeVar("Result")
 Row: TypeAlias = tuple[Any, ...]
 Rows: TypeAlias = Connection[Row]
+Statement: TypeAlias = tuple[str, Sequence[object]]  # and its parameters
 
 DEFAULT_SCHEMA = "seealike"
 MOST_CONNECTIONS = 16
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
+_OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WAIT_S = 10.0  # for a connection that others have
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _PARTS = ("host", "hostaddr", "port", "dbname", "user")
@@ -182,8 +184,19 @@ class Database:
 
         def asked(connection: Rows) -> Result:
             with connection.transaction():
-                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                connection.execute(_OF_ONE_MOMENT)
                 return ask(connection)
+
+        return self.run(asked)
+
+    def at_once(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """What each of several statements gives, of one moment, in one journey there and back."""
+
+        def asked(connection: Rows) -> list[list[Row]]:
+            with connection.pipeline(), connection.transaction():
+                connection.execute(_OF_ONE_MOMENT)
+                cursors = [connection.execute(*one, binary=True) for one in statements]
+            return [cursor.fetchall() for cursor in cursors]
 
         return self.run(asked)
 

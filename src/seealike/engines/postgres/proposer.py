@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.engines.postgres.database import Halfvec, Vector
-from seealike.recommend import StaleViewError
+from seealike.engines.postgres.database import Halfvec, Statement, Vector
 from seealike.types import Float32Array, Int64Array, Proposal
 
 if TYPE_CHECKING:
     from seealike.engines.postgres.conditions import Sql
-    from seealike.engines.postgres.database import Rows
     from seealike.engines.postgres.store import PostgresStore
 
 FEW = 2000  # items: they are compared one by one
@@ -49,59 +47,52 @@ class PostgresProposer:
         if not len(self._keys) or (allowed is not None and not len(allowed)):
             return [_proposal([]) for _ in queries]
         count = len(self._keys if allowed is None else allowed)
-        few = self._exact or not self._store.build.is_indexed or self._is_few(count, k)
-
-        def asked(connection: Rows) -> list[Proposal]:
-            if self._store.state_in(connection).generation != self._generation:
-                raise StaleViewError
-            if few:
-                return [self._nearest(connection, query, k, allowed) for query in queries]
-            return self._by_index(connection, queries, k, allowed)
-
-        return self._store.database.snapshot(asked)
+        if self._exact or not self._store.build.is_indexed or self._is_few(count, k):
+            statements = [self._nearest(query, k, allowed) for query in queries]
+        else:
+            statements = self._by_index(queries, k, allowed)
+        found = self._store.of_generation(self._generation, statements)
+        return [_proposal([row[0] for row in rows]) for rows in found[-len(queries) :]]
 
     def _is_few(self, count: int, k: int) -> bool:
         """Whether comparing all that are allowed is quicker than following the index until k are found."""
         followed = max(EFFORT, 2 * k) * len(self._keys) / count
         return count <= FEW or count * WORTH <= followed
 
-    def _nearest(self, connection: Rows, query: Float32Array, k: int, allowed: Int64Array | None) -> Proposal:
-        """The nearest of all that are allowed, and those that may be as near."""
+    def _nearest(self, query: Float32Array, k: int, allowed: Int64Array | None) -> Statement:
+        """What gives the nearest of all that are allowed, and those that may be as near."""
         table = self._store.build.items
         among = "" if allowed is None else "WHERE key = ANY(%s)"
-        parameters: tuple[object, ...] = (Vector.of(query),)
-        if allowed is not None:
-            parameters = (*parameters, allowed.tolist())
-        rows = connection.execute(
-            "WITH compared AS MATERIALIZED "
-            f"(SELECT key, vector::vector <=> %s AS far FROM {table} {among}) "
-            "SELECT key FROM compared WHERE far <= coalesce((SELECT far FROM compared ORDER BY far "
-            f"LIMIT 1 OFFSET %s), 3) + {MARGIN}",
-            (*parameters, k - 1),
-            binary=True,
-        ).fetchall()
-        return _proposal([row[0] for row in rows])
+        keys = () if allowed is None else (allowed.tolist(),)
+        return (
+            (
+                "WITH compared AS MATERIALIZED "
+                f"(SELECT key, vector::vector <=> %s AS far FROM {table} {among}) "
+                "SELECT key FROM compared WHERE far <= coalesce((SELECT far FROM compared ORDER BY far "
+                f"LIMIT 1 OFFSET %s), 3) + {MARGIN}"
+            ),
+            (Vector.of(query), *keys, k - 1),
+        )
 
-    def _by_index(
-        self, connection: Rows, queries: Float32Array, k: int, allowed: Int64Array | None
-    ) -> list[Proposal]:
+    def _by_index(self, queries: Float32Array, k: int, allowed: Int64Array | None) -> list[Statement]:
+        """What has the index followed for every query, after what says how."""
         kept = None if allowed is None else self._store.condition_of(allowed)
         effort = min(MOST_EFFORT, max(EFFORT, 2 * k))
-        connection.execute(
-            "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', %s, true), "
-            "set_config('hnsw.max_scan_tuples', %s, true), set_config('enable_seqscan', 'off', true), "
-            "set_config('enable_sort', 'off', true)",
-            (str(effort), "relaxed_order", str(MOST_SCANNED)),
-        )
+        settings = {
+            "hnsw.ef_search": str(effort),
+            "hnsw.iterative_scan": "relaxed_order",
+            "hnsw.max_scan_tuples": str(MOST_SCANNED),
+            "enable_seqscan": "off",
+            "enable_sort": "off",
+        }
+        setting = ", ".join("set_config(%s, %s, true)" for _ in settings)
         condition, parameters = _narrowed(kept, allowed)
         wanted = k + max(10, k // 2)
         statement = f"SELECT key FROM {self._store.build.items} {condition} ORDER BY vector <=> %s LIMIT %s"
-        with connection.pipeline():
-            cursors = [
-                connection.execute(statement, (*parameters, Halfvec.of(query), wanted), binary=True)
-                for query in queries
-            ]
-        return [_proposal([row[0] for row in cursor.fetchall()]) for cursor in cursors]
+        return [
+            (f"SELECT {setting}", [text for pair in settings.items() for text in pair]),
+            *((statement, (*parameters, Halfvec.of(query), wanted)) for query in queries),
+        ]
 
 
 def _narrowed(kept: Sql | None, allowed: Int64Array | None) -> tuple[str, Sequence[object]]:

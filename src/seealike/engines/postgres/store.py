@@ -14,7 +14,7 @@ import psycopg
 from seealike.engines.facts import NESTED, OURS, Kind, facts_of
 from seealike.engines.postgres import tables
 from seealike.engines.postgres.conditions import NOWHERE, Sql, TypedColumn, joined, members, where
-from seealike.engines.postgres.database import Database, Row, Rows, matrix, quoted
+from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
 from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
 from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, UsageError
@@ -74,13 +74,24 @@ class PostgresStore:
         Raises:
             StaleViewError: the build has been replaced.
         """
-        row = connection.execute(
-            f"SELECT state FROM {quoted(self.build.schema, 'catalogues')} WHERE build = %s AND live",
-            (self.build.number,),
-        ).fetchone()
-        if row is None:
+        return _state_of(connection.execute(*self._asking_state).fetchall())
+
+    def of_generation(self, generation: int, statements: Sequence[Statement]) -> list[list[Row]]:
+        """What statements give, of one generation.
+
+        Raises:
+            StaleViewError: the database has another generation by now.
+        """
+        with _replaced_is_stale():
+            state, *found = self.database.at_once([self._asking_state, *statements])
+        if _state_of(state).generation != generation:
             raise StaleViewError
-        return State.from_json(row[0])
+        return found
+
+    @property
+    def _asking_state(self) -> Statement:
+        catalogues = quoted(self.build.schema, "catalogues")
+        return f"SELECT state FROM {catalogues} WHERE build = %s AND live", (self.build.number,)
 
     def calibration(self) -> str | None:
         """What scores are worth, as it was when this build was opened."""
@@ -182,15 +193,19 @@ class PostgresStore:
 
     # -- items -------------------------------------------------------------------------------------
 
-    def groups(self) -> tuple[State, list[tuple[int, str]]]:
-        """The state, and the key and the group of every item that has one, of the same generation."""
+    def groups(self, *, after_key: int = 0) -> tuple[State, list[tuple[int, str]]]:
+        """The state, and the key and the group of every item that has one, of the same generation.
+
+        ``after_key``: only of those with greater keys.
+        """
 
         def read(connection: Rows) -> tuple[State, list[tuple[int, str]]]:
             state = self.state_in(connection)
             with (
                 connection.cursor() as cursor,
                 cursor.copy(
-                    f"COPY (SELECT key, grp FROM {self.build.items} WHERE grp IS NOT NULL) "
+                    f"COPY (SELECT key, grp FROM {self.build.items} WHERE grp IS NOT NULL "
+                    f"AND key > {int(after_key)}) "
                     "TO STDOUT (FORMAT BINARY)"
                 ) as copy,
             ):
@@ -316,22 +331,20 @@ class PostgresStore:
 
         return PostgresAmong(options.where or "", said(options.same), said(options.other))
 
-    def matching(self, among: Hashable, generation: int) -> Int64Array:
+    def matching(self, among: Hashable, generation: int, *, after_key: int = 0) -> Int64Array:
         """See ``EngineStore``."""
         assert isinstance(among, PostgresAmong)
         condition = self._condition(among)
 
-        def read(connection: Rows) -> Int64Array:
-            if self.state_in(connection).generation != generation:
-                raise StaleViewError
-            statement = f"SELECT key FROM {self.build.items} WHERE {condition.text} ORDER BY key"
-            rows = connection.execute(statement, condition.parameters, binary=True).fetchall()
-            return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        statement = f"SELECT key FROM {self.build.items} WHERE {condition.text} AND key > %s ORDER BY key"
+        (rows,) = self.of_generation(generation, [(statement, (*condition.parameters, after_key))])
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
-        keys = self._snapshot(read)
+    def note_matching(self, among: Hashable, keys: Int64Array) -> None:
+        """See ``EngineStore``."""
+        assert isinstance(among, PostgresAmong)
         alive = [pair for pair in self._conditions if pair[0]() is not None]
-        self._conditions = [*alive, (weakref.ref(keys), condition)]
-        return keys
+        self._conditions = [*alive, (weakref.ref(keys), self._condition(among))]
 
     def condition_of(self, keys: Int64Array) -> Sql | None:
         """The condition that gave this very array of keys, if one did."""
@@ -411,6 +424,12 @@ class PostgresStore:
     def _snapshot(self, ask: Callable[[Rows], Result]) -> Result:
         with _replaced_is_stale():
             return self.database.snapshot(ask)
+
+
+def _state_of(rows: Sequence[Row]) -> State:
+    if not rows:
+        raise StaleViewError
+    return State.from_json(rows[0][0])
 
 
 class _replaced_is_stale:  # noqa: N801  used as a statement

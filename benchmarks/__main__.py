@@ -27,6 +27,7 @@ NAMES = (
     "calibration",
     "colour",
     "indexing",
+    "embedding",
     "memory",
     "idle",
     "cold",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 
 from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder
+from seealike.embedding.cluster import Setup, check_cluster, made_on
 from seealike.embedding.parts import Part, parts_of
 from seealike.embedding.reading import PictureReader
 from seealike.embedding.sources import open_pictures
@@ -70,6 +71,10 @@ def embed(
     """
     started = time.perf_counter()
     check_can_be_written()
+    if options.on is not None:
+        check_cluster(options.on)
+        if encoder is not None and not isinstance(encoder, str):
+            raise UsageError("an encoder that is an object stays here; name one that every node can load")
     place = open_place(os.fspath(output))
     before = read_manifest(place)
     if before is None and (other := next(place.names(), None)):
@@ -137,12 +142,8 @@ class _Run:
         """Do it."""
         if self._is_new:
             write_manifest(self._place, self._manifest)
-        embedder = LocalEmbedder(self._named, workers=self._options.workers, limits=self._options.limits)
-        with closing(embedder):
-            reader = PictureReader(self._source.root, self._options.limits)
-            maker = ShardMaker(embedder, self._place, self._earlier_place, reader, self._again)
-            for task in self._tasks():
-                made = maker.make(task)
+        with closing(self._made()) as everything:
+            for made in everything:
                 self._note(made)
                 self._written += 1
                 progress(Progress("embed", self._done, None))
@@ -152,6 +153,21 @@ class _Run:
         for name in list(self._place.names()):
             if made_of(name) is not None and name not in current:
                 self._place.remove(name)
+
+    def _made(self) -> Generator[Made, None, None]:
+        """The shards that were missing, made here or on a cluster."""
+        options, root = self._options, self._source.root
+        if options.on is not None:
+            places = self._place.label, self._earlier_place.label
+            spec, identity = self._named.spec, self._named.identity
+            setup = Setup(spec, identity, options.limits, *places, root, self._again, options.workers)
+            yield from made_on(options.on, setup, self._tasks())
+            return
+        embedder = LocalEmbedder(self._named, workers=options.workers, limits=options.limits)
+        with closing(embedder):
+            reader = PictureReader(root, options.limits)
+            maker = ShardMaker(embedder, self._place, self._earlier_place, reader, self._again)
+            yield from map(maker.make, self._tasks())
 
     def foresee(self) -> None:
         """Count what ``make`` would do, as far as that can be told without opening a picture."""

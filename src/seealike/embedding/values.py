@@ -18,8 +18,9 @@ class EmbedOptions:
         root, columns, encoding: how a table is read, as for ``Catalog.index``.
         since: another place of shards, from an earlier run: what is unchanged since then is taken from there
             (default: what the output holds already).
+        on: ``ray``, or ``ray://HEAD:10001``: the cluster to embed on (default: this machine, without Ray).
         dry_run: only say what would be done.
-        workers: decoding processes (default: one a core).
+        workers: decoding processes, on a cluster of each actor (default: one a core).
         limits: what one picture may cost.
     """
 
@@ -27,6 +28,7 @@ class EmbedOptions:
     columns: Mapping[str, str] | None = None
     encoding: str | None = None
     since: str | None = None
+    on: str | None = None
     dry_run: bool = False
     workers: int | None = None
     limits: DecodeLimits = field(default_factory=DecodeLimits)

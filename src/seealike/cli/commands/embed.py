@@ -22,7 +22,7 @@ from seealike.embedding import EmbedOptions, EmbedReport, embed, skipped_in
 from seealike.errors import SourceError
 from seealike.wording import counted
 
-_OPTIONS = ("root", "columns", "encoding", "since", "dry_run", "workers", "limits")
+_OPTIONS = ("root", "columns", "encoding", "since", "on", "dry_run", "workers", "limits")
 
 
 @click.command(name="embed", cls=GatheringCommand)
@@ -40,6 +40,9 @@ _OPTIONS = ("root", "columns", "encoding", "since", "dry_run", "workers", "limit
 @encoding_option
 @click.option(
     "--since", metavar="DIR", help="Shards of an earlier run: what is unchanged is taken from there."
+)
+@click.option(
+    "--on", metavar="CLUSTER", help="Embed on a Ray cluster: ray (or RAY_ADDRESS), or ray://HEAD:10001."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @workers_option
@@ -75,7 +78,7 @@ def command(
     seealike embed photos/ -o november/ --since october/
     seealike embed links.csv --column path=image_url -o vectors/
     seealike embed s3://shop/photos -o s3://shop/vectors
-    seealike embed 'train-*.tar' -o vectors/
+    seealike embed 'train-*.tar' -o vectors/ --on ray
     seealike index vectors/ --catalog shop.catalog
     """
     if report:

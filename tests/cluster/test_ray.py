@@ -1,0 +1,215 @@
+"""Pictures embedded on a cluster of two nodes, each with processes of its own, both on this machine."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.pictures import write_pictures
+from tests.seeds import SEED
+from tests.unit.test_embedding import content
+
+import seealike
+from seealike import EmbedOptions, EmbedReport, Progress
+from seealike.embedding import parts
+from seealike.errors import SeealikeError, UsageError
+from seealike.shards import Shards
+from seealike.testing import FakeEncoder
+
+ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
+MOST_MEMORY = 600 * 10**6
+
+
+class Nodes:
+    """A head without processors, and nodes that come and go."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+        )
+        self.alive: list[object] = []
+        self.address = self._cluster.address
+
+    def add(self) -> None:
+        self.alive.append(self._cluster.add_node(num_cpus=1))
+
+    def kill(self, rng: random.Random) -> None:
+        """End a node and all its processes without a word."""
+        self._cluster.remove_node(self.alive.pop(rng.randrange(len(self.alive))), allow_graceful=False)
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Nodes]:
+    """Started once: it takes longer than the tests. Its processes find this checkout's package."""
+    source = os.path.dirname(os.path.dirname(seealike.__file__))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("PYTHONPATH", source, prepend=os.pathsep)
+        made = Nodes()
+        try:
+            patched.setenv("RAY_ADDRESS", made.address)
+            yield made
+        finally:
+            ray.shutdown()
+            made.close()
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Nodes:
+    """The cluster with two nodes."""
+    while len(cluster.alive) < 2:
+        cluster.add()
+    return cluster
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("LEAST", 4), ("USUAL", 20), ("MOST", 40)):
+        monkeypatch.setattr(parts, name, value)
+
+
+def photos_in(tmp_path: Path, count: int) -> Path:
+    folder = tmp_path / "photos"
+    write_pictures(folder, range(count))
+    (folder / "empty.jpg").touch()
+    return folder
+
+
+def embedded(photos: Path, output: Path, progress: object = None) -> EmbedReport:
+    return seealike.embed(photos, output, options=EmbedOptions(on="ray"), progress=progress)  # type: ignore[arg-type]
+
+
+def actors() -> list[psutil.Process]:
+    """The processes of actors, as Ray calls them."""
+    found = psutil.process_iter(["cmdline"])
+    return [one for one in found if "ray::ShardActor" in " ".join(one.info["cmdline"] or ())]
+
+
+def with_children(process: psutil.Process) -> int:
+    """The memory of a process and of those that it started, what they share counted once."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def test_two_nodes_make_the_shards_that_one_machine_makes(nodes: Nodes, tmp_path: Path) -> None:
+    photos = photos_in(tmp_path, 200)
+    most, seen = [0], set[int]()
+
+    def watch(_: Progress) -> None:
+        for actor in actors():
+            seen.add(actor.pid)
+            most[0] = max(most[0], with_children(actor))
+
+    report = embedded(photos, tmp_path / "shards", watch)
+    assert (report.embedded, report.skipped_count) == (200, 1)
+    assert len(seen) == 2, "each node has an actor"
+    assert 0 < most[0] < MOST_MEMORY
+    assert embedded(photos, tmp_path / "shards").written == 0
+    assert seealike.embed(photos, tmp_path / "here").shards == report.shards
+    names = [[entry.name for entry in Shards(str(tmp_path / name)).entries] for name in ("shards", "here")]
+    assert names[0] == names[1]
+    for name, source in (("c", tmp_path / "shards"), ("direct", photos)):
+        with seealike.create(tmp_path / name) as catalog:
+            catalog.index(source)
+    assert content(tmp_path / "c") == content(tmp_path / "direct")
+    assert not actors()
+
+
+def test_a_node_that_is_killed_in_the_middle_costs_nothing(nodes: Nodes, tmp_path: Path) -> None:
+    photos = photos_in(tmp_path, 300)
+    done: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        done.append(progress.done)
+        if len(done) == 4:
+            nodes.kill(random.Random(SEED))
+
+    report = embedded(photos, tmp_path / "shards", kill)
+    assert report.embedded == 300
+    check_all_there(tmp_path / "shards", photos)
+
+
+def check_all_there(shards: Path, photos: Path) -> None:
+    rows = list(Shards(str(shards)))
+    assert sorted(row.id for row in rows) == sorted(os.listdir(photos))
+    assert sum(row.vector is not None for row in rows) == len(rows) - 1
+    names = {entry.name for entry in Shards(str(shards)).entries}
+    assert {path.name for path in shards.glob("*.parquet")} == names
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(2400)
+def test_nodes_that_come_and_go_twenty_times_lose_nothing(nodes: Nodes, tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    photos = photos_in(tmp_path, 1000)
+    stop = threading.Event()
+    kills = 0
+
+    def kill() -> None:
+        nonlocal kills
+        while not stop.wait(rng.uniform(0.0, 3.0)):
+            if len(nodes.alive) > 1:
+                nodes.kill(rng)
+                kills += 1
+
+    def replace(_: Progress) -> None:
+        if len(nodes.alive) < 2:
+            nodes.add()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        while kills < 20:
+            shards = tmp_path / f"shards{kills}"
+            assert embedded(photos, shards, replace).embedded == 1000
+            check_all_there(shards, photos)
+            shutil.rmtree(shards)
+            replace(Progress("", 0, None))
+            assert killer.is_alive()
+    finally:
+        stop.set()
+        killer.join()
+
+
+def test_what_cannot_be_on_a_cluster_is_said_before_it_is_asked(tmp_path: Path) -> None:
+    photos = photos_in(tmp_path, 1)
+    with pytest.raises(UsageError, match=r"an encoder that is an object stays here"):
+        seealike.embed(photos, tmp_path / "s", encoder=FakeEncoder(), options=EmbedOptions(on="ray"))
+    with pytest.raises(UsageError, match=r"--on ray starts Ray here"):
+        seealike.embed(photos, tmp_path / "s", options=EmbedOptions(on="spark"))
+
+
+def test_what_goes_wrong_on_a_node_ends_the_run_with_one_line(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photos_in(tmp_path, 30)
+    from seealike.embedding import cluster
+
+    real = cluster.Setup
+
+    def elsewhere(*arguments: object) -> cluster.Setup:
+        made = real(*arguments)  # type: ignore[arg-type]
+        return real(made.encoder, made.identity, made.limits, "/nowhere", made.earlier, made.root, made.again)
+
+    monkeypatch.setattr("seealike.embedding.run.Setup", elsewhere)
+    with pytest.raises(
+        SeealikeError, match=r"/nowhere is another folder on this node; name one that all share"
+    ):
+        embedded(photos, tmp_path / "shards")

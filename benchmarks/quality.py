@@ -61,7 +61,7 @@ def _clothing(folder: Path, work: Path) -> list[Row]:
 
 def _indexed(source: Path, target: Path) -> tuple[list[str], Float32Array]:
     shutil.rmtree(target, ignore_errors=True)
-    with seealike.create(target) as catalog:
+    with seealike.create(target, encoder=NAME) as catalog:
         catalog.index(source)
         return catalog.vectors()
 

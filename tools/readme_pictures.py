@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, browsing(program) as browser:
         shop, compared = Path(folder, "shop"), Path(folder, "shop", "compare.html")
         _typed("demo", str(shop))
-        encoders = ("efficientnet-lite0", "efficientnet-lite0?fit=squash")
+        encoders = ("efficientnet-lite0-v2", "efficientnet-lite0-v2?fit=squash")
         _typed("compare", *encoders, "-C", str(shop), "--label", "kind", "--page", str(compared))
         _table_with_a_bag().save(shop / "table.jpg", quality=92)
         asked = ("search", "table.jpg", "-C", ".", "-k", "6", "--focus", "--gallery")

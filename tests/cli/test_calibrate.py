@@ -12,6 +12,8 @@ from tests.pictures import write_kinds, write_pictures
 import seealike
 from seealike.cli.main import run
 
+LONELIEST = "round/09.png"  # of these pictures, the one whose nearest is the least like it
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -47,7 +49,7 @@ def test_the_table_the_json_and_info_agree_with_python(
 def test_results_say_what_they_are_and_at_least_leaves_out_what_is_less(
     photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["search", str(photos / "round" / "00.png"), "-C", str(photos), "-k", "3"]
+    command = ["search", str(photos / LONELIEST), "-C", str(photos), "-k", "3"]
     assert run(["calibrate", "-C", str(photos), "--forget", "--quiet"]) == 0
     assert run([*command, "--at-least", "duplicate"]) == 2
     assert "`seealike calibrate` learns it" in capfd.readouterr().err
@@ -69,11 +71,11 @@ def test_results_say_what_they_are_and_at_least_leaves_out_what_is_less(
     lines = capfd.readouterr().out.splitlines()
     assert lines[0] == "query,rank,id,score,path,relation,probability"
     assert lines[2].endswith(",,")
-    assert run(["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]) == 0
+    assert run(["search", "--id", LONELIEST, "-C", str(photos), "--at-least", "duplicate"]) == 0
     why = "no other item counts as duplicate; without --at-least you see what is nearest"
-    assert capfd.readouterr().out == f"nothing similar to round/00.png: {why}\n"
+    assert capfd.readouterr().out == f"nothing similar to {LONELIEST}: {why}\n"
     empty = tmp_path / "empty.html"
-    command = ["search", "--id", "round/00.png", "-C", str(photos), "--at-least", "duplicate"]
+    command = ["search", "--id", LONELIEST, "-C", str(photos), "--at-least", "duplicate"]
     assert run([*command, "--gallery", str(empty), "--quiet"]) == 0
     assert f"Nothing similar: {why}." in empty.read_text("utf-8")
 

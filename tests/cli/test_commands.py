@@ -81,7 +81,7 @@ def test_info_tells_counts_and_reasons(typed: Call, indexed: Path) -> None:
     assert info["items"] == 12
     assert info["skipped"] == 2
     assert info["skipped_by_reason"] == {"empty_file": 1, "not_an_image": 1}
-    assert info["encoder"]["name"] == "efficientnet-lite0"
+    assert info["encoder"]["name"] == "efficientnet-lite0-v2"
     assert info["generation"] == seealike.open(indexed / ".seealike").generation
 
 

@@ -163,7 +163,7 @@ def test_an_encoder_that_cannot_be_used_makes_no_catalogue(place: Path, typed: C
 def test_the_known_encoder_can_be_cut_and_pooled_too(place: Path, typed: Call) -> None:
     assert typed("index", "photos", "--pool", "none", "--quiet")[0] == 0
     with seealike.open("photos/.seealike") as catalog:
-        assert (catalog.encoder.name, catalog.encoder.pooling) == ("efficientnet-lite0", "none")
+        assert (catalog.encoder.name, catalog.encoder.pooling) == ("efficientnet-lite0-v2", "none")
 
 
 # -- seealike encoders --------------------------------------------------------------------------------

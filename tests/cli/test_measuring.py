@@ -15,7 +15,7 @@ import seealike
 from seealike.cli.main import run
 from seealike.evaluation import EvalOptions, evaluate
 
-OTHER = "efficientnet-lite0?size=96&resize=112"
+OTHER = "efficientnet-lite0-v2?size=96&resize=112"
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +67,17 @@ def test_compare_prints_one_table_and_writes_one_page(
     command = ["compare", OTHER, "-C", str(photos), "--label", "folder", "--time", "off"]
     assert run([*command, "--page", str(page)]) == 0
     table = capfd.readouterr().out
-    assert "against efficientnet-lite0, on the same queries\nencoder" in table
+    assert "against efficientnet-lite0-v2, on the same queries\nencoder" in table
     assert OTHER in table
     assert run([*command, "--format", "json", "--show", "1"]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert [result["encoder"] for result in found["encoders"]] == ["efficientnet-lite0", OTHER]
+    assert [result["encoder"] for result in found["encoders"]] == ["efficientnet-lite0-v2", OTHER]
     assert len(found["contested"]) == 1
     assert run([*command, "--format", "csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
     by_name = {(row["encoder"], row["metric"]): row for row in rows}
     difference = float(by_name[OTHER, "mAP@R"]["difference"])
-    means = [float(by_name[name, "mAP@R"]["value"]) for name in ("efficientnet-lite0", OTHER)]
+    means = [float(by_name[name, "mAP@R"]["value"]) for name in ("efficientnet-lite0-v2", OTHER)]
     assert difference == pytest.approx(means[1] - means[0], abs=2e-6)
     assert "Which encoder sees best?" in page.read_text("utf-8")
 
@@ -162,7 +162,7 @@ def test_what_compare_sets_apart_is_printed_as_the_csv_says_it(
     same = {row["encoder"]: row for row in rows if row["metric"] == "apart same@3"}
     assert f"  {float(same[OTHER]['value']):.3f}  {float(same[OTHER]['low']):.3f} to" in printed
     assert f"  {float(same[OTHER]['difference']):+.3f}  " in printed
-    difference = float(same[OTHER]["value"]) - float(same["efficientnet-lite0"]["value"])
+    difference = float(same[OTHER]["value"]) - float(same["efficientnet-lite0-v2"]["value"])
     assert float(same[OTHER]["difference"]) == pytest.approx(difference, abs=2e-6)
 
 
@@ -223,7 +223,7 @@ def test_a_label_to_ignore_that_nothing_has_is_said_once_on_stderr(
         (["eval", "--label", "folder", "--apart", "sender"], 2, "unknown column 'sender'; known: folder, p"),
         (["compare", OTHER, "--label", "folder", "--apart", "prefix"], 2, "name another by --apart"),
         (["eval", "--label", "folder", "--queries", "no-such-folder"], 1, "no-such-folder"),
-        (["compare", "efficientnet-lite0"], 2, "name an encoder to compare efficientnet-lite0 with"),
+        (["compare", "efficientnet-lite0-v2"], 2, "name an encoder to compare efficientnet-lite0-v2 with"),
         (["compare", "nonesuch"], 2, "unknown encoder 'nonesuch'"),
     ],
 )

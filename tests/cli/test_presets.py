@@ -167,7 +167,7 @@ def test_comparing_takes_presets(
     assert typed("index", "photos", "--quiet").code == 0
     report = typed("compare", NAME, "-C", "photos", "--time", "off", "--format", "json")
     assert report.code == 0, report.err
-    assert [row["name"] for row in report.json()["encoders"]] == ["efficientnet-lite0", NAME]
+    assert [row["name"] for row in report.json()["encoders"]] == ["efficientnet-lite0-v2", NAME]
 
 
 def test_a_catalogue_may_do_without_a_copy_and_says_so(

@@ -128,7 +128,7 @@ def test_a_catalogue_that_reads_no_text_says_which_encoders_do(typed: Call, tmp_
     code, _, err = typed("search", "--text", "red", "-C", tmp_path / "plain.catalog")
     assert code == 2
     assert len(err.splitlines()) == 1
-    for part in ("efficientnet-lite0 reads no text", "open_clip:NAME", "onnx:FILE?text=FILE", "reindex"):
+    for part in ("efficientnet-lite0-v2 reads no text", "open_clip:NAME", "onnx:FILE?text=FILE", "reindex"):
         assert part in err
 
 

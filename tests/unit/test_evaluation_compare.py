@@ -36,7 +36,7 @@ from seealike.evaluation.statistics.ranking import overlaps
 from seealike.testing import FakeEncoder
 from seealike.types import Item, Progress
 
-OTHER = "efficientnet-lite0?size=96&resize=112"
+OTHER = "efficientnet-lite0-v2?size=96&resize=112"
 LABELLED = CompareOptions(EvalOptions(label="folder", k=4, resampling=Resampling(200)), timing=Timing.OFF)
 
 
@@ -54,7 +54,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seealike.Catal
 
 @pytest.fixture(scope="module")
 def report(catalog: seealike.Catalog) -> CompareReport:
-    return compare(catalog, ["efficientnet-lite0", OTHER], LABELLED)
+    return compare(catalog, ["efficientnet-lite0-v2", OTHER], LABELLED)
 
 
 def test_each_encoder_does_as_it_does_alone(catalog: seealike.Catalog, report: CompareReport) -> None:
@@ -63,7 +63,7 @@ def test_each_encoder_does_as_it_does_alone(catalog: seealike.Catalog, report: C
         other = evaluate(space, LABELLED.measure).labels
     assert own is not None
     assert other is not None
-    assert [result.encoder for result in report.encoders] == ["efficientnet-lite0", OTHER]
+    assert [result.encoder for result in report.encoders] == ["efficientnet-lite0-v2", OTHER]
     assert report.encoders[0].metrics == own.metrics
     assert report.encoders[1].metrics == other.metrics
 
@@ -119,7 +119,7 @@ def test_the_most_contested_query_comes_first(catalog: seealike.Catalog, report:
     shared = [query.overlap for query in report.contested]
     assert shared == sorted(shared)
     nearest = {}
-    for spec in ("efficientnet-lite0", OTHER):
+    for spec in ("efficientnet-lite0-v2", OTHER):
         with in_space(catalog, spec) as space:
             ids, vectors = space.vectors()
             scores = np.round((vectors @ vectors.T).astype(np.float64), 6)
@@ -129,7 +129,7 @@ def test_the_most_contested_query_comes_first(catalog: seealike.Catalog, report:
                 query: [ids[row] for row in rows] for query, rows in zip(ids, order, strict=True)
             }
     for query in report.contested:
-        lists = [nearest[spec][query.id] for spec in ("efficientnet-lite0", OTHER)]
+        lists = [nearest[spec][query.id] for spec in ("efficientnet-lite0-v2", OTHER)]
         assert query.overlap == pytest.approx(len(set(lists[0]) & set(lists[1])) / 4)
         assert [[answer.id for answer in answers] for answers in query.answers] == lists
         for answer in (answer for answers in query.answers for answer in answers):
@@ -212,7 +212,7 @@ def test_items_that_an_encoder_lacks_are_left_out_and_counted(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("encoders", "options", "said"),
     [
-        (["efficientnet-lite0"], LABELLED, "name an encoder to compare"),
+        (["efficientnet-lite0-v2"], LABELLED, "name an encoder to compare"),
         ([OTHER], CompareOptions(EvalOptions(label="folder", queries="x")), "--query-where"),
         ([OTHER], CompareOptions(EvalOptions(only=("a=b",))), "unknown column 'a'"),
     ],
@@ -276,7 +276,7 @@ def test_overlap_is_the_share_in_common_whatever_the_order() -> None:
             ["hub:a/b?file=m.onnx&revision=12", "hub:a/b?file=m.onnx&revision=34"],
             ("hub:a/b?file=m.onnx&revision=12", "hub:a/b?file=m.onnx&revision=34"),
         ),
-        (["efficientnet-lite0", "timm:resnet18?weights=w.pt"], ("efficientnet-lite0", "timm:resnet18")),
+        (["efficientnet-lite0-v2", "timm:resnet18?weights=w.pt"], ("efficientnet-lite0-v2", "timm:resnet18")),
     ],
 )
 def test_names_are_short_where_they_still_differ(specs: list[str], names: tuple[str, ...]) -> None:

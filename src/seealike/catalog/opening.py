@@ -37,7 +37,7 @@ from seealike.store.manifest import MANIFEST_LIMIT
 from seealike.types import PathInput
 from seealike.vectors import VectorType
 
-DEFAULT_ENCODER = "efficientnet-lite0"
+DEFAULT_ENCODER = "efficientnet-lite0-v2"
 
 
 def create(

@@ -29,6 +29,7 @@ from seealike.encoders.focus import (
     as_focused_now,
     focused_maps,
     focused_record,
+    quiet_of,
     shown_in,
     without_ground,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "plugin_names",
     "preset_of",
     "presets",
+    "quiet_of",
     "read_card",
     "reads_text",
     "record_for",

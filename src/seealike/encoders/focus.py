@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from seealike.encoders.models import EncoderMode, EncoderRecord
+from seealike.encoders.models import EFFICIENTNET_LITE0_V2, EncoderMode, EncoderRecord
 from seealike.encoders.onnx.openvino import CompiledMaps, places_px
 from seealike.encoders.slots import SlotEncoder, checked_unit_rows
 from seealike.types import Fit, Preprocessing
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from seealike.encoders.cache import BlobCache
-    from seealike.types import Area, Float32Array, PixelArray
+    from seealike.types import Area, EncoderIdentity, Float32Array, PixelArray
 
 MOST_SHARE = 0.25  # what takes more of a picture is seen well enough in the whole
 MARGIN = 0.5  # places round what is found
 _STANDS_OUT = 1.0  # standard deviations above the mean of all places
 _QUIET = 0.05  # how loud the ground may be beside a thing that is cut out
+# Of weights for which another limit was measured: docs/benchmarks.md.
+_QUIET_OF = {EFFICIENTNET_LITE0_V2.weights_sha256: 0.07}
 _NEAREST = 5  # places of the ground that a place is compared with
 _TAKEN = 0.5  # of what lies in the direction of the ground
 _STEPS = 30  # of the power iteration: the map is small, and only its sign and shape matter
@@ -53,7 +55,12 @@ def picture_in(square: PixelArray, mean: tuple[float, float, float]) -> Box:
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
-def shown_in(maps: Float32Array) -> Area | None:
+def quiet_of(identity: EncoderIdentity) -> float:
+    """How loud the ground may be in an encoder's maps beside a thing that is cut out."""
+    return _QUIET_OF.get(identity.weights_sha256, _QUIET)
+
+
+def shown_in(maps: Float32Array, quiet: float = _QUIET) -> Area | None:
     """The part of a picture that shows what it is of; None where that is all of it, or nothing is.
 
     It is the rectangle whose places differ most from the mean of all. It counts for a thing in its scene
@@ -62,6 +69,7 @@ def shown_in(maps: Float32Array) -> Area | None:
 
     Args:
         maps: what each place of the picture adds, which was made a square for that; (h, w, d).
+        quiet: as ``quiet_of`` has it.
     """
     parted = _principal(maps)
     if parted is None:
@@ -70,7 +78,7 @@ def shown_in(maps: Float32Array) -> Area | None:
     left, top, right, bottom = _densest(np.square(maps - maps.mean(axis=(0, 1))).sum(axis=2))
     inside = np.zeros((h, w), dtype=bool)
     inside[top:bottom, left:right] = True
-    if inside.mean() > MOST_SHARE or _loudness(maps, inside) * (parted > parted.mean()).mean() >= _QUIET:
+    if inside.mean() > MOST_SHARE or _loudness(maps, inside) * (parted > parted.mean()).mean() >= quiet:
         return None
     x, y = max(0.0, left - MARGIN) / w, max(0.0, top - MARGIN) / h
     return x, y, min(w, right + MARGIN) / w - x, min(h, bottom + MARGIN) / h - y
@@ -180,18 +188,21 @@ class FocusedEncoder(SlotEncoder[CompiledMaps]):
     def __init__(self, record: EncoderRecord, *, mode: EncoderMode, cache: BlobCache | None = None) -> None:
         """Compile both halves of ``record``, which ``focused_record`` made, or take them from ``cache``."""
         assert record.focus is not None
-        self._inner = record.focus
+        self._inner, self._quiet = record.focus, quiet_of(record.identity)
         plain = replace(record, preprocessing=record.focus, focus=None)
         slots = CompiledMaps.compiled(plain, record.preprocessing.crop_px, mode=mode, cache=cache)
         super().__init__(record.identity, slots[0].batch_size, slots, self._encoded)
 
     def _encoded(self, slot: CompiledMaps, pixels: PixelArray) -> Float32Array:
-        seen = focused_maps(pixels, self._inner, slot.maps)
+        seen = focused_maps(pixels, self._inner, slot.maps, self._quiet)
         return checked_unit_rows(np.stack([maps.mean(axis=(0, 1)) for maps, _ in seen]))
 
 
 def focused_maps(
-    squares: PixelArray, inner: Preprocessing, maps_of: Callable[[PixelArray], Float32Array]
+    squares: PixelArray,
+    inner: Preprocessing,
+    maps_of: Callable[[PixelArray], Float32Array],
+    quiet: float = _QUIET,
 ) -> list[tuple[Float32Array, Area | None]]:
     """What each place adds to the vectors of a ``FocusedEncoder``, and which part of each picture it is of.
 
@@ -199,11 +210,12 @@ def focused_maps(
         squares: pictures as that encoder takes them.
         inner: how the plain encoder takes the parts.
         maps_of: what each place adds to the plain encoder's vectors, of squares of either side.
+        quiet: as ``quiet_of`` has it.
     """
     pictures = [picture_in(square, inner.mean) for square in squares]
     views = [_squashed(square, picture) for square, picture in zip(squares, pictures, strict=True)]
     wholes = maps_of(np.stack(views))
-    shown = [shown_in(whole) for whole in wholes]
+    shown = [shown_in(whole, quiet) for whole in wholes]
     parts = [_part(picture, area) for picture, area in zip(pictures, shown, strict=True)]
     near = maps_of(
         np.stack([_cut_out(square, part, inner) for square, part in zip(squares, parts, strict=True)])

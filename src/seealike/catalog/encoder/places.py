@@ -11,7 +11,7 @@ import numpy as np
 
 from seealike.catalog.encoder.at_hand import EncoderAtHand
 from seealike.catalog.encoder.embedder import decoder_of_few, name_of, parted
-from seealike.encoders import focused_maps, load_map_encoder, shown_in, without_ground
+from seealike.encoders import focused_maps, load_map_encoder, quiet_of, shown_in, without_ground
 from seealike.errors import NoPlacesError, PictureError, UsageError
 from seealike.images import DecodedPixels, DecodePool, DecodeTask, prepare, seen_area
 from seealike.protocols import MapEncoder
@@ -106,7 +106,7 @@ class Places:
         side = encoder.widest_px
         squashed = replace(encoder.preprocessing, resize_px=side, crop_px=side, fit=Fit.SQUASH)
         whole = encoder.encode_maps(self._decoded(image, None, squashed).pixels[None])[0]
-        shown = shown_in(whole)
+        shown = shown_in(whole, quiet_of(encoder.identity))
         crop = None if shown is None else Crop(*shown)
         made = self._decoded(image, crop)
         maps = without_ground(encoder.encode_maps(made.pixels[None])[0], whole, shown)
@@ -116,7 +116,8 @@ class Places:
         """What the catalogue's own encoder takes of a picture, or of a part of it."""
         encoder = self._loaded()
         made = self._decoded(image, crop)
-        maps, shown = focused_maps(made.pixels[None], encoder.preprocessing, encoder.encode_maps)[0]
+        quiet = quiet_of(encoder.identity)
+        maps, shown = focused_maps(made.pixels[None], encoder.preprocessing, encoder.encode_maps, quiet)[0]
         part = WHOLE if crop is None else crop.as_shares(made.width_px, made.height_px)
         return self._focused(image, maps, part if shown is None else Crop(*part.of_area(shown)), made)
 

@@ -13,7 +13,7 @@ from seealike.catalog.outputs.kinds import SKIP_REPORT, report_line
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.options.basic import Gathered, GatheringCommand, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, workers_option
-from seealike.cli.options.encoder import encoder_options
+from seealike.cli.options.encoder import AskedEncoder, encoder_options
 from seealike.cli.options.outputs import force_option, output_option
 from seealike.cli.options.tables import column_option, encoding_option, root_option
 from seealike.cli.printing.progress import progress_printer
@@ -57,7 +57,7 @@ _OPTIONS = ("root", "columns", "encoding", "since", "on", "dry_run", "workers", 
 def command(
     source: str,
     output: str,
-    asked: str | None,
+    asked: AskedEncoder,
     report: OutputFile | None,
     force: bool,  # noqa: ARG001  the report knows it
     form: str,
@@ -84,7 +84,7 @@ def command(
     if report:
         report.check(None, source)
     with progress_printer(quiet) as progress:
-        result = embed(source, output, encoder=asked, options=options, progress=progress)
+        result = embed(source, output, encoder=asked.spec(), options=options, progress=progress)
     if report and not options.dry_run:
         with report.replacing(None, source) as place, builtins.open(place, "ab") as file:
             file.writelines(map(report_line, skipped_in(output)))

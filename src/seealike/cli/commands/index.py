@@ -27,7 +27,7 @@ from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.locate import catalog_for_source, existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option
-from seealike.cli.options.encoder import encoder_options, link_option, vectors_option
+from seealike.cli.options.encoder import AskedEncoder, encoder_options, link_option, vectors_option
 from seealike.cli.options.outputs import force_option, output_option
 from seealike.cli.options.tables import column_option, encoding_option, root_option
 from seealike.cli.printing.progress import progress_printer
@@ -75,7 +75,7 @@ _OPTIONS = (
 def command(
     sources: tuple[str, ...],
     catalog: str | None,
-    asked: str | None,
+    asked: AskedEncoder,
     vectors: str | None,
     forget: bool,
     report: OutputFile | None,
@@ -211,7 +211,7 @@ def _refuse_nothing(result: IndexReport, source: str | None) -> None:
 class _Wanted(NamedTuple):
     """What a catalogue is to have; None: as it is, or as usual in a new one."""
 
-    encoder: str | None
+    asked: AskedEncoder
     vectors: str | None
 
 
@@ -223,15 +223,15 @@ def _opened(
     Raises:
         UsageError: it keeps its vectors in other numbers than are wanted.
     """
-    encoder = wanted.encoder
     if source is None or is_catalog(path):
-        opened = open(path, encoder=encoder)
+        opened = open(path, encoder=wanted.asked.of_catalogue(path))
         if wanted.vectors not in (None, opened.vector_type):
             opened.close()
             change = f"`seealike reindex -C {path} --vectors {wanted.vectors}` changes that"
             raise UsageError(f"{path} keeps its vectors as {opened.vector_type}; {change}")
         return opened
     check_source(source, options)
+    encoder = wanted.asked.spec()
     if encoder:
         _say_assumed(encoder)
     encoder = encoder or encoder_of(source) or DEFAULT_ENCODER

@@ -11,7 +11,7 @@ from seealike.catalog import REINDEX_WAIT_S, IndexOptions, ReindexReport, reinde
 from seealike.cli.locate import existing_catalog
 from seealike.cli.options.basic import Gathered, GatheringCommand, catalog_option, format_option, quiet_option
 from seealike.cli.options.decoding import limit_option, wait_option, workers_option
-from seealike.cli.options.encoder import encoder_options, link_option, vectors_option
+from seealike.cli.options.encoder import AskedEncoder, encoder_options, link_option, vectors_option
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
 from seealike.errors import UsageError
@@ -34,7 +34,7 @@ _OPTIONS = ("workers", "wait_s", "link_encoder", "limits")
 @quiet_option
 def command(
     catalog: str | None,
-    asked: str | None,
+    asked: AskedEncoder,
     vectors: str | None,
     drop_lost: bool,
     form: str,
@@ -51,12 +51,13 @@ def command(
     seealike reindex --encoder timm:resnet50 --weights resnet50.safetensors
     seealike reindex --vectors int8
     """
-    if asked is None and vectors is None:
+    if not any(asked) and vectors is None:
         raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
     path = existing_catalog(catalog)
+    encoder = asked.of_catalogue(path)
     with progress_printer(quiet) as progress:
         report = reindex(
-            path, asked, vectors=vectors, drop_lost=drop_lost, options=options, progress=progress
+            path, encoder, vectors=vectors, drop_lost=drop_lost, options=options, progress=progress
         )
     if form == "json":
         click.echo(json.dumps({**asdict(report), "catalog": path, "lost": [row.id for row in report.lost]}))

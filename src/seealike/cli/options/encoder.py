@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER
+from seealike.catalog import DEFAULT_ENCODER, open
 from seealike.cli.options.basic import Function, Gathered, together
 from seealike.cli.printing.text import echo
 from seealike.encoders.spec import ALIASES, Pooling, parse_spec, with_options
@@ -15,10 +16,39 @@ from seealike.vectors import VectorType
 _SETTINGS = ("encoder", "layer", "pool", "weights", "focus")
 
 
+class AskedEncoder(NamedTuple):
+    """The encoder that was named, if one was, and its settings."""
+
+    encoder: str | None
+    settings: dict[str, str]
+
+    def spec(self, own: str = DEFAULT_ENCODER) -> str | None:
+        """The spec that they stand for, of ``own`` where no encoder was named; None where nothing was said.
+
+        Raises:
+            UsageError: they make no sense.
+            UnknownNameError: there is no such option or value.
+        """
+        if self.encoder is None and not self.settings:
+            return None
+        return str(with_options(parse_spec(self.encoder or own), self.settings))
+
+    def of_catalogue(self, path: str) -> str | None:
+        """The same, where settings alone are of the encoder that the catalogue at ``path`` has.
+
+        Raises:
+            NoCatalogError, DamagedCatalogError and others: see ``seealike.open``.
+        """
+        if self.encoder is not None or not self.settings:
+            return self.spec()
+        with open(path) as opened:
+            return self.spec(opened.encoder_spec or DEFAULT_ENCODER)
+
+
 def encoder_options(default: str) -> Callable[[Function], Function]:
     """``--encoder``, ``--layer``, ``--pool``, ``--weights``, ``--focus``, for a command that embeds pictures.
 
-    The command gets the spec that they together stand for as ``asked``, None where none was given.
+    The command gets them as ``asked``, an ``AskedEncoder``.
     ``default`` says in the help what is taken without them.
     """
     return together(
@@ -31,7 +61,7 @@ def encoder_options(default: str) -> Callable[[Function], Function]:
         ),
         click.option("--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."),
         click.option("--focus", is_flag=True, help="Look at what a picture shows, not at the whole."),
-        click.argument("asked", cls=Gathered, of=_SETTINGS, into=lambda: _spec),
+        click.argument("asked", cls=Gathered, of=_SETTINGS, into=lambda: _asked),
     )
 
 
@@ -63,20 +93,12 @@ def vectors_option(default: str) -> Callable[[Function], Function]:
     )
 
 
-def _spec(
+def _asked(
     encoder: str | None, layer: str | None, pool: str | None, weights: str | None, *, focus: bool
-) -> str | None:
-    """The spec that the options together stand for.
-
-    Raises:
-        UsageError: they make no sense.
-        UnknownNameError: there is no such option or value.
-    """
+) -> AskedEncoder:
     given = {"layer": layer, "pool": pool, "weights": weights, "focus": "1" if focus else None}
-    options = {name: value for name, value in given.items() if value is not None}
-    if encoder is None and not options:
-        return None
-    return str(with_options(parse_spec(without_alias(encoder or DEFAULT_ENCODER)), options))
+    settings = {name: value for name, value in given.items() if value is not None}
+    return AskedEncoder(encoder and without_alias(encoder), settings)
 
 
 def without_alias(spec: str) -> str:

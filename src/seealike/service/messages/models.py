@@ -407,7 +407,7 @@ class StatsOut(BaseModel):
                 "items": 480,
                 "skipped": 1,
                 "skipped_by_reason": {"not_an_image": 1},
-                "encoder": "efficientnet-lite0",
+                "encoder": "efficientnet-lite0-v2",
                 "dimension": 1280,
                 "reads_text": False,
                 "groups": True,

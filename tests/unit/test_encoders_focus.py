@@ -33,10 +33,12 @@ GREY = (127.0, 127.0, 127.0)
 FOCUSED = "efficientnet-lite0?focus=1"
 
 
-def maps_with(thing: Box, *, side: int = 14, d: int = 20, seed: int = 0) -> Float32Array:
+def maps_with(
+    thing: Box, *, side: int = 14, d: int = 20, seed: int = 0, ground_says: float = 0.2
+) -> Float32Array:
     """Places of two kinds, with some noise: a rectangle of things on their ground, which says little."""
     rng = np.random.default_rng(seed)
-    ground, object_ = rng.random((2, d)) * [[0.2], [1.0]]
+    ground, object_ = rng.random((2, d)) * [[ground_says], [1.0]]
     maps = np.tile(ground, (side, side, 1))
     maps[thing.top : thing.bottom, thing.left : thing.right] = object_
     return (maps + rng.normal(0, 0.02, maps.shape)).astype(np.float32)
@@ -62,6 +64,16 @@ def test_a_part_of_what_fills_its_picture_is_no_thing_in_a_scene() -> None:
     assert shown_in(maps_with(Box(5, 5, 7, 7))) is not None
     shirt[5:7, 5:7] *= 3
     assert shown_in(shirt) is None
+
+
+def test_how_much_a_ground_may_say_is_known_of_each_bundled_encoder() -> None:
+    """The second was taught that grounds count for less, and says more of those of scenes beside things."""
+    maps = maps_with(Box(5, 5, 9, 9), ground_says=0.7)
+    first, second = (focus.quiet_of(identity_of(f"efficientnet-lite0{two}")) for two in ("", "-v2"))
+    assert shown_in(maps) is None
+    assert shown_in(maps, first) is None
+    assert shown_in(maps, second) is not None
+    assert focus.quiet_of(identity_of("efficientnet-lite0-v2?focus=1")) == second
 
 
 def test_what_is_like_the_ground_counts_for_less_and_half_of_its_direction_is_taken_out() -> None:

@@ -173,13 +173,13 @@ def check_source(source: PathInput, options: IndexOptions) -> None:
         raise SourceError(f"there is nothing to index in {name}; put pictures there, or: {begin}")
 
 
-def encoder_of(source: PathInput) -> str | None:
+def encoder_of(source: PathInput, options: IndexOptions = IndexOptions()) -> str | None:
     """How the encoder of a source that has vectors was asked for; None for other sources.
 
     Raises:
         SourceError, DamagedCatalogError: it cannot be read.
     """
-    opened = asked_source(source, IndexOptions(), ()).source
+    opened = asked_source(source, options, ()).source
     return (opened.encoder_spec or None) if isinstance(opened, ShardSource) else None
 
 

@@ -234,7 +234,7 @@ def _opened(
     encoder = wanted.asked.spec()
     if encoder:
         _say_assumed(encoder)
-    encoder = encoder or encoder_of(source) or DEFAULT_ENCODER
+    encoder = encoder or encoder_of(source, options) or DEFAULT_ENCODER
     if options.dry_run:
         return temporary(encoder=encoder)
     vectors = wanted.vectors or VectorType.FLOAT16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +166,37 @@ def test_what_an_encoder_costs_is_measured_once(
     again = compare(catalog, [OTHER], replace(timed, timing=Timing.AGAIN)).encoders[0].cost
     assert again.query_ms != cost.query_ms
     assert compare(catalog, [OTHER], timed).encoders[0].cost == again
+
+
+def test_figures_of_two_runs_do_not_stand_in_one_table(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def images_per_s(spec: str) -> float:
+        measured.append(spec)
+        return float(len(measured))
+
+    monkeypatch.setattr(speed, "_images_per_s", images_per_s)
+    monkeypatch.setattr(speed, "_query_ms", lambda _: 1.0)
+    specs = ["a", "b"]
+
+    def rates(spaces: Sequence[seealike.Catalog], specs: list[str]) -> list[float | None]:
+        return [cost.images_per_s for cost in speed.costs_of(spaces, specs)]
+
+    with seealike.create(tmp_path / "b.catalog") as other, seealike.create(tmp_path / "c.catalog") as third:
+        spaces = [catalog, other]
+        assert rates(spaces, specs) == [1, 2]
+        assert rates(spaces, specs) == [1, 2]
+        assert rates([catalog, third], ["a", "c"]) == [3, 4]  # beside another one, "a" is measured anew
+        assert rates(spaces, specs) == [5, 6]
+        (Path(other.path) / MEMO_NAME).unlink()
+        assert rates(spaces, specs) == [7, 8]
+        monkeypatch.setattr(speed, "_query_ms", lambda space: 1.0 if space is catalog else 1 / 0)
+        with pytest.raises(ZeroDivisionError):  # as if it had been interrupted there
+            speed.costs_of(spaces, specs, Timing.AGAIN)
+        monkeypatch.setattr(speed, "_query_ms", lambda _: 1.0)
+        assert rates(spaces, specs) == [11, 12]
 
 
 def test_what_is_slow_only_the_first_time_is_in_no_query(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,9 +121,9 @@ def get(
 ) -> None:
     """Fetch the encoder NAME, check every file, try it, and say how quick it is here.
 
-    NAME may also be hub:OWNER/NAME?file=FILE&revision=COMMIT, any ONNX file of a hub. Who serves the files,
-    how large they are and under which licence is said before. A run that was interrupted goes on where it
-    was. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 allows no connection.
+    NAME may also be hub:OWNER/NAME?file=FILE&revision=COMMIT, any ONNX file of a hub, with &text=FILE for its
+    text tower. Who serves the files, how large they are and under which licence is said before. A run that
+    was interrupted goes on where it was. HF_ENDPOINT names a mirror, HF_HUB_OFFLINE=1 allows no connection.
 
     \b
     seealike encoders get fashion-siglip
@@ -153,7 +153,7 @@ def _get_repository(spec: EncoderSpec, wish: PresetWish, *, quiet: bool) -> None
     from seealike.encoders.hub.repository import look_up
 
     if wish.revision is not None or wish.text:
-        raise click.UsageError(f"with {HUB}: the spec says it: revision=COMMIT, and text=FILE for words")
+        raise click.UsageError("for a file of a hub the spec says it: revision=COMMIT, text=FILE for words")
     found = look_up(spec, accepted=wish.accepted, offline=wish.offline, source=wish.source)
     announce = _Announcing(fetched=wish.source is None, quiet=quiet)
     how = f"pictures are prepared as {found.config} says" if found.config else "pictures as you say"

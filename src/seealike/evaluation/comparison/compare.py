@@ -13,7 +13,7 @@ from seealike.catalog import Catalog, found_encoder, in_space
 from seealike.errors import UsageError, known_member
 from seealike.evaluation.comparison.contest import most_contested
 from seealike.evaluation.comparison.measuring import Measured, by_copies, by_label
-from seealike.evaluation.comparison.speed import Cost, Timing, cost_of
+from seealike.evaluation.comparison.speed import Cost, Timing, costs_of
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
 from seealike.evaluation.measure.apart import apart_changes, apart_report
 from seealike.evaluation.measure.labelled import nothing_new, nothing_to_find
@@ -25,7 +25,7 @@ from seealike.evaluation.specs import own_spec, short_names
 from seealike.evaluation.statistics.intervals import Estimate, differences, estimates
 from seealike.evaluation.statistics.ranking import mean_overlap
 from seealike.evaluation.words import remarks_on, seen_before, too_few, witnesses_of
-from seealike.types import Item, Progress, ProgressCallback, unwatched
+from seealike.types import Item, ProgressCallback, unwatched
 from seealike.wording import counted
 
 Spaces = Callable[[Catalog, str, ProgressCallback], AbstractContextManager[Catalog]]
@@ -90,10 +90,7 @@ def compare(
         places = [space.placed_spec or spec for space, spec in zip(opened, specs, strict=True)]
         shared = _shared(catalog, opened, places, options.measure)
         measured = [_measured(space, shared, options.measure, progress) for space in opened]
-        costs = [
-            _cost(space, place, progress, (done, len(specs)), options.timing)
-            for done, (space, place) in enumerate(zip(opened, places, strict=True), 1)
-        ]
+        costs = costs_of(opened, places, options.timing, progress)
         dimensions = [space.encoder.dimension for space in opened]
     results = _results(specs, dimensions, measured, costs, shared.chosen, options.measure)
     return CompareReport(
@@ -183,14 +180,6 @@ def _measured(space: Catalog, shared: _Shared, options: EvalOptions, progress: P
     if not len(figures.asked):
         raise UsageError(nothing_to_find(options.label or "", shared.chosen))
     return figures
-
-
-def _cost(
-    space: Catalog, spec: str, progress: ProgressCallback, place: tuple[int, int], timing: Timing
-) -> Cost:
-    cost = cost_of(space, spec, timing)
-    progress(Progress("time", *place))
-    return cost
 
 
 def _results(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from itertools import islice
 
@@ -13,12 +14,13 @@ from seealike.catalog import Catalog
 from seealike.encoders import EncoderMode, load_encoder, machine, parse_spec, record_for, throughput
 from seealike.errors import PictureError, SeealikeError
 from seealike.evaluation.comparison.memo import Memo
+from seealike.types import Progress, ProgressCallback, unwatched
 
 TIMED_S = 1.5
 QUERYING_S = 2.0
 PICTURES, ROUNDS = 25, 3
 _FEWEST = 9
-_MEMO = "warm speed"  # a way of measuring has a name of its own: other figures are not taken for these
+_MEMO = "speed in one run"  # a way of measuring has a name of its own: other figures are not taken for these
 _BYTES_A_NUMBER = 2  # float16
 
 
@@ -48,24 +50,64 @@ class Cost:
     vectors_bytes: int
 
 
-def cost_of(space: Catalog, spec: str, timing: Timing = Timing.ONCE) -> Cost:
-    """Measure it, or remember it: timings of the same encoder on the same machine are kept.
+def costs_of(
+    spaces: Sequence[Catalog],
+    specs: Sequence[str],
+    timing: Timing = Timing.ONCE,
+    progress: ProgressCallback = unwatched,
+) -> list[Cost]:
+    """Measure what encoders cost, one after the other in one run, or remember the run that measured them.
+
+    Figures of different days are not set side by side: the machine may have been busy on one of them.
 
     Args:
-        space: a catalogue of the encoder's vectors.
-        spec: how the encoder is asked for.
+        spaces: a catalogue of each encoder's vectors.
+        specs: how each is asked for.
         timing: whether to measure times.
+        progress: told how many are done.
     """
-    vectors_bytes = len(space) * space.encoder.dimension * _BYTES_A_NUMBER
-    if timing is Timing.OFF:
-        return Cost(None, None, _model_bytes(spec), vectors_bytes)
-    memo = Memo(space.path)
-    key = f"{spec} {space.encoder.weights_sha256} {len(space)} {machine()}"
-    kept = memo.get(_MEMO, key)
-    if timing is Timing.AGAIN or not isinstance(kept, list) or len(kept) != 2:
-        kept = [_images_per_s(spec), _query_ms(space)]
-        memo.put(_MEMO, key, kept)
-    return Cost(kept[0], kept[1], _model_bytes(spec), vectors_bytes)
+    kept: Sequence[_Times | None] = [None] * len(specs)
+    if timing is not Timing.OFF:
+        asked = [f"{spec} {space.encoder.weights_sha256}" for space, spec in zip(spaces, specs, strict=True)]
+        together = " ".join([machine(), *sorted(asked)])
+        keys = [f"{one} {len(space)} {together}" for one, space in zip(asked, spaces, strict=True)]
+        kept = [_remembered(space, key) for space, key in zip(spaces, keys, strict=True)]
+        if timing is Timing.AGAIN or None in kept or len({times.run for times in kept if times}) > 1:
+            kept = _measured(spaces, specs, keys, progress)
+    return [
+        Cost(
+            times.images_per_s if times else None,
+            times.query_ms if times else None,
+            _model_bytes(spec),
+            len(space) * space.encoder.dimension * _BYTES_A_NUMBER,
+        )
+        for space, spec, times in zip(spaces, specs, kept, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """What was measured of one encoder, and in which run."""
+
+    images_per_s: float | None
+    query_ms: float | None
+    run: str
+
+
+def _remembered(space: Catalog, key: str) -> _Times | None:
+    kept = Memo(space.path).get(_MEMO, key)
+    return _Times(*kept) if isinstance(kept, list) and len(kept) == 3 else None
+
+
+def _measured(
+    spaces: Sequence[Catalog], specs: Sequence[str], keys: Sequence[str], progress: ProgressCallback
+) -> list[_Times]:
+    run, found = secrets.token_hex(8), list[_Times]()
+    for space, spec, key in zip(spaces, specs, keys, strict=True):
+        found.append(_Times(_images_per_s(spec), _query_ms(space), run))
+        Memo(space.path).put(_MEMO, key, list(astuple(found[-1])))
+        progress(Progress("time", len(found), len(specs)))
+    return found
 
 
 def _images_per_s(spec: str) -> float | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TypeAlias
@@ -24,7 +24,7 @@ from seealike.encoders.hub.download import copy_files, disk_refused, fetch, foun
 from seealike.encoders.hub.files import ARRIVING, NOTE, Hub, RemoteFile
 from seealike.encoders.kept import preprocessing_from
 from seealike.encoders.models import EncoderRecord
-from seealike.errors import NotOnHubError, SeealikeError, StorageError
+from seealike.errors import EncoderError, NotOnHubError, SeealikeError, StorageError
 from seealike.files import FileSystem
 from seealike.types import Preprocessing, ProgressCallback, unwatched
 
@@ -253,13 +253,22 @@ def installed_in(folder: str) -> InstalledModel | None:
     return note if whole and note is not None and note.weights_sha256 else None
 
 
-def changed_file(folder: str, digests: Mapping[str, str], cache_dir: str | None) -> str | None:
-    """Which of the files in a folder is not what was noted of it; each is read once."""
-    for name, digest in digests.items():
-        path = os.path.join(folder, name)
-        if remembered_sha256(path, cache_dir or default_cache_dir()) != digest:
-            return path
-    return None
+def check_undamaged(
+    record: EncoderRecord, note: InstalledModel, texts: Iterable[str], asked: str, cache_dir: str | None
+) -> None:
+    """Refuse a model that is not what was noted, or has lost its card; ``texts`` are files of its text tower.
+
+    Raises:
+        EncoderError: it is not; ``asked`` is how to get it again.
+    """
+    folder, cache = record.file.removesuffix(os.path.basename(record.file)), cache_dir or default_cache_dir()
+    known = (note.name.partition("?")[0], note.weights_sha256)
+    damaged = [] if (record.name, record.weights_sha256) == known else [record.file]
+    damaged += [
+        folder + name for name in texts if remembered_sha256(folder + name, cache) != note.files[name]
+    ]
+    if damaged:
+        raise EncoderError(f"{damaged[0]} is damaged; `seealike encoders get {asked}` fetches it again")
 
 
 def _link(place: str, target: str) -> None:

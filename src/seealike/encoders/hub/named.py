@@ -16,7 +16,7 @@ from seealike.encoders.hub.installed import (
     Supply,
     Trial,
     arrival,
-    changed_file,
+    check_undamaged,
     installed_in,
     read_note,
     unannounced,
@@ -115,17 +115,10 @@ def preset_record(preset: Preset, spec: EncoderSpec, cache_dir: str | None = Non
             f"{preset.name} is not on this machine; `seealike encoders get {preset.name}` fetches it from "
             f"{host} ({size}, {preset.licence}), or takes it from files with --from PATH"
         )
-    folder = preset_dir(preset.name, cache_dir)
-    path = os.path.join(folder, PICTURES_FILE)
+    path = os.path.join(preset_dir(preset.name, cache_dir), PICTURES_FILE)
     record = onnx_record(replace(spec, scheme=ONNX, target=path), cache_dir)
-    as_noted = (record.name, record.weights_sha256) == (preset.name, noted.weights_sha256)
-    damaged = None if as_noted else path  # without its card it would be used in another way
-    if noted.text is not None and damaged is None:
-        own = {file.local_name for file in preset.remote_files(noted.revision)}
-        texts = {name: digest for name, digest in noted.files.items() if name not in own}
-        damaged = changed_file(folder, texts, cache_dir)
-    if damaged is not None:
-        raise EncoderError(f"{damaged} is damaged; `seealike encoders get {preset.name}` fetches it again")
+    own = {file.local_name for file in preset.remote_files(noted.revision)}
+    check_undamaged(record, noted, noted.files.keys() - own, preset.name, cache_dir)
     return record
 
 

@@ -24,7 +24,7 @@ from seealike.encoders.hub.installed import (
     Supply,
     Trial,
     arrival,
-    changed_file,
+    check_undamaged,
     installed_in,
     read_note,
     unannounced,
@@ -91,7 +91,7 @@ def look_up(
             is not known.
     """
     model, hub = _model(spec), Hub.from_environment(offline=offline)
-    folder, stated = _folder(model, cache_dir), _states_all(spec)
+    folder, stated = _folder(model, cache_dir), _stated(spec) is not None
     note, preset = read_note(folder), conditional_preset(model.repository)
     accepted = (accepted or (note.accepted if note else None)) if preset else None
     if preset is not None:
@@ -210,12 +210,8 @@ def repository_record(spec: EncoderSpec, cache_dir: str | None = None) -> Encode
     path = os.path.join(folder, model.local_name)
     text = None if spec.text is None else os.path.join(folder, _of_text(replace(model, path=spec.text)).name)
     record = _record(note, spec, path, text, cache_dir)
-    damaged = path if record.weights_sha256 != note.weights_sha256 else None
-    if text is not None and damaged is None:
-        texts = {name: digest for name, digest in note.files.items() if name.startswith(_TEXT)}
-        damaged = changed_file(folder, texts, cache_dir)
-    if damaged is not None:
-        raise EncoderError(f"{damaged} is damaged; `seealike encoders get '{spec}'` fetches it again")
+    texts = [name for name in note.files if text is not None and name.startswith(_TEXT)]
+    check_undamaged(record, note, texts, f"'{spec}'", cache_dir)
     return record
 
 
@@ -400,28 +396,24 @@ def _beside(model: RemoteFile, name: str) -> RemoteFile:
     return replace(model, path=posixpath.join(folder, name), name=beside, bytes=None)
 
 
-def _states_all(spec: EncoderSpec) -> bool:
-    """Whether the spec alone says how pictures are prepared."""
-    return None not in (spec.size, spec.fit, spec.interpolation, spec.norm)
+def _stated(spec: EncoderSpec) -> Preprocessing | None:
+    """How pictures are prepared, where the spec alone says it all: then that is heard alone."""
+    if spec.size is None or spec.fit is None or spec.interpolation is None or spec.norm is None:
+        return None
+    mean, std = on_bytes(spec.norm.mean), on_bytes(spec.norm.std)
+    resize = spec.resize or spec.size
+    return Preprocessing(resize, spec.size, mean, std, spec.interpolation, spec.fit, spec.norm.bgr)
 
 
 def _base(note: InstalledModel, spec: EncoderSpec) -> Preprocessing:
-    """How pictures are prepared, before what the spec says instead. A spec that says all is heard alone.
+    """How pictures are prepared, before what the spec says instead.
 
     Raises:
         EncoderError: nobody says.
     """
-    if (
-        spec.size is not None
-        and spec.fit is not None
-        and spec.interpolation is not None
-        and spec.norm is not None
-    ):
-        mean, std = on_bytes(spec.norm.mean), on_bytes(spec.norm.std)
-        resize = spec.resize or spec.size
-        return Preprocessing(resize, spec.size, mean, std, spec.interpolation, spec.fit, spec.norm.bgr)
-    if note.preprocessing is not None:
-        return note.preprocessing
+    made = _stated(spec) or note.preprocessing
+    if made is not None:
+        return made
     plain = EncoderSpec(HUB, note.repository, path=note.path, revision=note.revision)
     raise EncoderError(
         f"{plain} was taken without what says how pictures are prepared; say {_UNSTATED}, or let "

@@ -363,13 +363,33 @@ def test_words_of_a_repository_can_be_added_later_and_last(
     assert text_vectors(with_words, ["red"]).shape == (1, 4)
 
 
+def test_another_text_tower_of_the_same_repository_has_its_own_tokenizer(
+    hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = served_repository(hub, place, monkeypatch)
+    assert typed("encoders", "get", of_hub(f"text={WORDS_OF}")).code == 0
+    hub.add("other/text_model.onnx", pair.text.read_bytes())
+    hub.add("other/tokenizer_config.json", json.dumps(TOKENIZER_CONFIG).encode())
+    swapped = pair.text.with_name("tokenizer.json").read_text().replace('"red"', '"rot"')
+    hub.add("other/tokenizer.json", swapped.encode())
+    other = of_hub("text=other/text_model.onnx")
+    got = typed("encoders", "get", other)
+    assert got.code == 0, got.err
+    red = wanted_vectors([[BEGIN, *numbered("red"), END]])
+    np.testing.assert_allclose(text_vectors(other, ["rot"]), red, atol=1e-6)
+    np.testing.assert_allclose(text_vectors(of_hub(f"text={WORDS_OF}"), ["red"]), red, atol=1e-6)
+    hub.requests.clear()
+    assert typed("encoders", "get", of_hub(f"text={WORDS_OF}")).code == 0
+    assert hub.requests == []
+
+
 def test_a_text_tower_of_a_repository_that_changed_is_told(
     hub: HubServer, place: Path, typed: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served_repository(hub, place, monkeypatch)
     spec = of_hub(f"text={WORDS_OF}")
     assert typed("encoders", "get", spec).code == 0
-    (file,) = Path(os.environ["SEEALIKE_CACHE"]).rglob("text/tokenizer.json")
+    (file,) = Path(os.environ["SEEALIKE_CACHE"]).rglob("text-*/tokenizer.json")
     file.write_bytes(file.read_bytes() + b" ")
     refused = typed("index", "photos", "--encoder", spec)
     assert (refused.code, "tokenizer.json is damaged; `seealike encoders get" in refused.err) == (1, True)

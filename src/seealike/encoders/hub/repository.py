@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -43,7 +43,6 @@ from seealike.files import FileSystem
 from seealike.types import Preprocessing, ProgressCallback, unwatched
 
 FOLDER = "repositories"
-_TEXT = "text/"  # where the text tower is: hubs call both towers ``model.onnx``
 _OUTPUTS_OF_TEXT = ("text_embeds", "pooler_output")
 _MOST_BYTES = 10_000_000  # of a file that describes the model
 _MOST_LETTERS = 100  # of the name of a licence
@@ -171,7 +170,7 @@ def take_repository(
     with arrival(folder, Supply(found.hub, found.source, announce, progress)) as coming:
         path = _bring_pictures(coming, model)
         text = None if spec.text is None else _bring_text(coming, replace(model, path=spec.text))
-        note = _note(found, coming.files, read_note(folder))
+        note = _note(found, coming.files, folder)
         _check_size(found, path)
         record = _record(note, spec, path, text, cache_dir)
         if text is not None:
@@ -201,16 +200,16 @@ def repository_record(spec: EncoderSpec, cache_dir: str | None = None) -> Encode
     model = _model(spec)
     folder = _folder(model, cache_dir)
     note = installed_in(folder)
-    if note is None or spec.text not in (None, note.text):
+    tower = None if spec.text is None else replace(model, path=spec.text)
+    texts = [] if note is None or tower is None else _texts_of(tower, note.files)
+    if note is None or (tower is not None and not texts):
         what = "" if note is None else f" with {spec.text}"
         raise EncoderError(
             f"{HUB}:{model.repository} is not on this machine{what}; `seealike encoders get '{spec}'` "
             f"fetches it from {Hub.from_environment().host}, or takes it from files with --from PATH"
         )
-    path = os.path.join(folder, model.local_name)
-    text = None if spec.text is None else os.path.join(folder, _of_text(replace(model, path=spec.text)).name)
-    record = _record(note, spec, path, text, cache_dir)
-    texts = [name for name in note.files if text is not None and name.startswith(_TEXT)]
+    text = None if tower is None else os.path.join(folder, _of_text(tower, tower).name)
+    record = _record(note, spec, os.path.join(folder, model.local_name), text, cache_dir)
     check_undamaged(record, note, texts, f"'{spec}'", cache_dir)
     return record
 
@@ -242,9 +241,18 @@ def _folder(model: RemoteFile, cache_dir: str | None) -> str:
     return os.path.join(hub_dir(cache_dir), FOLDER, f"{model.repository.replace('/', '--')}-{key}")
 
 
-def _of_text(file: RemoteFile) -> RemoteFile:
-    """A file of the text tower, by its name here."""
-    return replace(file, name=_TEXT + file.path.rpartition("/")[2], bytes=None)
+def _text_folder(tower: RemoteFile) -> str:
+    """Where a text tower is here: hubs call both towers ``model.onnx``, and may have several of them."""
+    return f"text-{hashlib.sha256(tower.path.encode()).hexdigest()[:8]}/"
+
+
+def _texts_of(tower: RemoteFile, files: Iterable[str]) -> list[str]:
+    return [name for name in files if name.startswith(_text_folder(tower))]
+
+
+def _of_text(tower: RemoteFile, file: RemoteFile) -> RemoteFile:
+    """A file of a text tower, by its name here."""
+    return replace(file, name=_text_folder(tower) + file.path.rpartition("/")[2], bytes=None)
 
 
 def _bring_pictures(coming: Arrival, model: RemoteFile) -> str:
@@ -276,7 +284,8 @@ def _bring_text(coming: Arrival, tower: RemoteFile) -> str:
         EncoderError: one cannot be had, or they do not say how texts are prepared.
     """
     for folder in _folders(tower.path):
-        files = [_of_text(replace(tower, path=posixpath.join(folder, name))) for name in (CONFIG, TOKENIZER)]
+        beside = (replace(tower, path=posixpath.join(folder, name)) for name in (CONFIG, TOKENIZER))
+        files = [_of_text(tower, file) for file in beside]
         with suppress(NotOnHubError):
             coming.bring(files)
             break
@@ -285,8 +294,8 @@ def _bring_text(coming: Arrival, tower: RemoteFile) -> str:
     with coming.trying():
         config, tokenizer = (_read(os.path.join(coming.place, *file.name.split("/"))) for file in files)
         card = text_card_of(folder or tower.repository, config, tokenizer)
-    coming.bring([_of_text(tower)])
-    path = _bring_weights(coming, _of_text(tower))
+    coming.bring([_of_text(tower, tower)])
+    path = _bring_weights(coming, _of_text(tower, tower))
     write_text_card(path, replace(card, output=_text_output(tower, path)))
     return path
 
@@ -308,14 +317,17 @@ def _text_output(tower: RemoteFile, path: str) -> str | None:
     return found
 
 
-def _note(found: Repository, files: dict[str, str], before: InstalledModel | None) -> InstalledModel:
-    """What is known of a model that is here now: what the repository said once stays known."""
+def _note(found: Repository, files: dict[str, str], folder: str) -> InstalledModel:
+    """What is known of a model that is here now: what the repository said once stays known, and is here."""
+    before = read_note(folder)
     text, config, preprocessing = found.spec.text, found.config, found.preprocessing
-    if before is not None and text is None and before.text is not None:
-        text = before.text
-        files = {name: digest for name, digest in before.files.items() if name.startswith(_TEXT)} | files
-    if before is not None and preprocessing is None:
-        config, preprocessing = before.config, before.preprocessing
+    if before is not None:
+        text = text or before.text
+        files = {
+            name: before.files[name] for name in before.files if os.path.isfile(os.path.join(folder, name))
+        } | files
+        if preprocessing is None:
+            config, preprocessing = before.config, before.preprocessing
     model = found.model
     return InstalledModel(
         name=str(found.spec),

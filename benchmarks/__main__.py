@@ -19,6 +19,7 @@ NAMES = (
     "smaller",
     "kept",
     "taught",
+    "versions",
     "copies",
     "duplicates",
     "wishes",

@@ -25,7 +25,7 @@ from seealike.calibration.calibrate import _stock
 from seealike.calibration.evidence import asking_of_labels
 from seealike.calibration.judging import error_of, held_out, reliability
 from seealike.calibration.pairs import Pairs, Questions, asked
-from seealike.catalog import Calibration
+from seealike.catalog import DEFAULT_ENCODER, Calibration
 from seealike.demo import run_demo
 from seealike.types import Float32Array, Int64Array, Relation
 
@@ -56,7 +56,17 @@ def rows(data: Path, work: Path) -> list[Row]:
     return found
 
 
-def _clothes(data: Path, work: Path, split: str) -> seealike.Catalog:
+def errors(data: Path, work: Path, encoder: str) -> list[Row]:
+    """What was held out of clothes and of the shop that ``copies`` has drawn, with an encoder."""
+    with (
+        _clothes(data, work, "all", encoder) as clothes,
+        seealike.open(work / "copies-shop" / ".seealike") as shop,
+    ):
+        found = [*_errors("clothes", calibrate(clothes, CLOTHES)), *_foreign(data, clothes)]
+        return [*found, *_errors("drawn shop", calibrate(shop, CalibrateOptions("kind")))]
+
+
+def _clothes(data: Path, work: Path, split: str, encoder: str = DEFAULT_ENCODER) -> seealike.Catalog:
     """The photos of one side of the split, or all."""
     folder = data / "clothing"
     with open(folder / "catalogue.csv", encoding="utf-8") as file:
@@ -68,7 +78,7 @@ def _clothes(data: Path, work: Path, split: str) -> seealike.Catalog:
         writer.writerows(table)
     target = work / f"calibration-{split}.catalog"
     shutil.rmtree(target, ignore_errors=True)
-    catalog = seealike.create(target)
+    catalog = seealike.create(target, encoder=encoder)
     catalog.index(source, options=seealike.IndexOptions(root=folder))
     return catalog
 

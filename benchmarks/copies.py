@@ -17,6 +17,7 @@ from PIL import Image, ImageEnhance
 
 import seealike
 from benchmarks.report import Row
+from seealike.catalog import DEFAULT_ENCODER, is_catalog
 from seealike.demo import run_demo
 from seealike.evaluation.measure.disturbances import Disturbance, disturbances
 from seealike.types import Float32Array
@@ -48,24 +49,31 @@ KINDS = (
 )
 
 
-def rows(data: Path, work: Path) -> list[Row]:
+def rows(data: Path, work: Path, encoder: str = DEFAULT_ENCODER) -> list[Row]:
     shop = work / "copies-shop"
-    run_demo(str(shop))
+    run_demo(str(shop), open_catalog=partial(opened, encoder=encoder))
     with seealike.open(shop / ".seealike") as drawn:
         # The supplier's pictures, which have no group, are copies.
         products = [item for item in drawn.items() if item.group]
         ids, vectors = drawn.vectors()
     photos = data / "clothing" / "images"
-    names, taken = _indexed(photos, work / "copies.catalog")
+    names, taken = _indexed(photos, work / "copies.catalog", encoder)
     kept = [ids.index(item.id) for item in products]
     paths, groups = [Path(item.path or "") for item in products], [item.group or "" for item in products]
     return [
-        *_rows("photos of clothes", [photos / name for name in names], taken, names, work),
-        *_rows("drawn products", paths, vectors[kept], groups, work),
+        *_rows("photos of clothes", [photos / name for name in names], taken, names, work, encoder),
+        *_rows("drawn products", paths, vectors[kept], groups, work, encoder),
     ]
 
 
-def _rows(name: str, paths: list[Path], vectors: Float32Array, groups: list[str], work: Path) -> list[Row]:
+def opened(place: str, encoder: str) -> seealike.Catalog:
+    """The catalogue of a shop, made with an encoder."""
+    return seealike.open(place) if is_catalog(place) else seealike.create(place, encoder=encoder)
+
+
+def _rows(
+    name: str, paths: list[Path], vectors: Float32Array, groups: list[str], work: Path, encoder: str
+) -> list[Row]:
     """``groups``: the product that each picture shows."""
     scores = vectors @ vectors.T
     scores[np.array(groups)[:, None] == np.array(groups)] = -1
@@ -79,7 +87,7 @@ def _rows(name: str, paths: list[Path], vectors: Float32Array, groups: list[str]
         copies.mkdir()
         for row in chosen:
             (copies / f"{row:06}.jpg").write_bytes(kind.copy_of(_jpeg(paths[row])))
-        names, made = _indexed(copies, work / "copies.catalog")
+        names, made = _indexed(copies, work / "copies.catalog", encoder)
         own = np.einsum("nd,nd->n", made, vectors[[int(Path(item_id).stem) for item_id in names]])
         text = f"above {LINE}: {(own > LINE).mean():.0%}"
         found.append(Row(f"{name}: {kind.description}", _told(own, (50, 5, 0)), "", text))
@@ -91,9 +99,9 @@ def _told(scores: Float32Array, shares: tuple[int, int, int]) -> str:
     return ", ".join(f"{value:.3f}" for value in np.percentile(scores, shares))
 
 
-def _indexed(source: Path, target: Path) -> tuple[list[str], Float32Array]:
+def _indexed(source: Path, target: Path, encoder: str) -> tuple[list[str], Float32Array]:
     shutil.rmtree(target, ignore_errors=True)
-    with seealike.create(target) as catalog:
+    with seealike.create(target, encoder=encoder) as catalog:
         catalog.index(source)
         return catalog.vectors()
 

@@ -23,7 +23,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 import seealike
 from benchmarks import large, synthetic
+from benchmarks.copies import opened
 from benchmarks.report import Row
+from seealike.catalog import DEFAULT_ENCODER
 from seealike.demo import run_demo
 from seealike.duplicates import DuplicateReport, find_duplicates
 from seealike.duplicates.proposing import alike_hashes
@@ -114,13 +116,18 @@ CHANGES = (
 
 
 def rows(data: Path, work: Path) -> list[Row]:
+    return [*found_by(DEFAULT_ENCODER, data, work), _by_hash(work), *_large(data, work)]
+
+
+def found_by(encoder: str, data: Path, work: Path) -> list[Row]:
+    """What is found with an encoder."""
     photos = sorted((data / "clothing" / "images").glob("*.jpg"))
     chosen = random.Random(SEED).sample(range(len(photos)), SAMPLE)
     target = work / "duplicates.catalog"
     shutil.rmtree(target, ignore_errors=True)
     hashed = _hashed(photos)
     found: list[Row] = []
-    with seealike.create(target) as catalog:
+    with seealike.create(target, encoder=encoder) as catalog:
         catalog.index(photos[0].parent)
         alone = find_duplicates(catalog)
         told = f"{_pairs(alone)} pairs, all of different things, {alone.took_s:.1f} s"
@@ -131,7 +138,7 @@ def rows(data: Path, work: Path) -> list[Row]:
             catalog.index(copies, options=seealike.IndexOptions(prefix="copy/"))
             found.append(_row(change, catalog, copies, photos, chosen, hashed))
             catalog.forget(copies)
-    return [*found, _drawn(work), _by_hash(work), *_large(data, work)]
+    return [*found, _drawn(work, encoder)]
 
 
 def _make(folder: Path, photos: list[Path], chosen: list[int], change: Change) -> None:
@@ -188,10 +195,10 @@ def _hashed(paths: list[Path]) -> Bits | None:
     return np.stack([imagehash.phash(Image.open(path)).hash.ravel() for path in paths])
 
 
-def _drawn(work: Path) -> Row:
+def _drawn(work: Path, encoder: str) -> Row:
     """The drawn shop: its supplier's pictures are copies; other products of a kind have the same shape."""
     shop = work / "duplicates-shop"
-    run_demo(str(shop))
+    run_demo(str(shop), open_catalog=partial(opened, encoder=encoder))
     with seealike.open(shop / ".seealike") as catalog:
         groups_of = {item.id: item.group for item in catalog.items()}
         report = find_duplicates(catalog)

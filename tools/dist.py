@@ -28,7 +28,7 @@ from trove_classifiers import classifiers
 from seealike.cli.topics import topics
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MODEL = "seealike/encoders/data/efficientnet_lite0.onnx"
+MODELS = tuple(f"seealike/encoders/data/efficientnet_lite0{version}.onnx" for version in ("", "_v2"))
 # Nothing answers here; beside, where the system can do it, the commands run without any network at all.
 NOWHERE = {
     **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
@@ -62,7 +62,7 @@ def check_wheel(wheel: Path) -> None:
     expect_equal(
         "what is beside the package", {name.split("/")[0] for name in held}, {"seealike", info(wheel)}
     )
-    if len(held[MODEL]) < 1_000_000 or "seealike/py.typed" not in held:
+    if min(len(held[model]) for model in MODELS) < 1_000_000 or "seealike/py.typed" not in held:
         raise UnfitError("the wheel lacks the encoder or py.typed")
     licences = [name for name in held if name.startswith(f"{info(wheel)}/licenses/")]
     expect_equal("the licence files", {name.split("/")[-1] for name in licences}, {"LICENSE", "NOTICE.txt"})

@@ -30,7 +30,7 @@ from seealike.types import Float16Array, Float32Array, Int64Array, Progress
 
 TITLE = "Embedded and PostgreSQL with pgvector, 289,222 vectors of 1280"
 SHARES = (0.5, 0.1, 0.01, 0.001)
-K, ASKED, THREADS = 10, 200, 4
+K, ASKED, THREADS = 10, 100, 4
 GOAL = "recall@10 >= 0.99"
 _ROWS_AT_ONCE = 8192
 
@@ -43,29 +43,28 @@ class Asked(NamedTuple):
     shares: Float32Array
 
 
-def rows(data: Path, work: Path, count: int = synthetic.COUNT) -> list[Row]:
+def rows(data: Path, work: Path) -> list[Row]:
+    return [*_rows(data, work, synthetic.COUNT)]
+
+
+def _rows(data: Path, work: Path, count: int) -> Iterator[Row]:
     vectors = synthetic.make(data, work)[:count]
     queries = synthetic.queries(data, work)[:ASKED]
     shares = np.array([share_of(row) for row in range(count)], dtype=np.float32)
     asked = Asked(queries, _scores(vectors, queries), shares)
     path, index_s = catalog_of(vectors, work)
-    with seealike.open(path) as catalog:
-        size = catalog.info().size_bytes
-        with _server(work / f"pg-{count}") as address:
-            times = _published(catalog, address, work / f"pg-{count}.json")
-            with seealike.open(address) as copy:
-                return [
-                    Row("copied to the engine", f"{times['publish']:.0f} s", "", "1 process"),
-                    Row("the index built: embedded", f"{index_s:.0f} s"),
-                    Row(
-                        "the index built: pgvector (HNSW)", f"{times['index']:.0f} s", "", _settings(address)
-                    ),
-                    Row("published again, nothing changed", f"{_again_s(catalog, address):.1f} s"),
-                    Row("on disk, an item: embedded", f"{size / count:,.0f} bytes"),
-                    Row("on disk, an item: pgvector", f"{_bytes(address) / count:,.0f} bytes"),
-                    *_asked("embedded", catalog, asked),
-                    *_asked("pgvector", copy, asked),
-                ]
+    server = _server(work / f"pg-{count}")
+    with seealike.open(path) as catalog, server as address:
+        times = _published(catalog, address, work / f"pg-{count}.json")
+        yield Row("copied to the engine", f"{times['publish']:.0f} s", "", "1 process")
+        yield Row("the index built: embedded", f"{index_s:.0f} s")
+        yield Row("the index built: pgvector (HNSW)", f"{times['index']:.0f} s", "", _settings(address))
+        yield Row("on disk, an item: embedded", f"{catalog.info().size_bytes / count:,.0f} bytes")
+        yield Row("on disk, an item: pgvector", f"{_bytes(address) / count:,.0f} bytes")
+        yield from _asked("embedded", catalog, asked)
+        with seealike.open(address) as copy:
+            yield from _asked("pgvector", copy, asked)
+        yield Row("published again, nothing changed", f"{_again_s(catalog, address):.1f} s")
 
 
 def _published(catalog: seealike.Catalog, address: str, note: Path) -> dict[str, float]:
@@ -185,7 +184,9 @@ def _settings(address: str) -> str:
 def main() -> None:
     count, work = int(sys.argv[1]), Path(sys.argv[2]).resolve()
     print(f"Measured on {machine()}\n")
-    print(table(TITLE.replace("289,222", f"{count:,}"), rows(Path("../shared/data"), work, count)))
+    print(table(TITLE.replace("289,222", f"{count:,}"), []), end="")
+    for row in _rows(Path("../shared/data"), work, count):
+        print(table("", [row]).splitlines()[-1], flush=True)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from seealike.errors import (
     UsageError,
 )
 from seealike.images import DecodeLimits
+from seealike.objects import is_address
 from seealike.protocols import Embedder, Encoder, Source
 from seealike.recommend import Calibration, SearchOptions, UpdatedLists
 from seealike.store import FileSystem
@@ -84,6 +85,16 @@ def name_of(address: str) -> str:
     engine = engine_at(address)
     engine.close()
     return engine.name
+
+
+def refuse_address(path: object, remedy: str) -> None:
+    """Refuse what can only be done with a catalogue in a directory.
+
+    Raises:
+        UsageError: it is the address of an engine.
+    """
+    if is_address(path):
+        raise UsageError(f"{name_of(str(path))} is in an engine: {remedy}, then `seealike publish`")
 
 
 def publish(

@@ -11,7 +11,7 @@ from dataclasses import fields
 
 from seealike.catalog.encoder.at_hand import described
 from seealike.catalog.encoder.copies import EncoderCopies
-from seealike.catalog.engine import open_engine
+from seealike.catalog.engine import open_engine, refuse_address
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import Finding, IndexOptions, VerifyReport
 from seealike.catalog.sync.shards import ShardSource
@@ -72,6 +72,7 @@ def create(
         >>> len(catalog)
         0
     """
+    refuse_address(path, "make and index the catalogue in a directory")
     directory, files = os.path.abspath(path), FileSystem()
     kept = known_member(VectorType, vectors, "type of vectors")
     if not isinstance(encoder, str):
@@ -197,6 +198,7 @@ def verify(path: PathInput, *, repair: bool = False, sample: int = 200) -> Verif
     Raises:
         NoCatalogError, NewerFormatError, ForeignFileError, CatalogBusyError, StorageError.
     """
+    refuse_address(path, "verify the catalogue in its directory")
     while True:
         with contextlib.suppress(ReplacedCatalogError):  # a reindex came in between
             return _verify(os.path.abspath(path), repair=repair, sample=sample)

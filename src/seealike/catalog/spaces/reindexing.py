@@ -15,6 +15,7 @@ from functools import partial
 
 from seealike.catalog import ann
 from seealike.catalog.encoder.copies import EncoderCopies
+from seealike.catalog.engine import refuse_address
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
 from seealike.catalog.options import IndexOptions
@@ -86,6 +87,7 @@ def reindex(
         StorageError: the disk refused; the catalogue is as it was.
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
     """
+    refuse_address(path, "reindex the catalogue in its directory")
     kept = None if vectors is None else known_member(VectorType, vectors, "type of vectors")
     return move(
         path, encoder, options, files=FileSystem(), vectors=kept, drop_lost=drop_lost, progress=progress

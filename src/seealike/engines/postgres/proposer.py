@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from seealike.engines.postgres.store import PostgresStore
 
 FEW = 2000  # items: they are compared one by one
-EFFORT = 200  # ef_search, at least
+EFFORT = 120  # ef_search, at least
 MOST_EFFORT = 1000
-WORTH = 30.0  # so many vectors along the index take as long as one read by its key
+WORTH = 4.0  # so many vectors along the index take as long as one read by its key
 MOST_SCANNED = 1_000_000
 MARGIN = 1e-5  # by which distances in single precision may be wrong
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from seealike.catalog import Catalog, Catalogs, EngineCatalog, is_address
+from seealike.catalog import Catalog, Catalogs, EngineCatalog
 from seealike.errors import PictureError, ServiceError
 from seealike.service.kept.lru import LruCache
 from seealike.types import SkipReason
@@ -37,8 +37,7 @@ class Thumbnails:
             ServiceError: it has no picture any more.
         """
         path = catalog.item(item_id).path
-        if is_address(path) and isinstance(catalog, EngineCatalog):
-            kept = catalog.kept_picture(item_id) or b""
+        if isinstance(catalog, EngineCatalog) and (kept := catalog.kept_picture(item_id)) is not None:
             return self._of(catalog, (hashlib.sha256(kept).digest(), side_px), kept, side_px)
         if path is None:
             raise ServiceError("no_picture", "the picture of this item was not kept", status=404)

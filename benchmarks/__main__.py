@@ -34,6 +34,7 @@ NAMES = (
     "cold",
     "search",
     "filters",
+    "engines",
     "threshold",
     "timm_models",
     "map_page",

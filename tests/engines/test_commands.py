@@ -59,7 +59,11 @@ def test_the_copy_answers_commands_as_the_catalogue_does(shop: str, address: str
     assert "by the engine" in told
     typed("rm", "03", "-C", address)
     assert "no item has the id '03'" in typed("search", "--id", "03", "-C", address, fails=True)
-    for command in (("index", str(tmp_path / "photos")), ("verify",), ("reindex", "--encoder", "efficientnet-lite0")):
+    for command in (
+        ("index", str(tmp_path / "photos")),
+        ("verify",),
+        ("reindex", "--encoder", "efficientnet-lite0"),
+    ):
         refused = typed(*command, "-C", address, fails=True)
         assert refused.count("\n") == 1
         assert "is in an engine" in refused

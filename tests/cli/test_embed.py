@@ -54,3 +54,25 @@ def test_what_cannot_be_done_ends_with_one_line_and_a_code(typed: Call, tmp_path
     told = typed("embed", photos, "-o", tmp_path / "shards", "--encoder", "efficientnet-lite0?fit=squash")
     assert told.code == 2
     assert "use that encoder, or name another folder" in told.err
+
+
+def test_lists_of_shards_are_those_of_a_catalogue(typed: Call, tmp_path: Path) -> None:
+    photos, shards = tmp_path / "photos", tmp_path / "shards"
+    write_pictures(photos, range(12))
+    assert typed("embed", photos, "-o", shards, "--quiet").code == 0
+    files = {file.name for file in shards.iterdir()}
+    told = typed("recommend", "--all", "--shards", shards, "-k", "3", "-o", tmp_path / "s.csv")
+    assert (told.code, told.out) == (0, "")
+    assert told.err.startswith(f"{tmp_path / 's.csv'}: lists of 12 items in ")
+    typed("index", shards, "-C", tmp_path / "c", "--quiet")
+    whole = typed("recommend", "--all", "-C", tmp_path / "c", "-k", "3")
+    assert (tmp_path / "s.csv").read_text() == whole.out
+    assert {file.name for file in shards.iterdir()} == files
+    told = typed("recommend", "--all", "--shards", shards, "-C", tmp_path / "c")
+    assert (told.code, told.out) == (2, "")
+    told = typed("recommend", "--all", "--shards", shards, "--diversity", "0.2")
+    assert told.code == 2
+    assert "diversity takes a catalogue" in told.err
+    told = typed("recommend", "--all", "--shards", photos)
+    assert told.code == 1
+    assert "holds no shards; `seealike embed` makes some" in told.err

@@ -31,6 +31,7 @@ from seealike.catalog.spaces.reindexing import REINDEX_WAIT_S, ReindexReport, re
 from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.sync.progress import Indexing
+from seealike.catalog.sync.shards import ShardSource
 from seealike.catalog.sync.sources import asked_source
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.engines.publishing import PublishReport
@@ -86,6 +87,7 @@ __all__ = [
     "ReindexReport",
     "ResultsLook",
     "SearchOptions",
+    "ShardSource",
     "Sizes",
     "SkippedFrom",
     "SourceInfo",

@@ -27,6 +27,7 @@ from seealike.recommend import (
     Example,
     Examples,
     ItemRow,
+    ListsForVectors,
     Query,
     ReportedLists,
     Searcher,
@@ -179,6 +180,13 @@ class Asker:
         store, searcher, options = self._listing(k, options, by_product=by_product)
         made = product_lists if by_product else similar_lists
         return made(store, searcher, k, options, progress or unwatched)
+
+    def lists_for_vectors(self, *, options: SearchOptions = SearchOptions()) -> ListsForVectors:
+        """What makes the lists of vectors that are no items here, as ``recommend_all`` makes those of items.
+
+        Everything is read at once, and all lists are of that generation.
+        """
+        return ListsForVectors(*self._listing(1, options, by_product=False))
 
     def updated_lists(
         self,

@@ -6,6 +6,8 @@ from seealike.recommend.facets import Facet, Facets, facets_of
 from seealike.recommend.likeness import with_least_score
 from seealike.recommend.lists.kept import KeptLists
 from seealike.recommend.lists.making import (
+    Found,
+    ListsForVectors,
     SimilarList,
     UpdatedLists,
     Wanted,
@@ -42,11 +44,13 @@ __all__ = [
     "Examples",
     "Facet",
     "Facets",
+    "Found",
     "Hub",
     "Hubness",
     "ItemRow",
     "ItemStore",
     "KeptLists",
+    "ListsForVectors",
     "ListsReport",
     "Query",
     "ReportedLists",

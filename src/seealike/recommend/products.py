@@ -111,8 +111,13 @@ class Products:
         place = int(np.searchsorted(self.keys, key))
         if place == len(self.keys) or self.keys[place] != key:
             return None
-        code = int(self.codes[place])
-        return item_id if code == NO_PRODUCT else self.names[code]
+        name = self.name_at(key)
+        return item_id if name is None else name
+
+    def name_at(self, key: int) -> str | None:
+        """What the product of a living item is called; ``None`` where it is of none."""
+        code = int(self.codes[np.searchsorted(self.keys, key)])
+        return None if code == NO_PRODUCT else self.names[code]
 
     def fingerprints(self) -> Int64Array:
         """A number for every item that says which product it shows in every generation; 0 for none."""

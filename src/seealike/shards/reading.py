@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from copy import copy
 
 from seealike.errors import DamagedCatalogError, SourceError
 from seealike.shards.manifest import Manifest, ShardEntry, read_manifest
@@ -47,6 +48,12 @@ class Shards:
         """
         for entry in self.entries:
             yield from self.rows(entry)
+
+    def only(self, entries: tuple[ShardEntry, ...]) -> Shards:
+        """Some of them alone."""
+        some = copy(self)
+        some.entries = entries
+        return some
 
     def rows(self, entry: ShardEntry) -> list[ShardRow]:
         """The rows of one shard.

@@ -32,7 +32,7 @@ class ShardSource:
     Pictures are best asked in the order of the scan: then each shard is read once.
 
     Args:
-        name: the place of the shards.
+        shards: they, or the name of their place.
         root: the folder that holds the pictures here; by default the one where they were embedded.
 
     Raises:
@@ -40,8 +40,9 @@ class ShardSource:
         DamagedCatalogError, NewerFormatError, StorageError: it cannot be read.
     """
 
-    def __init__(self, name: str, *, root: PathInput | None = None) -> None:
-        self.shards = Shards(name)
+    def __init__(self, shards: str | Shards, *, root: PathInput | None = None) -> None:
+        self.shards = Shards(shards) if isinstance(shards, str) else shards
+        name = shards if isinstance(shards, str) else shards.place.label
         self.label = printable(name.rstrip("/" + os.sep) + "/")
         # Pictures that are in no folder have addresses of their own.
         beside = os.getcwd() if is_address(name) else name

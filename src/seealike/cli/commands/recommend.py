@@ -52,6 +52,7 @@ from seealike.cli.printing.results import OutputFormat, QueryResult, write_resul
 from seealike.cli.printing.text import echo
 from seealike.gallery import lists_with_pictures
 from seealike.images import DecodeLimits
+from seealike.listing import lists_of_shards
 from seealike.wording import counted
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ GALLERY_LISTS = 1000
     metavar="FILE",
     text="As -o, but only lists that changed since the last --update are made anew.",
 )
+@click.option(
+    "--shards",
+    metavar="DIR",
+    help="With --all: of what `seealike embed` made; part by part, without a catalogue.",
+)
 @report_option(
     kind=LISTS_REPORT,
     text="With --all: say who is in no list and who in too many, and how varied they are.",
@@ -115,6 +121,7 @@ def command(
     by: str,
     output: OutputFile | None,
     update: OutputFile | None,
+    shards: str | None,
     report: OutputFile | None,
     catalogs: tuple[str, ...],
     encoder: str | None,
@@ -136,6 +143,7 @@ def command(
     seealike recommend --all --by product -o similar.json
     seealike recommend --all -o similar.parquet --report
     seealike recommend --all --update similar.parquet
+    seealike recommend --all --shards vectors/ -o similar.parquet
     """
     by_product = by == "product"
     if everybody == examples.any_liked and (everybody or options.palette is None):
@@ -148,6 +156,14 @@ def command(
         raise click.UsageError("--update FILE writes the file; leave out -o")
     written = update or output
     list_format = format_of(written, form) if everybody else ListFormat.CSV
+    if shards is not None:
+        if not everybody or catalogs or update or report or page or by_product or form == "paths":
+            raise click.UsageError(
+                "--shards goes with --all, -o, -k and wishes; --catalog, --update, --report, --gallery, "
+                "--by product and paths take a catalogue: `seealike index SHARDS` makes one"
+            )
+        _lists_of_shards(shards, k, options, written, list_format, quiet=quiet)
+        return
     outputs = (written, page.output if page else None, report if report and report.path else None)
     with opened_catalogs(catalogs, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
@@ -170,6 +186,28 @@ def command(
             OutputFormat(form or "table"),
             sys.stdout,
         )
+
+
+def _lists_of_shards(
+    shards: str,
+    k: int,
+    options: SearchOptions,
+    output: OutputFile | None,
+    form: ListFormat,
+    *,
+    quiet: bool,
+) -> None:
+    started = time.perf_counter()
+    if output:
+        output.check(None, shards)
+    with (
+        progress_printer(quiet) as progress,
+        lists_of_shards(shards, k, options=options, progress=progress) as lists,
+    ):
+        written = write_lists(lists, output, form, lists)
+    if not quiet and output:
+        took_s = time.perf_counter() - started
+        echo(f"{output.path}: lists of {counted(written.lists, 'item')} in {took_s:.1f} s", err=True)
 
 
 class _Lists(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from itertools import chain, islice, repeat
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
 
 from seealike.catalog.outputs.kinds import (
     LIST_COLUMNS,
@@ -23,7 +23,7 @@ from seealike.cli.printing.rows import json_text, plain, row_lines, write_lines
 from seealike.cli.printing.text import echo, one_line
 from seealike.errors import MissingExtraError, UnknownItemError, UsageError
 from seealike.sources.ids import printable
-from seealike.types import Hit
+from seealike.types import Hit, Item
 from seealike.wording import counted
 
 if TYPE_CHECKING:
@@ -41,6 +41,21 @@ class Written(NamedTuple):
 
     lists: int
     empty: int
+
+
+class Listed(Protocol):
+    """What the lists are of."""
+
+    @property
+    def path(self) -> str:
+        """Where it is: no list is written into it."""
+
+    def item(self, item_id: str) -> Item:
+        """The item with this id.
+
+        Raises:
+            UnknownItemError: there is none.
+        """
 
 
 class ListFormat(StrEnum):
@@ -80,7 +95,7 @@ def write_lists(
     lists: Iterable[SimilarList],
     output: OutputFile | None,
     form: ListFormat,
-    catalog: Catalog | Catalogs,
+    catalog: Listed,
     *,
     by_product: bool = False,
 ) -> Written:
@@ -173,7 +188,7 @@ def _write(
     lists: Iterable[SimilarList],
     stream: TextIO,
     form: ListFormat,
-    catalog: Catalog | Catalogs,
+    catalog: Listed,
     by_product: bool,
 ) -> None:
     if by_product and form is ListFormat.JSON:
@@ -213,7 +228,7 @@ def _table(lists: Iterable[SimilarList], stream: TextIO) -> Iterator[str]:
             yield from hit_lines(hits, stream)
 
 
-def _path(catalog: Catalog | Catalogs, item_id: str) -> str | None:
+def _path(catalog: Listed, item_id: str) -> str | None:
     try:
         return catalog.item(item_id).path
     except UnknownItemError:  # removed since its list was made

@@ -28,7 +28,7 @@ from seealike.recommend.products import NO_PRODUCT, fingerprints
 from seealike.recommend.query import Example, Examples, Query, SearchOptions
 from seealike.recommend.searcher import ATTEMPTS, Searcher, StaleViewError
 from seealike.recommend.view import KnownStore, VectorReader, View
-from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback
+from seealike.types import Float16Array, Float32Array, Int64Array, Progress, ProgressCallback, unwatched
 
 BLOCK = 1024
 _KEPT = ("min_score", "exact", "metric", "pictures", "group_by")  # wishes with which lists are kept
@@ -173,6 +173,52 @@ def _answered(
         query = Query(asked, wanted.k, options, spare=wanted.spare)
         yield from answer(view, gathered, searcher, query, gathered.in_memory)
         wanted.progress(Progress("lists", start + len(part), len(examples)))
+
+
+# -- lists of what is no item -----------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """An entry of a list: an item, the name of the product it shows, if any, and its score."""
+
+    id: str
+    product: str | None
+    score: float
+
+
+class ListsForVectors:
+    """Makes lists for vectors from elsewhere, in any number of calls, all of one generation.
+
+    Raises:
+        StaleViewError, DamagedCatalogError: see ``similar_lists``.
+    """
+
+    def __init__(self, store: ListStore, searcher: Searcher, options: SearchOptions) -> None:
+        """Read everything that lists with ``options`` take."""
+        self._searcher, self._options = searcher, options
+        self._view, self._gathered = _newest(store, searcher, options)
+        self._products = None if options.pictures else searcher.products(self._view, options.group_by)
+
+    def of(self, vectors: Float32Array, k: int) -> Iterator[list[Found]]:
+        """The list of each vector, closest first. Shapes: vectors is (q, d), unit norm."""
+        wanted = Wanted(k, self._options, unwatched)
+        examples = [Example(vector=row) for row in vectors]
+        for results in _answered(self._view, self._gathered, self._searcher, examples, wanted):
+            yield [self._found(one) for one in results]
+
+    def products_of(self, ids: Sequence[str]) -> list[str | None]:
+        """The names of the products that items show; ``None`` for those of none, or where none matters.
+
+        Raises:
+            KeyError: there is no such item.
+        """
+        return [self._product_of(key) for key in self._gathered.keys_of(ids)]
+
+    def _found(self, one: Result) -> Found:
+        return Found(self._gathered.ids[one.key], self._product_of(one.key), one.score)
+
+    def _product_of(self, key: int) -> str | None:
+        return None if self._products is None else self._products.name_at(key)
 
 
 # -- bringing lists up to date -----------------------------------------------------------------------------

@@ -1,0 +1,84 @@
+"""Shards in parts that one worker can hold, and in batches of items that ask all parts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from seealike.recommend import SearchOptions
+from seealike.shards import ShardEntry
+
+FORMAT = 1  # of what is found: another one is found anew
+PART_VECTORS = 250_000
+BATCH_VECTORS = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Shards of one part whose items ask together. ``number`` counts the batches of all parts."""
+
+    number: int
+    part: int
+    entries: tuple[ShardEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Which lists are made of what; the same wherever a part of it is done.
+
+    Args:
+        shards: the place of the shards, where what is found lies too until the lists are whole.
+        k: how many entries a list has.
+        options: the wishes.
+        parts: the shards that belong together.
+        batches: who asks.
+    """
+
+    shards: str
+    k: int
+    options: SearchOptions
+    parts: tuple[tuple[ShardEntry, ...], ...]
+    batches: tuple[Batch, ...]
+
+    @classmethod
+    def of(
+        cls,
+        shards: str,
+        entries: Sequence[ShardEntry],
+        k: int,
+        options: SearchOptions,
+        part_vectors: int = PART_VECTORS,
+    ) -> Job:
+        """Cut shards, which stay in their order, into parts of at most so many vectors, or of one shard."""
+        parts = _divided(entries, part_vectors)
+        batches = [(part, one) for part, those in enumerate(parts) for one in _divided(those, BATCH_VECTORS)]
+        numbered = tuple(Batch(number, part, one) for number, (part, one) in enumerate(batches))
+        return cls(shards, k, options, tuple(parts), numbered)
+
+    @property
+    def name(self) -> str:
+        """What tells it from others: what is found has it in its name, and serves no other job."""
+        named = [[entry.name for entry in part] for part in self.parts]
+        asked = {name: value for name, value in asdict(self.options).items() if value is not None}
+        content = json.dumps([FORMAT, self.k, asked, named], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    def found_name(self, part: int, batch: Batch) -> str:
+        """The file of what a part has for a batch."""
+        return f"found-{self.name}-{part}-{batch.number}.parquet"
+
+
+def _divided(entries: Sequence[ShardEntry], most: int) -> list[tuple[ShardEntry, ...]]:
+    """Neighbours together, as many as there is room for."""
+    found: list[tuple[ShardEntry, ...]] = []
+    held: list[ShardEntry] = []
+    vectors = 0
+    for entry in entries:
+        if held and vectors + entry.vectors > most:
+            found.append(tuple(held))
+            held, vectors = [], 0
+        held.append(entry)
+        vectors += entry.vectors
+    return [*found, tuple(held)] if held else found

@@ -1,0 +1,145 @@
+"""Make the lists of all items over shards: every part finds, then what was found is merged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from types import TracebackType
+from typing import Protocol, Self
+
+from seealike.errors import DamagedCatalogError, UsageError, check_count
+from seealike.listing.dividing import PART_VECTORS, Batch, Job
+from seealike.listing.finding import find
+from seealike.listing.found import FoundRow, decoded
+from seealike.listing.merging import merged
+from seealike.recommend import SearchOptions, SimilarList
+from seealike.shards import Shards
+from seealike.types import Item, PathInput, Progress, ProgressCallback, unwatched
+
+_OF_PAIRS = ("min_score", "exact", "metric", "pictures", "group_by", "where", "at_least")
+PREFIX = "found-"
+
+
+class Workers(Protocol):
+    """Who finds what the parts have."""
+
+    def find(self, job: Job, told: Callable[[Batch], object]) -> None:
+        """Have all parts of a job found; ``told`` is called with every batch that a part is done with."""
+
+
+class Here:
+    """This process, one part after the other."""
+
+    def find(self, job: Job, told: Callable[[Batch], object]) -> None:
+        """See ``Workers``."""
+        for part in range(len(job.parts)):
+            find(job, part, told)
+
+
+class ListsOfShards:
+    """The list of every item, in the order of the shards.
+
+    Use it in a ``with`` block: where that ends without an error, what was found and lies beside the shards is
+    removed; after an error or a kill the same call goes on with it.
+    """
+
+    def __init__(self, job: Job, workers: Workers, progress: ProgressCallback) -> None:
+        """Use ``lists_of_shards`` instead."""
+        self._job, self._workers, self._progress = job, workers, progress
+        self._shards = Shards(job.shards)
+
+    @property
+    def path(self) -> str:
+        """Where the shards are."""
+        return self._shards.place.label
+
+    def item(self, item_id: str) -> Item:
+        """Nobody's: what is known of items is in the shards, and not held.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"where {item_id} lies is not at hand: shards are read one after the other")
+
+    def __len__(self) -> int:
+        """How many lists there are."""
+        return sum(entry.vectors for part in self._job.parts for entry in part)
+
+    def __iter__(self) -> Iterator[SimilarList]:
+        """Every list.
+
+        Raises:
+            SourceError, DamagedCatalogError, StorageError: the shards, or what was found, cannot be read.
+        """
+        job, done, total = self._job, 0, len(self._job.batches) * len(self._job.parts)
+
+        def told(_: Batch) -> None:
+            nonlocal done
+            done += 1
+            self._progress(Progress("parts", done, total))
+
+        self._workers.find(job, told)
+        for number, batch in enumerate(job.batches):
+            for rows in zip(*(self._read(part, batch) for part in range(len(job.parts))), strict=True):
+                yield merged(rows, job.k)
+            self._progress(Progress("lists", number + 1, len(job.batches)))
+
+    def __enter__(self) -> Self:
+        """Nothing is begun yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was found, of this job and of others, unless there was an error."""
+        if kind is None:
+            place = self._shards.place
+            for name in [name for name in place.names() if name.startswith(PREFIX)]:
+                place.remove(name)
+
+    def _read(self, part: int, batch: Batch) -> list[FoundRow]:
+        place, name = self._shards.place, self._job.found_name(part, batch)
+        data, remedy = place.read(name) or b"", "take it away, and the same command makes it anew"
+        try:
+            return decoded(data)
+        except ValueError as exc:
+            raise DamagedCatalogError(place.label, f"{place.label}/{name}", str(exc), remedy) from exc
+
+
+def lists_of_shards(
+    shards: PathInput,
+    k: int = 10,
+    *,
+    options: SearchOptions = SearchOptions(),
+    workers: Workers | None = None,
+    part_vectors: int = PART_VECTORS,
+    progress: ProgressCallback = unwatched,
+) -> ListsOfShards:
+    """The ``k`` most similar items of every item that ``seealike embed`` has turned into shards.
+
+    As ``Catalog.recommend_all`` makes them, of a catalogue that holds all of it; but no process holds more
+    than one part.
+
+    Args:
+        shards: where they are.
+        k: how many entries a list has.
+        options: wishes that can be told of two items: no diversity, no colours, and what looks at all lists.
+        workers: who finds what the parts have (default: this process, one part after the other).
+        part_vectors: how many vectors a part has at most.
+        progress: told how far it is.
+
+    Raises:
+        SourceError, DamagedCatalogError, NewerFormatError, StorageError: the shards cannot be read.
+        UsageError: a wish that takes a catalogue.
+    """
+    check_count(k, "k")
+    check_count(part_vectors, "part_vectors")
+    for field in fields(SearchOptions):
+        if field.name not in _OF_PAIRS and getattr(options, field.name) != field.default:
+            raise UsageError(
+                f"{field.name} takes a catalogue: `seealike index` makes one of the shards, or leave it out"
+            )
+    name = os.fspath(shards)
+    job = Job.of(name, Shards(name).entries, k, options, part_vectors)
+    return ListsOfShards(job, workers or Here(), progress)

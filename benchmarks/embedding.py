@@ -67,7 +67,7 @@ class _Memory:
 
     def __call__(self, _: Progress) -> None:
         for process in psutil.process_iter(["cmdline"]):
-            if "ray::ShardActor" in " ".join(process.info["cmdline"] or ()):
+            if "ray::WorkActor" in " ".join(process.info["cmdline"] or ()):
                 family = [process, *process.children(recursive=True)]
                 total = sum(one.memory_full_info().pss for one in family if one.is_running())
                 self.most_mb = max(self.most_mb, total / 1e6)

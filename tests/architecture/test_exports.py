@@ -118,6 +118,7 @@ METHODS = [
     "iter_skipped",
     "keep_calibration",
     "limits",
+    "lists_for_vectors",
     "neighbours",
     "path",
     "placed_spec",

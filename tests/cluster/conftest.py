@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import random
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
+
+import seealike
 
 SECRET = "a-secret-that-no-file-holds"
 
@@ -48,3 +52,52 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         monkeypatch.setenv(key, value)
     urllib.request.urlopen(urllib.request.Request(f"{s3_server}/{name}", method="PUT")).close()
     return f"s3://{name}"
+
+
+class Nodes:
+    """A head without processors, and nodes that come and go."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        self._cluster = Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+        )
+        self.alive: list[object] = []
+        self.address = self._cluster.address
+
+    def add(self) -> None:
+        self.alive.append(self._cluster.add_node(num_cpus=1))
+
+    def kill(self, rng: random.Random) -> None:
+        """End a node and all its processes without a word."""
+        self._cluster.remove_node(self.alive.pop(rng.randrange(len(self.alive))), allow_graceful=False)
+
+    def close(self) -> None:
+        self._cluster.shutdown()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Nodes]:
+    """Started once: it takes longer than the tests. Its processes find this checkout's package."""
+    source = os.path.dirname(os.path.dirname(seealike.__file__))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patched.setenv("PYTHONPATH", source, prepend=os.pathsep)
+        made = Nodes()
+        try:
+            patched.setenv("RAY_ADDRESS", made.address)
+            yield made
+        finally:
+            import ray
+
+            ray.shutdown()
+            made.close()
+
+
+@pytest.fixture
+def nodes(cluster: Nodes) -> Nodes:
+    """The cluster with two nodes."""
+    while len(cluster.alive) < 2:
+        cluster.add()
+    return cluster

@@ -6,11 +6,11 @@ import os
 import random
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.cluster.conftest import Nodes
 from tests.pictures import write_pictures
 from tests.seeds import SEED
 from tests.unit.test_embedding import content
@@ -25,53 +25,6 @@ from seealike.testing import FakeEncoder
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(900)]
 MOST_MEMORY = 600 * 10**6
-
-
-class Nodes:
-    """A head without processors, and nodes that come and go."""
-
-    def __init__(self) -> None:
-        from ray.cluster_utils import Cluster
-
-        self._cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
-        )
-        self.alive: list[object] = []
-        self.address = self._cluster.address
-
-    def add(self) -> None:
-        self.alive.append(self._cluster.add_node(num_cpus=1))
-
-    def kill(self, rng: random.Random) -> None:
-        """End a node and all its processes without a word."""
-        self._cluster.remove_node(self.alive.pop(rng.randrange(len(self.alive))), allow_graceful=False)
-
-    def close(self) -> None:
-        self._cluster.shutdown()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Nodes]:
-    """Started once: it takes longer than the tests. Its processes find this checkout's package."""
-    source = os.path.dirname(os.path.dirname(seealike.__file__))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patched.setenv("PYTHONPATH", source, prepend=os.pathsep)
-        made = Nodes()
-        try:
-            patched.setenv("RAY_ADDRESS", made.address)
-            yield made
-        finally:
-            ray.shutdown()
-            made.close()
-
-
-@pytest.fixture
-def nodes(cluster: Nodes) -> Nodes:
-    """The cluster with two nodes."""
-    while len(cluster.alive) < 2:
-        cluster.add()
-    return cluster
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +47,7 @@ def embedded(photos: Path, output: Path, progress: object = None) -> EmbedReport
 def actors() -> list[psutil.Process]:
     """The processes of actors, as Ray calls them."""
     found = psutil.process_iter(["cmdline"])
-    return [one for one in found if "ray::ShardActor" in " ".join(one.info["cmdline"] or ())]
+    return [one for one in found if "ray::WorkActor" in " ".join(one.info["cmdline"] or ())]
 
 
 def with_children(process: psutil.Process) -> int:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import seealike
-from seealike import SearchOptions, SimilarList
+from seealike import Progress, SearchOptions, SimilarList
 from seealike.errors import DamagedCatalogError, UsageError
 from seealike.listing import lists_of_shards
-from seealike.listing.dividing import Batch, Job
-from seealike.listing.run import Here
 from seealike.shards import Manifest, ShardEntry, ShardRow, encoded, open_place, shard_name, write_manifest
 from seealike.testing import FakeEncoder
 from seealike.types import Metric
@@ -96,21 +93,12 @@ def test_a_run_that_was_cut_off_goes_on_and_leaves_nothing(shards: Path) -> None
     class CutOffError(Exception):
         pass
 
-    class Cut(Here):
-        def find(self, job: Job, told: Callable[[Batch], object]) -> None:
-            done = 0
-
-            def counted(batch: Batch) -> None:
-                nonlocal done
-                done += 1
-                told(batch)
-                if done == 4:
-                    raise CutOffError
-
-            super().find(job, counted)
+    def cut_off(progress: Progress) -> None:
+        if progress.done == 4:
+            raise CutOffError
 
     before = {file.name for file in shards.iterdir()}
-    with pytest.raises(CutOffError), lists_of_shards(shards, 5, workers=Cut(), part_vectors=50) as lists:
+    with pytest.raises(CutOffError), lists_of_shards(shards, 5, progress=cut_off, part_vectors=50) as lists:
         list(lists)
     found = {file: file.stat().st_mtime_ns for file in shards.iterdir() if file.name not in before}
     assert len(found) == 4

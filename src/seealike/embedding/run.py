@@ -10,9 +10,10 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 
 from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder
-from seealike.embedding.cluster import Setup, check_cluster, made_on
+from seealike.cluster import check_cluster, done_on
 from seealike.embedding.parts import Part, parts_of
 from seealike.embedding.reading import PictureReader
+from seealike.embedding.setup import Setup
 from seealike.embedding.sources import open_pictures
 from seealike.embedding.values import EmbedOptions, EmbedReport
 from seealike.embedding.work import Made, ShardMaker, Task, settled
@@ -40,6 +41,8 @@ from seealike.types import (
     SkipReason,
     unwatched,
 )
+
+UNDER_WAY = 2  # parts that an actor has at a time: one is read while the other is written
 
 
 def embed(
@@ -161,7 +164,7 @@ class _Run:
             places = self._place.label, self._earlier_place.label
             spec, identity = self._named.spec, self._named.identity
             setup = Setup(spec, identity, options.limits, *places, root, self._again, options.workers)
-            yield from made_on(options.on, setup, self._tasks())
+            yield from done_on(options.on, setup.prepared, self._tasks(), at_once=UNDER_WAY)
             return
         embedder = LocalEmbedder(self._named, workers=options.workers, limits=options.limits)
         with closing(embedder):

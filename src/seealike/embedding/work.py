@@ -28,6 +28,11 @@ class Task:
     part: Part
     earlier: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"the part that begins with {self.part.first!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class Made:

@@ -25,6 +25,18 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a job, to be searched for everybody."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"part {self.number + 1} of the lists"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """Which lists are made of what; the same wherever a part of it is done.
 
@@ -65,9 +77,14 @@ class Job:
         content = json.dumps([FORMAT, self.k, asked, named], sort_keys=True, default=str)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-    def found_name(self, part: int, batch: Batch) -> str:
+    def found_name(self, part: Part, batch: Batch) -> str:
         """The file of what a part has for a batch."""
-        return f"found-{self.name}-{part}-{batch.number}.parquet"
+        return f"found-{self.name}-{part.number}-{batch.number}.parquet"
+
+    @property
+    def numbered(self) -> list[Part]:
+        """Every part."""
+        return [*map(Part, range(len(self.parts)))]
 
 
 def _divided(entries: Sequence[ShardEntry], most: int) -> list[tuple[ShardEntry, ...]]:

@@ -11,22 +11,22 @@ import numpy as np
 
 from seealike.catalog import Catalog, ShardSource, create
 from seealike.errors import EncoderError
-from seealike.listing.dividing import Batch, Job
+from seealike.listing.dividing import Batch, Job, Part
 from seealike.listing.found import FoundRow, encoded
 from seealike.recommend import ListsForVectors
 from seealike.shards import Shards
 from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
 
 
-def find(job: Job, part: int, told: Callable[[Batch], object]) -> None:
+def find(job: Job, part: Part, told: Callable[[], object]) -> None:
     """Write what a part has for every batch, but for those that are written already.
 
     The part becomes a catalogue in a folder of its own, which is gone afterwards.
 
     Args:
         job: which lists.
-        part: the number of the part.
-        told: called with every batch that is done.
+        part: of which items.
+        told: called when a batch is done.
 
     Raises:
         SourceError, DamagedCatalogError, StorageError: shards cannot be read, or what is found not written.
@@ -36,17 +36,27 @@ def find(job: Job, part: int, told: Callable[[Batch], object]) -> None:
     missing = []
     for batch in job.batches:
         if job.found_name(part, batch) in there:
-            told(batch)
+            told()
         else:
             missing.append(batch)
     if not missing:
         return
-    with _catalog_of(shards.only(job.parts[part])) as catalog:
+    with _catalog_of(shards.only(job.parts[part.number])) as catalog:
         lists = catalog.lists_for_vectors(options=job.options)
         for batch in missing:
-            rows = _found_for(batch, shards, lists, job.k + 1, own=batch.part == part)
+            rows = _found_for(batch, shards, lists, job.k + 1, own=batch.part == part.number)
             shards.place.write(job.found_name(part, batch), encoded(rows))
-            told(batch)
+            told()
+
+
+def finder(job: Job) -> Callable[[Part], Part]:
+    """What finds what parts have, on whatever machine."""
+
+    def found(part: Part) -> Part:
+        find(job, part, lambda: None)
+        return part
+
+    return found
 
 
 @contextmanager

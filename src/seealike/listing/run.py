@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
+from seealike.cluster import check_cluster, done_on
 from seealike.errors import DamagedCatalogError, UsageError, check_count
-from seealike.listing.dividing import PART_VECTORS, Batch, Job
-from seealike.listing.finding import find
+from seealike.listing.dividing import PART_VECTORS, Batch, Job, Part
+from seealike.listing.finding import find, finder
 from seealike.listing.found import FoundRow, decoded
 from seealike.listing.merging import merged
 from seealike.recommend import SearchOptions, SimilarList
@@ -21,22 +23,6 @@ _OF_PAIRS = ("min_score", "exact", "metric", "pictures", "group_by", "where", "a
 PREFIX = "found-"
 
 
-class Workers(Protocol):
-    """Who finds what the parts have."""
-
-    def find(self, job: Job, told: Callable[[Batch], object]) -> None:
-        """Have all parts of a job found; ``told`` is called with every batch that a part is done with."""
-
-
-class Here:
-    """This process, one part after the other."""
-
-    def find(self, job: Job, told: Callable[[Batch], object]) -> None:
-        """See ``Workers``."""
-        for part in range(len(job.parts)):
-            find(job, part, told)
-
-
 class ListsOfShards:
     """The list of every item, in the order of the shards.
 
@@ -44,9 +30,9 @@ class ListsOfShards:
     removed; after an error or a kill the same call goes on with it.
     """
 
-    def __init__(self, job: Job, workers: Workers, progress: ProgressCallback) -> None:
+    def __init__(self, job: Job, on: str | None, progress: ProgressCallback) -> None:
         """Use ``lists_of_shards`` instead."""
-        self._job, self._workers, self._progress = job, workers, progress
+        self._job, self._on, self._progress = job, on, progress
         self._shards = Shards(job.shards)
 
     @property
@@ -72,16 +58,10 @@ class ListsOfShards:
         Raises:
             SourceError, DamagedCatalogError, StorageError: the shards, or what was found, cannot be read.
         """
-        job, done, total = self._job, 0, len(self._job.batches) * len(self._job.parts)
-
-        def told(_: Batch) -> None:
-            nonlocal done
-            done += 1
-            self._progress(Progress("parts", done, total))
-
-        self._workers.find(job, told)
+        self._find()
+        job = self._job
         for number, batch in enumerate(job.batches):
-            for rows in zip(*(self._read(part, batch) for part in range(len(job.parts))), strict=True):
+            for rows in zip(*(self._read(part, batch) for part in job.numbered), strict=True):
                 yield merged(rows, job.k)
             self._progress(Progress("lists", number + 1, len(job.batches)))
 
@@ -98,7 +78,24 @@ class ListsOfShards:
             for name in [name for name in place.names() if name.startswith(PREFIX)]:
                 place.remove(name)
 
-    def _read(self, part: int, batch: Batch) -> list[FoundRow]:
+    def _find(self) -> None:
+        """Have every part find what it has, here or on a cluster."""
+        job, done = self._job, 0
+        total = len(job.batches) * len(job.parts)
+
+        def told(batches: int = 1) -> None:
+            nonlocal done
+            done += batches
+            self._progress(Progress("parts", done, total))
+
+        if self._on is None:
+            for part in job.numbered:
+                find(job, part, told)
+            return
+        for _ in done_on(self._on, partial(finder, job), iter(job.numbered)):
+            told(len(job.batches))
+
+    def _read(self, part: Part, batch: Batch) -> list[FoundRow]:
         place, name = self._shards.place, self._job.found_name(part, batch)
         data, remedy = place.read(name) or b"", "take it away, and the same command makes it anew"
         try:
@@ -112,7 +109,7 @@ def lists_of_shards(
     k: int = 10,
     *,
     options: SearchOptions = SearchOptions(),
-    workers: Workers | None = None,
+    on: str | None = None,
     part_vectors: int = PART_VECTORS,
     progress: ProgressCallback = unwatched,
 ) -> ListsOfShards:
@@ -125,16 +122,20 @@ def lists_of_shards(
         shards: where they are.
         k: how many entries a list has.
         options: wishes that can be told of two items: no diversity, no colours, and what looks at all lists.
-        workers: who finds what the parts have (default: this process, one part after the other).
+        on: a cluster that finds what the parts have, ``ray`` or ``ray://HEAD:10001``; every node holds one
+            part at a time (default: this process does, one after the other).
         part_vectors: how many vectors a part has at most.
         progress: told how far it is.
 
     Raises:
         SourceError, DamagedCatalogError, NewerFormatError, StorageError: the shards cannot be read.
-        UsageError: a wish that takes a catalogue.
+        UsageError: a wish that takes a catalogue, or no cluster.
+        SeealikeError: the cluster has no node, or one cannot do its part.
     """
     check_count(k, "k")
     check_count(part_vectors, "part_vectors")
+    if on is not None:
+        check_cluster(on)
     for field in fields(SearchOptions):
         if field.name not in _OF_PAIRS and getattr(options, field.name) != field.default:
             raise UsageError(
@@ -142,4 +143,4 @@ def lists_of_shards(
             )
     name = os.fspath(shards)
     job = Job.of(name, Shards(name).entries, k, options, part_vectors)
-    return ListsOfShards(job, workers or Here(), progress)
+    return ListsOfShards(job, on, progress)

@@ -90,6 +90,11 @@ GALLERY_LISTS = 1000
     metavar="DIR",
     help="With --all: of what `seealike embed` made; part by part, without a catalogue.",
 )
+@click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="With --shards: on a Ray cluster, ray (or RAY_ADDRESS) or ray://HEAD:10001.",
+)
 @report_option(
     kind=LISTS_REPORT,
     text="With --all: say who is in no list and who in too many, and how varied they are.",
@@ -122,6 +127,7 @@ def command(
     output: OutputFile | None,
     update: OutputFile | None,
     shards: str | None,
+    on: str | None,
     report: OutputFile | None,
     catalogs: tuple[str, ...],
     encoder: str | None,
@@ -143,7 +149,7 @@ def command(
     seealike recommend --all --by product -o similar.json
     seealike recommend --all -o similar.parquet --report
     seealike recommend --all --update similar.parquet
-    seealike recommend --all --shards vectors/ -o similar.parquet
+    seealike recommend --all --shards s3://shop/vectors --on ray://HEAD:10001 -o similar.parquet
     """
     by_product = by == "product"
     if everybody == examples.any_liked and (everybody or options.palette is None):
@@ -162,8 +168,10 @@ def command(
                 "--shards goes with --all, -o, -k and wishes; --catalog, --update, --report, --gallery, "
                 "--by product and paths take a catalogue: `seealike index SHARDS` makes one"
             )
-        _lists_of_shards(shards, k, options, written, list_format, quiet=quiet)
+        _lists_of_shards(shards, on, _Lists(k, options), written, list_format, quiet=quiet)
         return
+    if on is not None:
+        raise click.UsageError("--on goes with --all --shards DIR, which `seealike embed` makes")
     outputs = (written, page.output if page else None, report if report and report.path else None)
     with opened_catalogs(catalogs, *outputs, encoder=encoder, limits=limits) as opened:
         check_not_empty(opened)
@@ -190,8 +198,8 @@ def command(
 
 def _lists_of_shards(
     shards: str,
-    k: int,
-    options: SearchOptions,
+    on: str | None,
+    what: _Lists,
     output: OutputFile | None,
     form: ListFormat,
     *,
@@ -202,7 +210,7 @@ def _lists_of_shards(
         output.check(None, shards)
     with (
         progress_printer(quiet) as progress,
-        lists_of_shards(shards, k, options=options, progress=progress) as lists,
+        lists_of_shards(shards, what.k, options=what.options, on=on, progress=progress) as lists,
     ):
         written = write_lists(lists, output, form, lists)
     if not quiet and output:
@@ -215,8 +223,8 @@ class _Lists(NamedTuple):
 
     k: int
     options: SearchOptions
-    by_product: bool
-    update: bool
+    by_product: bool = False
+    update: bool = False
 
     @property
     def kind(self) -> str:

@@ -1,7 +1,7 @@
-"""Shards made on a Ray cluster: an actor on every node, each with an embedder of its own.
+"""Work on a Ray cluster: an actor on every node, each ready for one kind of task.
 
-A plain pool: what is to be done goes to whoever is free, two parts at a time, so that no more of the source
-is read than is under way. What a node that died was doing is done by another; a node that joins gets work.
+A plain pool: what is to be done goes to whoever is free, so that no more tasks are read than are under way.
+What a node that died was doing is done by another; a node that joins gets work.
 """
 
 from __future__ import annotations
@@ -11,19 +11,13 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from seealike.catalog import LocalEmbedder, NamedEncoder
-from seealike.embedding.reading import PictureReader
-from seealike.embedding.work import Made, ShardMaker, Task
-from seealike.errors import MissingExtraError, SeealikeError, SourceError, UsageError
-from seealike.images import DecodeLimits
-from seealike.shards import open_place, read_manifest
-from seealike.types import EncoderIdentity, SkipReason
+from seealike.errors import MissingExtraError, SeealikeError, UsageError
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -31,33 +25,9 @@ if TYPE_CHECKING:
 RAY = "ray"
 ADDRESS = "ray://"
 CPUS = 8  # of a node for an actor; a node with more has several
-UNDER_WAY = 2  # parts that an actor has at a time: one is read while the other is written
-TRIES = 10  # of one part, each on an actor that then died
+TRIES = 10  # of one task, each on an actor that then died
 WITHOUT_NODES_S = 60.0
 LOOK_S = 2.0  # how often nodes are counted
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What an actor must know to make shards.
-
-    Args:
-        encoder: how it is asked for.
-        identity: what it must be.
-        limits: what one picture may cost.
-        output, earlier: the places of the shards, and of those of an earlier run.
-        root, again: as for ``ShardMaker``.
-        workers: decoding processes; None: one a core of the actor.
-    """
-
-    encoder: str
-    identity: EncoderIdentity
-    limits: DecodeLimits
-    output: str
-    earlier: str
-    root: str
-    again: frozenset[SkipReason]
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,56 +37,60 @@ class Failed:
     message: str
 
 
-class ShardActor:
-    """What runs on a node: makes shards, and loads the encoder for the first of them."""
+class Task(Protocol):
+    """Something to be done by one worker."""
 
-    def __init__(self, setup: Setup, cores: tuple[int, ...]) -> None:
+    @property
+    def number(self) -> int:
+        """Which of them it is."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+
+
+TaskT = TypeVar("TaskT", bound=Task)
+ResultT = TypeVar("ResultT")
+Task_contra = TypeVar("Task_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class WorkActor(Generic[TaskT, ResultT]):
+    """What runs on a node: gets ready when the first task comes, and does one after the other."""
+
+    def __init__(self, prepared: Callable[[], Callable[[TaskT], ResultT]], cores: tuple[int, ...]) -> None:
         """Nothing heavy is loaded yet.
 
         Args:
-            setup: what to make.
+            prepared: gives what does tasks; it travels to the node.
             cores: those to keep to, where the node has others for another actor; empty: all.
         """
         if cores and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, cores)
-        self._setup = setup
+        self._prepared = prepared
         self._guard = threading.Lock()
-        self._maker: ShardMaker | None = None
+        self._do: Callable[[TaskT], ResultT] | None = None
 
-    def make(self, task: Task) -> Made | Failed:
-        """Make the shard of a part."""
+    def do(self, task: TaskT) -> ResultT | Failed:
+        """Do a task."""
         try:
-            return self._ready().make(task)
+            with self._guard:
+                if self._do is None:
+                    self._do = self._prepared()
+            return self._do(task)
         except SeealikeError as exc:
             return Failed(f"{socket.gethostname()}: {exc}")
 
-    def _ready(self) -> ShardMaker:
-        with self._guard:
-            if self._maker is None:
-                setup = self._setup
-                place = open_place(setup.output)
-                manifest = read_manifest(place)
-                if manifest is None:
-                    raise SourceError(
-                        f"{place.label} is another folder on this node; name one that all share, or s3://"
-                    )
-                named = NamedEncoder(setup.encoder, setup.limits)
-                if named.identity != setup.identity:
-                    raise SourceError(f"{setup.encoder} is another encoder on this node; install the same")
-                embedder = LocalEmbedder(named, workers=setup.workers, limits=setup.limits)
-                reader = PictureReader(setup.root, setup.limits)
-                self._maker = ShardMaker(embedder, place, open_place(setup.earlier), reader, setup.again)
-            return self._maker
+
+class _Method(Protocol[Task_contra, Result_co]):
+    def remote(self, task: Task_contra, /) -> ObjectRef[Result_co | Failed]: ...
 
 
-class _Method(Protocol):
-    def remote(self, task: Task) -> ObjectRef[Made | Failed]: ...
+class _Actor(Protocol[Task_contra, Result_co]):
+    """A handle of a ``WorkActor``."""
 
-
-class _Actor(Protocol):
-    """A handle of a ``ShardActor``."""
-
-    make: _Method
+    @property
+    def do(self) -> _Method[Task_contra, Result_co]: ...
 
 
 def check_cluster(address: str) -> None:
@@ -136,17 +110,29 @@ def check_cluster(address: str) -> None:
         raise MissingExtraError("a Ray cluster", "ray") from exc
 
 
-def made_on(address: str, setup: Setup, tasks: Iterator[Task]) -> Iterator[Made]:
-    """Make the shards of all tasks, in whatever order they are done.
+def done_on(
+    address: str,
+    prepared: Callable[[], Callable[[TaskT], ResultT]],
+    tasks: Iterator[TaskT],
+    *,
+    at_once: int = 1,
+) -> Iterator[ResultT]:
+    """Do all tasks on a cluster, and yield what each gives, in whatever order they are done.
+
+    Args:
+        address: of the cluster; see ``check_cluster``.
+        prepared: called once by every actor, on its node: gives what does tasks.
+        tasks: read as they are given out.
+        at_once: how many an actor has at a time.
 
     Raises:
-        SeealikeError: no shard can be made on a node, or there is no node.
+        SeealikeError: a task cannot be done on a node, or there is no node.
     """
     first = next(tasks, None)
     if first is None:  # nothing to ask a cluster for
         return
     with _connected(address):
-        pool = _Pool(setup)
+        pool = _Pool(prepared, at_once)
         try:
             yield from pool.run(chain([first], tasks))
         finally:
@@ -178,18 +164,18 @@ def _connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
-class _Pool:
+class _Pool(Generic[TaskT, ResultT]):
     """The actors, and what each is doing."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self._actors: dict[tuple[str, int], _Actor] = {}  # by the node and the place on it
-        self._doing: dict[ObjectRef[Made | Failed], tuple[tuple[str, int], Task]] = {}
-        self._again: deque[Task] = deque()
+    def __init__(self, prepared: Callable[[], Callable[[TaskT], ResultT]], at_once: int) -> None:
+        self._prepared, self._at_once = prepared, at_once
+        self._actors: dict[tuple[str, int], _Actor[TaskT, ResultT]] = {}  # by the node and the place on it
+        self._doing: dict[ObjectRef[ResultT | Failed], tuple[tuple[str, int], TaskT]] = {}
+        self._again: deque[TaskT] = deque()
         self._tries = Counter[int]()
         self._looked_s, self._alone_s = -LOOK_S, time.monotonic()
 
-    def run(self, tasks: Iterator[Task]) -> Iterator[Made]:
+    def run(self, tasks: Iterator[TaskT]) -> Iterator[ResultT]:
         """Give out the tasks and yield what comes back."""
         import ray
 
@@ -198,9 +184,10 @@ class _Pool:
                 time.sleep(LOOK_S / 4)
                 continue
             done, _ = ray.wait(list(self._doing), num_returns=1, timeout=LOOK_S)
-            yield from filter(None, map(self._result, done))
+            for ref in done:
+                yield from self._results(ref)
 
-    def _give_out(self, tasks: Iterator[Task]) -> bool:
+    def _give_out(self, tasks: Iterator[TaskT]) -> bool:
         """Give every actor what it can take; whether there is more to be done.
 
         Raises:
@@ -215,7 +202,7 @@ class _Pool:
             task = self._again.popleft() if self._again else next(tasks, None)
             if task is None:
                 return False
-            self._doing[self._actors[place].make.remote(task)] = place, task
+            self._doing[self._actors[place].do.remote(task)] = place, task
         return True
 
     def close(self) -> None:
@@ -226,29 +213,28 @@ class _Pool:
     def _free(self) -> list[tuple[str, int]]:
         """The actors that can take a part, each as often as it can, those with least to do first."""
         busy = Counter(place for place, _ in self._doing.values())
-        turns = [(turn, place) for place in self._actors for turn in range(busy[place], UNDER_WAY)]
+        turns = [(turn, place) for place in self._actors for turn in range(busy[place], self._at_once)]
         return [place for _, place in sorted(turns)]
 
-    def _result(self, ref: ObjectRef[Made | Failed]) -> Made | None:
-        """What has become of a task; None where it must be done again."""
+    def _results(self, ref: ObjectRef[ResultT | Failed]) -> Iterator[ResultT]:
+        """What has become of a task; nothing where it must be done again."""
         import ray
 
         place, task = self._doing.pop(ref)
         try:
-            found: Made | Failed = ray.get(ref)
+            found: ResultT | Failed = ray.get(ref)
         except ray.exceptions.RayTaskError as exc:
-            raise SeealikeError(f"a shard cannot be made: {exc.cause}") from exc
+            raise SeealikeError(f"{task.name} cannot be done: {exc.cause}") from exc
         except ray.exceptions.RayError as exc:
             self._forget(place)
             self._again.append(task)
             self._tries[task.number] += 1
             if self._tries[task.number] >= TRIES:
-                first = task.part.first
-                raise SeealikeError(f"{TRIES} actors died of the part that begins with {first!r}") from exc
-            return None
+                raise SeealikeError(f"{TRIES} actors died of {task.name}") from exc
+            return
         if isinstance(found, Failed):
             raise SeealikeError(found.message)
-        return found
+        yield found
 
     def _forget(self, place: tuple[str, int]) -> None:
         import ray
@@ -276,7 +262,7 @@ class _Pool:
                 several = range(number * size, (number + 1) * size) if cpus >= 2 * size else ()
                 strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 self._actors[place] = (
-                    ray.remote(ShardActor)
-                    .options(num_cpus=size, max_concurrency=UNDER_WAY, scheduling_strategy=strategy)
-                    .remote(self._setup, tuple(several))
+                    ray.remote(WorkActor)
+                    .options(num_cpus=size, max_concurrency=self._at_once, scheduling_strategy=strategy)
+                    .remote(self._prepared, tuple(several))
                 )

@@ -18,6 +18,7 @@ from tests.unit.test_embedding import content
 import seealike
 from seealike import EmbedOptions, EmbedReport, Progress
 from seealike.embedding import parts
+from seealike.embedding.setup import Setup
 from seealike.errors import SeealikeError, UsageError
 from seealike.shards import Shards
 from seealike.testing import FakeEncoder
@@ -153,11 +154,9 @@ def test_what_goes_wrong_on_a_node_ends_the_run_with_one_line(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = photos_in(tmp_path, 30)
-    from seealike.embedding import cluster
+    real = Setup
 
-    real = cluster.Setup
-
-    def elsewhere(*arguments: object) -> cluster.Setup:
+    def elsewhere(*arguments: object) -> Setup:
         made = real(*arguments)  # type: ignore[arg-type]
         return real(made.encoder, made.identity, made.limits, "/nowhere", made.earlier, made.root, made.again)
 

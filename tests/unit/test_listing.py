@@ -73,12 +73,10 @@ def embedded_lists(shards: Path, k: int, options: SearchOptions) -> list[Similar
     [
         SearchOptions(),
         SearchOptions(pictures=True),
-        SearchOptions(group_by="kind"),
-        SearchOptions(where="price < 100"),
         SearchOptions(min_score=0.2, metric=Metric.COSINE),
         SearchOptions(metric=Metric.EUCLIDEAN),
     ],
-    ids=["products", "pictures", "another column", "condition", "least score", "metric"],
+    ids=["products", "pictures", "least score", "metric"],
 )
 @pytest.mark.parametrize("part_vectors", [1, 50, 1000])
 def test_parts_together_give_the_lists_of_the_whole(
@@ -121,6 +119,17 @@ def test_what_was_found_for_other_lists_is_not_taken(shards: Path) -> None:
         assert sorted(longer, key=lambda one: one.id) == embedded_lists(shards, 6, SearchOptions())
 
 
+def test_runs_beside_each_other_leave_each_other_alone(shards: Path) -> None:
+    with lists_of_shards(shards, 5, part_vectors=50) as lists:
+        started = iter(lists)
+        made = [next(started)]
+        with lists_of_shards(shards, 6, part_vectors=50) as others:
+            assert len(list(others)) == ITEMS
+        made += started
+    assert sorted(made, key=lambda one: one.id) == embedded_lists(shards, 5, SearchOptions())
+    assert not list(shards.glob("found-*"))
+
+
 def test_a_damaged_file_of_what_was_found_is_named(shards: Path) -> None:
     found_for_lists_of_five(shards)
     found = next(shards.glob("found-*"))
@@ -133,7 +142,13 @@ def test_a_damaged_file_of_what_was_found_is_named(shards: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [SearchOptions(diversity=0.3), SearchOptions(hub_correction=True), SearchOptions(same=("kind",))],
+    [
+        SearchOptions(diversity=0.3),
+        SearchOptions(hub_correction=True),
+        SearchOptions(same=("kind",)),
+        SearchOptions(where="price < 100"),
+        SearchOptions(group_by="kind"),
+    ],
 )
 def test_wishes_that_take_a_catalogue_are_refused(shards: Path, options: SearchOptions) -> None:
     with pytest.raises(UsageError, match="takes a catalogue"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from seealike.errors import MissingExtraError
 from seealike.recommend import Found
+
+ROWS_AT_ONCE = 256  # of every part, when all are merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,14 @@ def encoded(rows: Sequence[FoundRow]) -> bytes:
         }
     )
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    pq.write_table(
+        table, buffer, compression="zstd", write_page_checksum=True, row_group_size=8 * ROWS_AT_ONCE
+    )
     return buffer.getvalue()
 
 
-def decoded(data: bytes) -> list[FoundRow]:
-    """The rows of such a file.
+def decoded(data: bytes) -> Iterator[FoundRow]:
+    """The rows of such a file; few of them are in memory as rows.
 
     Raises:
         ValueError: it is not what was written.
@@ -55,14 +59,12 @@ def decoded(data: bytes) -> list[FoundRow]:
     """
     pa, pq = _pyarrow()
     try:
-        table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
-        columns = [table.column(name).to_pylist() for name in table.column_names]
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        for part in file.iter_batches(ROWS_AT_ONCE):
+            for item, own, ids, products, scores in zip(*part.to_pydict().values(), strict=True):
+                yield FoundRow(item, own, [*map(Found, ids, products, scores)])
     except (pa.ArrowException, OSError) as exc:
         raise ValueError(f"no lists of a part: {exc}") from exc
-    return [
-        FoundRow(item, product, [*map(Found, ids, products, scores)])
-        for item, product, ids, products, scores in zip(*columns, strict=True)
-    ]
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
+from itertools import product
 from types import TracebackType
 from typing import Self
 
 from seealike.cluster import check_cluster, done_on
-from seealike.errors import DamagedCatalogError, UsageError, check_count
+from seealike.errors import DamagedCatalogError, SourceError, UsageError, check_count
 from seealike.listing.dividing import PART_VECTORS, Batch, Job, Part
 from seealike.listing.finding import find, finder
 from seealike.listing.found import FoundRow, decoded
@@ -19,8 +20,7 @@ from seealike.recommend import SearchOptions, SimilarList
 from seealike.shards import Shards
 from seealike.types import Item, PathInput, Progress, ProgressCallback, unwatched
 
-_OF_PAIRS = ("min_score", "exact", "metric", "pictures", "group_by", "where", "at_least")
-PREFIX = "found-"
+_OF_PAIRS = ("min_score", "exact", "metric", "pictures", "at_least")  # what two items alone tell
 
 
 class ListsOfShards:
@@ -72,11 +72,10 @@ class ListsOfShards:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove what was found, of this job and of others, unless there was an error."""
+        """Remove what was found, unless there was an error."""
         if kind is None:
-            place = self._shards.place
-            for name in [name for name in place.names() if name.startswith(PREFIX)]:
-                place.remove(name)
+            for part, batch in product(self._job.numbered, self._job.batches):
+                self._shards.place.remove(self._job.found_name(part, batch))
 
     def _find(self) -> None:
         """Have every part find what it has, here or on a cluster."""
@@ -95,11 +94,13 @@ class ListsOfShards:
         for _ in done_on(self._on, partial(finder, job), iter(job.numbered)):
             told(len(job.batches))
 
-    def _read(self, part: Part, batch: Batch) -> list[FoundRow]:
+    def _read(self, part: Part, batch: Batch) -> Iterator[FoundRow]:
         place, name = self._shards.place, self._job.found_name(part, batch)
-        data, remedy = place.read(name) or b"", "take it away, and the same command makes it anew"
+        data, remedy = place.read(name), "take it away, and the same command makes it anew"
+        if data is None:
+            raise SourceError(f"{place.label} has no {name} any more; run the same command again")
         try:
-            return decoded(data)
+            yield from decoded(data)
         except ValueError as exc:
             raise DamagedCatalogError(place.label, f"{place.label}/{name}", str(exc), remedy) from exc
 
@@ -121,7 +122,8 @@ def lists_of_shards(
     Args:
         shards: where they are.
         k: how many entries a list has.
-        options: wishes that can be told of two items: no diversity, no colours, and what looks at all lists.
+        options: wishes that two items alone tell: no conditions and columns, which take what all items say,
+            no diversity, no colours.
         on: a cluster that finds what the parts have, ``ray`` or ``ray://HEAD:10001``; every node holds one
             part at a time (default: this process does, one after the other).
         part_vectors: how many vectors a part has at most.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from seealike.cli.options.basic import Function
+from seealike.errors import UsageError
 
 
 def root_option(function: Function) -> Function:
@@ -46,5 +47,5 @@ def _read_columns(given: tuple[str, ...]) -> dict[str, str] | None:
     """
     for text in given:
         if "=" not in text:
-            raise click.UsageError(f"--column {text}: say which column it is, such as id=sku")
+            raise UsageError(f"--column {text}: say which column it is, such as id=sku")
     return dict(text.split("=", 1) for text in given) or None

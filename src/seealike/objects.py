@@ -5,13 +5,14 @@ Credentials come from the environment, as each cloud's own programs read them; t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from seealike.errors import MissingExtraError, StorageError, UnknownNameError, UsageError
 
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3", "gs", "az")
 _MARK = "://"
-# Of addresses that are signed for a time, by Amazon, Google, Azure, CloudFront and others.
-_SECRET = re.compile(
-    r"(x-amz-|x-goog-|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|se=|sig=|sp=|sv=|sr=|"
-    r"st=|spr=|token|access_token|api_?key|key=)",
-    re.IGNORECASE,
+# Parameters of addresses that are signed for a time, by Amazon, Google, Azure and CloudFront.
+_SIGNATURES = frozenset({"x-amz-signature", "x-goog-signature", "signature", "sig"})
+_OF_SIGNATURES = re.compile(
+    r"x-amz-.+|x-goog-.+|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|keyname|"
+    r"sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|sip|ss|srt"
 )
+_KEYS = re.compile(r"((access|auth|session|id)[-_]?)?token|api[-_]?key|auth|secret|password|jwt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,34 @@ def is_address(name: object) -> bool:
 
 
 def without_secrets(path: str) -> str:
-    """An address of the web without those parameters that let somebody in; any other path as it is."""
+    """An address of the web without what lets somebody in; any other path as it is.
+
+    What signs it is left out, so however often it is signed, it is the same. Of other keys a hash stays, for
+    they may be what tells two pictures apart.
+    """
     if not path.startswith(("http://", "https://")):
         return path
-    parts = urlsplit(path)
-    kept = [one for one in parts.query.split("&") if not _SECRET.match(one)]
+    try:
+        parts = urlsplit(path)
+    except ValueError:  # no address that anybody could be asked at
+        return path
+    given = parts.query.split("&")
+    is_signed = not _SIGNATURES.isdisjoint(map(_parameter, given))
+    kept = [_hashed(one) for one in given if not (is_signed and _OF_SIGNATURES.fullmatch(_parameter(one)))]
     netloc = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, netloc, parts.path, "&".join(kept), parts.fragment))
+
+
+def _parameter(given: str) -> str:
+    """The name of ``NAME=VALUE``."""
+    return unquote(given.partition("=")[0]).lower()
+
+
+def _hashed(given: str) -> str:
+    name, mark, value = given.partition("=")
+    if not value or not _KEYS.fullmatch(_parameter(given)):
+        return given
+    return f"{name}{mark}sha256-{hashlib.sha256(value.encode(errors='replace')).hexdigest()[:16]}"
 
 
 def place_in(root: str, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -176,5 +177,10 @@ def test_what_signs_an_address_is_left_out_and_nothing_else() -> None:
         without_secrets("https://u:p@a.b/c.jpg?x=1&X-Amz-Signature=s&y=2&Expires=9")
         == "https://a.b/c.jpg?x=1&y=2"
     )
-    assert without_secrets("https://a.b/c?id=5&size=9") == "https://a.b/c?id=5&size=9"
+    assert without_secrets("https://a.b/c?id=5&sig=s&sv=2&SE=9&st=1") == "https://a.b/c?id=5"
+    for public in ("c?id=5&size=9", "c?key=5&keyword=shoe&state=1&st=3", "c?policy=a&expires=never&tokens=2"):
+        assert without_secrets(f"https://a.b/{public}") == f"https://a.b/{public}"
+    hashed = {without_secrets(f"https://a.b/c?token={token}&w=1") for token in ("one", "two")}
+    digests = (hashlib.sha256(token).hexdigest()[:16] for token in (b"one", b"two"))
+    assert hashed == {f"https://a.b/c?token=sha256-{digest}&w=1" for digest in digests}
     assert without_secrets("/photos/a?token=1.jpg") == "/photos/a?token=1.jpg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
@@ -84,6 +85,18 @@ def test_two_nodes_make_the_shards_that_one_machine_makes(nodes: Nodes, tmp_path
             catalog.index(source)
     assert content(tmp_path / "c") == content(tmp_path / "direct")
     assert not actors()
+
+
+def test_the_rows_of_a_table_get_their_own_pictures(nodes: Nodes, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = [path.read_bytes() for path in write_pictures(tmp_path / "photos", range(200))]
+    table = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": data}), table, row_group_size=25)
+    assert embedded(table, tmp_path / "shards").embedded == 200
+    found = {row.id: row.sha256 for row in Shards(str(tmp_path / "shards"))}
+    assert found == {f"t.parquet/{n}": hashlib.sha256(one).digest() for n, one in enumerate(data)}
 
 
 def test_a_node_that_is_killed_in_the_middle_costs_nothing(nodes: Nodes, tmp_path: Path) -> None:

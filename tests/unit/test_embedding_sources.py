@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -20,8 +21,10 @@ import seealike
 from seealike import EmbedOptions, EmbedReport
 from seealike.embedding import run
 from seealike.embedding.reading import PictureReader, PoliteFetcher, Unread
+from seealike.embedding.sources.tables import ParquetBytes, ParquetSource
 from seealike.errors import ServiceError, SourceError, UsageError
-from seealike.shards import Shards, row_of
+from seealike.shards import ShardRow, Shards, row_of
+from seealike.sources import TableLayout
 from seealike.testing import FakeEncoder
 from seealike.types import Picture, Refused, SkipReason, SourceItem
 
@@ -128,6 +131,65 @@ def test_cells_of_tables_are_pictures(tmp_path: Path, *, structure: bool) -> Non
     assert {f"i{n}" for n in range(9)} == set(vectors_in(tmp_path / "with-ids"))
 
 
+def test_tables_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for number, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        pq.write_table(pa.table({"image": [jpeg(number)]}), tmp_path / folder / "0000.parquet")
+    assert embedded(str(tmp_path / "*" / "0000.parquet"), tmp_path / "shards").embedded == 2
+    assert set(vectors_in(tmp_path / "shards")) == {"a/0000.parquet/0", "b/0000.parquet/0"}
+
+
+def test_a_table_without_the_column_of_the_first_is_refused_with_its_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [jpeg(1)]}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"picture": [jpeg(2)]}), tmp_path / "1.parquet")
+    with pytest.raises(
+        SourceError, match=r"1\.parquet has no column 'image' of bytes; those of bytes: picture"
+    ):
+        embedded(str(tmp_path / "*.parquet"), tmp_path / "shards")
+
+
+def test_a_table_that_is_replaced_while_it_is_read_costs_rows_and_no_traceback(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": [b"%d" % n for n in range(100)]}), table, row_group_size=10)
+    rows = rows_of(table)
+    for changed in ({"image": [b"0"]}, {"other": [b"0"] * 100}):
+        pq.write_table(pa.table(changed), table)
+        (_, found), *_ = PictureReader("", seealike.DecodeLimits()).read([(90, rows[90])])
+        assert found == Unread("the table changed while it was read, and has no such cell any more")
+
+
+def rows_of(table: Path) -> list[ShardRow]:
+    source = ParquetSource("t", [str(table)], "image", TableLayout({}, ""))
+    return [row_of(entry, "") for entry in source.scan()]
+
+
+def test_two_parts_of_a_table_may_be_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": [b"%d" % n for n in range(200)]}), table, row_group_size=25)
+    rows = rows_of(table)
+    opened: list[Path] = []
+    real = pq.ParquetFile
+    monkeypatch.setattr(pq, "ParquetFile", lambda path, **how: opened.append(path) or real(path, **how))
+    reader = PictureReader("", seealike.DecodeLimits())
+    halves = [reader.read(enumerate(rows[start : start + 100], start)) for start in (0, 100)]
+    found = [pair for both in zip(*halves, strict=True) for pair in both]  # one picture of each in turn
+    assert sorted(found) == [(n, b"%d" % n) for n in range(200)]
+    assert len(opened) == 2, "neither loses its place to the other"
+
+
+def test_a_row_group_is_read_in_pieces(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    cells = [os.urandom(1 << 20) for _ in range(64)]
+    pq.write_table(
+        pa.table({"image": cells}), table, compression="none", use_dictionary=False, write_batch_size=1
+    )
+    before = pa.total_allocated_bytes()
+    reader = ParquetBytes()
+    for number in (0, 40):
+        assert reader.read(str(table), number, "image") == cells[number]
+        assert pa.total_allocated_bytes() - before < 48 << 20, "32 cells and no more"
+
+
 def test_a_table_with_two_columns_of_bytes_must_say_which_holds_the_pictures(tmp_path: Path) -> None:
     pq.write_table(pa.table({"front": [jpeg(1)], "back": [jpeg(2)]}), tmp_path / "t.parquet")
     with pytest.raises(SourceError, match=r"several columns of bytes .front, back.; --column picture=NAME"):
@@ -195,6 +257,53 @@ def test_addresses_of_a_table_are_fetched_once_and_beside_them_files_are_read(
         (skipped,) = catalog.skipped()
         assert skipped.detail == "the picture cannot be fetched: the server answers with the status 404"
         assert catalog.index(tmp_path / "shards").unchanged == 6
+
+
+@pytest.mark.parametrize("name", ["key", "token", "policy", "st"])
+def test_addresses_that_differ_in_any_parameter_are_different_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    web(monkeypatch, lambda url: jpeg(int(url.rpartition("=")[2])))
+    wanted = truth(tmp_path, 4)
+
+    def index_of(*numbers: int) -> dict[str, bytes]:
+        rows = [f"{place},https://shop.example/get?{name}={n}" for place, n in enumerate(numbers)]
+        (tmp_path / "t.csv").write_text("id,path\n" + "\n".join(rows))
+        embedded(tmp_path / "t.csv", tmp_path / "shards")
+        catalog.index(tmp_path / "shards")
+        ids, vectors = catalog.vectors()
+        return {one: v.astype(np.float16).tobytes() for one, v in zip(ids, vectors, strict=True)}
+
+    with seealike.create(tmp_path / "c", encoder=FakeEncoder()) as catalog:
+        for numbers in ((1,), (1, 2), (3, 2)):
+            found = index_of(*numbers)
+            truths = [wanted[hashlib.sha256(jpeg(n)).digest()] for n in numbers]
+            assert found == {str(place): vector for place, vector in enumerate(truths)}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_addresses_that_are_ids_and_those_of_repeated_rows_let_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    web(monkeypatch, lambda _: jpeg(1))
+    address = "https://shop.example/{}.jpg?{}={}&w=1"
+    paths = [
+        address.format("a", "X-Amz-Signature", "verysecret"),
+        address.format("a", "X-Amz-Signature", "alsosecret"),
+        address.format("b", "token", "verysecret"),
+        address.format("b", "token", "alsosecret"),
+    ]
+    source = tmp_path / f"t.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table({"path": paths}), source)
+    else:
+        lines = ["path", *paths] if suffix == "csv" else [json.dumps({"path": path}) for path in paths]
+        source.write_text("\n".join(lines))
+    report = embedded(source, tmp_path / "shards")
+    assert (report.embedded, report.skipped_by_reason) == (3, {SkipReason.DUPLICATE_ID: 1})
+    rows = list(Shards(str(tmp_path / "shards")))
+    assert {rows[0].id, rows[0].path, rows[1].path} == {"https://shop.example/a.jpg?w=1"}
+    assert "secret" not in str(rows)
 
 
 def test_addresses_that_are_not_public_are_not_asked(tmp_path: Path) -> None:

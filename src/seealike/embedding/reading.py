@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 from seealike.embedding.sources.archives import TAR
@@ -46,17 +47,20 @@ class PictureReader:
     def __init__(self, root: str, limits: DecodeLimits, fetch: Callable[[str], bytes] | None = None) -> None:
         self._root, self._limits = root, limits
         self._fetch = fetch or PoliteFetcher(Fetcher(limits.file_bytes).fetch).fetch
-        self._cells = ParquetBytes()
         self._stores: dict[str, ObjectStore] = {}
 
     def read(self, rows: Iterable[tuple[int, ShardRow]]) -> Iterator[tuple[int, str | bytes | Unread]]:
-        """Each row's number with its picture, in their order; some are fetched ahead, in threads."""
+        """Each row's number with its picture, in their order; some are fetched ahead, in threads.
+
+        May be called by several threads at a time.
+        """
+        cells = ParquetBytes()  # it knows where it is, so each reading has its own
         under_way: deque[tuple[int, Future[bytes | Unread] | str | bytes | Unread]] = deque()
         with ThreadPoolExecutor(AT_ONCE, "seealike-fetch") as pool:
             try:
                 for number, row in rows:
                     place = row.address or row.path
-                    under_way.append((number, self._begun(place, pool)))
+                    under_way.append((number, self._begun(place, pool, cells)))
                     if len(under_way) >= AT_ONCE:
                         yield _ended(*under_way.popleft())
                 while under_way:
@@ -66,25 +70,16 @@ class PictureReader:
                     if isinstance(one, Future):
                         one.cancel()
 
-    def _begun(self, place: str, pool: ThreadPoolExecutor) -> Future[bytes | Unread] | str | bytes | Unread:
+    def _begun(
+        self, place: str, pool: ThreadPoolExecutor, cells: ParquetBytes
+    ) -> Future[bytes | Unread] | str | bytes | Unread:
         if not is_address(place):
             return place_in(self._root, place)
-        if place.startswith(f"{PARQUET}://"):  # its rows are read in their order
-            return self._content(place)
-        return pool.submit(self._content, place)
-
-    def _content(self, place: str) -> bytes | Unread:
-        try:
-            return self._bytes(place)
-        except SeealikeError as exc:
-            return Unread(str(exc))
-        except (OSError, ValueError, StopIteration) as exc:
-            return Unread(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
+        if cell := _CELL.fullmatch(place):  # rows are read in their order
+            return _content(partial(_cell, cells, cell["path"], int(cell["row"]), cell["column"]))
+        return pool.submit(_content, partial(self._bytes, place))
 
     def _bytes(self, place: str) -> bytes | Unread:
-        if cell := _CELL.fullmatch(place):
-            data = self._cells.read(cell["path"], int(cell["row"]), cell["column"])
-            return Unread("the cell is empty") if data is None else data
         if member := _MEMBER.fullmatch(place):
             start, size = int(member["start"]), int(member["size"])
             if size > self._limits.file_bytes:
@@ -109,6 +104,20 @@ class PictureReader:
         if place not in self._stores:
             self._stores[place] = ObjectStore(place)
         return self._stores[place], name
+
+
+def _content(read: Callable[[], bytes | Unread]) -> bytes | Unread:
+    try:
+        return read()
+    except SeealikeError as exc:
+        return Unread(str(exc))
+    except (OSError, ValueError) as exc:
+        return Unread(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
+
+
+def _cell(cells: ParquetBytes, path: str, row: int, column: str) -> bytes | Unread:
+    data = cells.read(path, row, column)
+    return Unread("the cell is empty") if data is None else data
 
 
 def _ended(

@@ -69,19 +69,19 @@ def row_of(entry: SourceItem | Skipped, root: str) -> ShardRow:
         UsageError: id, group or metadata cannot be stored.
     """
     path = entry.path.removeprefix(os.path.join(root, ""))
+    public = without_secrets(path)
     if isinstance(entry, SourceItem):
         group = None if entry.group is None else checked_text(entry.group, "a group")
         metadata = metadata_to_json(entry.metadata) if entry.metadata else "{}"
         item_id = checked_text(entry.id, "an id")
         known = ShardRow(item_id, path, entry.size_bytes, entry.mtime_ns, group, metadata)
-        public = without_secrets(path)
         return known if public == path else replace(known, path=public, address=path)
     origin = Origin.SOURCE
     if isinstance(entry, Unseen):
         origin = Origin.UNSEEN_BELOW if entry.below else Origin.UNSEEN
     detail = entry.detail.encode("utf-8", "backslashreplace").decode()
     return ShardRow(
-        entry.id, path, entry.size_bytes, entry.mtime_ns, origin=origin, reason=entry.reason, detail=detail
+        entry.id, public, entry.size_bytes, entry.mtime_ns, origin=origin, reason=entry.reason, detail=detail
     )
 
 

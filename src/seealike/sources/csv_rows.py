@@ -21,6 +21,7 @@ from seealike.sources.rows import (
     TOO_LONG,
     BadRow,
     Row,
+    key_of,
     make_row,
     repeated_name,
 )
@@ -63,7 +64,7 @@ class CsvRows:
             _, cells = record
             for position, _ in typed:
                 guesses[position].see(cells[position])
-            repeats.see(cells[key])
+            repeats.see(key_of({self.columns[key]: cells[key]}))
         converters = [(position, name, guesses[position].converter()) for position, name in typed]
         return repeats.ledger(), self._rows(converters)
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Protocol, TypeAlias
 
+from seealike.objects import without_secrets
 from seealike.sources.ids import IdLedger, printable
 from seealike.types import Metadata, MetadataValue
 
@@ -102,11 +103,15 @@ def repeated_name(names: Iterable[str]) -> str | None:
 
 
 def key_of(cells: Mapping[str, object]) -> str:
-    """Return a row's id as text, or an empty text where it has none that could be used."""
+    """Return a row's id as text, or an empty text where it has none that could be used.
+
+    An address of the web that is the id lets nobody in.
+    """
     value = cells[ID] if ID in cells else cells.get(PATH)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return printable(value) if isinstance(value, str) else ""
+    text = printable(value) if isinstance(value, str) else ""
+    return text if ID in cells else without_secrets(text)
 
 
 def clean(value: object) -> MetadataValue:

@@ -71,13 +71,17 @@ class TableSource:
                 yield Skipped(f"{name}:{row.number}", self._path, SkipReason.UNREADABLE, detail)
             elif not ledger.is_new(row.id):
                 detail = f"{where}: the id has been used by a row before"
-                yield Skipped(row.id, finder.place(row.path), SkipReason.DUPLICATE_ID, detail)
-            elif self._web and row.path.startswith(("http://", "https://")):
+                place = row.path if self._is_web(row) else finder.place(row.path)
+                yield Skipped(row.id, place, SkipReason.DUPLICATE_ID, detail)
+            elif self._is_web(row):
                 yield SourceItem(row.id, row.path, 0, 0, row.group, row.metadata)
             else:
                 yield finder.find(row, where)
         if self._as_it_stands() != before:
             raise SourceError(f"{self.label} or its folder changed while it was read; run again")
+
+    def _is_web(self, row: Row) -> bool:
+        return self._web and row.path.startswith(("http://", "https://"))
 
     def _reader(self) -> RowReader:
         """Open the table by what its name ends in.

@@ -74,9 +74,9 @@ class ShardSource:
             SourceError: they say nothing of one.
             DamagedCatalogError: one is not what was written.
         """
-        rows = chain.from_iterable(repeat(self.shards))
+        rows, count = chain.from_iterable(repeat(self.shards)), len(self.shards)
         for picture in pictures:
-            once_round = islice(rows, len(self.shards))
+            once_round = islice(rows, count)
             row = next((row for row in once_round if self._is_of(row, picture)), None)
             if row is None:
                 raise SourceError(f"{self.label} changed while it was read; run again")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET = "parquet"
+_BUFFER_BYTES = 1 << 20  # read at a time; without, a whole row group is held
 BYTES = "bytes"  # the field of a structure, as in the data sets of Hugging Face
 
 
@@ -51,24 +52,30 @@ def picture_column(file: str, named: str | None, layout: TableLayout) -> str | N
 
 
 class ParquetSource:
-    """The rows of Parquet files as pictures; ids are the column ``id``, or ``FILE.parquet/ROW``."""
+    """The rows of Parquet files as pictures; ids are the column ``id``, or ``FILE.parquet/ROW``.
+
+    Files of several folders are called by the folder too, from the one that holds all of them.
+    """
 
     root = ""
 
     def __init__(self, label: str, files: Sequence[str], column: str, layout: TableLayout) -> None:
         self.label = printable(label)
         self._files = [os.path.abspath(file) for file in files]
+        self._folder = os.path.commonpath([os.path.dirname(file) for file in self._files])
         self._column, self._layout = column, layout
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
         """See ``Source``; the pictures themselves are not read.
 
         Raises:
-            SourceError: one cannot be read.
+            SourceError: one cannot be read, or lacks the column.
         """
         used: set[str] = set()
         for path in self._files:
-            name, mtime_ns = printable(os.path.basename(path)), os.stat(path).st_mtime_ns
+            picture_column(path, self._column, self._layout)  # the first has it, another may not
+            name = printable(os.path.relpath(path, self._folder).replace(os.sep, "/"))
+            mtime_ns = os.stat(path).st_mtime_ns
             rows = open_parquet(path, name, self._layout, needs_path=False)
             has_ids = ID in rows.columns.values()
             for number, cells in enumerate(_cells(path, rows)):
@@ -104,11 +111,14 @@ class ParquetBytes:
         Raises:
             OSError, ValueError: it cannot be read.
         """
-        if self._key != (path, column) or row < self._start:
-            self._seek(path, row, column)
-        while row >= self._start + len(self._batch):
-            self._start += len(self._batch)
-            self._batch = next(self._batches).column(0).to_pylist()
+        try:
+            if self._key != (path, column) or row < self._start:
+                self._seek(path, row, column)
+            while row >= self._start + len(self._batch):
+                self._start += len(self._batch)
+                self._batch = next(self._batches).column(0).to_pylist()
+        except (LookupError, StopIteration) as exc:
+            raise ValueError("the table changed while it was read, and has no such cell any more") from exc
         cell = self._batch[row - self._start]
         cell = cell.get(BYTES) if isinstance(cell, dict) else cell
         return cell if isinstance(cell, bytes) else None
@@ -116,7 +126,7 @@ class ParquetBytes:
     def _seek(self, path: str, row: int, column: str) -> None:
         import pyarrow.parquet as pq
 
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
         group = start = 0
         while start + (count := file.metadata.row_group(group).num_rows) <= row:
             group, start = group + 1, start + count

@@ -167,9 +167,14 @@ def test_two_parts_of_a_table_may_be_read_at_a_time(tmp_path: Path, monkeypatch:
     table = tmp_path / "t.parquet"
     pq.write_table(pa.table({"image": [b"%d" % n for n in range(200)]}), table, row_group_size=25)
     rows = rows_of(table)
-    opened: list[Path] = []
+    opened: list[str] = []
     real = pq.ParquetFile
-    monkeypatch.setattr(pq, "ParquetFile", lambda path, **how: opened.append(path) or real(path, **how))
+
+    def counted(path: str, *, buffer_size: int, pre_buffer: bool) -> object:
+        opened.append(path)
+        return real(path, buffer_size=buffer_size, pre_buffer=pre_buffer)
+
+    monkeypatch.setattr(pq, "ParquetFile", counted)
     reader = PictureReader("", seealike.DecodeLimits())
     halves = [reader.read(enumerate(rows[start : start + 100], start)) for start in (0, 100)]
     found = [pair for both in zip(*halves, strict=True) for pair in both]  # one picture of each in turn

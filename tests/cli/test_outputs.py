@@ -26,6 +26,7 @@ READ = {"--like-file", "--not-file", "--weights", "--decisions", "--undo", "--ke
 # What makes a command write, beside the option; {shop} is a folder that has been indexed.
 ARGUMENTS = {
     ("index", "--report"): ["{shop}"],
+    ("embed", "--report"): ["{shop}", "-o", "{shop}/../shards"],
     ("search", "--gallery"): ["--id", "one/000.jpg"],
     ("recommend", "--output"): ["--all", "-k", "2"],
     ("duplicates", "--page"): [],
@@ -98,8 +99,10 @@ def call(place: Path, capfd: pytest.CaptureFixture[str]) -> Call:
         given = [word.format(shop=place / "shop") for word in ARGUMENTS[command, option]]
         if command == "index" and catalog != "shop":
             given = [str(place / "products.csv")]
-        known = str(place / (f"{catalog}/.seealike" if catalog == "shop" else catalog))
-        code = run([command, *given, "-C", known, option, str(output), "-q", *more])
+        known = ["-C", str(place / (f"{catalog}/.seealike" if catalog == "shop" else catalog))]
+        if command == "embed":  # it has none
+            known = []
+        code = run([command, *given, *known, option, str(output), "-q", *more])
         return code, capfd.readouterr().err
 
     return called
@@ -153,13 +156,14 @@ def test_the_picture_of_an_item_is_never_written_over_whatever_it_is_called(
     item = place / "shop" / f"item{ending}"
     link = tmp_path / f"link{ending}"
     link.symlink_to(item)
+    said = f"is a file of the source {place / 'shop'}"
     before = everything(place)
     for catalog, item_id in (("shop", f"item{ending}"), ("table.catalog", f"shop/item{ending}")):
         for output in (item, link):
             for more in ((), ("--force",)):
                 code, err = call(command, option, output, *more, catalog=catalog)
                 assert code == 2, err
-                assert f"is the picture of the item '{item_id}'" in err
+                assert (said if command == "embed" else f"is the picture of the item '{item_id}'") in err
     assert everything(place) == before
 
 

@@ -28,7 +28,7 @@ MOST_SHARE = 0.25  # what takes more of a picture is seen well enough in the who
 MARGIN = 0.5  # places round what is found
 _STANDS_OUT = 1.0  # standard deviations above the mean of all places
 _QUIET = 0.05  # how loud the ground may be beside a thing that is cut out
-# Of weights for which another limit was measured: docs/benchmarks.md.
+# Of weights for which another limit was measured: docs/benchmarks.md. It is part of the identity.
 _QUIET_OF = {EFFICIENTNET_LITE0_V2.weights_sha256: 0.07}
 _NEAREST = 5  # places of the ground that a place is compared with
 _TAKEN = 0.5  # of what lies in the direction of the ground
@@ -174,9 +174,15 @@ def focused_record(record: EncoderRecord, cache: BlobCache) -> EncoderRecord:
 
 
 def as_focused_now(record: EncoderRecord) -> EncoderRecord:
-    """The record of an encoder, which may have been written by another version, as it focuses now."""
-    pooling = record.pooling.partition("-focus")[0]
-    return record if record.focus is None else replace(record, pooling=f"{pooling}-focus{_REVISION}")
+    """The record of an encoder, which may have been written by another version, as it focuses now.
+
+    All that decides its vectors is in the pooling: the revision, and a limit of its own.
+    """
+    if record.focus is None:
+        return record
+    quiet = quiet_of(record.identity)
+    own = "" if quiet == _QUIET else f"-quiet{quiet:g}"
+    return replace(record, pooling=f"{record.pooling.partition('-focus')[0]}-focus{_REVISION}{own}")
 
 
 class FocusedEncoder(SlotEncoder[CompiledMaps]):

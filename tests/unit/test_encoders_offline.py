@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from seealike.encoders import cache
+
 GUARD = """
 import sys
 
@@ -64,7 +66,7 @@ def test_nothing_but_the_cache_is_written_into_the_home(tmp_path: Path) -> None:
     assert run("import sys\n" + ENCODE, tmp_path).returncode == 0
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert len(written) == 2
-    assert all(name.endswith(".blob") for name in written)
+    assert all(cache.is_ours(name) for name in written)
 
 
 @pytest.mark.parametrize(

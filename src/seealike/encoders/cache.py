@@ -3,7 +3,8 @@
 A file is the SHA-256 of its content followed by the content; whatever does not match its digest counts as
 absent. Compiled models are kept so, and the digests of large files: hashing half a gigabyte at every query
 would take most of its time. Nothing is synced: what is lost with the power is computed again. There are at
-most so many files and bytes: what was not used for longest goes.
+most so many files and bytes: what was not used for longest goes. The directory may be shared with others,
+whose files stay.
 """
 
 from __future__ import annotations
@@ -11,17 +12,26 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import sys
 import time
 from contextlib import suppress
+from typing import Literal, get_args
 
 from seealike.errors import EncoderError, StorageError
-from seealike.files import FileSystem
+from seealike.files import TEMPORARY_PREFIX, FileSystem
+
+Kind = Literal["graph", "places", "precision", "sha256", "speed"]
+"""What is kept that is no compiled model."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _SETTLED_NS = 2_000_000_000  # no file system counts time in coarser steps
 MOST_FILES, MOST_BYTES = 500, 4 * 2**30
+_OURS = re.compile(
+    rf"(({'|'.join(get_args(Kind))})-[0-9a-f]{{32}}|[A-Za-z0-9._-]{{1,60}}-[0-9a-f]{{20}})\.blob"
+)
+_ABANDONED_S = 86400.0  # what was begun so long ago was killed, and is not written any more
 _USED_S = 3600.0  # so long after it was noted, a use is noted again: as the time of the file's last change
 
 
@@ -73,18 +83,42 @@ class BlobCache:
         except StorageError:
             return False
         with suppress(OSError):
-            self._tidy()
+            self._tidy(files)
         return True
 
-    def _tidy(self) -> None:
+    def _tidy(self, files: FileSystem) -> None:
+        found, abandoned = list[tuple[int, int, str]](), time.time() - _ABANDONED_S
         with os.scandir(self.directory) as entries:
-            found = [(entry.stat(), entry.path) for entry in entries if entry.name.endswith(".blob")]
-        found.sort(key=lambda one: one[0].st_mtime_ns, reverse=True)
+            for entry in entries:
+                with suppress(OSError):  # another process has removed it
+                    status = entry.stat(follow_symlinks=False)
+                    if not stat.S_ISREG(status.st_mode):
+                        continue
+                    if is_ours(entry.name):
+                        found.append((status.st_mtime_ns, status.st_size, entry.path))
+                    elif entry.name.startswith(TEMPORARY_PREFIX) and status.st_mtime < abandoned:
+                        files.remove(entry.path)
         size_bytes = 0
-        for place, (stat, path) in enumerate(found):
-            size_bytes += stat.st_size
+        for place, (_, size, path) in enumerate(sorted(found, reverse=True)):
+            size_bytes += size
             if place >= MOST_FILES or (place and size_bytes > MOST_BYTES):
-                os.unlink(path)
+                files.remove(path)
+
+
+def is_ours(name: str) -> bool:
+    """Whether something in the directory is called as what is kept there."""
+    return _OURS.fullmatch(name) is not None
+
+
+def key_of(kind: Kind, facts: object) -> str:
+    """What is called so depends on ``facts`` and on nothing else; they are told apart by ``repr``."""
+    return f"{kind}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
+
+
+def model_key_of(name: str, facts: object) -> str:
+    """The same for the compiled model of an encoder of that name."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
+    return f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:20]}"
 
 
 def is_sha256(text: str) -> bool:
@@ -116,16 +150,15 @@ def remembered_sha256(path: str, cache_dir: str) -> str:
     """
     real = os.path.realpath(path)
     try:
-        stat = os.stat(real)
+        status = os.stat(real)
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise EncoderError(f"the weights {path} cannot be read: {reason}") from exc
-    state = repr((real, stat.st_size, stat.st_mtime_ns)).encode()
-    cache, key = BlobCache(cache_dir), f"sha256-{hashlib.sha256(state).hexdigest()[:32]}"
+    cache, key = BlobCache(cache_dir), key_of("sha256", (real, status.st_size, status.st_mtime_ns))
     known = cache.get(key)
     if known is not None and len(known) == 2 * _DIGEST_BYTES:
         return known.decode()
-    settled = time.time_ns() - stat.st_mtime_ns > _SETTLED_NS
+    settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
     digest = file_sha256(path)
     if settled:
         cache.put(key, digest.encode())

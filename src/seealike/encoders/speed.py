@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.encoders.cache import BlobCache, default_cache_dir
+from seealike.encoders.cache import BlobCache, default_cache_dir, key_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -63,4 +62,4 @@ def keep_speed(identity: EncoderIdentity, images_per_s: float, cache_dir: str | 
 
 
 def _key(identity: EncoderIdentity) -> str:
-    return f"speed-{hashlib.sha256(repr((identity, machine())).encode()).hexdigest()[:32]}"
+    return key_of("speed", (identity, machine()))

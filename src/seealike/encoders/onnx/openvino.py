@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import re
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from seealike.encoders.cache import key_of, model_key_of
 from seealike.encoders.models import EncoderMode
 from seealike.encoders.onnx import eight_bits, graph
 from seealike.encoders.onnx.file import read_model_file
@@ -237,7 +236,7 @@ def places_px(record: EncoderRecord, cache: BlobCache | None) -> int:
         NoPlacesError: it does not pool a map of places.
     """
     facts = (record.weights_sha256, record.output, record.pool, record.preprocessing.crop_px)
-    key = f"places-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
+    key = key_of("places", facts)
     if cache is not None and (kept := cache.get(key)) is not None:
         return int(kept)
     side, batch_size = record.preprocessing.crop_px, record.batch_size or 1
@@ -360,7 +359,7 @@ def _usual_precision(core: openvino.Core, record: EncoderRecord, cache: BlobCach
     if fastest != "f32" or cache is None or not eight_bits.is_calibrated(record.weights_sha256):
         return fastest
     facts = (record.weights_sha256, record.preprocessing.crop_px, *_machine(core))
-    key = f"precision-{hashlib.sha256(repr(facts).encode()).hexdigest()[:32]}"
+    key = key_of("precision", facts)
     kept = cache.get(key)
     if kept is None:
         kept = b"i8" if _pays_in_eight_bits(record, cache) else b"f32"
@@ -401,9 +400,7 @@ def _usual_batch_size(side_px: int) -> int:
 def _key(record: EncoderRecord, core: openvino.Core, plan: _Plan) -> str:
     """Name the compiled model by everything it depends on."""
     used = (record.identity, record.weights_sha256, record.input, record.output, record.pool)
-    facts = (used, *_machine(core), plan)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", record.name)[:60]
-    return f"{name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:20]}"
+    return model_key_of(record.name, (used, *_machine(core), plan))
 
 
 def _machine(core: openvino.Core) -> tuple[str | list[str] | int | None, ...]:

@@ -5,13 +5,12 @@ What is asked goes before the card, the card before the graph, and the graph bef
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from seealike.encoders.cache import BlobCache, default_cache_dir
+from seealike.encoders.cache import BlobCache, default_cache_dir, key_of
 from seealike.encoders.card import EncoderCard, InputForm, read_card
 from seealike.encoders.models import EncoderRecord
 from seealike.encoders.onnx import graph
@@ -221,8 +220,8 @@ def _assumed(spec: EncoderSpec, card: EncoderCard | None, facts: _Facts) -> tupl
 
 def _facts(model: ModelFile, question: _Question, cache_dir: str | None) -> _Facts:
     """Ask the graph, or the answer that is kept from the last time: reading a graph takes a while."""
-    asked = hashlib.sha256(repr((_FACTS_FORMAT, model.sha256, question)).encode()).hexdigest()
-    cache, key = BlobCache(cache_dir or default_cache_dir()), f"graph-{asked[:32]}"
+    cache = BlobCache(cache_dir or default_cache_dir())
+    key = key_of("graph", (_FACTS_FORMAT, model.sha256, question))
     kept = cache.get(key)
     if kept is not None:
         found = json.loads(kept)

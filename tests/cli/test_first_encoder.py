@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.commands import Call
 from tests.pictures import write_pictures
 
 import seealike
@@ -73,3 +74,32 @@ def test_one_of_either_are_not_searched_together_until_one_is_moved(
     assert "move this one by `seealike reindex`" in said
     assert run(["reindex", "-q", *first, "--encoder", SECOND]) == 0
     assert run(together) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--focus"]])
+def test_shards_of_the_first_are_gone_on_with_by_the_command_that_made_them(
+    options: list[str], photos: str, tmp_path: Path, typed: Call
+) -> None:
+    pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    spec, shards = f"{FIRST}?focus=1" if options else FIRST, tmp_path / "shards"
+    assert typed("embed", photos, "-o", shards, "-q", "--encoder", spec).code == 0
+    write_pictures(Path(photos), range(7))
+    told = typed("embed", photos, "-o", shards, *options)
+    assert (told.err, told.out.splitlines()[0]) == ("", "embedded 2  unchanged 5  skipped 0")
+    later = typed("embed", photos, "-o", tmp_path / "later", "--since", shards, *options)
+    assert (later.err, later.out.splitlines()[0]) == ("", "embedded 0  unchanged 7  skipped 0")
+    assert typed("index", shards, "-q", "-C", tmp_path / "c", *options).err == ""
+    assert encoder_of(tmp_path / "c") == spec
+
+
+def test_shards_of_the_first_that_are_to_focus_are_refused_by_their_own_name(
+    photos: str, tmp_path: Path, typed: Call
+) -> None:
+    pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    shards = tmp_path / "shards"
+    assert typed("embed", photos, "-o", shards, "-q", "--encoder", FIRST).code == 0
+    for command in (("embed", photos, "-o", shards), ("index", shards, "-C", tmp_path / "c")):
+        told = typed(*command, "--focus")
+        assert told.code != 0
+        assert f"{FIRST}?focus=1" in told.err
+        assert SECOND not in told.err

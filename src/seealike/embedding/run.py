@@ -61,7 +61,8 @@ def embed(
     Args:
         source: what ``Catalog.index`` takes.
         output: where the shards go: a folder, new or of an earlier run over the same source.
-        encoder: as ``seealike.create`` takes it (default: that of the shards that are there, or as there).
+        encoder: as ``seealike.create`` takes it (default: that of the shards that are there, or of
+            ``options.since``, or as there).
         options: how.
         progress: is told how many pictures are done.
 
@@ -82,7 +83,7 @@ def embed(
     before = read_manifest(place)
     if before is None and (other := next(place.names(), None)):
         raise UsageError(f"{place.label} holds other files, such as {other}; name a new or empty folder")
-    named = NamedEncoder(encoder or (before and before.encoder_spec) or DEFAULT_ENCODER, options.limits)
+    named = NamedEncoder(encoder or encoder_there(output, options.since) or DEFAULT_ENCODER, options.limits)
     if before is not None:
         _check_encoder(place, before, named)
     opened = open_pictures(source, root=options.root, columns=options.columns, encoding=options.encoding)
@@ -93,6 +94,19 @@ def embed(
         else:
             run.make(progress or unwatched)
     return run.report(time.perf_counter() - started)
+
+
+def encoder_there(output: PathInput, since: PathInput | None = None) -> str | None:
+    """How the encoder was asked for of the shards that are there, or else of those of an earlier run.
+
+    Raises:
+        DamagedCatalogError, NewerFormatError, StorageError: that cannot be read.
+    """
+    for name in (output, since):
+        manifest = None if name is None else read_manifest(open_place(os.fspath(name)))
+        if manifest is not None:
+            return manifest.encoder_spec or None
+    return None
 
 
 def skipped_in(output: PathInput) -> Iterator[Skipped]:

@@ -18,7 +18,7 @@ from seealike.cli.options.outputs import force_option, output_option
 from seealike.cli.options.tables import column_option, encoding_option, root_option
 from seealike.cli.printing.progress import progress_printer
 from seealike.cli.printing.text import echo
-from seealike.embedding import EmbedOptions, EmbedReport, embed, skipped_in
+from seealike.embedding import EmbedOptions, EmbedReport, embed, encoder_there, skipped_in
 from seealike.errors import SourceError
 from seealike.wording import counted
 
@@ -83,8 +83,9 @@ def command(
     """
     if report:
         report.check(None, source)
+    encoder = asked.spec(encoder_there(output, options.since) or DEFAULT_ENCODER)
     with progress_printer(quiet) as progress:
-        result = embed(source, output, encoder=asked.spec(), options=options, progress=progress)
+        result = embed(source, output, encoder=encoder, options=options, progress=progress)
     if report and not options.dry_run:
         with report.replacing(None, source) as place, builtins.open(place, "ab") as file:
             file.writelines(map(report_line, skipped_in(output)))

@@ -231,10 +231,11 @@ def _opened(
             raise UsageError(f"{path} keeps its vectors as {opened.vector_type}; {change}")
         return opened
     check_source(source, options)
-    encoder = wanted.asked.spec()
+    own = encoder_of(source, options) or DEFAULT_ENCODER
+    encoder = wanted.asked.spec(own)
     if encoder:
         _say_assumed(encoder)
-    encoder = encoder or encoder_of(source, options) or DEFAULT_ENCODER
+    encoder = encoder or own
     if options.dry_run:
         return temporary(encoder=encoder)
     vectors = wanted.vectors or VectorType.FLOAT16

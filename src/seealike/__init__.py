@@ -10,7 +10,6 @@
 The errors are in ``seealike.errors``; the seams for adapter authors in ``seealike.protocols``.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
 from seealike._version import __version__
@@ -134,14 +133,20 @@ if not TYPE_CHECKING:
 
         Until then the command line starts quickly, and can be interrupted.
         """
+        from importlib import import_module
+
         if name not in __all__:
             try:
-                return importlib.import_module(f"{__name__}.{name}")
+                return import_module(f"{__name__}.{name}")
             except ModuleNotFoundError as exc:
                 if exc.name != f"{__name__}.{name}":  # it is there, and something that it takes is not
                     raise
                 raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
         for home in _HOMES:
-            module = importlib.import_module(f"seealike.{home}")
+            module = import_module(f"seealike.{home}")
             globals().update({one: getattr(module, one) for one in __all__ if hasattr(module, one)})
         return globals()[name]
+
+    def __dir__() -> list[str]:
+        """The public names, of which most are not here yet, and the modules for callers and authors."""
+        return sorted([*__all__, "errors", "protocols", "testing"])

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.architecture.fresh import said
+
 import seealike
 from seealike import errors, types
 
@@ -194,6 +196,13 @@ def test_the_list_of_reasons_is_closed() -> None:
 
 def test_the_version_is_a_version() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+([ab]|rc)?\d*", seealike.__version__)
+
+
+def test_the_public_names_are_listed_before_any_of_them_was_used() -> None:
+    code = "before = dir(seealike); seealike.Hit; print(json.dumps([before, dir(seealike)]))"
+    expected = sorted([*PUBLIC, "errors", "protocols", "testing"])
+    assert said(f"import json, seealike; {code}") == [expected, expected]
+    assert not hasattr(seealike, "importlib")
 
 
 IMPORTED_FIRST = """

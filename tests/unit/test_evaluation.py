@@ -23,6 +23,7 @@ from seealike.evaluation import (
     query_values,
 )
 from seealike.evaluation.measure.evaluate import approximate_recall
+from seealike.evaluation.words import remarks
 from seealike.testing import FakeEncoder
 from seealike.types import Float32Array, Int64Array
 
@@ -199,6 +200,14 @@ def test_a_sample_of_the_queries_is_drawn_and_said(shop: seealike.Catalog) -> No
     assert again == found
     other = labelled(shop, EvalOptions(label="kind", max_queries=7, resampling=Resampling(50, seed=5)))
     assert other.metrics != found.metrics
+
+
+def test_the_fewer_the_witnesses_the_less_is_kept_quiet(shop: seealike.Catalog) -> None:
+    asked = {count: labelled(shop, EvalOptions(label="kind", max_queries=count)) for count in (1, 2)}
+    assert "one query: no interval" in remarks(asked[1])
+    assert {one.low for one in asked[1].metrics.values()} == {None}
+    few = "few: 2 values of group, so the intervals are wide and say little; it takes 20 or more"
+    assert few in remarks(asked[2])
 
 
 @pytest.mark.parametrize(

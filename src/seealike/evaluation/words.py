@@ -51,7 +51,9 @@ def remarks(report: LabelReport) -> list[str]:
         lines.append(f"a sample: {asked:,} of {report.could_ask:,} possible queries")
     if report.same_group_left_out:
         lines.append(SAME_GROUP)
-    if report.clustered_by and report.clusters == 1:
+    if report.queries == 1:
+        lines.append("one query: no interval")
+    elif report.clusters == 1:
         lines.append(f"intervals: none, for all queries are of one {report.clustered_by}")
     elif report.clustered_by:
         drawn = f"queries of one {report.clustered_by} are drawn together"

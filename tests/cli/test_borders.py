@@ -14,8 +14,9 @@ import pytest
 from tests.pictures import write_pictures
 
 import seealike
+from seealike.catalog import verify
 from seealike.cli.main import run
-from seealike.errors import UnknownItemError
+from seealike.errors import UnknownItemError, UsageError
 from seealike.store import SqliteStore, sqlite
 
 Call = Callable[..., tuple[int, str, str]]
@@ -353,3 +354,38 @@ def test_the_lists_of_all_can_be_printed_in_every_format(form: str, typed: Call,
         assert out.startswith("similar to shirts/000.jpg:\nrank  score  id\n")
         found = [line.split()[2] for line in out.splitlines() if line.lstrip().startswith(("1 ", "2 "))]
         assert found == [row[2] for row in rows]
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_no_catalogue_is_made_or_verified_at_the_address_of_an_engine(
+    dry: list[str], indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: Call
+) -> None:
+    """Nothing answers at the address: it is refused before anybody is asked."""
+    pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
+    pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+    monkeypatch.chdir(tmp_path)
+    address = "postgresql://me:hunter2@127.0.0.1:1/shop"
+    asked: dict[str, tuple[str | Path, ...]] = {
+        "index": (indexed, *dry), "serve": ("--create",), "verify": (), "reindex": ("--vectors", "int8")
+    }  # fmt: skip
+    for command, arguments in asked.items():
+        code, out, err = typed(command, *arguments, catalog=address)
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert "postgresql://me@127.0.0.1:1/shop is in an engine" in err
+        assert "`seealike publish`" in err
+        assert "hunter2" not in err
+    for call in (seealike.create, verify, seealike.reindex):
+        with pytest.raises(UsageError, match="is in an engine"):
+            call(address)
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["hun@ter2", "hun/ter2", "hun?ter2", "hun%zzter2", "[hunter2", "hun ter2", "hun:ter2", "hun#ter2"],
+)
+def test_a_password_that_no_address_can_hold_is_not_shown_either(password: str, typed: Call) -> None:
+    pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
+    code, out, err = typed("verify", catalog=f"postgresql://me:{password}@127.0.0.1:1/shop")
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert not any(part in err for part in ("hun", "ter2"))

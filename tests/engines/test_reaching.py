@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -10,13 +11,18 @@ from pathlib import Path
 
 import pytest
 from tests.engines.conftest import Opened, new_picture
+from tests.made_models import save_model
+from tests.pictures import write_pictures
 
 import seealike
+from seealike import NewPicture
 from seealike.catalog import publish
+from seealike.cli.main import run
 from seealike.errors import CatalogBusyError, CatalogError, MissingExtraError, UnreachableError, UsageError
 from seealike.testing import FakeEncoder
 
 pytestmark = pytest.mark.engine
+PASSWORD = "hunter2secret"
 
 
 def test_a_database_that_goes_away_is_one_line_and_answers_again_when_it_is_back(
@@ -114,3 +120,65 @@ def test_a_server_that_takes_no_changes_says_so(
         with pytest.raises(CatalogError):
             copy.remove(["i003"])
         assert len(copy) == 40
+
+
+@pytest.fixture
+def shop(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address, with a password in it, of a copy of pictures; commands run in an empty folder."""
+    photos = write_pictures(tmp_path / "photos", range(6))
+    with seealike.create(tmp_path / "c", encoder=f"onnx:{save_model(tmp_path / 'model.onnx')}") as made:
+        made.add_many(
+            NewPicture(f"{n}", path, f"p{n // 2}", {"kind": "ab"[n % 2]}) for n, path in enumerate(photos)
+        )
+        publish(made, address)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('@')[0].partition(':')[0]}:{PASSWORD}@{rest.partition('@')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("command", "makes"),
+    [
+        ("index ../photos -C URL", ""),
+        ("index ../photos -C URL --dry-run", ""),
+        ("index -C URL", ""),
+        ("index --forget ../photos -C URL", ""),
+        ("serve --create -C URL", ""),
+        ("verify -C URL", ""),
+        ("verify -C URL --repair --format json", ""),
+        ("rm 0 -C URL", ""),
+        ("reindex -C URL --encoder efficientnet-lite0", ""),
+        ("reindex -C URL --focus", ""),
+        ("reindex -C URL --vectors int8", ""),
+        ("train -C URL --label kind -o new.onnx", ""),
+        ("map -C URL -o map.html", "map.html"),
+        ("duplicates -C URL", ""),
+        ("duplicates -C URL --page same.html", "same.html"),
+        ("calibrate -C URL", ""),
+        ("eval -C URL", ""),
+        ("eval -C URL --label kind --format json", ""),
+        ("compare -C URL efficientnet-lite0", ""),
+        ("info -C URL", ""),
+        ("info -C URL --format json", ""),
+        ("ls -C URL", ""),
+        ("search ../photos/001.jpg -C URL --format json", ""),
+        ("search ../photos/001.jpg -C URL -C ../c", ""),
+        ("recommend --like 0 -C URL", ""),
+        ("recommend --all -C URL -o all.csv", "all.csv"),
+        ("recommend --all -C URL --hub-correction -o all.csv", "all.csv"),
+        ("recommend --all -C URL --update all.csv", ""),
+        ("publish -C URL --to URL", ""),
+        ("publish -C ../c --to URL", ""),
+        ("embed ../photos -o URL", ""),
+        ("embed ../photos -o shards --since URL", ""),
+    ],
+)
+def test_no_command_makes_a_folder_of_an_address_or_shows_its_password(
+    command: str, makes: str, shop: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(command.replace("URL", shop).split())
+    said = "".join(capfd.readouterr())
+    assert PASSWORD not in said
+    assert "Traceback" not in said
+    assert os.listdir() == makes.split()

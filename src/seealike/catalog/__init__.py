@@ -2,7 +2,7 @@
 
 from seealike.catalog.encoder.at_hand import NamedEncoder
 from seealike.catalog.encoder.embedder import DECODE_BATCH, LocalEmbedder, default_workers
-from seealike.catalog.engine import EngineCatalog, publish
+from seealike.catalog.engine import EngineCatalog, publish, refuse_address
 from seealike.catalog.facade import Catalog
 from seealike.catalog.hits import Asked, AskedWith, Hits
 from seealike.catalog.opening import (
@@ -107,6 +107,7 @@ __all__ = [
     "open",
     "open_several",
     "publish",
+    "refuse_address",
     "reindex",
     "temporary",
     "verify",

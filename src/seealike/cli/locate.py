@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 
 import seealike
-from seealike.catalog import Catalog, Catalogs, is_address, is_catalog
+from seealike.catalog import Catalog, Catalogs, is_address, is_catalog, refuse_address
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.printing.text import echo
 from seealike.errors import NoCatalogError, UsageError
@@ -23,8 +23,12 @@ def catalog_for_source(source: str, catalog: str | None) -> str:
     """Where ``index SOURCE`` keeps its catalogue: ``--catalog``, or ``.seealike`` in the source's folder.
 
     ``--catalog`` may name the catalogue, which need not be there yet, or a folder that holds ``.seealike``.
+
+    Raises:
+        UsageError: it is the address of an engine, or that of the source says nothing of a folder.
     """
     if catalog:
+        refuse_address(catalog, "index the catalogue in its directory")
         return _inside(catalog)
     if is_address(source):
         raise UsageError(f"say where the catalogue of {source} goes: --catalog DIR")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seealike.catalog import refuse_address
 from seealike.catalog.labels import GROUP, numbered
 from seealike.catalog.outputs.kinds import CHECKPOINT, ENCODER
 from seealike.catalog.outputs.places import OutputFile, check_outside
@@ -72,6 +73,8 @@ def train(
         StorageError: the disk refused.
         ForeignFileError: the folder for the work is a link in the catalogue.
     """
+    if not options.work_dir:
+        refuse_address(catalog.path, "train on the catalogue in its directory")
     _require(*(("timm",) if options.recipe.method is Method.FULL else ()))
     start = time.monotonic()
     target = OutputFile(os.fspath(output), ENCODER, force)

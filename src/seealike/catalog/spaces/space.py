@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 from seealike.catalog.encoder.copies import NOT_AT_HAND, SPACES, EncoderCopies
+from seealike.catalog.engine import refuse_address
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import create, open
 from seealike.catalog.options import IndexOptions
@@ -82,6 +83,7 @@ def in_space(
 
     Raises:
         UnknownNameError, UsageError, MissingExtraError, EncoderError: the encoder cannot be used.
+        UsageError: the catalogue is a copy in an engine.
         CatalogBusyError: another process is filling this space.
         ForeignFileError: the folder of spaces is a link.
         StorageError: the disk refused.
@@ -91,6 +93,7 @@ def in_space(
     if (identity, vectors) == (catalog.encoder, catalog.vector_type):
         yield catalog
         return
+    refuse_address(catalog.path, "compare encoders on the catalogue in its directory")
     folder = os.path.join(catalog.path, SPACES)
     check_own_folder(folder)
     FileSystem().make_directory(folder)

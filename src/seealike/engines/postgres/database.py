@@ -38,6 +38,11 @@ STATEMENT_TIMEOUT_S = 60
 _OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WAIT_S = 10.0  # for a connection that others have
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
+_PORTS = re.compile(r"[\d,]*")
+_AMBIGUOUS = (
+    "that is no address of a PostgreSQL database: in a password write %40 for @, %2F for / and %3F for ?, "
+    "or leave it to PGPASSWORD"
+)
 _PARTS = ("host", "hostaddr", "port", "dbname", "user")
 
 
@@ -91,7 +96,10 @@ class Address:
         Raises:
             UsageError: it is none.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise UsageError(_AMBIGUOUS) from None
         asked = parse_qsl(parts.query, keep_blank_values=True)
         schema = dict(asked).get("schema", DEFAULT_SCHEMA)
         if not _SCHEMA.fullmatch(schema):
@@ -100,10 +108,14 @@ class Address:
         try:
             known = conninfo_to_dict(urlunsplit(parts._replace(query=query)))
         except psycopg.Error as exc:
+            if "@" in url and "@" not in parts.netloc:
+                raise UsageError(_AMBIGUOUS) from None
             told = " ".join(str(exc).split())
             for secret in filter(None, (parts.password, dict(asked).get("password"))):
                 told = told.replace(secret, "***")
             raise UsageError(f"that is no address of a PostgreSQL database: {told}") from None
+        if "@" in str(known.get("host")) or not _PORTS.fullmatch(str(known.get("port", ""))):
+            raise UsageError(_AMBIGUOUS)  # a part of the password, which must not be shown
         self.schema, self._known = schema, known
         shown = {name: str(known[name]) for name in _PARTS if known.get(name)}
         self.name = _shown(shown, schema)

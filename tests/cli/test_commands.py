@@ -65,6 +65,7 @@ def test_a_catalogue_keeps_its_vectors_in_the_numbers_that_were_asked_for(
     )
     moved = typed("reindex", "-C", halves, "--vectors", "int8")
     assert f"{halves}: 5 items, float16 -> int8\n" in moved.out
+    assert "images/s" not in moved.out, "no picture was read"
     assert typed("index", photos, "-C", halves, "--vectors", "int8", "--quiet").code == 0
     told = typed("reindex", "-C", halves, "--vectors", "int8", "--format", "json").json()
     assert (told["swapped"], told["vectors_before"], told["vectors"]) == (False, "int8", "int8")
@@ -74,6 +75,17 @@ def test_a_catalogue_keeps_its_vectors_in_the_numbers_that_were_asked_for(
     assert one == other
     back = typed("reindex", "-C", halves, "--vectors", "float16")
     assert f"{halves}: 5 items, int8 -> float16\n" in back.out
+    assert "images/s" in back.out
+
+
+def test_reindex_says_what_it_can_be_given(typed: Call, indexed: Path) -> None:
+    asked = typed("reindex", "-C", indexed)
+    assert (asked.code, asked.err.count("\n")) == (2, 1)
+    assert "--encoder SPEC" in asked.err
+    assert "--vectors int8" in asked.err
+    told = " ".join(typed("reindex", "--help").out.split())
+    assert "[default: the catalogue's own]" in told
+    assert "must be given" not in told
 
 
 def test_info_tells_counts_and_reasons(typed: Call, indexed: Path) -> None:

@@ -233,7 +233,7 @@ def test_a_link_in_the_place_of_a_space_is_replaced_by_the_space(
         )
         monkeypatch.setattr(
             "seealike.catalog.spaces.space.create",
-            lambda path, encoder, link_encoder, limits: seealike.create(
+            lambda path, encoder, link_encoder, vectors, limits: seealike.create(
                 path, encoder=FakeEncoder(dimension=24)
             ),
         )

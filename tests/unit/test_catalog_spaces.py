@@ -18,7 +18,7 @@ from seealike.catalog import session as turn
 from seealike.catalog.encoder.copies import SPACES
 from seealike.catalog.spaces import reindexing
 from seealike.catalog.spaces.reindexing import move, reindex
-from seealike.catalog.spaces.space import in_space
+from seealike.catalog.spaces.space import in_space, space_path
 from seealike.cli.main import run
 from seealike.errors import (
     CatalogBusyError,
@@ -29,10 +29,20 @@ from seealike.errors import (
     UnknownNameError,
     UsageError,
 )
-from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter, WriterLock, read_manifest, schema
+from seealike.store import (
+    FileSystem,
+    NewItem,
+    SqliteStore,
+    StoreWriter,
+    WriterLock,
+    read_manifest,
+    schema,
+    succeed,
+)
 from seealike.store import sqlite as sqlite_store
 from seealike.testing import FakeEncoder
-from seealike.types import Progress
+from seealike.types import Float32Array, PixelArray, Progress
+from seealike.vectors import VectorType
 
 OLD, NEW = "test-fake:16", "test-fake:24"
 
@@ -247,6 +257,158 @@ def test_a_change_of_numbers_that_the_disk_refuses_leaves_the_catalogue_and_noth
     np.testing.assert_array_equal(catalog.vectors()[1], wanted[1])
     assert not list((Path(catalog.path) / SPACES).iterdir())
     assert reindex(catalog.path, vectors="int8").swapped
+
+
+class BusyCopy(WriterLock):
+    """Whoever writes into a catalogue below another one finds it busy."""
+
+    def acquire(self, wait_s: float) -> None:
+        if Path(self._directory).parent.name == SPACES:
+            raise CatalogBusyError(self._directory, "the test")
+        super().acquire(wait_s)
+
+
+def refused(*_: object) -> None:
+    raise StorageError("the disk", "No space left on device")
+
+
+@pytest.mark.parametrize("step", ["WriterLock", "inherit", "succeed"])
+def test_a_change_of_numbers_that_fails_at_the_end_leaves_nothing(
+    catalog: seealike.Catalog, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(reindexing, step, BusyCopy if step == "WriterLock" else refused)
+        with pytest.raises((StorageError, CatalogBusyError)):
+            reindex(catalog.path, vectors="int8")
+    assert not list((Path(catalog.path) / SPACES).iterdir())
+    assert catalog.vector_type == "float16"
+
+
+@pytest.mark.parametrize("step", ["WriterLock", "inherit", "succeed"])
+def test_what_is_removed_after_a_change_of_numbers_was_killed_stays_removed(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(reindexing, step, BusyCopy if step == "WriterLock" else refused)
+        patch.setattr(FileSystem, "remove_tree", lambda *_: None)  # nobody is left to do it
+        with pytest.raises((StorageError, CatalogBusyError)):
+            reindex(catalog.path, vectors="int8")
+    assert any((Path(catalog.path) / SPACES).glob("*/catalog.sqlite"))
+    (tmp_path / "photos" / "001.jpg").unlink()
+    catalog.index(tmp_path / "photos", options=IndexOptions(prune_missing=True))
+    wanted = [item.id for item in catalog.items()]
+    reindex(catalog.path, NEW, vectors="int8")
+    reindex(catalog.path, OLD)
+    with seealike.open(catalog.path) as back:
+        assert [item.id for item in back.items()] == wanted
+        assert back.verify().ok
+    assert not [path for path in (Path(catalog.path) / SPACES).iterdir() if path.is_dir()]
+
+
+def test_what_is_removed_after_a_move_of_items_added_by_hand_failed_stays_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = write_pictures(tmp_path / "photos", range(3))
+    with seealike.create(tmp_path / "catalog", encoder=OLD) as catalog:
+        for photo in photos:
+            catalog.add(photo.name, photo)
+        with monkeypatch.context() as patch:
+            patch.setattr(reindexing, "succeed", refused)
+            with pytest.raises(StorageError):
+                reindex(catalog.path, NEW)
+        catalog.remove([photos[1].name])
+        write_pictures(tmp_path / "new", range(20, 21))[0].rename(photos[0])
+        catalog.add(photos[0].name, photos[0])
+    with seealike.create(tmp_path / "fresh", encoder=NEW) as fresh:
+        for photo in (photos[0], photos[2]):
+            fresh.add(photo.name, photo)
+        wanted = fresh.vectors()
+    reindex(tmp_path / "catalog", NEW)
+    with seealike.open(tmp_path / "catalog") as moved:
+        ids, vectors = moved.vectors()
+        assert ids == wanted[0]
+        np.testing.assert_array_equal(vectors, wanted[1])
+        assert moved.sources() == ()
+        assert moved.info().by_hand == 2
+
+
+def test_a_move_that_failed_at_the_end_encodes_nothing_again_and_brings_nothing_back(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+    project = FakeEncoder._project
+
+    def counted(encoder: FakeEncoder, pixels: PixelArray) -> Float32Array:
+        encoded.append(len(pixels))
+        return project(encoder, pixels)
+
+    monkeypatch.setattr(FakeEncoder, "_project", counted)
+    with monkeypatch.context() as patch:
+        patch.setattr(reindexing, "succeed", refused)
+        with pytest.raises(StorageError):
+            reindex(catalog.path, NEW)
+    assert sum(encoded) == 9
+    (tmp_path / "photos" / "001.jpg").unlink()
+    catalog.index(tmp_path / "photos", options=IndexOptions(prune_missing=True))
+    wanted, sources = list(catalog.items()), catalog.sources()
+    assert reindex(catalog.path, NEW).swapped
+    assert sum(encoded) == 9
+    with seealike.open(catalog.path) as moved:
+        assert list(moved.items()) == wanted
+        assert moved.sources() == sources
+        assert moved.verify().ok
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="whoever makes links there needs a privilege")
+@pytest.mark.parametrize("name", ["copy", "space"])
+def test_a_change_of_numbers_follows_no_link_out_of_the_catalogue(
+    catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    outside, seen = tmp_path / "outside", []
+    outside.mkdir()
+    place = Path(space_path(catalog, catalog.encoder, VectorType.INT8))
+    place.parent.mkdir()
+    place.with_name(reindexing.COPY if name == "copy" else place.name).symlink_to(outside)
+    taken_over = succeed
+
+    def looked(*arguments: object) -> None:
+        seen.append(os.listdir(outside))
+        taken_over(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reindexing, "succeed", looked)
+    assert reindex(catalog.path, vectors="int8").swapped
+    assert seen == [[]]
+    assert outside.is_dir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="whoever makes links there needs a privilege")
+def test_spaces_that_keep_other_numbers_than_the_catalogue_moved_to_are_removed(
+    catalog: seealike.Catalog, tmp_path: Path
+) -> None:
+    with in_space(catalog, NEW) as space:
+        halves = Path(space.path)
+    with in_space(catalog, NEW, vectors=VectorType.INT8) as space:
+        kept = {Path(space.path)}
+    with seealike.create(tmp_path / "elsewhere" / "catalog", encoder=NEW):
+        kept.add(halves.with_name("link"))
+        halves.with_name("link").symlink_to(tmp_path / "elsewhere" / "catalog")
+    kept.add(halves.with_name("mine"))
+    halves.with_name("mine").mkdir()
+    reindex(catalog.path, OLD)
+    assert halves.is_dir(), "nothing has moved"
+    reindex(catalog.path, vectors="int8")
+    assert {path for path in halves.parent.iterdir() if path.is_dir()} == kept
+    assert (tmp_path / "elsewhere" / "catalog" / "manifest.json").is_file()
+
+
+def test_a_space_that_somebody_fills_is_not_removed(catalog: seealike.Catalog) -> None:
+    with in_space(catalog, NEW) as space:
+        halves = space.path
+    filling = WriterLock(halves)
+    filling.acquire(0.0)
+    reindex(catalog.path, vectors="int8")
+    filling.release()
+    assert os.path.exists(os.path.join(halves, "manifest.json"))
 
 
 def test_vectors_of_an_encoder_of_the_callers_become_bytes_and_not_halves_again(tmp_path: Path) -> None:

@@ -168,6 +168,13 @@ def test_what_an_encoder_costs_is_measured_once(
     assert compare(catalog, [OTHER], timed).encoders[0].cost == again
 
 
+def test_vectors_that_are_kept_in_bytes_cost_half_as_much(tmp_path: Path) -> None:
+    with seealike.create(tmp_path / "bytes", vectors="int8") as small:
+        small.add("a", picture(1))
+        (cost,) = speed.costs_of([small], ["efficientnet-lite0-v2"], Timing.OFF)
+        assert cost.vectors_bytes == small.info().vector_bytes == 1280
+
+
 def test_figures_of_two_runs_do_not_stand_in_one_table(
     catalog: seealike.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,19 @@ def test_a_newer_manifest_is_refused_and_a_flipped_bit_is_not_taken_for_one(tmp_
         read_manifest(str(tmp_path))
 
 
+def test_a_manifest_that_says_vectors_are_kept_in_unknown_numbers_is_damaged(tmp_path: Path) -> None:
+    content = json.loads(Manifest(IDENTITY).to_bytes())
+    del content["crc32"]
+    content["vectors"] = "int4"
+    checksum = text_checksum(json.dumps(content, sort_keys=True))
+    (tmp_path / MANIFEST_NAME).write_text(json.dumps({**content, "crc32": checksum}))
+    with pytest.raises(
+        DamagedCatalogError, match="unknown type of vectors 'int4'; known: float16, int8"
+    ) as told:
+        read_manifest(str(tmp_path))
+    assert str(told.value).isprintable()
+
+
 def test_the_checksum_is_that_of_the_canonical_content() -> None:
     content = json.loads(Manifest(IDENTITY).to_bytes())
     checksum = content.pop("crc32")

@@ -13,7 +13,13 @@ import uuid
 from dataclasses import asdict, dataclass, field
 
 from seealike._version import __version__
-from seealike.errors import DamagedCatalogError, NewerFormatError, NoCatalogError
+from seealike.errors import (
+    DamagedCatalogError,
+    NewerFormatError,
+    NoCatalogError,
+    UnknownNameError,
+    known_member,
+)
 from seealike.files import FileSystem, check_own_file, read_own_file
 from seealike.store import schema
 from seealike.store.records import text_checksum
@@ -121,8 +127,11 @@ def _checked(directory: str, path: str, content: object) -> Manifest:
     if content["format_version"] < 2:  # catalogues of that time had encoders that are known by name
         content["encoder_spec"] = content["encoder"]["name"]
     content["format_version"] = MANIFEST_FORMAT
-    identity, kept = identity_from_json(content["encoder"]), _kept(content)
-    manifest = Manifest(**{**content, "encoder": identity, "vectors": kept})
+    identity = identity_from_json(content["encoder"])
+    try:
+        manifest = Manifest(**{**content, "encoder": identity, "vectors": _kept(content)})
+    except UnknownNameError as exc:
+        raise DamagedCatalogError(directory, path, str(exc)) from exc
     if os.path.basename(manifest.database) != manifest.database or not is_database_name(manifest.database):
         raise DamagedCatalogError(directory, path, f"names {manifest.database!r} as its database")
     return manifest
@@ -140,7 +149,11 @@ def birth_to_json(manifest: Manifest) -> str:
 
 
 def birth_from_json(text: str) -> Manifest:
-    """The manifest that belongs to a database which says ``text``."""
+    """The manifest that belongs to a database which says ``text``.
+
+    Raises:
+        UnknownNameError: its vectors are kept in numbers that are not known here.
+    """
     fields = json.loads(text)
     identity = identity_from_json(fields["encoder"])
     spec = fields.get("encoder_spec", identity.name)
@@ -158,7 +171,7 @@ def identity_from_json(fields: dict[str, object]) -> EncoderIdentity:
 
 def _kept(fields: dict[str, str]) -> VectorType:
     """How vectors are kept; earlier formats did not say, for there was one way."""
-    return VectorType(fields.get("vectors", VectorType.FLOAT16))
+    return known_member(VectorType, fields.get("vectors", VectorType.FLOAT16), "type of vectors")
 
 
 def _checksum(content: dict[str, object]) -> int:

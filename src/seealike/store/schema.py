@@ -116,6 +116,7 @@ MIGRATIONS: tuple[Migration, ...] = (
         crc INTEGER NOT NULL
     ) STRICT;
     """,
+    "-- Vectors may be bytes, which earlier versions cannot read.",
 )
 FORMAT_VERSION = len(MIGRATIONS)
 

@@ -18,7 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from seealike import filesets
-from seealike.errors import CatalogExistsError, DamagedCatalogError, UnknownItemError, UsageError
+from seealike.errors import (
+    CatalogExistsError,
+    DamagedCatalogError,
+    UnknownItemError,
+    UnknownNameError,
+    UsageError,
+)
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
 from seealike.store.lock import BUILDER_LOCK_NAME, HOLDER_NAME, LOCK_NAME, WriterLock
@@ -180,7 +186,11 @@ class SqliteStore:
             DamagedCatalogError: it is another catalogue's, or another encoder's, or keeps other numbers.
         """
         with schema.translated(self.database_path):
-            birth = birth_from_json(self._state_value("birth", connection))
+            text = self._state_value("birth", connection)
+        try:
+            birth = birth_from_json(text)
+        except UnknownNameError as exc:
+            raise self.damaged(str(exc)) from exc
         here = (self._catalog_id, self.identity, self.vector_type)
         if (birth.catalog_id, birth.encoder, birth.vectors) != here:
             path = os.path.join(self.directory, MANIFEST_NAME)

@@ -17,7 +17,7 @@ from seealike.files import FileSystem
 from seealike.store import schema
 from seealike.store.lock import WriterLock
 from seealike.store.manifest import MANIFEST_NAME, databases_in, read_manifest, write_manifest
-from seealike.store.records import SKIPPED_COLUMNS
+from seealike.store.records import SKIPPED_COLUMNS, SourceRecord
 from seealike.store.sqlite import SqliteStore
 from seealike.store.writer import Change, StoreWriter
 from seealike.types import Skipped, SkipReason
@@ -55,15 +55,18 @@ def inherit(old: SqliteStore, successor: SqliteStore) -> None:
         writer.close()
 
 
-def disinherit(successor: SqliteStore, number: int) -> None:
-    """Undo ``inherit`` where no succession followed: every item is of the one source ``number`` again."""
-    strangers = [item for item in successor.items() if item.source != number]
+def disinherit(successor: SqliteStore, source: SourceRecord) -> None:
+    """Undo ``inherit`` where no succession followed: every item is of the one ``source`` again.
+
+    Their paths stay those of the old catalogue, so each file is read again when the source is indexed.
+    """
+    strangers = [item for item in successor.items() if item.source != source.number]
 
     def apply(change: Change) -> None:
-        change.sources = ()
+        change.sources = (source,)
         _forget_skips(successor, change)
         for item in strangers:
-            change.update(replace(item, source=number))
+            change.update(replace(item, source=source.number))
 
     lock = WriterLock(successor.directory)
     lock.acquire(0.0)

@@ -9,21 +9,21 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
 from seealike.catalog import ann
-from seealike.catalog.encoder.copies import EncoderCopies
+from seealike.catalog.encoder.copies import SPACES, EncoderCopies
 from seealike.catalog.engine import refuse_address
 from seealike.catalog.facade import Catalog
 from seealike.catalog.opening import open
 from seealike.catalog.options import IndexOptions
 from seealike.catalog.session import opened_writer
 from seealike.catalog.spaces.space import found_encoder, in_space, space_path
-from seealike.errors import LostItemsError, StorageError, UsageError, known_member
+from seealike.errors import CatalogError, LostItemsError, StorageError, UsageError, known_member
 from seealike.files import check_own_folder
-from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, succeed
+from seealike.store import FileSystem, SqliteStore, WriterLock, inherit, read_manifest, succeed
 from seealike.types import (
     EncoderIdentity,
     PathInput,
@@ -37,6 +37,7 @@ from seealike.vectors import VectorType
 
 REINDEX_WAIT_S = 60.0  # for another writer, at the end: hours of work should not be for nothing
 LAST_WAIT_S = 10.0
+COPY = "copy"  # among the spaces; no space is called so, and none is opened under this name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class ReindexReport:
     generation: int
     took_s: float
     swapped: bool
+
+    @property
+    def encoded(self) -> bool:
+        """Whether pictures were encoded again: else the vectors were made of those that there were."""
+        return self.swapped and not _is_copied(self.before, self.after, self.vectors)
 
 
 def reindex(
@@ -119,6 +125,7 @@ def move(
             swapped = not aim.is_met_by(catalog)
             if swapped:
                 lost = _swap(catalog, aim, options, drop_lost=drop_lost, files=files, progress=progress)
+        _remove_unneeded(catalog.path, aim.vectors if swapped else None, files)
         EncoderCopies(catalog.path, files).remove_unneeded()
     finally:
         lock.release()
@@ -148,9 +155,13 @@ class _Aim:
         return (self.identity, self.vectors) == (catalog.encoder, catalog.vector_type)
 
     def needs_pictures(self, catalog: Catalog) -> bool:
-        """Whether it cannot be made of the vectors that there are, as bytes can of halves."""
-        can = self.identity == catalog.encoder and self.vectors is VectorType.INT8
-        return not can and not self.is_met_by(catalog)
+        copied = _is_copied(catalog.encoder, self.identity, self.vectors)
+        return not copied and not self.is_met_by(catalog)
+
+
+def _is_copied(before: EncoderIdentity, after: EncoderIdentity, vectors: VectorType) -> bool:
+    """Whether the vectors that there are can become the new ones, as halves can become bytes."""
+    return before == after and vectors is VectorType.INT8
 
 
 def _aim(catalog: Catalog, encoder: str | None, vectors: VectorType | None) -> _Aim:
@@ -174,40 +185,70 @@ def _swap(
     files: FileSystem,
     progress: ProgressCallback | None,
 ) -> tuple[Skipped, ...]:
-    """Make the space complete, and let it take the catalogue's place."""
-    lost: tuple[Skipped, ...] = ()
+    """Make the new vectors complete, and let them take the old ones' place."""
+    if not aim.needs_pictures(catalog):
+        with _copied(catalog.path, aim.vectors, files, progress or unwatched) as place:
+            _take_over(catalog.path, place, files)
+        return ()
+    with in_space(catalog, aim.spec, options, vectors=aim.vectors) as space:  # what has come since
+        lost = tuple(_lost(catalog, space))
+    if lost and not drop_lost:
+        raise LostItemsError(catalog.path, lost)
     place = space_path(catalog, aim.identity, aim.vectors)
-    if aim.needs_pictures(catalog):
-        with in_space(catalog, aim.spec, options, vectors=aim.vectors) as space:  # what has come since
-            lost = tuple(_lost(catalog, space))
-        if lost and not drop_lost:
-            raise LostItemsError(catalog.path, lost)
-    else:
-        _copy(catalog.path, place, aim.vectors, files, progress or unwatched)
-    guard = WriterLock(place)
-    guard.acquire(LAST_WAIT_S)
-    try:
-        with closing(SqliteStore(catalog.path)) as old, closing(SqliteStore(place)) as new:
-            inherit(old, new)
-        succeed(catalog.path, place, files)
-        with closing(SqliteStore(catalog.path)) as moved:
-            ann.remove_leftovers(moved, files)  # the old database's approximate index
-    finally:
-        guard.release()
+    _take_over(catalog.path, place, files)
     shutil.rmtree(place, ignore_errors=True)
     return lost
 
 
-def _copy(
-    directory: str, place: str, vectors: VectorType, files: FileSystem, progress: ProgressCallback
-) -> None:
-    """Make a space of the same items and vectors, which are kept in other numbers; all of it, or none.
+def _take_over(directory: str, place: str, files: FileSystem) -> None:
+    """Let the catalogue in ``directory`` have the database of the one at ``place``."""
+    guard = WriterLock(place)
+    guard.acquire(LAST_WAIT_S)
+    try:
+        with closing(SqliteStore(directory)) as old, closing(SqliteStore(place)) as new:
+            inherit(old, new)
+        succeed(directory, place, files)
+        with closing(SqliteStore(directory)) as moved:
+            ann.remove_leftovers(moved, files)  # the old database's approximate index
+    finally:
+        guard.release()
+
+
+def _remove_unneeded(directory: str, vectors: VectorType | None, files: FileSystem) -> None:
+    """Remove a copy that was cut off and, if ``vectors`` are given, the spaces that keep other numbers.
+
+    Only folders, and none that somebody is writing. The caller holds the writer lock.
+    """
+    folder = os.path.join(directory, SPACES)
+    try:
+        check_own_folder(folder)
+        places = [os.path.join(folder, name) for name in os.listdir(folder)]
+    except (CatalogError, OSError):
+        return
+    for place in places:
+        with suppress(CatalogError):
+            check_own_folder(place)
+            if os.path.basename(place) != COPY:
+                if vectors in (None, read_manifest(place).vectors):
+                    continue
+                lock = WriterLock(place)
+                lock.acquire(0.0)
+                lock.release()
+            files.remove_tree(place)
+
+
+@contextmanager
+def _copied(
+    directory: str, vectors: VectorType, files: FileSystem, progress: ProgressCallback
+) -> Iterator[str]:
+    """The same items and vectors in a catalogue that keeps them in other numbers; it is gone afterwards.
 
     The caller holds the writer lock of the catalogue in ``directory``.
     """
+    place = os.path.join(directory, SPACES, COPY)
     check_own_folder(os.path.dirname(place))
     files.make_directory(os.path.dirname(place))
-    shutil.rmtree(place, ignore_errors=True)  # what was cut off
+    files.remove_tree(place)  # what was cut off
     try:
         with closing(SqliteStore(directory)) as old:
             spec = old.encoder_spec
@@ -216,9 +257,9 @@ def _copy(
                 _copy_rows(old, new, progress)
                 with suppress(StorageError):  # a cache may be absent; the next change tries again
                     ann.refresh(new, files, partial(opened_writer, new), progress)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
+        yield place
+    finally:
+        files.remove_tree(place)
 
 
 def _copy_rows(old: SqliteStore, new: SqliteStore, progress: ProgressCallback) -> None:

@@ -25,7 +25,15 @@ from seealike.errors import CatalogError, DamagedCatalogError, EncoderMismatchEr
 from seealike.files import check_own_folder
 from seealike.images import DecodeLimits
 from seealike.protocols import Source
-from seealike.store import FileSystem, SqliteStore, WriterLock, disinherit, is_catalog, read_manifest
+from seealike.store import (
+    FileSystem,
+    SourceRecord,
+    SqliteStore,
+    WriterLock,
+    disinherit,
+    is_catalog,
+    read_manifest,
+)
 from seealike.types import EncoderIdentity, ProgressCallback, Skipped, SkipReason, SourceItem, Unseen
 from seealike.vectors import VectorType
 
@@ -37,12 +45,11 @@ class ItemSource:
     """A catalogue's own items as a source: with the ids, groups and metadata they have there."""
 
     label = "the items of a catalogue"
-    number = 1  # it is a space's only source
+    root = os.path.abspath(os.sep)  # the items of several sources may lie anywhere
 
     def __init__(self, catalog: Catalog) -> None:
         """Nothing is read yet."""
         self._catalog = catalog
-        self.root = os.path.abspath(os.sep)  # the items of several sources may lie anywhere
 
     def scan(self) -> Iterator[SourceItem | Skipped]:
         """Yield every item whose picture is a file, and those whose file is gone as skipped.
@@ -169,8 +176,12 @@ def _opened(
         try:
             store = SqliteStore(path)
             try:
-                if any(source.label != ItemSource.label for source in store.state().sources):
-                    disinherit(store, ItemSource.number)
+                state = store.state()
+                only = SourceRecord(1, ItemSource.label, ItemSource.root)
+                if any(number != only.number for number, _ in state.counts) or any(
+                    source.label != only.label for source in state.sources
+                ):
+                    disinherit(store, only)
             finally:
                 store.close()
             return open(path, encoder=encoder, limits=limits)

@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from seealike.errors import DamagedCatalogError
+from seealike.errors import DamagedCatalogError, NewerFormatError, UnknownNameError
 from seealike.files import check_own_file
 from seealike.store import (
     DATABASE_NAME,
@@ -40,10 +40,14 @@ def salvage(directory: str, files: FileSystem) -> None:
 
     Raises:
         DamagedCatalogError: neither the manifest nor the database says which encoder it was.
+        NewerFormatError: a newer seealike wrote it; nothing is changed.
         ForeignFileError: one of them is a link or no plain file; nothing is changed.
     """
     path = _database_path(directory)
     check_own_file(path)
+    written = int(_state_text(path, "format") or 0)
+    if written > schema.FORMAT_VERSION:  # what cannot be read here would look lost
+        raise NewerFormatError(path, written, schema.FORMAT_VERSION)
     birth = _birth(directory, path)
     fresh = os.path.join(directory, ".salvage")
     _clear(fresh, files)
@@ -103,7 +107,10 @@ def _birth(directory: str, path: str) -> Manifest:
     """Which encoder made the vectors: the database knows best."""
     text = _state_text(path, "birth")
     if text is not None:
-        return birth_from_json(text)
+        try:
+            return birth_from_json(text)
+        except UnknownNameError as exc:
+            raise DamagedCatalogError(directory, path, str(exc), remedy="upgrade seealike") from exc
     try:
         return read_manifest(directory)
     except DamagedCatalogError as exc:

@@ -22,7 +22,7 @@ _OPTIONS = ("workers", "wait_s", "link_encoder", "limits")
 
 @click.command(name="reindex", cls=GatheringCommand)
 @catalog_option
-@encoder_options("none; it must be given")
+@encoder_options("the catalogue's own")
 @link_option
 @vectors_option("as they are kept")
 @click.option("--drop-lost", is_flag=True, help="Drop items whose pictures cannot be read any more.")
@@ -52,7 +52,10 @@ def command(
     seealike reindex --vectors int8
     """
     if not any(asked) and vectors is None:
-        raise UsageError("name the encoder to move to: --encoder SPEC; `seealike encoders` lists them")
+        raise UsageError(
+            "name the encoder to move to: --encoder SPEC (`seealike encoders` lists them); or other numbers "
+            "for the vectors: --vectors int8"
+        )
     path = existing_catalog(catalog)
     encoder = asked.of_catalogue(path)
     with progress_printer(quiet) as progress:
@@ -71,7 +74,7 @@ def _print(report: ReindexReport, path: str) -> None:
         return
     if report.lost:
         echo(f"dropped {counted(len(report.lost), 'item')} whose pictures cannot be read any more")
-    rate = f" ({report.items / report.took_s:,.0f} images/s)" if report.took_s > 0 else ""
+    rate = f" ({report.items / report.took_s:,.0f} images/s)" if report.encoded and report.took_s > 0 else ""
     changes = [f"{report.before.name} -> {report.after.name}"] if report.before != report.after else []
     if report.vectors_before != report.vectors:
         changes.append(f"{report.vectors_before} -> {report.vectors}")

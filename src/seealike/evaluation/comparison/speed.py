@@ -21,7 +21,6 @@ QUERYING_S = 2.0
 PICTURES, ROUNDS = 25, 3
 _FEWEST = 9
 _MEMO = "speed in one run"  # a way of measuring has a name of its own: other figures are not taken for these
-_BYTES_A_NUMBER = 2  # float16
 
 
 class Timing(StrEnum):
@@ -79,7 +78,7 @@ def costs_of(
             times.images_per_s if times else None,
             times.query_ms if times else None,
             _model_bytes(spec),
-            len(space) * space.encoder.dimension * _BYTES_A_NUMBER,
+            len(space) * space.vector_type.bytes_of(space.encoder.dimension),
         )
         for space, spec, times in zip(spaces, specs, kept, strict=True)
     ]

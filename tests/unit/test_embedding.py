@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +28,9 @@ from seealike.errors import (
     UsageError,
 )
 from seealike.shards import Shards, open_place, row_of
+from seealike.sources import FolderSource
 from seealike.testing import FakeEncoder
-from seealike.types import Picture, Refused, SkipReason, SourceItem
+from seealike.types import Picture, Refused, Skipped, SkipReason, SourceItem, Unseen
 
 pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
 
@@ -275,7 +276,104 @@ def test_vectors_of_another_encoder_are_refused(photos: Path, tmp_path: Path) ->
 def test_a_folder_of_other_files_is_refused(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds other files, such as .*; name a new or empty folder"):
         embedded(photos, photos)
-    assert not (photos / "shards.json").exists()
+    assert not {"shards.json", "writer.lock"} & set(os.listdir(photos))
+
+
+def test_a_folder_keeps_the_vectors_of_its_own_source(photos: Path, tmp_path: Path) -> None:
+    embedded(photos, tmp_path / "shards")
+    before = shards_in(tmp_path / "shards")
+    write_pictures(tmp_path / "others", range(3))
+    for dry_run in (True, False):
+        with pytest.raises(
+            UsageError, match=r"holds the vectors of .*photos/, not of .*others/; name another"
+        ):
+            embedded(tmp_path / "others", tmp_path / "shards", EmbedOptions(dry_run=dry_run))
+    assert shards_in(tmp_path / "shards") == before
+    assert embedded(os.path.relpath(photos), tmp_path / "shards").unchanged == 40, "another name of the same"
+
+
+def test_pictures_of_another_folder_are_not_taken_for_those_of_one_name(tmp_path: Path) -> None:
+    for number, name in enumerate("ab"):
+        (path,) = write_pictures(tmp_path / name / "photos", range(number, number + 1), extension="bmp")
+        os.rename(path, tmp_path / name / "photos" / "x.bmp")
+        os.utime(tmp_path / name / "photos" / "x.bmp", (0, 0))
+    sizes = {path.stat().st_size for path in tmp_path.rglob("*.bmp")}
+    assert len(sizes) == 1, "they differ by their content alone"
+    embedded(tmp_path / "a" / "photos", tmp_path / "shards")
+    (wanted,) = vectors_of(tmp_path / "shards").values()
+    since = EmbedOptions(since=str(tmp_path / "shards"))
+    assert embedded(tmp_path / "b" / "photos", tmp_path / "others", since).embedded == 1
+    assert vectors_of(tmp_path / "others") != {"x.bmp": wanted}
+    os.rename(tmp_path / "a", tmp_path / "moved")  # the same pictures, which are only compared
+    report = embedded(tmp_path / "moved" / "photos", tmp_path / "third", since)
+    assert (report.embedded, vectors_of(tmp_path / "third")) == (0, {"x.bmp": wanted})
+
+
+def vectors_of(shards: Path) -> dict[str, bytes]:
+    return {row.id: row.vector.tobytes() for row in Shards(str(shards)) if row.vector is not None}
+
+
+def test_what_another_run_finishes_before_the_turn_is_seen(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seealike.shards.places import LocalPlace
+
+    real = LocalPlace.locked
+
+    def late(place: LocalPlace) -> AbstractContextManager[None]:
+        monkeypatch.setattr(LocalPlace, "locked", real)
+        embedded(photos, tmp_path / "shards")
+        return real(place)
+
+    monkeypatch.setattr(LocalPlace, "locked", late)
+    with pytest.raises(UsageError, match="holds vectors of"):
+        seealike.embed(photos, tmp_path / "shards", encoder=FakeEncoder(dimension=8))
+    assert len(vectors_of(tmp_path / "shards")) == 40
+
+
+@pytest.mark.parametrize("hidden", ["more", "more/035.png"])
+def test_what_cannot_be_looked_at_keeps_its_vectors(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    embedded(photos, tmp_path / "shards")
+    before = vectors_of(tmp_path / "shards")
+    catalog = content(indexed(tmp_path / "before", tmp_path / "shards"))
+    real = FolderSource.scan
+
+    def scan(source: FolderSource) -> Iterator[SourceItem | Skipped]:
+        told = False
+        for entry in real(source):
+            if entry.id != hidden and not entry.id.startswith(f"{hidden}/"):
+                yield entry
+            elif not told:
+                told = True
+                path = os.path.join(source.root, hidden)
+                yield Unseen(hidden, path, SkipReason.UNREADABLE, "a stale handle", below=True)
+
+    monkeypatch.setattr(FolderSource, "scan", scan)
+    report = embedded(photos, tmp_path / "shards")
+    assert (report.embedded, report.unchanged) == (0, 40)
+    assert report.skipped_count == (4 if hidden == "more" else 3)
+    assert vectors_of(tmp_path / "shards") == before
+    now = content(indexed(tmp_path / "now", tmp_path / "shards"))
+    assert {**now, "skipped": []} == {**catalog, "skipped": []}
+    monkeypatch.undo()
+    assert embedded(photos, tmp_path / "shards").embedded == 0
+
+
+def test_a_damaged_shard_of_an_earlier_run_may_be_taken_away(photos: Path, tmp_path: Path) -> None:
+    embedded(photos, tmp_path / "shards")
+    damaged = tmp_path / "shards" / min(shards_in(tmp_path / "shards"))
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    since = EmbedOptions(since=str(tmp_path / "shards"))
+    with pytest.raises(DamagedCatalogError, match=r"take it away, and the same `seealike embed`"):
+        embedded(photos, tmp_path / "others", since)
+    damaged.unlink()
+    report = embedded(photos, tmp_path / "others", since)
+    assert report.embedded + report.unchanged == 40
+    assert 0 < report.embedded < 20
 
 
 def test_shards_among_the_pictures_are_none(photos: Path, tmp_path: Path) -> None:

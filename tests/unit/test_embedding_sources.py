@@ -19,7 +19,7 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import EmbedOptions, EmbedReport
-from seealike.embedding import run
+from seealike.embedding import run, skipped_in
 from seealike.embedding.reading import PictureReader, PoliteFetcher, Unread
 from seealike.embedding.sources.tables import ParquetBytes, ParquetSource
 from seealike.errors import ServiceError, SourceError, UsageError
@@ -246,6 +246,7 @@ def test_addresses_of_a_table_are_fetched_once_and_beside_them_files_are_read(
     assert "X-Amz-Signature=verysecret" in next(iter(asked))
     found = vectors_in(tmp_path / "shards")
     assert found.pop("none") == (None, None)
+    assert [one.path for one in skipped_in(tmp_path / "shards")] == ["https://shop.example/none.jpg"]
     assert set(found.values()) == set(wanted.items())
     (tmp_path / "t.csv").write_text(
         "id,path,group,price\n" + "\n".join(rows).replace("verysecret", "anothersecret")

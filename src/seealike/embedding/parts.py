@@ -39,7 +39,7 @@ def parts_of(
 
     So what is added or removed changes its own part, and seldom the one beside it.
     """
-    ground = json.dumps([identity_key(identity), astuple(limits)])
+    ground = json.dumps([identity_key(identity), astuple(limits), root])
     rows: list[ShardRow] = []
     for entry in entries:
         rows.append(row_of(entry, root))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
+from functools import cached_property, lru_cache
 
 from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder
 from seealike.cluster import check_cluster, done_on
@@ -18,11 +20,13 @@ from seealike.embedding.sources import open_pictures
 from seealike.embedding.values import EmbedOptions, EmbedReport
 from seealike.embedding.work import Made, ShardMaker, Task, settled
 from seealike.errors import DamagedCatalogError, SourceError, UsageError
+from seealike.objects import place_in
 from seealike.protocols import Encoder, Source
 from seealike.shards import (
     Manifest,
     Place,
     ShardEntry,
+    ShardRow,
     Shards,
     check_can_be_written,
     made_of,
@@ -39,6 +43,8 @@ from seealike.types import (
     ProgressCallback,
     Skipped,
     SkipReason,
+    SourceItem,
+    Unseen,
     unwatched,
 )
 
@@ -68,7 +74,7 @@ def embed(
 
     Raises:
         SourceError: the source cannot be read.
-        UsageError: the output has vectors of another encoder.
+        UsageError: the output has vectors of another encoder, or of another source, or is no place of shards.
         CatalogBusyError: another process writes there.
         StorageError: the disk refused.
         EncoderError: the encoder cannot be loaded.
@@ -80,14 +86,14 @@ def embed(
         if encoder is not None and not isinstance(encoder, str):
             raise UsageError("an encoder that is an object stays here; name one that every node can load")
     place = open_place(os.fspath(output))
-    before = read_manifest(place)
-    if before is None and (other := next(place.names(), None)):
-        raise UsageError(f"{place.label} holds other files, such as {other}; name a new or empty folder")
-    named = NamedEncoder(encoder or encoder_there(output, options.since) or DEFAULT_ENCODER, options.limits)
-    if before is not None:
-        _check_encoder(place, before, named)
+    asked = None if encoder is None else NamedEncoder(encoder, options.limits)
     opened = open_pictures(source, root=options.root, columns=options.columns, encoding=options.encoding)
+    _manifest_of(place, opened)  # what is refused is refused before anything is made
     with nullcontext() if options.dry_run else place.locked():
+        before = _manifest_of(place, opened)
+        named = asked or NamedEncoder(encoder_there(output, options.since) or DEFAULT_ENCODER, options.limits)
+        if before is not None:
+            _check_encoder(place, before, named)
         run = _Run(opened, place, before, named, options)
         if options.dry_run:
             run.foresee()
@@ -120,7 +126,7 @@ def skipped_in(output: PathInput) -> Iterator[Skipped]:
         if entry.skipped:
             for row in shards.rows(entry):
                 if row.reason is not None:
-                    place = os.path.join(shards.manifest.root, row.path)
+                    place = place_in(shards.manifest.root, row.path)
                     yield Skipped(row.id, place, row.reason, row.detail or "", row.size_bytes, row.mtime_ns)
 
 
@@ -146,8 +152,10 @@ class _Run:
         self._earlier_place = since.place if since else place
         earlier = since.manifest if since else before
         self._there = {made_of(name): name for name in place.names()}
-        gone = () if since else set(self._listed) - set(self._there)
-        self._earlier = [one for one in (earlier and earlier.shards) or () if made_of(one.name) not in gone]
+        readable = set(self._earlier_place.names())
+        self._earlier = [one for one in (earlier and earlier.shards) or () if one.name in readable]
+        self._memory = _Memory(self._earlier_place, self._earlier, source.root)
+        self._is_elsewhere = earlier is not None and earlier.root != source.root
         then = (earlier and earlier.limits) or limits
         raised = any(limits[name] > then.get(name, 0.0) for name in limits)
         self._again = TRANSIENT_REASONS | (LIMIT_REASONS if raised else frozenset())
@@ -223,7 +231,7 @@ class _Run:
         """
         begins = {entry.first: place for place, entry in enumerate(self._earlier)}
         at = 0
-        parts = parts_of(self._source.scan(), self._source.root, self._named.identity, self._options.limits)
+        parts = parts_of(self._offered(), self._source.root, self._named.identity, self._options.limits)
         for part in parts:
             number, self._parts = self._parts, self._parts + 1
             touched = [begins[row.id] for row in part.rows if row.id in begins]
@@ -235,10 +243,18 @@ class _Run:
                 # The next one too: what it begins with may be what was removed.
                 places = sorted({place + step for place in known for step in (0, 1)})
                 names = [self._earlier[place].name for place in places if place < len(self._earlier)]
-                yield Task(number, part, tuple(names))
+                yield Task(number, part, tuple(names), self._is_elsewhere)
             at = max(touched, default=at)
         if not self._parts:
             raise SourceError(f"there is nothing to embed in {self._source.label}; put pictures there")
+
+    def _offered(self) -> Iterator[SourceItem | Skipped]:
+        """What the source offers; in place of what could not be looked at, what is known of it."""
+        for entry in self._source.scan():
+            known = [*self._memory.of(entry)] if isinstance(entry, Unseen) and not self._is_elsewhere else []
+            if all(item.id != entry.id for item in known):
+                yield entry
+            yield from known
 
     def _made_before(self, part: Part, name: str | None) -> ShardEntry | None:
         """The shard of a part, where an earlier run has made it, be it finished or not."""
@@ -249,6 +265,56 @@ class _Run:
             return ShardEntry.of(name, read_shard(self._place, name))
         except DamagedCatalogError:
             return None
+
+
+class _Memory:
+    """What an earlier run embedded, by ids; nothing is read before it is asked for.
+
+    Memory: the ids of all its pictures, once something could not be looked at.
+    """
+
+    def __init__(self, place: Place, entries: Sequence[ShardEntry], root: str) -> None:
+        self._place, self._entries, self._root = place, entries, root
+        self._rows = lru_cache(1)(self._read)
+
+    def of(self, unseen: Unseen) -> Iterator[SourceItem]:
+        """The pictures that could not be looked at, in their order."""
+        wanted = {unseen.id} & self._shard_of.keys()
+        if unseen.below:
+            below = f"{unseen.id}/"
+            wanted |= {item_id for item_id in self._shard_of if item_id.startswith(below)}
+        for number in sorted({self._shard_of[item_id] for item_id in wanted}):
+            for row in self._rows(number):
+                if row.id in wanted:
+                    path, metadata = place_in(self._root, row.path), json.loads(row.metadata_json)
+                    size_bytes, mtime_ns = row.size_bytes or 0, row.mtime_ns or 0
+                    yield SourceItem(row.id, path, size_bytes, mtime_ns, row.group, metadata)
+
+    @cached_property
+    def _shard_of(self) -> dict[str, int]:
+        return {row.id: number for number in range(len(self._entries)) for row in self._read(number)}
+
+    def _read(self, number: int) -> list[ShardRow]:
+        rows = read_shard(self._place, self._entries[number].name)
+        return [row for row in rows if row.vector is not None]
+
+
+def _manifest_of(place: Place, source: Source) -> Manifest | None:
+    """What lies in a place already.
+
+    Raises:
+        UsageError: it is of another source, or nothing of this kind.
+    """
+    before = read_manifest(place)
+    if before is None:
+        if other := next(place.names(), None):
+            raise UsageError(f"{place.label} holds other files, such as {other}; name a new or empty folder")
+    elif before.label != source.label and (before.root != source.root or not source.root):
+        raise UsageError(
+            f"{place.label} holds the vectors of {before.label}, not of {source.label}; name another folder, "
+            f"and --since {place.label} where some pictures are the same"
+        )
+    return before
 
 
 def _check_encoder(place: Place, manifest: Manifest, named: NamedEncoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 
 from seealike.embedding.parts import Part
 from seealike.embedding.reading import PictureReader, Unread
+from seealike.objects import is_address
 from seealike.protocols import Embedder
 from seealike.shards import Origin, Place, ShardEntry, ShardRow, encoded, read_shard, shard_name
 from seealike.types import TRANSIENT_REASONS, Embedded, Picture, Refused, SameFile, SkipReason
@@ -21,12 +23,14 @@ from seealike.types import TRANSIENT_REASONS, Embedded, Picture, Refused, SameFi
 class Task:
     """A part to be made, and the shards of an earlier run that may hold vectors of it.
 
-    ``number``: where it stands in the source.
+    ``number``: where it stands in the source. ``is_elsewhere``: the earlier run had another root, so an equal
+    relative path is no equal picture.
     """
 
     number: int
     part: Part
     earlier: tuple[str, ...] = ()
+    is_elsewhere: bool = False
 
     @property
     def name(self) -> str:
@@ -134,6 +138,8 @@ def settled(
         if row.origin is not Origin.PICTURE:
             return row
         if before is None or before.reason in again or _file(before) != _file(row):
+            return None
+        if task.is_elsewhere and not (os.path.isabs(row.path) or is_address(row.path)):
             return None
         return replace(before, group=row.group, metadata_json=row.metadata_json)
 

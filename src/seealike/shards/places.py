@@ -10,7 +10,7 @@ from typing import Protocol
 from seealike.errors import StorageError
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.objects import ObjectStore, is_address
-from seealike.store import WriterLock
+from seealike.store import LOCK_NAMES, WriterLock
 
 MANIFEST_NAME = "shards.json"
 
@@ -85,11 +85,14 @@ class LocalPlace:
     def names(self) -> Iterator[str]:
         """See ``Place``."""
         try:
-            yield from (name for name in os.listdir(self.directory) if not name.startswith(TEMPORARY_PREFIX))
+            names = os.listdir(self.directory)
         except FileNotFoundError:
             return
         except OSError as exc:
             raise StorageError(self.directory, exc.strerror or str(exc), doing="read") from exc
+        yield from (
+            name for name in names if name not in LOCK_NAMES and not name.startswith(TEMPORARY_PREFIX)
+        )
 
     def remove(self, name: str) -> None:
         """See ``Place``."""

@@ -5,7 +5,7 @@ What is here knows rows, bytes and durability; it does not know what a picture o
 
 from seealike.files import FileSystem
 from seealike.store import schema
-from seealike.store.lock import WriterLock, builder_lock, is_being_built
+from seealike.store.lock import LOCK_NAMES, WriterLock, builder_lock, is_being_built
 from seealike.store.manifest import (
     DATABASE_NAME,
     ENCODERS_NAME,
@@ -25,6 +25,7 @@ from seealike.store.writer import StoreWriter
 __all__ = [
     "DATABASE_NAME",
     "ENCODERS_NAME",
+    "LOCK_NAMES",
     "MANIFEST_NAME",
     "PROGRESS_NAME",
     "FileSystem",

@@ -14,6 +14,7 @@ from seealike.files import check_own_file, read_own_file
 
 LOCK_NAME = "writer.lock"
 HOLDER_NAME = "writer.json"
+LOCK_NAMES = frozenset({LOCK_NAME, HOLDER_NAME})
 BUILDER_LOCK_NAME = "builder.lock"
 _NO_NOTE = (OSError, CatalogError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 

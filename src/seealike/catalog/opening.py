@@ -162,14 +162,20 @@ def temporary(*, encoder: str = DEFAULT_ENCODER) -> Iterator[Catalog]:
         yield catalog
 
 
-def check_source(source: PathInput, options: IndexOptions) -> None:
-    """Raise what ``index`` would raise about the source, before anything is made.
+def check_source(source: PathInput, options: IndexOptions, encoder: str | None = None) -> None:
+    """Raise what ``index`` would raise about the source, before anything is made; ``encoder``: with this one.
 
     Raises:
         SourceError: the source cannot be read, or there is nothing in it.
+        UsageError: it has vectors of another encoder.
     """
-    if next(asked_source(source, options, ()).source.scan(), None) is None:
-        name = os.fspath(source)
+    opened, name = asked_source(source, options, ()).source, os.fspath(source)
+    if encoder and isinstance(opened, ShardSource) and opened.identity != (asked := identity_of(encoder)):
+        raise UsageError(
+            f"{name} holds vectors of {opened.identity.name}, not of {asked.name} as asked for; use that "
+            "encoder, or index the pictures themselves"
+        )
+    if next(opened.scan(), None) is None:
         begin = "`seealike serve --create` begins without pictures, and takes them on its page"
         raise SourceError(f"there is nothing to index in {name}; put pictures there, or: {begin}")
 

@@ -34,7 +34,7 @@ _OPTIONS = ("root", "columns", "encoding", "since", "on", "dry_run", "workers", 
     metavar="DIR",
     help="Where the shards go, also s3://BUCKET/PREFIX; the next run goes on there.",
 )
-@encoder_options(f"that of the shards that are there; else {DEFAULT_ENCODER}")
+@encoder_options(f"that of the shards that are there, or of --since; else {DEFAULT_ENCODER}")
 @root_option
 @column_option
 @encoding_option

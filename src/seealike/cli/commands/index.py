@@ -230,9 +230,9 @@ def _opened(
             change = f"`seealike reindex -C {path} --vectors {wanted.vectors}` changes that"
             raise UsageError(f"{path} keeps its vectors as {opened.vector_type}; {change}")
         return opened
-    check_source(source, options)
     own = encoder_of(source, options) or DEFAULT_ENCODER
     encoder = wanted.asked.spec(own)
+    check_source(source, options, encoder)
     if encoder:
         _say_assumed(encoder)
     encoder = encoder or own

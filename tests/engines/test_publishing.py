@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import pytest
+from PIL import Image
+from tests.counting import commit, made_store, new_item
 from tests.engines.conftest import D, Opened, image, new_picture
 
 import seealike
 from seealike.catalog import NewPicture, publish
+from seealike.catalog.engine import engine_at
 from seealike.engines.postgres.database import Address
+from seealike.engines.postgres.store import PostgresStore
+from seealike.engines.postgres.tables import Build
+from seealike.engines.postgres.writer import PostgresEngine, PostgresPublisher, PostgresWriter
+from seealike.engines.publishing import Publication
+from seealike.engines.publishing import publish as publish_rows
 from seealike.errors import (
+    CatalogError,
     EncoderMismatchError,
     NewerFormatError,
     NoCatalogError,
     UnreachableError,
     UsageError,
 )
+from seealike.store import StoreWriter
+from seealike.store.manifest import Manifest
+from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
-from seealike.types import Progress
+from seealike.types import Progress, unwatched
 
 pytestmark = pytest.mark.engine
 
@@ -34,6 +51,15 @@ def asked(address: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'SET search_path = "{schema}", public')
         return connection.execute(statement).fetchall()
+
+
+def run_sql(address: str, *statements: str) -> None:
+    """Have statements run in the schema of an address."""
+    server, schema = address.rsplit("&schema=", 1)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'SET search_path = "{schema}", public')
+        for statement in statements:
+            connection.execute(statement)
 
 
 def everything(catalog: seealike.Catalog) -> list[object]:
@@ -77,8 +103,6 @@ def test_only_what_changed_is_written_again(catalog: seealike.Catalog, address: 
 
 def test_what_is_said_of_a_picture_changes_without_its_vector(tmp_path: Path, address: str) -> None:
     encoder = FakeEncoder(dimension=D)
-    from PIL import Image
-
     for name in "abc":
         Image.fromarray(image(ord(name))).save(tmp_path / f"{name}.png")
     table = tmp_path / "table.csv"
@@ -93,6 +117,168 @@ def test_what_is_said_of_a_picture_changes_without_its_vector(tmp_path: Path, ad
             assert everything(copy) == everything(catalog)
             hits = copy.similar("a", options=seealike.SearchOptions(where="price = 30"))
             assert hits.ids == ["c"]
+
+
+def test_keys_that_a_restored_catalogue_uses_again_do_not_give_an_item_the_vector_of_another(
+    catalog: seealike.Catalog, address: str, opened: Opened, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    shutil.copytree(catalog.path, tmp_path / "backup")
+    catalog.add_many([new_picture(50), NewPicture("same", image(51))])
+    publish(catalog, address)
+    with seealike.open(tmp_path / "backup", encoder=encoder) as restored:
+        restored.add_many([new_picture(60), NewPicture("same", image(61))])  # under the keys of those two
+        report = publish(restored, address)
+        copy = opened()
+        assert everything(copy) == everything(restored)
+        assert (report.updated, report.unchanged) == (2, 40)
+        assert copy.search(image(61), k=1).ids == ["same"]
+        assert not publish(restored, address).changed
+
+
+def test_ids_change_places_across_the_blocks_in_which_rows_are_written(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seealike.engines.publishing.ROWS_AT_ONCE", 2)
+    store = made_store(tmp_path / "catalog")
+    commit(store, [new_item(f"n{number}", number + 1) for number in range(7)])
+    items = [*store.items()]
+    publication = Publication(store, Manifest(store.identity, catalog_id=store.catalog_id), lambda _: None)
+    engine = engine_at(address)
+    publish_rows(publication, engine, unwatched, rebuild=True)
+    with engine.changing() as changes:
+        changes.add([new_item("put", 99)])
+    names = ["n3", "n4", "n5", "n6", "n0", "put", "n1"]  # and nothing is n2 any more
+    writer = StoreWriter(store.database_path)
+
+    def change_places(change: Change) -> None:
+        for item in items:
+            change.update(replace(item, id=f"aside {item.id}"))
+        for item, name in zip(items, names, strict=True):
+            change.update(replace(item, id=name))
+
+    writer.rewrite(change_places)
+    writer.close()
+    assert publish_rows(publication, engine, unwatched, rebuild=False).updated == 7
+    copy = engine.opened()
+    assert isinstance(copy, PostgresStore)
+    assert [item.id for item in copy.items()] == sorted(names)
+    for (ours, vectors), (theirs, others) in zip(
+        store.items_and_vectors(), copy.items_and_vectors(), strict=True
+    ):
+        assert [item.id for item in ours] == [item.id for item in theirs]
+        assert vectors.tolist() == others.tolist()
+    assert copy.state().count == 7
+    engine.close()
+    store.close()
+
+
+def test_the_view_keeps_its_grants_and_what_is_built_upon_it(
+    catalog: seealike.Catalog, address: str, opened: Opened
+) -> None:
+    publish(catalog, address)
+    role = f"reads_{address.rpartition('=')[2]}"
+    run_sql(address, f"CREATE ROLE {role}", f"GRANT SELECT ON items TO {role}")
+    may = f"SELECT has_table_privilege('{role}', 'items', 'SELECT')"
+    run_sql(address, "CREATE VIEW cheap AS SELECT id FROM items WHERE m_price < 20")
+    opened().add("own", image(900), metadata={"price": 5, "colour": "red"})
+    catalog.add("early", image(901), metadata={"another": True})
+    publish(catalog, address)
+    assert asked(address, "SELECT id FROM items WHERE m_colour = 'red'") == [("own",)]
+    publish(catalog, address, rebuild=True)  # its columns are in another order
+    cheap = [("i000",), ("i001",), ("own",)]
+    assert asked(address, "SELECT id FROM cheap ORDER BY id") == cheap
+    assert asked(address, may) == [(True,)]
+    with seealike.create(f"{catalog.path}-8", encoder=FakeEncoder(dimension=8)) as other:
+        other.add_many([NewPicture("only", image(1))])
+        with pytest.raises(CatalogError, match="drop what depends on it"):
+            publish(other, address, rebuild=True)
+        assert asked(address, "SELECT id FROM cheap ORDER BY id") == cheap
+        run_sql(address, "DROP VIEW cheap")
+        publish(other, address, rebuild=True)
+    assert asked(address, "SELECT id FROM items") == [("only",)]
+    assert asked(address, may) == [(True,)]
+
+
+def test_a_change_that_waits_for_a_swap_is_made_in_what_is_live_then(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(catalog, address)
+    copy = opened()
+    carry, carrying = PostgresPublisher._carry, threading.Event()
+
+    def slowly(publisher: PostgresPublisher, live: Build, build: Build) -> int:
+        lost = carry(publisher, live, build)
+        carrying.set()
+        waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE%'"
+        while not asked(address, waits):
+            time.sleep(0.01)
+        return lost
+
+    monkeypatch.setattr(PostgresPublisher, "_carry", slowly)
+    swap = threading.Thread(target=publish, args=(catalog, address), kwargs={"rebuild": True})
+    swap.start()
+    assert carrying.wait(60)
+    copy.add("new", image(50))
+    swap.join()
+    assert "new" in copy
+    assert len(copy) == 41
+
+
+def test_a_change_that_is_made_just_after_a_swap_is_seen_by_who_made_it(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(catalog, address)
+    copy = opened()
+    changing = PostgresEngine.changing
+
+    def late(engine: PostgresEngine) -> AbstractContextManager[PostgresWriter]:
+        monkeypatch.setattr(PostgresEngine, "changing", changing)
+        publish(catalog, address, rebuild=True)
+        return engine.changing()
+
+    monkeypatch.setattr(PostgresEngine, "changing", late)
+    copy.add("new", image(50))
+    assert "new" in copy
+    assert copy.search(image(50), k=1).ids == ["new"]
+
+
+def test_what_was_put_into_the_copy_of_another_catalogue_goes_with_it_and_that_is_told(
+    catalog: seealike.Catalog, address: str, opened: Opened, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    publish(catalog, address)
+    opened().add("own", image(900))
+    assert publish(catalog, address, rebuild=True).lost == 0
+    with seealike.create(tmp_path / "other", encoder=encoder) as other:
+        other.add_many([NewPicture("only", image(1))])
+        assert publish(other, address, rebuild=True).lost == 1
+    assert [item.id for item in opened().items()] == ["only"]
+
+
+def test_counts_are_of_what_was_done_where_items_go_meanwhile(
+    catalog: seealike.Catalog, address: str
+) -> None:
+    def remove(progress: Progress) -> None:
+        if progress.stage == "publish" and "i000" in catalog:
+            catalog.remove(["i000", "i001"])
+
+    report = publish(catalog, address, progress=remove)
+    assert (report.added, report.removed, report.unchanged) == (40, 2, 0)
+
+
+def test_a_rebuild_that_was_cut_off_leaves_nothing_once_all_is_published_without_one(
+    catalog: seealike.Catalog, address: str
+) -> None:
+    publish(catalog, address)
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "index":
+            raise StopError
+
+    with pytest.raises(StopError):
+        publish(catalog, address, rebuild=True, progress=stop)
+    assert asked(address, "SELECT count(*) FROM catalogues") == [(2,)]
+    publish(catalog, address)
+    assert asked(address, "SELECT live FROM catalogues") == [(True,)]
 
 
 class StopError(Exception):
@@ -229,6 +415,9 @@ def test_a_publisher_that_is_killed_leaves_nothing_half_and_the_next_goes_on(
                     process.send_signal(signal.SIGKILL)
                     break
             process.wait()
+            lock = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"
+            while asked(address, lock):  # the server has not heard of it yet
+                time.sleep(0.01)
     publish(catalog, address)
     assert everything(opened()) == everything(catalog)
     assert asked(address, "SELECT count(*) FROM catalogues WHERE NOT live") == [(0,)]

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -143,13 +144,15 @@ def test_the_map_is_that_of_the_library(asked: Client, library: seealike.Catalog
 
 _WORKER = """#!{python}
 import json, os, sys, time
-path, name = sys.argv[-2:]
+name, path = sys.argv[-1], sys.stdin.read()
 folder = {folder!r}
 def say(**said):
     print(json.dumps(said), flush=True)
 say(generation=int(open(os.path.join(folder, "generation")).read()))
 with open(os.path.join(folder, "begun"), "a") as file:
     file.write(name + " " + str(os.getpid()) + "\\n")
+with open(os.path.join(folder, "told"), "w") as file:
+    file.write(path)
 say(stage="compare", done=3, total=9)
 while not os.path.exists(os.path.join(folder, "may end")):
     time.sleep(0.01)
@@ -233,6 +236,26 @@ def test_one_thing_is_done_at_a_time_and_what_was_found_is_kept(work: LongWork, 
     _until(lambda: isinstance(work.ask("two", 1), Found))
     assert isinstance(work.ask("one", 1), Found)
     assert workers.begun == ["one", "two"]
+
+
+def test_an_address_with_a_password_is_no_argument_that_a_list_of_processes_shows(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def noted(command: list[str], stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
+        begun.append(command)
+        return popen(command, stdin=stdin, stdout=stdout, stderr=stderr)
+
+    monkeypatch.setattr(subprocess, "Popen", noted)
+    workers.may_end()
+    work = LongWork("postgresql://me:hunter22@db/shop")
+    _until(lambda: isinstance(work.ask("one", 1), Found))
+    work.close()
+    (folder,) = {Path(command[0]).parent for command in begun}
+    assert (folder / "told").read_text() == "postgresql://me:hunter22@db/shop"
+    assert not any("hunter22" in argument for command in begun for argument in command)
 
 
 def test_work_is_begun_anew_where_the_catalogue_has_changed(work: LongWork, workers: Workers) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple, NoReturn
 from urllib.parse import quote
@@ -42,7 +42,7 @@ from seealike.errors import (
 from seealike.images import DecodeLimits
 from seealike.objects import is_address
 from seealike.protocols import Embedder, Encoder, Source
-from seealike.recommend import Calibration, SearchOptions, UpdatedLists
+from seealike.recommend import ATTEMPTS, Calibration, SearchOptions, StaleViewError, UpdatedLists
 from seealike.store import FileSystem
 from seealike.store.manifest import Manifest
 from seealike.store.records import metadata_to_json
@@ -183,7 +183,11 @@ class EngineSession(Session):
         reading = self.current.reading()
         with self.current.engine.changing() as writer:
             yield reading, writer
-        reading.searcher.require(reading.store.state().generation)
+        for _ in range(ATTEMPTS):
+            with suppress(StaleViewError):  # another copy has just become live: what was changed is in that
+                reading = self.current.reading()
+                reading.searcher.require(reading.store.state().generation)
+                return
 
     @contextmanager
     def committing(  # type: ignore[override]

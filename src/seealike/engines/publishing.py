@@ -44,7 +44,8 @@ class PublishedStore(Protocol):
 class PublishReport:
     """What ``publish`` did: ``generation`` is the catalogue's, ``engine_generation`` the copy's afterwards.
 
-    ``rebuilt``: all was copied beside what was there, and put in its place.
+    ``rebuilt``: all was copied beside what was there, and put in its place. ``lost`` items were put into the
+    copy of another catalogue alone, and went with it.
     """
 
     added: int
@@ -54,6 +55,7 @@ class PublishReport:
     generation: int
     engine_generation: int
     rebuilt: bool
+    lost: int
 
     @property
     def changed(self) -> bool:
@@ -81,11 +83,8 @@ class Publication:
 
     def contents(self) -> Iterator[tuple[int, int]]:
         """The key and the content of every item, ascending."""
-        items = self.store.items_after(0)
-        while block := list(islice(items, ROWS_AT_ONCE)):
-            signatures = self.store.signatures_of([item.key for item in block])
-            for item in block:
-                yield item.key, self._row(item, b"", signatures.get(item.key)).content
+        for rows in self.blocks(item.key for item in self.store.items_after(0)):
+            yield from ((row.origin, row.content) for row in rows if row.origin is not None)
 
     def blocks(self, keys: Iterator[int]) -> Iterator[list[PublishedRow]]:
         """The rows of some items, some thousands at a time."""
@@ -127,23 +126,28 @@ def publish(
             _check_same(live, publication.manifest, engine.name)
         whole = live is None or rebuild
         total = publication.store.state().count
-        copied = _copied(publication, publisher, progress, total) if whole else 0
+        if whole:
+            last, copied = _copied(publication, publisher, progress, total)
+        else:
+            publisher.drop_unfinished()
+            last, copied = None, 0
         generation = publication.store.state().generation
-        removed, updated, added, same = _compared(publication.contents(), publisher.contents())
+        removed, updated, added, same = _compared(publication.contents(), publisher.contents(), last)
         rows = publication.rows
 
-        def updates() -> Iterator[tuple[int, PublishedRow]]:
+        def updates() -> Iterator[list[tuple[int, PublishedRow]]]:
             for start in range(0, len(updated), ROWS_AT_ONCE):
                 part = dict(updated[start : start + ROWS_AT_ONCE])
-                yield from ((part[row.origin], row) for row in rows([*part]) if row.origin is not None)
+                yield [(part[row.origin], row) for row in rows([*part]) if row.origin is not None]
 
         publisher.keep_calibration(publication.store.calibration())
         after = publisher.apply(Changes(removed, updates(), publication.blocks(iter(added))))
+        lost = 0
         if whole:
             progress(Progress("index", copied, None))
-            publisher.go_live()
+            lost = publisher.go_live()
     return PublishReport(
-        copied + len(added), len(updated), len(removed), same - copied, generation, after, whole
+        copied + len(added), len(updated), len(removed), same, generation, after, whole, lost
     )
 
 
@@ -159,23 +163,23 @@ def _check_same(live: Manifest, given: Manifest, name: str) -> None:
 
 def _copied(
     publication: Publication, publisher: EnginePublisher, progress: ProgressCallback, total: int
-) -> int:
-    """Copy what a copy under way does not have yet; how many rows."""
+) -> tuple[int, int]:
+    """Copy what a copy under way does not have yet: the last origin that it had, and how many rows."""
     last, copied = publisher.begin(publication.manifest), 0
     keys = (item.key for item in publication.store.items_after(last))
     for rows in publication.blocks(keys):
         publisher.append(rows)
         copied += len(rows)
         progress(Progress("publish", copied, total))
-    return copied
+    return last, copied
 
 
 def _compared(
-    here: Iterator[tuple[int, int]], there: Iterator[Held]
+    here: Iterator[tuple[int, int]], there: Iterator[Held], last: int | None
 ) -> tuple[list[int], list[tuple[int, int]], list[int], int]:
     """Keys there of what is gone, keys here and there of what changed, keys here of what is new.
 
-    The last says how many are the same.
+    The last says how many are the same, and were there before: those after ``last`` were copied just now.
     """
     removed: list[int] = []
     updated: list[tuple[int, int]] = []
@@ -190,7 +194,7 @@ def _compared(
             added.append(key)
             continue
         if held.content == content:
-            same += 1
+            same += last is None or key <= last
         else:
             updated.append((key, held.key))
         held = next(there, None)

@@ -113,8 +113,14 @@ class EnginePublisher(Protocol):
     def keep_calibration(self, calibration: str | None) -> None:
         """Keep with the same one what scores are worth."""
 
-    def go_live(self) -> None:
-        """Index the copy and put it in the place of the live one, with what only that one has."""
+    def go_live(self) -> int:
+        """Index the copy and put it in the place of the live one, with what only that one has.
+
+        Of another catalogue's, or another encoder's, nothing is taken over: how many items that loses.
+        """
+
+    def drop_unfinished(self) -> None:
+        """Drop copies beside the live one that were cut off."""
 
 
 class Engine(Protocol):
@@ -155,12 +161,16 @@ class PublishedRow(NamedTuple):
 
     @property
     def content(self) -> int:
-        """What tells it from every other row, in 63 bits."""
+        """What tells it from every other row, in 63 bits: its vector too.
+
+        Keys are no proof of a picture: a catalogue that came out of a backup uses its own again.
+        """
         item = self.item
         said = (item.id, item.path, item.size_bytes, item.mtime_ns, item.sha256, item.group)
         shown = (item.metadata_json, item.width_px, item.height_px)
         signed = None if item.signature is None else (item.signature.colour, item.signature.hash)
-        digest = hashlib.blake2b(repr((said, shown, signed)).encode(errors="surrogatepass"), digest_size=8)
+        told = repr((said, shown, signed)).encode(errors="surrogatepass")
+        digest = hashlib.blake2b(told + item.vector, digest_size=8)
         return int.from_bytes(digest.digest()) >> 1
 
 
@@ -173,8 +183,8 @@ class Held(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Rows to remove, by their keys in the copy, rows to put in the place of some, and blocks of new ones."""
+    """Rows to remove, by their keys in the copy; blocks of rows in the place of some, and of new ones."""
 
     removed: Sequence[int]
-    updated: Iterator[tuple[int, PublishedRow]]
+    updated: Iterator[Sequence[tuple[int, PublishedRow]]]
     added: Iterator[Sequence[PublishedRow]]

@@ -98,7 +98,7 @@ class AddReport:
 
 
 def add_all(
-    store: SqliteStore,
+    store_now: Callable[[], SqliteStore],
     embedder: Embedder,
     pictures: Iterable[NewPicture],
     writing: Callable[[], AbstractContextManager[StoreWriter]],
@@ -110,7 +110,7 @@ def add_all(
         UsageError: something is no picture at all.
         EncoderError: the encoder cannot be loaded.
     """
-    rows = _Rows(pictures, os.path.abspath(store.directory))
+    rows = _Rows(pictures, os.path.abspath(store_now().directory))
     pending: list[NewItem] = []
     added = replaced = 0
     last_commit = time.monotonic()
@@ -125,7 +125,7 @@ def add_all(
                 added, replaced = added + len(pending) - before, replaced + before
                 progress(Progress("add", added + replaced, None))
                 pending, last_commit = [], time.monotonic()
-    return AddReport(added, replaced, tuple(rows.skipped), store.state().generation)
+    return AddReport(added, replaced, tuple(rows.skipped), store_now().state().generation)
 
 
 class _Rows:

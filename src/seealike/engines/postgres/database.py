@@ -37,6 +37,12 @@ CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
 _OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WAIT_S = 10.0  # for a connection that others have
+_NO_ROOM = (
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.TooManyColumns,
+    psycopg.errors.TooManyArguments,
+)
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _PORTS = re.compile(r"[\d,]*")
 _AMBIGUOUS = (
@@ -295,10 +301,17 @@ def translated(name: str) -> Iterator[None]:
         raise CatalogBusyError(name, "another process") from exc
     except psycopg.errors.InsufficientPrivilege as exc:
         raise CatalogError(name, f"{name}: {_line(exc)}; ask for the right to do it") from exc
+    except (*_NO_ROOM, psycopg.DataError, UnicodeEncodeError) as exc:
+        raise UsageError(f"{name} cannot store that, or compare with it: {_line(exc)}") from exc
+    except psycopg.errors.DependentObjectsStillExist as exc:
+        hint = "drop what depends on it, publish, and make that anew"
+        raise CatalogError(name, f"{name}: a column of the view items has another type now; {hint}") from exc
     except psycopg.OperationalError as exc:
         raise UnreachableError(name, _line(exc)) from exc
     except psycopg.errors.ReadOnlySqlTransaction as exc:
         raise CatalogError(name, f"{name} takes no changes: it is a replica; name the server itself") from exc
+    except psycopg.Error as exc:
+        raise CatalogError(name, f"{name} refused: {_line(exc)}") from exc
 
 
 def _line(exc: BaseException) -> str:

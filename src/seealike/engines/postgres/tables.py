@@ -84,6 +84,8 @@ def build_of(connection: Rows, schema: str, name: str, *, lock: bool = False) ->
         NewerFormatError: a newer seealike made it.
     """
     found = found_build(connection, schema, name, live=True, lock=lock)
+    if found is None and lock:  # it was waited for while another became live: look once more
+        found = found_build(connection, schema, name, live=True, lock=lock)
     if found is None:
         raise NoCatalogError(name, f"{name} holds no catalogue; publish one with `seealike publish`")
     return found
@@ -181,7 +183,8 @@ def expressions_of(connection: Rows, build: Build) -> dict[tuple[str, Kind], str
 def add_columns(connection: Rows, build: Build, wanted: set[tuple[str, Kind]]) -> dict[tuple[str, Kind], str]:
     """``expressions_of``, with columns for some names and kinds that had none."""
     known = expressions_of(connection, build)
-    for name, kind in sorted(wanted - known.keys()):
+    new = sorted(wanted - known.keys())
+    for name, kind in new:
         expression = ""
         if kind is not Kind.NOTHING:
             expression = quoted(_free(name, kind, set(known.values())))
@@ -191,20 +194,53 @@ def add_columns(connection: Rows, build: Build, wanted: set[tuple[str, Kind]]) -
             (name, kind.value, expression),
         )
         known[name, kind] = expression
-    if wanted:
+    if new:
         show(connection, build)
     return known
 
 
 def show(connection: Rows, build: Build) -> None:
-    """Let the view ``items`` show the live build, if this is it."""
+    """Let the view ``items`` show the live build, if this is it.
+
+    Grants on it stay, and so does what others have built upon it: columns keep their places, and one that the
+    build does not have is null. Only where a column becomes one of another type is the view made anew.
+
+    Raises:
+        psycopg.errors.DependentObjectsStillExist: and then something is built upon it.
+    """
     live = connection.execute(
         f"SELECT live FROM {quoted(build.schema, 'catalogues')} WHERE build = %s", (build.number,)
     ).fetchone()
-    if live is not None and live[0]:
-        view = quoted(build.schema, "items")
-        connection.execute(f"DROP VIEW IF EXISTS {view}")
-        connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {build.items}")
+    if live is None or not live[0]:
+        return
+    view = quoted(build.schema, "items")
+    before, now = _types_of(connection, view), _types_of(connection, build.items)
+    if all(now.get(name, kind) == kind for name, kind in before.items()):
+        listed = [name if name in now else f"NULL::{kind} AS {name}" for name, kind in before.items()]
+        listed += [name for name in now if name not in before]
+        connection.execute(f"CREATE OR REPLACE VIEW {view} AS SELECT {', '.join(listed)} FROM {build.items}")
+        return
+    grants = connection.execute(
+        "SELECT privilege_type, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, "
+        "is_grantable FROM pg_class, aclexplode(relacl) WHERE pg_class.oid = to_regclass(%s)",
+        (view,),
+    ).fetchall()
+    connection.execute(f"DROP VIEW {view}")
+    connection.execute(f"CREATE VIEW {view} AS SELECT * FROM {build.items}")
+    for right, role, may_grant in grants:
+        connection.execute(f"GRANT {right} ON {view} TO {role} {'WITH GRANT OPTION' if may_grant else ''}")
+
+
+def _types_of(connection: Rows, table: str) -> dict[str, str]:
+    """The columns of a table or view and their types, in SQL, in their order; none where there is none."""
+    rows = connection.execute(
+        "SELECT quote_ident(attname), format_type(atttypid, atttypmod) || "
+        "coalesce(' COLLATE ' || quote_ident(collname), '') FROM pg_attribute "
+        "LEFT JOIN pg_collation ON pg_collation.oid = attcollation "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (table,),
+    ).fetchall()
+    return dict(rows)
 
 
 def _free(name: str, kind: Kind, taken: set[str]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Self
+from typing import NamedTuple, Self
+from uuid import uuid4
 
 import numpy as np
 
@@ -27,8 +28,23 @@ _FIXED = {
     "grp": "text", "metadata": "text", "width": "int4", "height": "int4", "origin": "int8", "content": "int8",
     "colour": "bytea", "coarse": "bytea", "vector": "halfvec",
 }  # fmt: skip
+_ASIDE = f"{uuid4()} "  # an id that no item has begins so
 _READ_AT_ONCE = 10_000
 _KEPT_S = 60  # a copy that was replaced, for those who are reading it
+
+
+class _Stored(NamedTuple):
+    """Rows as a table has them: columns in SQL, their types, and the values."""
+
+    names: Sequence[str]
+    types: Sequence[str]
+    rows: Sequence[tuple[object, ...]]
+
+
+class _Before(NamedTuple):
+    id: str
+    vector: bytes
+    signed: bool
 
 
 class Change:
@@ -39,6 +55,7 @@ class Change:
         self._connection, self._build = connection, build
         self._state = build.state
         self._dead: list[int] = []
+        self._aside: set[int] = set()
         self._changed = self._rewritten = self._renamed = False
 
     def __enter__(self) -> Self:
@@ -46,6 +63,8 @@ class Change:
 
     def __exit__(self, kind: object, value: object, trace: object) -> None:
         """Write the new state."""
+        if kind is None and self._aside:
+            self.remove(sorted(self._aside))
         if kind is None and self._changed:
             self._finish()
 
@@ -59,19 +78,16 @@ class Change:
         if not rows:
             return
         first = self._state.last_key + 1
-        said = [_values(row, key) for key, row in enumerate(rows, first)]
-        wanted = {(one.name, one.kind) for _, others in said for one in others}
-        expressions = tables.add_columns(self._connection, self._build, wanted)
-        names = sorted(pair for pair in wanted if expressions[pair] and pair not in tables.OWN)
-        listed = ", ".join([*map(quoted, _FIXED), *(expressions[pair] for pair in names)])
+        stored = self._stored([_values(row, key) for key, row in enumerate(rows, first)])
         with (
             self._connection.cursor() as cursor,
-            cursor.copy(f"COPY {self._build.items} ({listed}) FROM STDIN (FORMAT BINARY)") as copy,
+            cursor.copy(
+                f"COPY {self._build.items} ({', '.join(stored.names)}) FROM STDIN (FORMAT BINARY)"
+            ) as copy,
         ):
-            copy.set_types([*_FIXED.values(), *(TYPE_NAMES[kind] for _, kind in names)])
-            for fixed, others in said:
-                by_name = {(one.name, one.kind): _stored(one) for one in others}
-                copy.write_row((*fixed, *(by_name.get(pair) for pair in names)))
+            copy.set_types(stored.types)
+            for values in stored.rows:
+                copy.write_row(values)
         count, last = len(rows), first + len(rows) - 1
         self._state = replace(
             self._state,
@@ -82,6 +98,18 @@ class Change:
         )
         self._changed = True
 
+    def _stored(self, said: Sequence[tuple[tuple[object, ...], list[Said]]]) -> _Stored:
+        """Rows as their table has them, in every column that it has by then."""
+        wanted = {(one.name, one.kind) for _, others in said for one in others}
+        expressions = tables.add_columns(self._connection, self._build, wanted)
+        pairs = sorted(pair for pair, one in expressions.items() if one and pair not in tables.OWN)
+        rows = []
+        for fixed, others in said:
+            by_name = {(one.name, one.kind): _as_stored(one) for one in others}
+            rows.append((*fixed, *(by_name.get(pair) for pair in pairs)))
+        names = [*map(quoted, _FIXED), *(expressions[pair] for pair in pairs)]
+        return _Stored(names, [*_FIXED.values(), *(TYPE_NAMES[kind] for _, kind in pairs)], rows)
+
     def keep_picture(self, item_id: str, data: bytes) -> None:
         """Keep the picture of an item that has no file."""
         self._connection.execute(
@@ -89,37 +117,65 @@ class Change:
             (data, item_id),
         )
 
-    def rewrite(self, key: int, row: PublishedRow) -> None:
-        """Put a row in the place of the one under ``key``, whose vector stays."""
-        fixed, others = _values(row, key)
-        wanted = {(one.name, one.kind) for one in others}
-        expressions = tables.add_columns(self._connection, self._build, wanted - self._known(wanted))
-        told = {(one.name, one.kind): _stored(one) for one in others}
-        names = [pair for pair, one in expressions.items() if one and pair not in tables.OWN]
-        columns = [name for name in _FIXED if name not in ("key", "vector")]
-        values = dict(zip(_FIXED, fixed, strict=True))
-        listed = ", ".join(
-            [*(f"{quoted(name)} = %s" for name in columns), *(f"{expressions[pair]} = %s" for pair in names)]
-        )
-        before = self._connection.execute(
-            f"SELECT id, colour IS NOT NULL FROM {self._build.items} WHERE key = %s", (key,)
-        ).fetchone()
-        if before is None:
-            return
-        self._connection.execute(
-            f"UPDATE {self._build.items} SET {listed} WHERE key = %s",
-            (*(values[name] for name in columns), *(told.get(pair) for pair in names), key),
-        )
-        signed = int(row.item.signature is not None) - int(before[1])
-        self._state = replace(self._state, signed=self._state.signed + signed)
-        self._renamed = self._renamed or before[0] != row.item.id
-        self._changed = self._rewritten = True
+    def rewrite(self, pairs: Sequence[tuple[int, PublishedRow]]) -> None:
+        """Put rows in the places of others, by their keys. One with another vector gets a fresh key.
 
-    def _known(self, wanted: set[tuple[str, Kind]]) -> set[tuple[str, Kind]]:
-        return wanted & tables.expressions_of(self._connection, self._build).keys()
+        Whatever has one of their ids steps aside first, as an id is there once; what has not got another one
+        by the end is removed.
+        """
+        before = {
+            row[0]: _Before(*row[1:])
+            for row in self._connection.execute(
+                f"SELECT key, id, vector, colour IS NOT NULL FROM {self._build.items} WHERE key = ANY(%s)",
+                ([key for key, _ in pairs],),
+                binary=True,
+            )
+        }
+        held = [(key, row) for key, row in pairs if key in before]
+        stay = [(key, row) for key, row in held if before[key].vector == _big_endian(row)]
+        others = [(key, row) for key, row in held if before[key].vector != _big_endian(row)]
+        self.remove([key for key, _ in others])
+        renamed = [(key, row) for key, row in stay if before[key].id != row.item.id]
+        self._step_aside([row.item.id for _, row in (*renamed, *others)], [key for key, _ in renamed])
+        if stay:
+            self._update(stay)
+            signed = sum((row.item.signature is not None) - before[key].signed for key, row in stay)
+            self._state = replace(self._state, signed=self._state.signed + signed)
+            self._renamed = self._renamed or bool(renamed)
+            self._changed = self._rewritten = True
+        self.insert([row for _, row in others])
+
+    def _step_aside(self, ids: Sequence[str], keys: Sequence[int]) -> None:
+        """Free some ids, and those of some keys, for as long as the transaction lasts."""
+        holders = self._connection.execute(
+            f"SELECT key, origin IS NULL FROM {self._build.items} WHERE id = ANY(%s) AND NOT key = ANY(%s)",
+            (list(ids), list(keys)),
+        ).fetchall()
+        self.remove([key for key, was_put in holders if was_put])
+        aside = [*keys, *(key for key, was_put in holders if not was_put)]
+        if aside:
+            self._connection.execute(
+                f"UPDATE {self._build.items} SET id = %s || key WHERE key = ANY(%s)", (_ASIDE, aside)
+            )
+            self._aside |= set(aside)
+
+    def _update(self, pairs: Sequence[tuple[int, PublishedRow]]) -> None:
+        """Everything of some rows but their vectors, in one statement."""
+        stored = self._stored([_values(row, key) for key, row in pairs])
+        kept = [place for place, name in enumerate(stored.names) if name != quoted("vector")]
+        names = [stored.names[place] for place in kept]
+        arrays = ", ".join(f"%s::{stored.types[place]}[]" for place in kept)
+        self._connection.execute(
+            f"UPDATE {self._build.items} AS old SET {', '.join(f'{name} = new.{name}' for name in names)} "
+            f"FROM unnest({arrays}) AS new ({', '.join(names)}) WHERE old.key = new.key",
+            [[row[place] for row in stored.rows] for place in kept],
+        )
+        self._aside -= {key for key, _ in pairs}
 
     def remove(self, keys: Sequence[int]) -> int:
         """Remove rows by key; how many there were."""
+        if not keys:
+            return 0
         rows = self._connection.execute(
             f"DELETE FROM {self._build.items} WHERE key = ANY(%s) RETURNING key, colour IS NOT NULL",
             (list(keys),),
@@ -140,7 +196,7 @@ class Change:
         rows = self._connection.execute(
             f"SELECT key FROM {self._build.items} WHERE id = ANY(%s)", (list(ids),)
         ).fetchall()
-        return self.remove([row[0] for row in rows]) if rows else 0
+        return self.remove([row[0] for row in rows])
 
     def _finish(self) -> None:
         generation = self._state.generation + 1
@@ -182,7 +238,12 @@ def _values(row: PublishedRow, key: int) -> tuple[tuple[object, ...], list[Said]
     return fixed, said
 
 
-def _stored(one: Said) -> object:
+def _big_endian(row: PublishedRow) -> bytes:
+    """Its vector as PostgreSQL sends it."""
+    return np.frombuffer(row.item.vector, dtype=np.float16).astype(">f2").tobytes()
+
+
+def _as_stored(one: Said) -> object:
     return Decimal(one.value) if one.kind is Kind.WHOLE and isinstance(one.value, int) else one.value
 
 
@@ -304,29 +365,15 @@ class PostgresPublisher:
         with self._connection.transaction():
             build = self._beside or tables.build_of(self._connection, self._schema, self._name, lock=True)
             with Change(self._connection, build) as change:
-                if changes.removed:
-                    change.remove(changes.removed)
-                self._rewrite(change, build, changes)
+                change.remove(changes.removed)
+                for pairs in changes.updated:
+                    change.rewrite(pairs)
                 for rows in changes.added:
                     change.remove_ids([row.item.id for row in rows])
                     change.insert(rows)
         if self._beside is not None:
             self._beside = replace(self._beside, state=change.state)
         return change.state.generation
-
-    def _rewrite(self, change: Change, build: Build, changes: Changes) -> None:
-        """Rows that change places of ids: all step aside first, as an id is there once."""
-        pairs = list(changes.updated)
-        if not pairs:
-            return
-        keys, ids = [key for key, _ in pairs], [row.item.id for _, row in pairs]
-        others = self._connection.execute(
-            f"SELECT key FROM {build.items} WHERE id = ANY(%s) AND NOT key = ANY(%s)", (ids, keys)
-        ).fetchall()
-        if others:  # put into the engine under the same ids
-            change.remove([row[0] for row in others])
-        for key, row in pairs:
-            change.rewrite(key, row)
 
     def keep_calibration(self, calibration: str | None) -> None:
         """See ``EnginePublisher``."""
@@ -335,9 +382,9 @@ class PostgresPublisher:
             (calibration, self._current().number),
         )
 
-    def go_live(self) -> None:
+    def go_live(self) -> int:
         """See ``EnginePublisher``."""
-        build = self._beside
+        build, lost = self._beside, 0
         assert build is not None
         self._connection.execute("SET statement_timeout = 0")
         tables.make_index(self._connection, build)
@@ -346,18 +393,23 @@ class PostgresPublisher:
         with self._connection.transaction():
             live = tables.found_build(self._connection, self._schema, self._name, live=True, lock=True)
             if live is not None:
-                self._carry(live, build)
+                lost = self._carry(live, build)
                 self._connection.execute(
                     f"UPDATE {catalogues} SET live = FALSE, replaced = now() WHERE build = %s", (live.number,)
                 )
             self._connection.execute(f"UPDATE {catalogues} SET live = TRUE WHERE build = %s", (build.number,))
             tables.show(self._connection, build)
         self._beside = None
+        return lost
 
-    def _carry(self, live: Build, build: Build) -> None:
-        """Take over what was only put into the engine; the new copy's generation is later in any case."""
+    def _carry(self, live: Build, build: Build) -> int:
+        """Take over what was only put into this catalogue's copy; how many items of another one are lost.
+
+        The new copy's generation is later in any case.
+        """
+        before, now, lost = live.manifest, build.manifest, 0
         with Change(self._connection, build) as change:
-            if live.manifest.encoder == build.manifest.encoder:
+            if (before.catalog_id, before.encoder) == (now.catalog_id, now.encoder):
                 known = f"(SELECT id FROM {build.items})"
                 rows = self._connection.execute(
                     f"SELECT {ITEM}, colour, coarse, vector FROM {live.items} "
@@ -370,9 +422,25 @@ class PostgresPublisher:
                     f"JOIN {live.items} AS old USING (key) JOIN {build.items} AS new USING (id) "
                     "WHERE new.origin IS NULL"
                 )
+            else:
+                put = f"SELECT count(*) FROM {live.items} WHERE origin IS NULL"
+                ((lost,),) = self._connection.execute(put).fetchall()
         later = max(change.state.generation, live.state.generation + 1)
         state = replace(change.state, generation=later, recorded_from=later, tombstones=0)
         _put_state(self._connection, build, replace(state, rewritten=later, renamed=later))
+        return int(lost)
+
+    def drop_unfinished(self) -> None:
+        """See ``EnginePublisher``."""
+        rows = self._connection.execute(
+            f"SELECT build FROM {quoted(self._schema, 'catalogues')} WHERE NOT live AND replaced IS NULL"
+        ).fetchall()
+        self._drop([number for (number,) in rows])
+
+    def _drop(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            with self._connection.transaction():
+                tables.drop_tables(self._connection, self._schema, number)
 
     def drop_replaced(self) -> None:
         """Drop copies that were replaced so long ago that nobody reads them."""
@@ -383,9 +451,7 @@ class PostgresPublisher:
             "WHERE NOT live AND replaced < now() - make_interval(secs => %s)",
             (_KEPT_S,),
         ).fetchall()
-        for (number,) in rows:
-            with self._connection.transaction():
-                tables.drop_tables(self._connection, self._schema, number)
+        self._drop([number for (number,) in rows])
 
     def _found(self, *, live: bool) -> Build | None:
         return tables.found_build(self._connection, self._schema, self._name, live=live)

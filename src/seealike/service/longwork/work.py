@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -185,11 +186,14 @@ class _Run:
         self._at, self._pace = UnderWay(), Pace(an_item_s)
         self._work, self._path = work, path
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", WORKER, path, name],  # nothing is imported from where it runs
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", WORKER, name],  # nothing is imported from where it runs
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert self._process.stdin is not None
+        with suppress(OSError), self._process.stdin as told:  # `ps` would show a password
+            told.write(os.fsencode(path))
         self._thread = threading.Thread(target=self._hear, name=f"seealike-{name}", daemon=True)
         self._thread.start()
 

@@ -113,4 +113,4 @@ WORKS: Mapping[str, Callable[[Catalog, ProgressCallback], _Result]] = {
 }
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.stdout.buffer)
+    main(os.fsdecode(sys.stdin.buffer.read()), sys.argv[1], sys.stdout.buffer)

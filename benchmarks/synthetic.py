@@ -40,7 +40,7 @@ def make(data: Path, work: Path, count: int = COUNT, seed: int = SEED) -> Float1
             unfinished, mode="w+", dtype=np.float16, shape=(count, real.shape[1])
         )
         done = 0
-        for rows in _mixed(real, count, seed):
+        for rows in mixed(real, count, seed):
             target[done : done + len(rows)] = rows
             done += len(rows)
         target.flush()
@@ -51,7 +51,7 @@ def make(data: Path, work: Path, count: int = COUNT, seed: int = SEED) -> Float1
 
 def queries(data: Path, work: Path, count: int = QUERIES) -> Float32Array:
     """Vectors made in the same way that are not among those of ``make``. Shapes: (count, d), unit norm."""
-    return np.concatenate(list(_mixed(embeddings(data, work), count, SEED + 1)))
+    return np.concatenate(list(mixed(embeddings(data, work), count, SEED + 1)))
 
 
 def embeddings(data: Path, work: Path) -> Float32Array:
@@ -100,7 +100,8 @@ def _views(path: Path) -> PixelArray:
     return np.stack(views)
 
 
-def _mixed(real: Float32Array, count: int, seed: int) -> Iterator[Float32Array]:
+def mixed(real: Float32Array, count: int, seed: int = SEED) -> Iterator[Float32Array]:
+    """``count`` vectors in blocks, the same for the same seed. Shapes: each is (m, d), unit norm."""
     near = _neighbours(real)
     rng = np.random.default_rng(seed)
     for start in range(0, count, _ROWS_AT_ONCE):

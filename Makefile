@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait for a disk or another process: a third worker uses the time on two cores.
 SPREAD := -n 3 --dist worksteal
 
-.PHONY: help demo test test-heavy test-page test-schema test-engines test-cluster test-cluster-heavy test-torch test-torch-heavy check format bench dist lock clean
+.PHONY: help demo test test-heavy test-page test-schema test-engines test-cluster test-cluster-heavy test-torch test-torch-heavy check format bench bench-large dist lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ check: $(DEV)  ## format, lint, strict types, import contracts
 format: $(DEV)  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-large: $(BENCH)  ## what grows how: 100,000, 300,000, a million and three million vectors; takes hours and 30 GB
+	$(BIN)/python -m benchmarks.growth 100000 300000 1000000 3000000
 
 bench: $(BENCH)  ## measure, side by side with the neighbours; writes .bench/results.md
 	$(BIN)/python -m benchmarks

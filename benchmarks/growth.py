@@ -1,6 +1,6 @@
 """What grows how, from 100,000 items to a million and beyond: every step in a process of its own.
 
-python -m benchmarks growth                        100,000, 300,000 and 1,000,000 vectors
+python -m benchmarks.growth                        100,000, 300,000 and 1,000,000 vectors
 python -m benchmarks.growth 100000 3000000         other sizes
 python -m benchmarks.growth --step ask CATALOG     one step on one catalogue, as JSON
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +95,9 @@ def test_tests_of_units_are_named_after_what_they_test() -> None:
     units = {path.stem.strip("_") for path in PACKAGE.iterdir()}
     for path in (REPOSITORY / "tests" / "unit").glob("test_*.py"):
         assert path.stem.split("_")[1] in units, path.name
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """They are collected by their names alone: the second would end the run."""
+    names = Counter(path.name for path in (REPOSITORY / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -47,10 +47,15 @@ def published(store: SqliteStore, engine: Engine) -> None:
     publish(Publication(store, manifest, lambda _: None), engine, unwatched, rebuild=True)
 
 
+@pytest.mark.parametrize("by", ["comparing", "index"])
 @pytest.mark.parametrize("test", ASKS, ids=lambda test: test.__name__[5:40])
 def test_what_holds_of_a_catalogue_holds_of_its_copy(
-    test: Callable[[], None], engine: Engine, monkeypatch: pytest.MonkeyPatch
+    test: Callable[[], None], by: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if by == "index":
+        monkeypatch.setattr(proposing, "FEW", 0)
+        monkeypatch.setattr(proposing, "WORTH", 0.0)
+
     def found(
         items: Sequence[pipeline.Entry],
         wanted: Sequence[Examples],
@@ -81,6 +86,22 @@ class made_store_of:  # noqa: N801  used as a statement
 
     def __exit__(self, *_: object) -> None:
         self._store.close()
+
+
+@pytest.mark.parametrize("k", [1, 10])
+def test_along_the_index_the_ids_decide_among_many_of_the_same_picture(
+    k: int, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proposing, "FEW", 0)
+    monkeypatch.setattr(proposing, "WORTH", 0.0)
+    same = [pipeline.Entry(f"s{number * 37 % 60:03}", 5, None) for number in range(60)]
+    entries = [*same, *(pipeline.Entry(f"r{number:03}", number, None) for number in range(6, 200))]
+    with made_store_of(tmp_path / "catalog", entries) as store:
+        published(store, engine)
+    copy = engine.opened()
+    query = Query([Examples((Example("s020"),))], k, SearchOptions(pictures=True))
+    (hits,) = answered(copy, EngineSearcher(copy, D), query).lists
+    assert [hit.id for hit in hits] == [f"s{number:03}" for number in range(k)]
 
 
 def test_after_a_change_only_what_is_new_is_asked_for_and_answers_are_as_if_all_were(

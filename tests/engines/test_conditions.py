@@ -23,12 +23,16 @@ from seealike.types import MetadataValue, unwatched
 
 pytestmark = pytest.mark.engine
 
-TEXTS = ["", "a", "b", "Äb", "äB", "ж", "a%b", "a_b", "a\\b", "2024-01-31", "2024-02-01T10:00:00Z",
+TEXTS = ["", "a", "b", "Äb", "äB", "ж", "a%b", "a_b", "a\\b", "σςΣ", "ſSs", "ıİiI", "n\0l",
+    "2024-01-31", "2024-02-01T10:00:00Z",
     "2024-02-01 12:00+02:00", "2024-02-30", "9", "é\U0001f600", "line\nline",
 ]  # fmt: skip
 NUMBERS = [0, 1, -3, 2.5, 1e300, 2**53, 2**53 + 1, -(2**60), 10**30, 0.1, float(2**60)]
 VALUES: list[MetadataValue] = [*TEXTS, *NUMBERS, True, False, None]
-OBJECTS = ['{"in": 1}', '{"in": "a", "deep": {"er": true}}', '{"in": [1, 2]}', "{broken"]
+OBJECTS = ['{"in": 1}', '{"in": "a", "deep": {"er": true}}', '{"in": [1, 2]}', "{broken", '{"in": NaN}',
+    '{"in": Infinity}',
+    '{"in": "x\\ud800y"}', '{"100%": 1}',
+]  # fmt: skip
 
 
 def rows() -> list[dict[str, MetadataValue]]:
@@ -54,7 +58,7 @@ def rows() -> list[dict[str, MetadataValue]]:
     return found
 
 
-NAMES = ["text", "number", "day", "truth", "mixed", "object.in", "object.deep.er", "group",
+NAMES = ["text", "number", "day", "truth", "mixed", "object.in", "object.deep.er", "object.100%", "group",
     "metadata.group", "id", "width_px", "never", "size_bytes", "prefix", "folder",
 ]  # fmt: skip
 
@@ -65,7 +69,7 @@ def written(value: MetadataValue) -> str:
 
 VALUE = st.sampled_from([one for one in VALUES if one is not None]).map(written)
 NAME = st.sampled_from(NAMES)
-PATTERN = st.text("aÄbж%_\\é", max_size=4).map(written)
+PATTERN = st.text("aÄbж%_\\éσςsſiı", max_size=4).map(written)
 PREDICATE = st.one_of(
     st.builds("{} {} {}".format, NAME, st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), VALUE),
     st.builds("{} {}in ({}, {})".format, NAME, st.sampled_from(["", "not "]), VALUE, VALUE),

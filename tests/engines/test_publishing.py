@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 from PIL import Image
@@ -33,6 +35,7 @@ from seealike.errors import (
     EncoderMismatchError,
     NewerFormatError,
     NoCatalogError,
+    UnknownNameError,
     UnreachableError,
     UsageError,
 )
@@ -40,7 +43,7 @@ from seealike.store import StoreWriter
 from seealike.store.manifest import Manifest
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
-from seealike.types import Progress, unwatched
+from seealike.types import MetadataValue, Progress, unwatched
 
 pytestmark = pytest.mark.engine
 
@@ -279,6 +282,61 @@ def test_a_rebuild_that_was_cut_off_leaves_nothing_once_all_is_published_without
     assert asked(address, "SELECT count(*) FROM catalogues") == [(2,)]
     publish(catalog, address)
     assert asked(address, "SELECT live FROM catalogues") == [(True,)]
+
+
+def test_metadata_of_any_width_and_any_text_are_published_and_found(
+    address: str, opened: Opened, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    wide: dict[str, MetadataValue] = {
+        f"k{number}": f"some text of some words {number}" for number in range(700)
+    }
+    nested = json.dumps({f"k{number}": number for number in range(1700)})
+    with seealike.create(tmp_path / "wide", encoder=encoder) as catalog:
+        catalog.add_many(
+            [
+                NewPicture("wide", image(1), None, wide),
+                NewPicture("nested", image(2), None, {"o": nested}),
+                NewPicture("half", image(3), None, {"o": '{"x": "\\ud800", "k\\u0000": true}'}),
+                NewPicture("sign", image(4), None, {"o": '{"100%": "5%"}', "n": 10**30, "50%": True}),
+                NewPicture("literal", image(5), None, {"text": "a \\u0000 b", "nul": "a\0b"}),
+            ]
+        )
+        publish(catalog, address)
+        copy = opened()
+        assert everything(copy) == everything(catalog)
+        for condition in ("k699 = 'some text of some words 699'", "o.k1699 > 1698", "o.x is not null"):
+            options = seealike.SearchOptions(where=condition)
+            hits = copy.search(image(9), options=options).ids
+            assert len(hits) == 1
+            assert hits == catalog.search(image(9), options=options).ids
+        copy.add("more", image(6), metadata=wide)
+        assert len(copy.search(image(9), options=seealike.SearchOptions(where="k5 like '%words 5'"))) == 2
+        assert asked(address, "SELECT id FROM items WHERE more ->> 'nested.o.k7:number' = '7.0'") == [
+            ("nested",)
+        ]
+
+
+def test_a_text_that_no_database_stores_is_found_nowhere_and_a_column_that_is_gone_is_unknown(
+    catalog: seealike.Catalog, address: str, opened: Opened
+) -> None:
+    catalog.add("early", image(70), metadata={"once": 1})
+    publish(catalog, address)
+    catalog.remove(["early"])
+    publish(catalog, address)
+    for condition in ("id = 'a\0'", "id like 'a\0%'", "kind = '\ud800'"):
+        assert opened().similar("i003", options=seealike.SearchOptions(where=condition)).ids == []
+    with pytest.raises(UnknownNameError, match="once"):
+        opened().similar("i003", options=seealike.SearchOptions(where="once = 1"))
+
+
+def test_an_id_that_is_too_long_for_the_database_is_refused_and_nothing_else_is_said_to_be_wrong(
+    catalog: seealike.Catalog, address: str, opened: Opened
+) -> None:
+    publish(catalog, address)
+    long = np.random.default_rng(1).bytes(6000).hex()
+    with pytest.raises(UsageError, match="cannot store that"):
+        opened().add(long, image(70))
+    assert len(opened()) == 40
 
 
 class StopError(Exception):

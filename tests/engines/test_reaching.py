@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.engines.conftest import Opened, new_picture
 from tests.made_models import save_model
@@ -53,6 +56,7 @@ def test_many_threads_share_connections_and_see_whole_generations(
     publish(catalog, address)
     copy, writer = opened(), opened()
     wrong: list[object] = []
+    answered: set[int] = set()
     ended = threading.Event()
 
     def look() -> None:
@@ -61,6 +65,7 @@ def test_many_threads_share_connections_and_see_whole_generations(
                 found = copy.similar("i000", k=60, options=seealike.SearchOptions(pictures=True))
             except CatalogBusyError:
                 continue
+            answered.add(threading.get_ident())
             names = {one for one in found.ids if one.startswith("x")}
             if len(found) - len(names) != 39 or names not in ({"xa", "xb"}, set()):
                 wrong.append(found.ids)
@@ -72,10 +77,44 @@ def test_many_threads_share_connections_and_see_whole_generations(
     for _ in range(12):
         writer.add_many(pair)
         writer.remove(["xa", "xb"])
+    while len(answered) < len(threads) and not wrong:
+        time.sleep(0.01)
     ended.set()
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.enable_socket  # the connection's own is cut
+def test_a_server_that_hangs_is_cut_off_and_another_connection_answers(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(catalog, address)
+    monkeypatch.setattr("seealike.engines.postgres.database.STATEMENT_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("seealike.engines.postgres.database.MARGIN_S", 0.5)
+    copy = opened()
+    assert len(copy) == 40
+    with psycopg.connect(address.rsplit("&schema=", 1)[0], autocommit=True) as connection:
+        running = "SELECT pid FROM pg_stat_activity WHERE application_name = 'seealike'"
+        hung = [pid for (pid,) in connection.execute(running)]
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert len(copy) == 40
+    finally:
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
+
+
+def test_a_server_without_pgvector_or_with_an_old_one_says_what_to_install(
+    catalog: seealike.Catalog, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seealike.engines.postgres.tables.PGVECTOR", (99, 1))
+    with pytest.raises(CatalogError, match=r"has pgvector 0\.\d+.*; install pgvector 99\.1 or newer"):
+        publish(catalog, address)
+    monkeypatch.setattr("seealike.engines.postgres.tables.EXTENSION", "no_such_thing")
+    with pytest.raises(CatalogError, match="the server has no pgvector; install"):
+        publish(catalog, address)
 
 
 def test_what_belongs_to_the_catalogue_itself_is_refused_in_one_line(

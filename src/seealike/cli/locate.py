@@ -31,7 +31,7 @@ def catalog_for_source(source: str, catalog: str | None) -> str:
         refuse_address(catalog, "index the catalogue in its directory")
         return _inside(catalog)
     if is_address(source):
-        raise UsageError(f"say where the catalogue of {source} goes: --catalog DIR")
+        raise UsageError("say where the catalogue of what is at that address goes: --catalog DIR")
     folder = source if os.path.isdir(source) else os.path.dirname(_without_wildcards(source))
     return os.path.join(folder or ".", DEFAULT_NAME)
 

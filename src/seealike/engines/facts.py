@@ -78,18 +78,24 @@ def _nested(name: str, value: object) -> Iterator[tuple[str, MetadataValue]]:
 
 def said_of(name: str, value: MetadataValue) -> Iterator[Said]:
     """How a value is stored: each kind in a column of its own."""
+    name = storable(name)
     if value is None:
         yield Said(name, Kind.NOTHING, None)
     elif isinstance(value, bool):
         yield Said(name, Kind.TRUTH, value)
     elif isinstance(value, str):
-        yield Said(name, Kind.TEXT, value)
+        yield Said(name, Kind.TEXT, storable(value))
         if (at := moment(value)) is not None:
             yield Said(name, Kind.MOMENT, microseconds(at))
     elif isinstance(value, int) and abs(value) > _EXACT:
         yield Said(name, Kind.WHOLE, value)
     else:
         yield Said(name, Kind.NUMBER, float(value))
+
+
+def storable(text: str) -> str:
+    """A text as columns have it: U+FFFD for what no database stores, NUL and half a surrogate pair."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
 
 
 def microseconds(at: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TypeAlias
 
 import click
 
@@ -14,6 +15,7 @@ from seealike.cli.printing.text import echo
 from seealike.errors import CatalogBusyError, UnreachableError
 
 _LOOKS_S = 1.0
+_Known: TypeAlias = tuple[int, object]  # a generation, and what scores are worth
 
 
 @click.command(name="publish")
@@ -38,17 +40,20 @@ def command(catalog: str | None, address: str, rebuild: bool, follow: bool, quie
     seealike publish --to postgresql://me@db/shop --follow
     """
     with opened_catalog(catalog) as opened:
+        calibration = opened.calibration
         with progress_printer(quiet) as progress:
             report = publish(opened, address, rebuild=rebuild, progress=progress)
         _tell(report, quiet)
+        known: _Known = report.generation, calibration
         while follow:
             time.sleep(_LOOKS_S)
-            report = _followed(opened, address, report, quiet)
+            known = _followed(opened, address, known, quiet)
 
 
-def _followed(opened: Catalog, address: str, before: PublishReport, quiet: bool) -> PublishReport:
+def _followed(opened: Catalog, address: str, before: _Known, quiet: bool) -> _Known:
     """Publish what has changed since; an engine that does not answer is tried again."""
-    if opened.generation == before.generation:
+    calibration = opened.calibration
+    if (opened.generation, calibration) == before:
         return before
     try:
         report = publish(opened, address)
@@ -57,7 +62,7 @@ def _followed(opened: Catalog, address: str, before: PublishReport, quiet: bool)
             echo(str(exc), err=True)
         return before
     _tell(report, quiet)
-    return report
+    return report.generation, calibration
 
 
 def _tell(report: PublishReport, quiet: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from seealike.engines.facts import Kind, microseconds
+from seealike.engines.facts import Kind, microseconds, storable
 from seealike.errors import UsageError
 from seealike.recommend.columns import is_number
 from seealike.recommend.filters.conditions import (
@@ -36,6 +36,15 @@ from seealike.types import MetadataValue
 
 _OPERATORS: Mapping[Operator, str] = {one: one.value for one in Operator} | {Operator.UNEQUAL: "<>"}
 NOWHERE = "FALSE"
+# Small letters that are others without regard to case, and those others, as Python's ``re`` has it.
+_VARIANTS = (
+    "\u0131\u017f\u03bc\u03b9\u1fbe\u1fd3\u1fe3\u03d0\u03f5\u03d1\u03f0\u03d6\u03f1\u03c3"
+    "\u03d5\u1c80\u1c81\u1c82\u1c83\u1c84\u1c85\u1c86\u1c87\ua64b\u1e9b\ufb06"
+)
+_PLAIN = (
+    "\u0069\u0073\u00b5\u0345\u0345\u0390\u03b0\u03b2\u03b5\u03b8\u03ba\u03c0\u03c1\u03c2"
+    "\u03c6\u0432\u0434\u043e\u0441\u0442\u0442\u044a\u0463\u1c88\u1e61\ufb05"
+)
 
 
 class Sql(NamedTuple):
@@ -114,7 +123,7 @@ def members(column: TypedColumn, values: Sequence[MetadataValue], *, as_moments:
     ``as_moments``: texts that are days and moments are compared as such.
     """
     tests: list[Sql] = []
-    texts = [one for one in values if isinstance(one, str)]
+    texts = [storable(one) for one in values if isinstance(one, str)]
     if (text := column.get(Kind.TEXT)) is not None and texts:
         plain = [one for one in texts if not (as_moments and MOMENT.fullmatch(one))]
         tests += [_text(column, text, Operator.EQUAL, one) for one in texts if one not in plain]
@@ -144,7 +153,7 @@ def _as_float(value: float) -> float | None:
         found = float(value)
     except OverflowError:
         return None
-    return found if found == value else None
+    return found if found == value or math.isnan(found) else None
 
 
 def _check(column: TypedColumn, named: Named, literal: Literal) -> None:
@@ -167,7 +176,7 @@ def _comparison(node: Comparison, column_of: ColumnOf) -> Sql:
 
 def _text(column: TypedColumn, text: str, how: Operator, value: str) -> Sql:
     """A text compared with another: as days or moments where both are some."""
-    at, sign, wanted = column.get(Kind.MOMENT), _OPERATORS[how], moment(value)
+    at, sign, wanted, value = column.get(Kind.MOMENT), _OPERATORS[how], moment(value), storable(value)
     if at is None or wanted is None:
         return Sql(f"({text} {sign} %s)", (value,))
     if DAY.fullmatch(value):
@@ -183,7 +192,8 @@ def _number(column: TypedColumn, how: Operator, value: float) -> Sql:
         parts.append(Sql(f"{whole} {_OPERATORS[how]} %s::numeric", (Decimal(value),)))
     if number is not None:
         sign, bound = _bound(how, value)
-        parts.append(Sql(f"{number} {_OPERATORS[sign]} %s::float8", (bound,)))
+        is_number = f"{number}::float8 <> 'NaN'"  # which PostgreSQL has above all numbers
+        parts.append(Sql(f"({is_number} AND {number} {_OPERATORS[sign]} %s::float8)", (bound,)))
     if not parts:
         return Sql("NULL::boolean")
     found = joined(", ", parts)
@@ -205,7 +215,7 @@ def _bound(how: Operator, value: float) -> tuple[Operator, float]:
 
 
 def _like(node: Like, column_of: ColumnOf) -> Sql:
-    column, pattern = column_of(node.column), node.text
+    column, pattern = column_of(node.column), storable(node.text)
     _check(column, node.column, node.pattern)
     text = column.get(Kind.TEXT)
     if text is None:
@@ -213,7 +223,7 @@ def _like(node: Like, column_of: ColumnOf) -> Sql:
     pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(pattern)]
     if not node.folded:
         return Sql(f"({text} LIKE %s)", ("".join(pieces),))
-    fold = 'lower({} COLLATE "pg_c_utf8")'.format
+    fold = f"translate(lower({{}} COLLATE \"pg_c_utf8\"), '{_VARIANTS}', '{_PLAIN}')".format
     return Sql(f"({fold(text)} LIKE {fold('%s::text')})", ("".join(pieces),))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,8 @@ DEFAULT_SCHEMA = "seealike"
 MOST_CONNECTIONS = 16
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60
+MARGIN_S = 15.0  # after which a server has not ended a statement that took too long: it hangs
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WAIT_S = 10.0  # for a connection that others have
 _NO_ROOM = (
@@ -135,6 +138,8 @@ class Address:
         known: dict[str, Any] = {"connect_timeout": CONNECT_TIMEOUT_S, **self._known}
         if to_write:
             known["target_session_attrs"] = "read-write"
+        for name, value in _ALIVE.items():
+            known.setdefault(name, value)
         known.setdefault("application_name", "seealike")
         timeout_ms = STATEMENT_TIMEOUT_S * 1000
         known["options"] = f"-c statement_timeout={timeout_ms} {known.get('options', '')}".strip()
@@ -179,8 +184,10 @@ class Database:
         for one in idle:
             one.close()
 
-    def run(self, ask: Callable[[Rows], Result]) -> Result:
+    def run(self, ask: Callable[[Rows], Result], statements: int = 4) -> Result:
         """What ``ask`` reads. Where a connection that lay idle was lost, it is asked again over a new one.
+
+        ``statements``: it sends no more.
 
         Raises:
             UnreachableError: the database cannot be reached.
@@ -189,12 +196,13 @@ class Database:
         with self._translated():
             with self._connection() as (connection, was_idle):
                 try:
-                    return ask(connection)
+                    with _answering(connection, statements):
+                        return ask(connection)
                 except psycopg.OperationalError:
                     if not (was_idle and connection.broken):
                         raise
             self._drop_idle()
-            with self._connection() as (connection, _):
+            with self._connection() as (connection, _), _answering(connection, statements):
                 return ask(connection)
 
     def snapshot(self, ask: Callable[[Rows], Result]) -> Result:
@@ -216,7 +224,7 @@ class Database:
                 cursors = [connection.execute(*one, binary=True) for one in statements]
             return [cursor.fetchall() for cursor in cursors]
 
-        return self.run(asked)
+        return self.run(asked, len(statements) + 1)
 
     @contextmanager
     def writing(self) -> Iterator[Rows]:
@@ -312,6 +320,23 @@ def translated(name: str) -> Iterator[None]:
         raise CatalogError(name, f"{name} takes no changes: it is a replica; name the server itself") from exc
     except psycopg.Error as exc:
         raise CatalogError(name, f"{name} refused: {_line(exc)}") from exc
+
+
+@contextmanager
+def _answering(connection: Rows, statements: int) -> Iterator[None]:
+    """Cut the connection where no answer comes although the server must have ended what takes too long."""
+
+    def cut() -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(STATEMENT_TIMEOUT_S * statements + MARGIN_S, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _line(exc: BaseException) -> str:

@@ -88,7 +88,10 @@ class PostgresProposer:
         setting = ", ".join("set_config(%s, %s, true)" for _ in settings)
         condition, parameters = _narrowed(kept, allowed)
         wanted = k + max(10, k // 2)
-        statement = f"SELECT key FROM {self._store.build.items} {condition} ORDER BY vector <=> %s LIMIT %s"
+        statement = (  # all that are as near as the last: which of them come first is said by their ids
+            f"SELECT key FROM {self._store.build.items} {condition} ORDER BY vector <=> %s "
+            "FETCH FIRST (%s::bigint) ROWS WITH TIES"
+        )
         return [
             (f"SELECT {setting}", [text for pair in settings.items() for text in pair]),
             *((statement, (*parameters, Halfvec.of(query), wanted)) for query in queries),

@@ -375,11 +375,16 @@ class PostgresStore:
             return name
         inner = name.removeprefix(METADATA)
         for stored in (METADATA + inner, METADATA + name, NESTED + inner, NESTED + name):
-            if stored in names:
+            if stored in names and self._is_said(stored):
                 return stored
         own = [one.removeprefix(METADATA) for one in names if one.startswith(METADATA)]
         known = (*sorted(METADATA + one if one in OURS else one for one in own), *OURS)
         raise UnknownNameError("column", name, known)
+
+    def _is_said(self, stored: str) -> bool:
+        """Whether any item says something under a name that some item had: nothing may be said, too."""
+        said = [one for (name, _), one in self._expressions().items() if name == stored]
+        return "" in said or self._any(" OR ".join(f"{one} IS NOT NULL" for one in said))
 
     def _expressions(self) -> dict[tuple[str, Kind], str]:
         return self._run(partial(tables.expressions_of, build=self.build))

@@ -9,16 +9,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import count
 
-from seealike.engines.facts import Kind
+import psycopg
+from psycopg import sql
+
+from seealike.engines.facts import NESTED, OURS, Kind
 from seealike.engines.postgres.database import Rows, quoted
-from seealike.errors import NewerFormatError, NoCatalogError
+from seealike.errors import CatalogError, NewerFormatError, NoCatalogError, UsageError
 from seealike.recommend.columns import GROUP, ID
 from seealike.store.manifest import Manifest, birth_from_json
 from seealike.store.records import State
 
 FORMAT = 1
 MOST_INDEXED = 4000  # dimensions
+MOST_COLUMNS = (
+    150  # for metadata: of texts, so many fit into a row; what else there is has a key in one column
+)
+MOST_NAMES = 20_000
+EXTENSION = "vector"
+PGVECTOR = (0, 8)  # the first that follows its index on where a condition leaves too few
 ITEM = "key, id, path, size, mtime, sha256, grp, metadata, width, height"
 _TYPES = {
     Kind.TEXT: 'text COLLATE "C"',
@@ -120,9 +130,28 @@ def read_build(
     return Build(schema, row[1], birth_from_json(row[2]), State.from_json(row[3]), row[4])
 
 
-def make_schema(connection: Rows, schema: str) -> None:
-    """Make what all builds share, where it is not there yet."""
-    connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+def _make_extension(connection: Rows, name: str) -> None:
+    needed = f"pgvector {'.'.join(map(str, PGVECTOR))} or newer"
+    try:
+        connection.execute(f"CREATE EXTENSION IF NOT EXISTS {EXTENSION}")
+    except (psycopg.errors.FeatureNotSupported, psycopg.errors.UndefinedFile) as exc:
+        raise CatalogError(name, f"{name}: the server has no pgvector; install {needed} there") from exc
+    rows = connection.execute(
+        "SELECT extversion FROM pg_extension WHERE extname = %s", (EXTENSION,)
+    ).fetchall()
+    for (version,) in rows:
+        if tuple(map(int, version.split(".")[:2])) < PGVECTOR:
+            hint = f"install {needed} there, then ALTER EXTENSION vector UPDATE"
+            raise CatalogError(name, f"{name}: the database has pgvector {version}; {hint}")
+
+
+def make_schema(connection: Rows, schema: str, name: str) -> None:
+    """Make what all builds share, where it is not there yet.
+
+    Raises:
+        CatalogError: the server has no pgvector, or too old a one.
+    """
+    _make_extension(connection, name)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
     catalogues = quoted(schema, "catalogues")
     connection.execute(
@@ -141,7 +170,7 @@ def make_tables(connection: Rows, build: Build) -> None:
         'id text COLLATE "C" NOT NULL UNIQUE, path bytea, size bigint, mtime bigint, sha256 bytea, '
         'grp text COLLATE "C", metadata text NOT NULL, width integer NOT NULL, height integer NOT NULL, '
         "origin bigint UNIQUE, content bigint NOT NULL, colour bytea, coarse bytea, "
-        f"vector halfvec({dimension}) NOT NULL) WITH (fillfactor = 90)"
+        f"more jsonb, vector halfvec({dimension}) NOT NULL) WITH (fillfactor = 90)"
     )
     # Conditions look through rows without their vectors, which lie elsewhere unless they are small.
     connection.execute(f"ALTER TABLE {build.items} ALTER COLUMN vector SET STORAGE EXTERNAL")
@@ -184,11 +213,18 @@ def add_columns(connection: Rows, build: Build, wanted: set[tuple[str, Kind]]) -
     """``expressions_of``, with columns for some names and kinds that had none."""
     known = expressions_of(connection, build)
     new = sorted(wanted - known.keys())
-    for name, kind in new:
+    if len(known) + len(new) > MOST_NAMES:
+        raise UsageError(f"items say something under more than {MOST_NAMES:,} names, as {new[-1][0]!r}")
+    taken = set(known.values())
+    columns = sum(bool(one) and one != in_more(*pair) for pair, one in known.items())
+    for name, kind in sorted(new, key=lambda pair: (pair[0] not in OURS, *pair)):
         expression = ""
         if kind is not Kind.NOTHING:
-            expression = quoted(_free(name, kind, set(known.values())))
-            connection.execute(f"ALTER TABLE {build.items} ADD COLUMN {expression} {_TYPES[kind]}")
+            expression = in_more(name, kind)
+            if name in OURS or (columns < MOST_COLUMNS and not name.startswith(NESTED)):
+                expression, columns = quoted(_free(name, kind, taken)), columns + 1
+                connection.execute(f"ALTER TABLE {build.items} ADD COLUMN {expression} {_TYPES[kind]}")
+            taken.add(expression)
         connection.execute(
             f"INSERT INTO {build.columns} (name, kind, expression) VALUES (%s, %s, %s)",
             (name, kind.value, expression),
@@ -197,6 +233,16 @@ def add_columns(connection: Rows, build: Build, wanted: set[tuple[str, Kind]]) -
     if new:
         show(connection, build)
     return known
+
+
+def key_in_more(name: str, kind: Kind) -> str:
+    """Under which key the column ``more`` has what has no column of its own; no % is in it."""
+    return f"{name}:{kind.value}".replace("\x01", "\x01\x01").replace("%", "\x01p")
+
+
+def in_more(name: str, kind: Kind) -> str:
+    """The expression of a value that has no column of its own."""
+    return f"((more ->> {sql.Literal(key_in_more(name, kind)).as_string()})::{_TYPES[kind]})"
 
 
 def show(connection: Rows, build: Build) -> None:
@@ -249,5 +295,5 @@ def _free(name: str, kind: Kind, taken: set[str]) -> str:
     for candidate in (f"m_{plain}", f"m_{plain}_{kind.value}"):
         if quoted(candidate) not in taken:
             return candidate
-    number = next(n for n in range(2, 2000) if quoted(f"m_{plain}_{kind.value}_{n}") not in taken)
+    number = next(n for n in count(2) if quoted(f"m_{plain}_{kind.value}_{n}") not in taken)
     return f"m_{plain}_{kind.value}_{number}"

@@ -10,12 +10,13 @@ from typing import NamedTuple, Self
 from uuid import uuid4
 
 import numpy as np
+from psycopg.types.json import Jsonb
 
 from seealike.engines.facts import Kind, Said, facts_of, said_of
 from seealike.engines.postgres import tables
 from seealike.engines.postgres.database import Database, Halfvec, Row, Rows, held_alone, quoted
 from seealike.engines.postgres.store import PostgresStore, item_of
-from seealike.engines.postgres.tables import FORMAT, ITEM, TYPE_NAMES, Build
+from seealike.engines.postgres.tables import FORMAT, ITEM, TYPE_NAMES, Build, in_more
 from seealike.engines.store import Changes, EngineStore, Held, PublishedRow
 from seealike.errors import UsageError
 from seealike.store import NewItem, State
@@ -102,13 +103,16 @@ class Change:
         """Rows as their table has them, in every column that it has by then."""
         wanted = {(one.name, one.kind) for _, others in said for one in others}
         expressions = tables.add_columns(self._connection, self._build, wanted)
-        pairs = sorted(pair for pair, one in expressions.items() if one and pair not in tables.OWN)
+        stored = [pair for pair, one in expressions.items() if one and pair not in tables.OWN]
+        keys = {pair: tables.key_in_more(*pair) for pair in stored if expressions[pair] == in_more(*pair)}
+        pairs = sorted(set(stored) - keys.keys())
         rows = []
         for fixed, others in said:
             by_name = {(one.name, one.kind): _as_stored(one) for one in others}
-            rows.append((*fixed, *(by_name.get(pair) for pair in pairs)))
-        names = [*map(quoted, _FIXED), *(expressions[pair] for pair in pairs)]
-        return _Stored(names, [*_FIXED.values(), *(TYPE_NAMES[kind] for _, kind in pairs)], rows)
+            more = {keys[pair]: str(value) for pair, value in by_name.items() if pair in keys}
+            rows.append((*fixed, Jsonb(more) if more else None, *(by_name.get(pair) for pair in pairs)))
+        names = [*map(quoted, (*_FIXED, "more")), *(expressions[pair] for pair in pairs)]
+        return _Stored(names, [*_FIXED.values(), "jsonb", *(TYPE_NAMES[kind] for _, kind in pairs)], rows)
 
     def keep_picture(self, item_id: str, data: bytes) -> None:
         """Keep the picture of an item that has no file."""
@@ -285,8 +289,8 @@ def check_storable(item: NewItem) -> None:
     Raises:
         UsageError: a text has a NUL.
     """
-    if any("\0" in text or "\\u0000" in text for text in (item.id, item.group or "", item.metadata_json)):
-        raise UsageError(f"the item {item.id!r} has a NUL in its texts, which no engine stores")
+    if any("\0" in text for text in (item.id, item.group or "")):
+        raise UsageError(f"the item {item.id!r} has a NUL in its id or group, which no engine stores")
 
 
 class PostgresPublisher:
@@ -306,7 +310,7 @@ class PostgresPublisher:
     def begin(self, manifest: Manifest) -> int:
         """See ``EnginePublisher``."""
         with self._connection.transaction():
-            tables.make_schema(self._connection, self._schema)
+            tables.make_schema(self._connection, self._schema, self._name)
         self._database.forget_types(self._connection)
         before, live = self._unfinished(manifest), self._found(live=True)
         if before is None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 import seealike
+from benchmarks.indexing import index_rate
 from benchmarks.photos import repeated, warm
 from benchmarks.report import Row, spread
 from seealike import EmbedOptions, Progress
@@ -33,7 +34,7 @@ def rows(data: Path, work: Path) -> list[Row]:
     folder = repeated(data, work / f"photos-{FILES}", FILES)
     warm(folder)
     ways: dict[str, Callable[[], float]] = {
-        "`index`": lambda: _index_rate(folder, work),
+        "`index`": lambda: index_rate(folder, work / "embedding.catalog"),
         "`embed`": lambda: _embed_rate(folder, work, None),
     }
     memory = _Memory()
@@ -81,14 +82,6 @@ def _start_ray() -> bool:
     os.environ.setdefault("RAY_worker_niceness", "0")  # else whatever runs beside goes before it
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     return True
-
-
-def _index_rate(folder: Path, work: Path) -> float:
-    target = work / "embedding.catalog"
-    shutil.rmtree(target, ignore_errors=True)
-    with seealike.create(target) as catalog:
-        report = catalog.index(folder)
-    return report.added / report.took_s
 
 
 def _embed_rate(folder: Path, work: Path, memory: _Memory | None) -> float:

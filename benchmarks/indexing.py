@@ -40,7 +40,7 @@ def rows(data: Path, work: Path) -> list[Row]:
     for _ in range(TURNS):
         decode.append(_decode_rate(paths[:STAGE_FILES]))
         encode.append(_encode_rate())
-        index.append(_index_rate(folder, work))
+        index.append(index_rate(folder, work / "indexing.catalog"))
     bounds = [1 / (1 / one + 1 / other) for one, other in zip(decode, encode, strict=True)]
     ours = statistics.median(index)
     share = statistics.median(one / bound for one, bound in zip(index, bounds, strict=True))
@@ -66,8 +66,8 @@ def rows(data: Path, work: Path) -> list[Row]:
     return found
 
 
-def _index_rate(folder: Path, work: Path) -> float:
-    target = work / "indexing.catalog"
+def index_rate(folder: Path, target: Path) -> float:
+    """Images a second of ``index`` into a new catalogue in the place of ``target``."""
     shutil.rmtree(target, ignore_errors=True)
     with seealike.create(target) as catalog:
         report = catalog.index(folder)

@@ -46,6 +46,7 @@ class Job:
         options: the wishes.
         parts: the shards that belong together.
         batches: who asks.
+        name: what tells it from others: what is found has it in its name, and serves no other job.
     """
 
     shards: str
@@ -53,6 +54,7 @@ class Job:
     options: SearchOptions
     parts: tuple[tuple[ShardEntry, ...], ...]
     batches: tuple[Batch, ...]
+    name: str
 
     @classmethod
     def of(
@@ -67,15 +69,11 @@ class Job:
         parts = _divided(entries, part_vectors)
         batches = [(part, one) for part, those in enumerate(parts) for one in _divided(those, BATCH_VECTORS)]
         numbered = tuple(Batch(number, part, one) for number, (part, one) in enumerate(batches))
-        return cls(shards, k, options, tuple(parts), numbered)
-
-    @property
-    def name(self) -> str:
-        """What tells it from others: what is found has it in its name, and serves no other job."""
-        named = [[entry.name for entry in part] for part in self.parts]
-        asked = {name: value for name, value in asdict(self.options).items() if value is not None}
-        content = json.dumps([FORMAT, self.k, asked, named], sort_keys=True, default=str)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        named = [[entry.name for entry in part] for part in parts]
+        asked = {name: value for name, value in asdict(options).items() if value is not None}
+        content = json.dumps([FORMAT, k, asked, named], sort_keys=True, default=str)
+        name = hashlib.sha256(content.encode()).hexdigest()[:16]
+        return cls(shards, k, options, tuple(parts), numbered, name)
 
     def found_name(self, part: Part, batch: Batch) -> str:
         """The file of what a part has for a batch."""

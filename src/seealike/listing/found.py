@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from seealike.errors import MissingExtraError
 from seealike.recommend import Found
+from seealike.shards import check_can_be_written
 
 ROWS_AT_ONCE = 256  # of every part, when all are merged
 
@@ -31,7 +30,10 @@ def encoded(rows: Sequence[FoundRow]) -> bytes:
     Raises:
         MissingExtraError: pyarrow is not installed.
     """
-    pa, pq = _pyarrow()
+    check_can_be_written()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     table = pa.table(
         {
             "id": pa.array([row.id for row in rows], pa.string()),
@@ -57,7 +59,10 @@ def decoded(data: bytes) -> Iterator[FoundRow]:
         ValueError: it is not what was written.
         MissingExtraError: pyarrow is not installed.
     """
-    pa, pq = _pyarrow()
+    check_can_be_written()
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         for part in file.iter_batches(ROWS_AT_ONCE):
@@ -65,12 +70,3 @@ def decoded(data: bytes) -> Iterator[FoundRow]:
                 yield FoundRow(item, own, [*map(Found, ids, products, scores)])
     except (pa.ArrowException, OSError) as exc:
         raise ValueError(f"no lists of a part: {exc}") from exc
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as exc:
-        raise MissingExtraError("lists over shards", "parquet") from exc
-    return pa, pq

@@ -42,7 +42,7 @@ def test_drawn_pictures_find_their_kind_as_often_as_counted_by_hand(tmp_path: Pa
 
 @pytest.mark.heavy
 def test_clothes_find_their_kind_as_often_as_the_reference_says(shared_data: Path, tmp_path: Path) -> None:
-    with seealike.create(tmp_path / "catalog") as catalog:
+    with seealike.create(tmp_path / "catalog", encoder="efficientnet-lite0") as catalog:
         catalog.index(shared_data / "data" / "clothing" / "catalogue.csv")
 
         def found(*only: str) -> LabelReport:

@@ -245,12 +245,13 @@ def _change(catalog: str, size: int, work: Path) -> Figures:
         return {"change_s": written - started, "changed_query_s": time.perf_counter() - asked}
 
 
-def _lists(catalog: str, *_unused: object) -> Figures:
+def _lists(catalog: str, size: int, *_unused: object) -> Figures:
+    step = max(1, size // LISTED)
     started = time.perf_counter()
     with seealike.open(catalog) as opened:
-        lists = {entry.id: entry.scores for entry in opened.recommend_all(K)}
+        lists = {entry.id: entry.scores for entry in opened.recommend_all(K) if int(entry.id) % step == 0}
         took, peak = time.perf_counter() - started, _peak_mb()
-        sample = sorted(lists)[:: len(lists) // LISTED][:LISTED]
+        sample = list(lists)
         _, queries = opened.vectors(sample)
     store = SqliteStore(catalog)
     place_of = {item.key: item.id for item in store.items()}

@@ -63,10 +63,11 @@ class WorkActor(Generic[TaskT, ResultT]):
 
         Args:
             prepared: gives what does tasks; it travels to the node.
-            cores: those to keep to, where the node has others for another actor; empty: all.
+            cores: those to keep to, of what the node may use, where another actor has others; empty: all.
         """
         if cores and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, cores)
+            usable = sorted(os.sched_getaffinity(0))  # in a container not always the first ones
+            os.sched_setaffinity(0, [usable[core % len(usable)] for core in cores])
         self._prepared = prepared
         self._guard = threading.Lock()
         self._do: Callable[[TaskT], ResultT] | None = None

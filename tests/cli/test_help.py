@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from seealike.cli.main import COMMANDS, EXIT_CODES, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, cli
 
@@ -103,6 +104,12 @@ def test_every_command_has_a_help_of_whole_sentences_with_an_example(name: str) 
     assert re.search(rf"^\s*seealike {name}", described, re.MULTILINE), "no example"
     assert all(option.help and option.help[0] for option in options(name).values())
     assert f"$ seealike {name}" in section(f"seealike {name}")
+
+
+def test_the_list_of_commands_cuts_no_sentence_off() -> None:
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=80).output.partition("Commands:")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line] == [*COMMANDS]
+    assert "..." not in listed
 
 
 def test_the_exit_codes_are_these() -> None:

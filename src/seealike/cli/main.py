@@ -82,11 +82,11 @@ def cli() -> None:
     """What else looks like this? Visually similar pictures, from a folder or a product table.
 
     \b
-    seealike demo                       see what it does, on pictures it draws itself
-    seealike index photos/              make a catalogue of a folder
-    seealike search photo.jpg           find what looks like a picture
-    seealike recommend --all -o similar.csv   lists for every item
-    seealike help                       pages that explain: tutorial, tables, scores, and more
+    seealike demo                            see what it does, on pictures it draws itself
+    seealike index photos/                   make a catalogue of a folder
+    seealike search photo.jpg                find what looks like a picture
+    seealike recommend --all -o similar.csv  lists for every item
+    seealike help                            pages that explain: tutorial, tables, scores
     """
 
 

@@ -49,7 +49,7 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Learn what a score is worth: from which on is it a duplicate, the same product, similar?
+    """Learn from which score on pictures are the same, or similar.
 
     Duplicates are learnt from copies that are made for it, the same product from the groups, and what is
     similar from --label. What is learnt is judged on items that were held out, and kept in the catalogue.

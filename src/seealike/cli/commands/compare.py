@@ -58,11 +58,12 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Compare encoders on your own pictures: quality with intervals, speed, size, and answers side by side.
+    """Compare encoders on your own pictures.
 
-    One ENCODER is compared with the catalogue's own. Each embeds the items once; the vectors are kept in the
-    catalogue, so a second comparison is quick. With --label, what is right is the class; without, copies have
-    to find their originals.
+    Quality with intervals, speed and size are told, and a page shows answers side by side. One ENCODER is
+    compared with the catalogue's own. Each embeds the items once; the vectors are kept in the catalogue, so
+    a second comparison is quick. With --label, what is right is the class; without, copies have to find
+    their originals.
 
     \b
     seealike compare efficientnet-lite0 onnx:model.onnx --label category --page encoders.html

@@ -42,11 +42,12 @@ _TOP = 10
 @force_option
 @quiet_option
 def command(folder: str, force: bool, quiet: bool) -> None:
-    """Draw a sample shop into FOLDER, index it, search it, and write a page that shows the results.
+    """Draw a sample shop into FOLDER, and show what seealike finds.
 
-    Beside the page lie a map of the shop, if the extra for maps is installed, and the lists of all
-    items. Nothing is downloaded, and the same command again does nothing twice. What is printed on
-    standard output is the path of the page; the last line says how to search the shop in a browser.
+    The shop is indexed and searched, and a page shows the results. Beside the page lie a map of the shop,
+    if the extra for maps is installed, and the lists of all items. Nothing is downloaded, and the same
+    command again does nothing twice. What is printed on standard output is the path of the page; the last
+    line says how to search the shop in a browser.
 
     \b
     seealike demo

@@ -143,7 +143,9 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> int:
-    """Find pictures that are there twice, choose which to keep, and move the others. Nothing is deleted.
+    """Find pictures that are there twice, and move the spare ones.
+
+    First say which to keep; nothing is deleted.
 
     \b
     seealike duplicates

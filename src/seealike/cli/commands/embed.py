@@ -64,13 +64,13 @@ def command(
     options: EmbedOptions,
     quiet: bool,
 ) -> None:
-    """Turn the pictures of SOURCE into vectors, in Parquet files (shards) without a catalogue.
+    """Turn the pictures of SOURCE into vectors, without a catalogue.
 
-    SOURCE is what `index` takes: a folder, a quoted pattern, or a table, whose paths may be addresses of the
-    web here. Or it is a prefix of object storage (s3://, gs://, az://), tar files, or Parquet files that hold
-    the pictures (--column picture=NAME). `seealike index DIR` then takes the vectors from the shards, on this
-    machine or another, and decodes nothing. It may be interrupted at any moment and goes on from there; only
-    what is new or has changed is read.
+    They go to Parquet files, called shards. SOURCE is what `index` takes: a folder, a quoted pattern, or a
+    table, whose paths may be addresses of the web here. Or it is a prefix of object storage (s3://, gs://,
+    az://), tar files, or Parquet files that hold the pictures (--column picture=NAME). `seealike index DIR`
+    then takes the vectors from the shards, on this machine or another, and decodes nothing. It may be
+    interrupted at any moment and goes on from there; only what is new or has changed is read.
 
     \b
     seealike embed photos/ -o vectors/

@@ -71,7 +71,7 @@ class _EncodersGroup(click.Group):
 @time_option("Measure images/s of those on this machine once and remember it, again, or not.")
 @click.pass_context
 def command(context: click.Context, form: str, timing: str) -> None:
-    """List the encoders there are, or say all about the one that SPEC asks for; fetch one, or remove it.
+    """List the encoders, describe one, fetch one or remove it.
 
     A SPEC is the name of a known, a fetched or an installed encoder, or onnx:FILE, timm:NAME, open_clip:NAME
     or hub:OWNER/NAME; options follow after a question mark: layer, pool, size, resize, fit, interpolation,

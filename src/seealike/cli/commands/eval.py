@@ -61,10 +61,10 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Measure how well the encoder does on your own pictures, every figure with its interval.
+    """Measure how well the encoder does on your own pictures.
 
-    With --label: do pictures of one class find each other? Without: does a picture find its own crops,
-    mirrored, recompressed and other copies, and the other photos of its group?
+    Every figure has its interval. With --label: do pictures of one class find each other? Without: does a
+    picture find its own crops, mirrored, recompressed and other copies, and the other photos of its group?
 
     \b
     seealike eval

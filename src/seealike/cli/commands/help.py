@@ -16,7 +16,9 @@ from seealike.wording import closest, did_you_mean
 @click.argument("topic", required=False)
 @click.pass_context
 def command(context: click.Context, topic: str | None) -> None:
-    """Show the page about TOPIC, or the options of a command; without TOPIC list the pages.
+    """Show a page of the documentation, or a command's options.
+
+    Without TOPIC list the pages.
 
     \b
     seealike help

@@ -84,9 +84,9 @@ def command(
     options: IndexOptions,
     quiet: bool,
 ) -> None:
-    """Make a catalogue equal to SOURCE: a folder, a quoted pattern, a table, or shards of `seealike embed`.
+    """Make a catalogue equal to SOURCE, a folder or a table.
 
-    Tables are CSV, JSONL or Parquet.
+    SOURCE may also be a quoted pattern, or shards of `seealike embed`. Tables are CSV, JSONL or Parquet.
 
     New, changed, moved and removed pictures are found by themselves; run it again whenever the source has
     changed. It may be interrupted at any moment and goes on from there. A catalogue may have several sources:

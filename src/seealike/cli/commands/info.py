@@ -19,7 +19,7 @@ from seealike.wording import counted
 @catalog_option
 @format_option("How to print it.")
 def command(catalog: str | None, form: str) -> None:
-    """Say what is in a catalogue: counts, encoder, size, generation, state of the approximate index.
+    """Say what is in a catalogue: counts, encoder, size, and more.
 
     \b
     seealike info

@@ -20,7 +20,9 @@ from seealike.cli.printing.results import OutputFormat
 )
 @results_format_option("How to print them.")
 def command(catalog: str | None, skipped: bool, form: str, null: bool) -> None:
-    """List the items of a catalogue in the order of their ids: paths, groups and metadata.
+    """List the items of a catalogue, or what was skipped.
+
+    They come in the order of their ids, with paths, groups and metadata.
 
     \b
     seealike ls

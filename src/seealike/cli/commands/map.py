@@ -107,9 +107,10 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Draw a map of the catalogue: every picture a point, look-alikes side by side.
+    """Draw a map of the catalogue, look-alikes side by side.
 
-    The page is one file that loads nothing: move, zoom, find, draw a lasso and save the ids within.
+    Every picture is a point. The page is one file that loads nothing: move, zoom, find, draw a lasso and
+    save the ids within.
 
     \b
     seealike map

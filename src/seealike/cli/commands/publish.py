@@ -31,9 +31,10 @@ _Known: TypeAlias = tuple[int, object]  # a generation, and what scores are wort
 @click.option("--follow", is_flag=True, help="Go on: publish each change until Ctrl-C.")
 @quiet_option
 def command(catalog: str | None, address: str, rebuild: bool, follow: bool, quiet: bool) -> None:
-    """Copy a catalogue to PostgreSQL with pgvector, or bring the copy there up to date.
+    """Copy a catalogue to a database, or bring the copy up to date.
 
-    Only what changed is written. Then `-C URL` asks the copy, in every command and service.
+    The database is PostgreSQL with pgvector. Only what changed is written. Then `-C URL` asks the copy, in
+    every command and service.
 
     \b
     seealike publish --to postgresql://me@db/shop

@@ -140,7 +140,10 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Recommend items for somebody who likes some and not others, or make the lists of all items.
+    """Recommend items for likes and dislikes, or for every item.
+
+    Items are named by their ids, which `seealike ls` lists; W is a weight, 1 where none is said. With --all
+    every item gets the list of what is most like it.
 
     \b
     seealike recommend --like shirts/12.jpg --like shirts/40.jpg --not shirts/7.jpg

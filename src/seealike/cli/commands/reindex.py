@@ -41,7 +41,7 @@ def command(
     options: IndexOptions,
     quiet: bool,
 ) -> None:
-    """Give every item of a catalogue a vector of another encoder, or keep its vectors in other numbers.
+    """Move a catalogue to another encoder, or to smaller vectors.
 
     The new vectors are made beside the old ones, which answer until the last moment; then they are swapped.
     It may be interrupted at any moment and goes on from there. Ids, groups and metadata stay.

@@ -72,10 +72,11 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Find what looks like each FILE, a picture from anywhere; `-` reads one from standard input.
+    """Find what looks like each FILE, a picture from anywhere.
 
-    With --id the arguments are ids of items in the catalogue; an item never finds itself. With --text
-    what words describe is found, if the catalogue's encoder reads text; their scores are much lower.
+    `-` reads one from standard input. With --id the arguments are ids of items in the catalogue; an item
+    never finds itself. With --text what words describe is found, if the catalogue's encoder reads text;
+    their scores are much lower.
 
     \b
     seealike search photo.jpg

@@ -37,7 +37,9 @@ class _Limits(NamedTuple):
     callback=lambda _context, _option, spec: spec and without_alias(spec),
     help=f"With --create: its encoder, see `seealike encoders`.  [default: {DEFAULT_ENCODER}]",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address to listen on."
+)
 @number_option("--port", default=8765, least=0, metavar="PORT", text="The port; 0 takes a free one.")
 @click.option("--key-file", metavar="FILE", help="Who may do what: lines such as `read KEY` or `write KEY`.")
 @click.option(

@@ -113,7 +113,7 @@ def command(
     limits: DecodeLimits,
     quiet: bool,
 ) -> None:
-    """Teach the encoder what you call alike, and see whether it helped.
+    """Teach the encoder what you call alike, and see if that helped.
 
     Items that it never saw judge the new encoder. If it is no better, nothing is written and the exit code
     is 1. Otherwise `seealike reindex --encoder onnx:my-encoder.onnx` puts it to use. Needs the extra torch.

@@ -23,9 +23,10 @@ from seealike.wording import counted
 @number_option("--sample", default=200, text="On how many items to compare approximate with exact search.")
 @format_option("How to print the findings.")
 def command(catalog: str | None, repair: bool, sample: int, form: str) -> None:
-    """Check every checksum, look for orphans, and compare approximate with exact search.
+    """Check a catalogue for damage, and its approximate index.
 
-    Ends with exit code 1 if something is wrong.
+    Every checksum is compared, orphans are looked for, and approximate search is compared with exact. Ends
+    with exit code 1 if something is wrong.
 
     \b
     seealike verify

@@ -30,8 +30,14 @@ def limit_option(function: Function) -> Function:
         metavar="NAME=VALUE",
         multiple=True,
         callback=lambda _context, _parameter, given: read_limits(given),
-        help=f"What one picture may cost: {', '.join(LIMITS)}. May be repeated.",
+        help=f"What one picture may cost. May be repeated.  [default: {_usual()}]",
     )(function)
+
+
+def _usual() -> str:
+    usual = DecodeLimits()
+    values = ((name, getattr(usual, field) / unit) for name, (field, unit) in LIMITS.items())
+    return ", ".join(f"{name}={value:g}" for name, value in values)
 
 
 def workers_option(function: Function) -> Function:
@@ -40,7 +46,7 @@ def workers_option(function: Function) -> Function:
         "--workers",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Decoding processes.  [default: one a core]",
+        help="Decoding processes.  [default: one a core, at most 12]",
     )(function)
 
 

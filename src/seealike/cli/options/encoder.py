@@ -53,11 +53,13 @@ def encoder_options(default: str) -> Callable[[Function], Function]:
     """
     return together(
         click.option("--encoder", metavar="SPEC", help=f"See `seealike encoders`.  [default: {default}]"),
-        click.option("--layer", metavar="NAME", help="Take the output of this layer or tensor of the model."),
+        click.option(
+            "--layer", metavar="NAME", help="Take this layer or tensor of the model, not its output."
+        ),
         click.option(
             "--pool",
             type=click.Choice([pool.value for pool in Pooling]),
-            help="How the layer's output becomes one vector.",
+            help="How what comes out becomes one vector.  [default: avg, of maps and tokens]",
         ),
         click.option("--weights", metavar="FILE", help="With timm: or open_clip: the weights, from a file."),
         click.option("--focus", is_flag=True, help="Look at what a picture shows, not at the whole."),

@@ -353,7 +353,7 @@ def _describe_absent(preset: Preset, form: str) -> None:
         "pictures": _prepared(preset.preprocessing),
         "licence": f"{preset.licence}; made from {preset.upstream}",
         "source": f"hub {preset.repository} {revision}",
-        "checked": preset.pinned or "by nobody: the SHA-256 is noted at first use",
+        "SHA-256": preset.pinned or "nobody states it; noted at first use",
         "published": ", ".join(f"{what} {value:g}" for what, value in preset.figures.items()) or "nothing",
     }
     if preset.figures_of:

@@ -243,6 +243,7 @@ def test_lists_that_do_not_fit_into_memory_end_with_one_line_where_vectors_are_g
     store, ranker = shop(tmp_path / "catalog", 20, approximate=True)
     monkeypatch.setattr(making, "MATRIX_BYTES", 0)
     assert len(list(all_lists(store, ranker, 3))) == DISTINCT + 20
+    monkeypatch.setattr(making, "HELD_BYTES", 0)
     monkeypatch.setattr(making, "BLOCK", 100)
     entries = all_lists(store, ranker, 3)
     next(entries)
@@ -250,6 +251,20 @@ def test_lists_that_do_not_fit_into_memory_end_with_one_line_where_vectors_are_g
     with pytest.raises(CatalogBusyError) as caught:
         list(entries)
     assert "\n" not in str(caught.value)
+    store.close()
+
+
+@pytest.mark.parametrize("approximate", [True, False])
+def test_lists_are_the_same_whichever_are_made_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, approximate: bool
+) -> None:
+    store, ranker = shop(tmp_path / "catalog", 20, approximate=approximate)
+    expected = list(all_lists(store, ranker, 3))
+    assert [one.id for one in expected] == sorted(one.id for one in expected)
+    for held, block in ((0, 1), (16 * 3 * 100, 7), (16 * 3 * 100, 300)):
+        monkeypatch.setattr(making, "HELD_BYTES", held)
+        monkeypatch.setattr(making, "BLOCK", block)
+        assert list(all_lists(store, ranker, 3)) == expected
     store.close()
 
 
@@ -294,6 +309,7 @@ def test_a_query_of_any_length_is_scored_by_its_direction() -> None:
 def test_lists_compare_with_their_item_as_it_was_when_they_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions
 ) -> None:
+    monkeypatch.setattr(making, "HELD_BYTES", 0)
     monkeypatch.setattr(making, "COMPARED_BLOCK", 7)
     store, colours = made_store(tmp_path / "catalog"), ("red", "blue", "green", None)
     said = {f"{number:02}": colours[number % 4] for number in range(40)}
@@ -339,6 +355,7 @@ def test_lists_compare_with_their_item_as_it_was_when_they_began(
 def test_lists_go_on_while_somebody_writes_and_another_searches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: SearchOptions, in_memory: bool
 ) -> None:
+    monkeypatch.setattr(making, "HELD_BYTES", 0)
     monkeypatch.setattr(making, "BLOCK", 4)
     if not in_memory:
         monkeypatch.setattr(searcher, "IN_MEMORY_BYTES", 0)

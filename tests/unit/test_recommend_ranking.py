@@ -19,7 +19,7 @@ def test_the_best_are_those_of_a_plain_sort(numbers: list[int], k: int) -> None:
     scores = np.array(numbers, dtype=np.float64) / 4
     keys = np.arange(100, 100 + len(numbers))
     expected = sorted(range(len(numbers)), key=lambda place: (-scores[place], ranks[place]))[:k]
-    found, found_scores = best_of((keys, scores), ranks, k)
+    found, found_scores = best_of((keys, scores), lambda some: ranks[some - 100], k)
     assert found.tolist() == [100 + place for place in expected]
     assert found_scores.tolist() == [scores[place] for place in expected]
 

@@ -268,7 +268,7 @@ class JoinedSearcher(Searcher):
             size = len(part) if own is None else len(own)
             for row, (keys, scores) in enumerate(found):
                 both = joined(best[row], (keys + (number << KEY_BITS), scores))
-                best[row] = best_of(both, view.ranks_of(both[0]), 2 * k if more else k)
+                best[row] = best_of(both, view.ranks_of, 2 * k if more else k)
                 if more and len(keys) < size:
                     known_to[row] = max(known_to[row], scores[-1])
         return [down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from seealike.indexes.effort import (
     needs_more,
     within_gap,
 )
-from seealike.indexes.faiss import THREADS, FaissEngine, Selected, threads
+from seealike.indexes.faiss import FaissEngine, Selected, threads
 from seealike.indexes.reduction import Reduction
 from seealike.indexes.rows import VectorRows
 from seealike.indexes.snapshot import SnapshotDamagedError, SnapshotRecord, read_parts
@@ -32,7 +31,6 @@ from seealike.vectors import VectorType
 if TYPE_CHECKING:
     from seealike.types import Float32Array, Int64Array
 
-_WORTH_A_THREAD = 32
 _SELECTED_KEPT = 8
 _FEW_SHARE = 0.05  # of all keys: fewer are looked up one by one
 
@@ -71,6 +69,8 @@ class FaissProposer:
         is allowed is searched as it lies: however few there are and wherever, ``k`` are found.
         """
         engine = self._engine
+        if not len(queries):
+            return []
         if engine is None:
             everything = self._expanded(np.arange(self.record.distinct))
             return [_only(everything, allowed)] * len(queries)
@@ -85,15 +85,26 @@ class FaissProposer:
             if among.way is Way.ALL:  # they are twins
                 return [self._those(allowed)] * len(queries)
 
-        def proposal_for(query: Float32Array) -> Proposal:
-            reduced = self._reduction.apply_one(query)
+        # One by one, as a query that is asked alone: sums in another order would be another query.
+        reduced = np.concatenate([self._reduction.apply_one(query) for query in queries])
+        with threads(1):  # who asks for many asks in threads
             if among is None or selected is None:
-                labels = self._closest(engine, reduced, effort, selected)
+                found = self._closest(engine, reduced, effort, selected)
             else:
-                labels = _closest_among(engine, reduced, among, selected)
-            return _only(self._expanded(labels), allowed)
+                found = [_closest_among(engine, row[np.newaxis], among, selected) for row in reduced]
+        proposals = [self._expanded(labels) for labels in found]
+        return [_only(one, allowed) for one in proposals] if self._has_twins else proposals
 
-        return self._proposed(queries, proposal_for)
+    def neighbourhoods(self, keys: Int64Array) -> Int64Array:
+        """A number for every key, the same for those that are near: of the inverted list it is in.
+
+        Those that are not in here get one of their own. Shapes: keys and the result are (m,).
+        """
+        if self._engine is None:
+            return np.zeros(len(keys), dtype=np.int64)
+        own, labels = self._by_key
+        places = np.minimum(np.searchsorted(own, keys), len(own) - 1)
+        return np.where(own[places] == keys, self._engine.list_of[labels[places]], -1)
 
     def _those(self, allowed: Int64Array) -> Proposal:
         """All allowed keys that are here."""
@@ -108,19 +119,6 @@ class FaissProposer:
         else:
             places = np.flatnonzero(np.isin(keys, allowed, assume_unique=True))
         return np.unique(labels[places]) if self._has_twins else places
-
-    def _proposed(
-        self, queries: Float32Array, proposal_for: Callable[[Float32Array], Proposal]
-    ) -> list[Proposal]:
-        def propose(part: Float32Array) -> list[Proposal]:
-            with threads(1):
-                return [proposal_for(query) for query in part]
-
-        workers = min(THREADS, len(queries) // _WORTH_A_THREAD)
-        if workers < 2:
-            return propose(queries)
-        with ThreadPoolExecutor(workers) as pool:
-            return [row for part in pool.map(propose, np.array_split(queries, 4 * workers)) for row in part]
 
     @cached_property
     def _by_key(self) -> tuple[Int64Array, Int64Array]:
@@ -137,18 +135,24 @@ class FaissProposer:
         return known
 
     def _closest(
-        self, engine: FaissEngine, query: Float32Array, effort: Effort, selected: Selected | None
-    ) -> Int64Array:
-        def search(fetched: int, probed: int, refined: int) -> tuple[Int64Array, Float32Array]:
-            labels, distances = engine.search(query, fetched, probed, refined, selected)
-            return _found(labels, distances)
+        self, engine: FaissEngine, queries: Float32Array, effort: Effort, selected: Selected | None
+    ) -> list[Int64Array]:
+        """For every query the closest labels, of those that are selected. Shapes: queries is (q, r)."""
 
-        found = search(effort.fetched, effort.probed, REFINED_NARROW)
-        if needs_more(found[1], effort):
-            found = search(effort.wide_fetched, effort.wide_probed, REFINED_WIDE)
-        if len(found[0]) < min(effort.k, self.record.distinct if selected is None else selected.count):
-            found = search(effort.wide_fetched, self.record.lists, REFINED_WIDE)
-        return found[0]
+        def search(rows: Sequence[int], fetched: int, probed: int, refined: int) -> None:
+            if rows:
+                answers = engine.search(queries[rows], fetched, probed, refined, selected)
+                for row, labels, distances in zip(rows, *answers, strict=True):
+                    found[row] = _found(labels, distances)
+
+        found: dict[int, tuple[Int64Array, Float32Array]] = {}
+        search(range(len(queries)), effort.fetched, effort.probed, REFINED_NARROW)
+        unsure = [row for row, (_, distances) in found.items() if needs_more(distances, effort)]
+        search(unsure, effort.wide_fetched, effort.wide_probed, REFINED_WIDE)
+        least = min(effort.k, self.record.distinct if selected is None else selected.count)
+        short = [row for row, (labels, _) in found.items() if len(labels) < least]
+        search(short, effort.wide_fetched, self.record.lists, REFINED_WIDE)
+        return [found[row][0] for row in range(len(queries))]
 
     def _selected(self, engine: FaissEngine, allowed: Int64Array) -> Selected | None:
         """What FAISS is told of the allowed keys, ``None`` if all are. Many calls have the same array."""
@@ -177,17 +181,18 @@ def _closest_among(
 ) -> Int64Array:
     """The closest labels that are selected: as many as it takes to have the closest ``k`` among them."""
     if effort.way is Way.CODES:
-        labels, distances = _found(*engine.compare_selected(query, effort.fetched, selected))
+        answers = engine.compare_selected(query, effort.fetched, selected)
     else:
         probed = engine.lists_with(query, effort.scanned, selected)
-        labels, distances = _found(*engine.search(query, effort.fetched, probed, REFINED_NARROW, selected))
+        answers = engine.search(query, effort.fetched, probed, REFINED_NARROW, selected)
+    labels, distances = _found(answers[0][0], answers[1][0])
     return labels[: within_gap(distances, effort)]
 
 
 def _found(labels: Int64Array, distances: Float32Array) -> tuple[Int64Array, Float32Array]:
     """The labels that were found for one query, and their squared distances."""
-    found = labels[0] >= 0
-    return labels[0][found], distances[0][found]
+    found = labels >= 0
+    return labels[found], distances[found]
 
 
 def _only(found: Proposal, allowed: Int64Array | None) -> Proposal:

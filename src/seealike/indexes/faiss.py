@@ -132,7 +132,7 @@ class FaissEngine:
 
     def selected(self, labels: Int64Array) -> Selected:
         """Those of the vectors that have these labels, which ascend."""
-        in_lists = np.bincount(self._list_of[labels], minlength=self._inverted.nlist)
+        in_lists = np.bincount(self.list_of[labels], minlength=self._inverted.nlist)
         return Selected(labels, self._index.ntotal, in_lists)
 
     def compare_selected(
@@ -158,7 +158,7 @@ class FaissEngine:
         return np.array([held.list_size(number) for number in range(self._inverted.nlist)], dtype=np.int64)
 
     @cached_property
-    def _list_of(self) -> Int64Array:
+    def list_of(self) -> Int64Array:
         """For every label, the inverted list that holds it."""
         import faiss
 

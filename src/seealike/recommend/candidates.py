@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
+from seealike.indexes import THREADS
 from seealike.recommend.choosing import first_of_each
 from seealike.recommend.likeness import like_enough, likeness
 from seealike.recommend.mixing.components import PLAIN, Items, Mixed, mixed
@@ -21,7 +24,7 @@ from seealike.recommend.targets import Target
 from seealike.recommend.view import VectorReader, View
 from seealike.types import Float32Array, Int64Array
 
-RANKED_AT_ONCE = 1024
+RANKED_AT_ONCE, _WORTH_A_THREAD = 256, 32
 # Where more than similarity counts, so many times as many are ranked: that mostly does.
 BESIDE_WEIGHTS, BESIDE_COLOURS = 2, 8
 
@@ -96,9 +99,13 @@ def narrowed(
 def _in_blocks(
     rank: Callable[[Float32Array, int], list[Ranked]], vectors: Float32Array, k: int
 ) -> list[Ranked]:
-    """The rankings for any number of vectors, so many at once that memory is bounded."""
-    starts = range(0, len(vectors), RANKED_AT_ONCE)
-    return [one for start in starts for one in rank(vectors[start : start + RANKED_AT_ONCE], k)]
+    """The rankings for any number of vectors, so many at once that memory is bounded, in threads if many."""
+    if len(vectors) < 2 * _WORTH_A_THREAD:
+        return rank(vectors, k)
+    parts = max(-(-len(vectors) // RANKED_AT_ONCE), min(THREADS, len(vectors) // _WORTH_A_THREAD))
+    with ThreadPoolExecutor(THREADS) as pool:
+        ranked = pool.map(rank, np.array_split(vectors, parts), repeat(k))
+        return [one for part in ranked for one in part]
 
 
 def candidates_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -24,10 +26,11 @@ def converted(cosines: Float32Array, metric: Metric) -> Scores:
     return np.round(wide, DECIMALS) + 0.0  # no negative zeros
 
 
-def best_of(ranked: Ranked, ranks: Int64Array, k: int) -> Ranked:
-    """The best ``k``, highest score first and equal scores in the order of their ``ranks``.
+def best_of(ranked: Ranked, ranks_of: Callable[[Int64Array], Int64Array], k: int) -> Ranked:
+    """The best ``k``, highest score first and equal scores in the order of their ranks.
 
-    However many tie with the last of them, only ``k`` are sorted. Shapes: ranks is (m,), as both of ranked.
+    However many tie with the last of them, only ``k`` are sorted. Shapes: both of ranked are (m,), as are
+    ``ranks_of`` keys.
     """
     keys, scores = ranked
     if len(scores) > k:
@@ -35,10 +38,10 @@ def best_of(ranked: Ranked, ranks: Int64Array, k: int) -> Ranked:
         better, ties = np.flatnonzero(scores > worst), np.flatnonzero(scores == worst)
         missing = k - len(better)
         if len(ties) > missing:
-            ties = ties[np.argpartition(ranks[ties], missing - 1)[:missing]]
+            ties = ties[np.argpartition(ranks_of(keys[ties]), missing - 1)[:missing]]
         chosen = np.concatenate([better, ties])
-        keys, scores, ranks = keys[chosen], scores[chosen], ranks[chosen]
-    order = np.lexsort((ranks, -scores))
+        keys, scores = keys[chosen], scores[chosen]
+    order = np.lexsort((ranks_of(keys), -scores))
     return keys[order], scores[order]
 
 

@@ -34,7 +34,7 @@ from seealike.vectors import unit_rows
 ATTEMPTS = 20
 IN_MEMORY_BYTES = 1 << 30
 _FEW_SHARE = 0.2  # of all vectors: fewer are read one by one
-_ROWS_AT_ONCE = 2048
+_ROWS_AT_ONCE, _SCORED_AT_ONCE = 2048, 8192
 
 
 Answer = TypeVar("Answer")
@@ -191,7 +191,8 @@ class Searcher:
                 return changes.state, living, np.array(changes.removed, dtype=np.int64)
         state, by_id = self._store.state_and_keys()
         living = Keys.in_id_order(by_id)
-        return state, living, np.setdiff1d(old.keys if old is not None else [], living.keys)
+        before = np.empty(0, dtype=np.int64) if old is None else old.keys
+        return state, living, before[~_among(before, living.keys)]
 
     def _memory(
         self, old: View | None, gone: Int64Array, wanted: Int64Array, after: int
@@ -430,7 +431,7 @@ class Searcher:
                     continue
                 scores = converted(cosines, options.metric)
                 found = joined(best[row], (proposal.keys, scores))
-                best[row] = best_of(found, view.ranks_of(found[0]), most)
+                best[row] = best_of(found, view.ranks_of, most)
                 if more and len(proposal.keys) < part.size:
                     known_to[row] = max(known_to[row], scores.min())
         return [down_to(*pair) for pair in zip(best, known_to, strict=True)] if more else best
@@ -488,7 +489,7 @@ class Searcher:
         start = 0
         while start < len(leaders):
             before = int(ends[start - 1]) if start else 0
-            end = max(start + 1, int(np.searchsorted(ends, before + _ROWS_AT_ONCE, side="right")))
+            end = max(start + 1, int(np.searchsorted(ends, before + _SCORED_AT_ONCE, side="right")))
             wanted = np.unique(np.concatenate(leaders[start:end]))
             found, vectors = _vectors_of(wanted, readers)
             self.check_all_there(view, len(found), len(wanted))

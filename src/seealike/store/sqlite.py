@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -58,13 +59,18 @@ from seealike.vectors import VectorType
 from seealike.wording import closest
 
 CREATION_WAIT_S = 10.0
-MOST_NEW_KEYS = 4096  # beyond, looking at every key is quicker than asking where each new one belongs
+_FEW_KEYS, _FEW_SHARE = 4096, 0.05
 _PARAMETERS_AT_ONCE = 500
 _ITEM_WIDTH = len(ITEM_COLUMNS.split(", "))  # values in its row, the checksum last
 _NEAR = 50  # ids that a wrong one is compared with, of each sort
 _LONGEST = 1000  # letters of it that are looked at
 _ROWS_LOOKED_THROUGH = 100_000  # by one statement
 _MAY_BE_FILE = "(size = ? OR lower(CAST(substr(path, ?) AS TEXT)) = lower(CAST(? AS TEXT)))"
+
+
+def few_are_new(new: int, items: int) -> bool:
+    """Whether it is quicker to ask where each new key belongs than to look at every key."""
+    return new <= max(_FEW_KEYS, _FEW_SHARE * items)
 
 
 class SqliteStore:
@@ -237,7 +243,7 @@ class SqliteStore:
             rows = self._connection.execute(
                 "SELECT key FROM items INDEXED BY sqlite_autoindex_items_1 ORDER BY id"
             )
-            keys = np.fromiter((row[0] for row in rows), dtype=np.int64)
+            keys = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
         self._check_keys(state, np.sort(keys))
         return state, keys
 
@@ -248,7 +254,7 @@ class SqliteStore:
         """
         with self._snapshot() as state:
             known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if not known or state.last_key - last_key > MOST_NEW_KEYS:
+            if not known or not few_are_new(state.last_key - last_key, state.count):
                 return None
             execute = self._connection.execute
             removed = execute("SELECT key FROM tombstones WHERE generation > ?", (generation,)).fetchall()

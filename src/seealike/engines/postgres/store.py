@@ -25,7 +25,7 @@ from seealike.recommend.filters.parsing import parse
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
 from seealike.store.records import BY_HAND
-from seealike.store.sqlite import MOST_NEW_KEYS
+from seealike.store.sqlite import few_are_new
 from seealike.types import Float16Array, Int64Array, MetadataValue, Signature, Skipped, SkipReason
 from seealike.vectors import VectorType
 from seealike.wording import closest
@@ -138,7 +138,7 @@ class PostgresStore:
         def read(connection: Rows) -> KeyChanges | None:
             state = self.state_in(connection)
             known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if not known or state.last_key - last_key > MOST_NEW_KEYS:
+            if not known or not few_are_new(state.last_key - last_key, state.count):
                 return None
             removed = connection.execute(
                 f"SELECT key FROM {self.build.tombstones} WHERE generation > %s", (generation,)

@@ -12,8 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from seealike.errors import UsageError
-from seealike.indexes import ExactIndex
-from seealike.recommend.answers import Result, answer
+from seealike.indexes import ExactIndex, FaissProposer
+from seealike.recommend.answers import answer
 from seealike.recommend.lists.kept import (
     NOTHING,
     SPARE,
@@ -33,6 +33,7 @@ from seealike.types import Float16Array, Float32Array, Int64Array, Progress, Pro
 BLOCK = 1024
 _KEPT = ("min_score", "exact", "metric", "pictures", "group_by")  # wishes with which lists are kept
 COMPARED_BLOCK = 16 * BLOCK  # of lists that are narrowed by what an item says: those of a value go together
+HELD_BYTES = 1 << 28  # of lists that wait until it is their turn
 MATRIX_BYTES = 3 << 29  # 1.5 GiB: up to here all float16 vectors are held in memory, beyond they are read
 
 
@@ -155,24 +156,51 @@ def _listed(
 ) -> Iterator[SimilarList]:
     examples = [example for _, example in named]
     answers = _answered(view, gathered, searcher, examples, wanted)
-    for (name, _), results in zip(named, answers, strict=True):
-        yield SimilarList(
-            name, tuple(name_of(one.key) for one in results), tuple(one.score for one in results)
-        )
+    for (name, _), (keys, scores) in zip(named, answers, strict=True):
+        yield SimilarList(name, tuple(map(name_of, keys)), tuple(scores))
 
 
 def _answered(
     view: View, gathered: _Gathered, searcher: Searcher, examples: Sequence[Example], wanted: Wanted
-) -> Iterator[list[Result]]:
-    """The list of every one of ``examples``."""
-    options = wanted.options
-    block = COMPARED_BLOCK if options.same or options.other else BLOCK
-    for start in range(0, len(examples), block):
-        part = examples[start : start + block]
-        asked = [Examples((example,)) for example in part]
-        query = Query(asked, wanted.k, options, spare=wanted.spare)
-        yield from answer(view, gathered, searcher, query, gathered.in_memory)
-        wanted.progress(Progress("lists", start + len(part), len(examples)))
+) -> Iterator[tuple[list[int], list[float]]]:
+    """The list of every one of ``examples``, keys and scores, best first.
+
+    Items that are near each other are asked for together: much of what is read for one is read for all.
+    """
+    depth = min(wanted.k + wanted.spare, len(view))
+    block = COMPARED_BLOCK if wanted.options.same or wanted.options.other else BLOCK
+    stretch, done = max(block, HELD_BYTES // (16 * max(1, depth))), 0
+    for start in range(0, len(examples), stretch):
+        part = examples[start : start + stretch]
+        keys, scores = np.zeros((len(part), depth), np.int64), np.zeros((len(part), depth), np.float64)
+        counts = np.zeros(len(part), np.int64)
+        for rows in _together(view, gathered, part, block):
+            query = Query(
+                [Examples((part[row],)) for row in rows], wanted.k, wanted.options, spare=wanted.spare
+            )
+            for row, found in zip(
+                rows, answer(view, gathered, searcher, query, gathered.in_memory), strict=True
+            ):
+                counts[row] = len(found)
+                keys[row, : len(found)] = [one.key for one in found]
+                scores[row, : len(found)] = [one.score for one in found]
+            done += len(rows)
+            wanted.progress(Progress("lists", done, len(examples)))
+        for row, count in enumerate(counts.tolist()):
+            yield keys[row, :count].tolist(), scores[row, :count].tolist()
+
+
+def _together(
+    view: View, gathered: _Gathered, examples: Sequence[Example], block: int
+) -> Iterator[list[int]]:
+    """The numbers of all ``examples``, in blocks of some that are near each other."""
+    order = np.arange(len(examples))
+    ids = [example.id for example in examples if example.id is not None]
+    if isinstance(view.ann, FaissProposer) and len(ids) == len(examples):
+        keys = np.array(gathered.keys_of(ids), dtype=np.int64)
+        order = np.argsort(view.ann.neighbourhoods(keys), kind="stable")
+    for start in range(0, len(order), block):
+        yield order[start : start + block].tolist()
 
 
 # -- lists of what is no item -----------------------------------------------------------------------------
@@ -203,8 +231,8 @@ class ListsForVectors:
         """The list of each vector, closest first. Shapes: vectors is (q, d), unit norm."""
         wanted = Wanted(k, self._options, unwatched)
         examples = [Example(vector=row) for row in vectors]
-        for results in _answered(self._view, self._gathered, self._searcher, examples, wanted):
-            yield [self._found(one) for one in results]
+        for found in _answered(self._view, self._gathered, self._searcher, examples, wanted):
+            yield [self._found(key, score) for key, score in zip(*found, strict=True)]
 
     def products_of(self, ids: Sequence[str]) -> list[str | None]:
         """The names of the products that items show; ``None`` for those of none, or where none matters.
@@ -214,8 +242,8 @@ class ListsForVectors:
         """
         return [self._product_of(key) for key in self._gathered.keys_of(ids)]
 
-    def _found(self, one: Result) -> Found:
-        return Found(self._gathered.ids[one.key], self._product_of(one.key), one.score)
+    def _found(self, key: int, score: float) -> Found:
+        return Found(self._gathered.ids[key], self._product_of(key), score)
 
     def _product_of(self, key: int) -> str | None:
         return None if self._products is None else self._products.name_at(key)
@@ -311,7 +339,7 @@ def _updated(
     examples = [Example(gathered.ids[key]) for key in view.keys[rows].tolist()]
     answers = _answered(view, gathered, searcher, examples, wanted._replace(spare=SPARE))
     for row, found in zip(rows.tolist(), answers, strict=True):
-        lists.put(row, [one.key for one in found], [one.score for one in found])
+        lists.put(row, *found)
     return lists, len(rows)
 
 

@@ -76,7 +76,7 @@ test-page:  ## the page of `seealike serve` in Debian's Chromium, and what axe s
 test-schema: $(SCHEMA)  ## all that the service's description allows, and much that it does not, asked by schemathesis
 	$(BIN)/python -m pytest -m schema --timeout 1500
 
-test-engines: $(ENGINES)  ## catalogues in PostgreSQL, which a package brings: copied, asked, changed, killed
+test-engines: $(ENGINES)  ## catalogues in PostgreSQL and milvus-lite, which packages bring: copied, asked, killed
 	$(BIN)/python -m pytest -m engine --timeout 1500
 
 test-cluster: $(CLUSTER)  ## embedding on object storage and on a Ray cluster of two nodes, both on this machine

@@ -1,4 +1,4 @@
-"""Every wish means the same over PostgreSQL: the tests of the pipeline, and of what proposes, asked of it."""
+"""Every wish means the same over an engine: the tests of the pipeline, and of what proposes, asked of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tests.counting import D, commit, made_store
 from tests.property import test_pipeline as pipeline
 
 from seealike.catalog.engine import engine_at
-from seealike.engines.postgres import proposer as proposing
 from seealike.engines.publishing import Publication, publish
 from seealike.engines.searcher import EngineSearcher
 from seealike.engines.store import Engine, EngineStore
@@ -50,11 +49,15 @@ def published(store: SqliteStore, engine: Engine) -> None:
 @pytest.mark.parametrize("by", ["comparing", "index"])
 @pytest.mark.parametrize("test", ASKS, ids=lambda test: test.__name__[5:40])
 def test_what_holds_of_a_catalogue_holds_of_its_copy(
-    test: Callable[[], None], by: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    test: Callable[[], None],
+    by: str,
+    engine: Engine,
+    kept_s: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     if by == "index":
-        monkeypatch.setattr(proposing, "FEW", 0)
-        monkeypatch.setattr(proposing, "WORTH", 0.0)
+        request.getfixturevalue("by_index")
 
     def found(
         items: Sequence[pipeline.Entry],
@@ -71,7 +74,7 @@ def test_what_holds_of_a_catalogue_holds_of_its_copy(
             return answered(copy, searcher, Query(wanted, k, options, scale)).lists
 
     monkeypatch.setattr(pipeline, "found", found)
-    monkeypatch.setattr("seealike.engines.postgres.writer._KEPT_S", 0)
+    monkeypatch.setattr(kept_s, 0)
     test()
     assert not inspect.signature(test).parameters
 
@@ -89,11 +92,10 @@ class made_store_of:  # noqa: N801  used as a statement
 
 
 @pytest.mark.parametrize("k", [1, 10])
+@pytest.mark.usefixtures("by_index")
 def test_along_the_index_the_ids_decide_among_many_of_the_same_picture(
-    k: int, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    k: int, engine: Engine, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(proposing, "FEW", 0)
-    monkeypatch.setattr(proposing, "WORTH", 0.0)
     same = [pipeline.Entry(f"s{number * 37 % 60:03}", 5, None) for number in range(60)]
     entries = [*same, *(pipeline.Entry(f"r{number:03}", number, None) for number in range(6, 200))]
     with made_store_of(tmp_path / "catalog", entries) as store:
@@ -208,11 +210,10 @@ class Renamed:
 
 @pytest.mark.parametrize("by", ["comparing", "index"])
 def test_what_proposes_keeps_the_contract(
-    by: str, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    by: str, engine: Engine, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if by == "index":
-        monkeypatch.setattr(proposing, "FEW", 0)
-        monkeypatch.setattr(proposing, "WORTH", 0.0)
+        request.getfixturevalue("by_index")
     made = proposers(engine, tmp_path, exact=by == "comparing")
     check_proposer(made, recall=1.0 if by == "comparing" else 0.97)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""A condition in SQL is true, false or neither of the same items as the condition evaluated in memory."""
+"""A condition in an engine is true, false or neither of the same items as the same one in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.counting import commit, made_store, new_item, searcher_of
+from tests.engines.places import Place
 
 from seealike.catalog.engine import engine_at
 from seealike.engines.publishing import Publication, publish
@@ -89,7 +90,7 @@ CONDITION = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def both(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Columns, Engine]]:
+def both(server: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Columns, Engine]]:
     store = made_store(tmp_path_factory.mktemp("conditions") / "catalog")
     commit(
         store,
@@ -103,7 +104,7 @@ def both(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
             for n, row in enumerate(rows())
         ],
     )
-    engine = engine_at(f"{server}&schema=conditions")
+    engine = engine_at(server.address("conditions"))
     manifest = Manifest(store.identity, catalog_id=store.catalog_id)
     publish(Publication(store, manifest, lambda _: None), engine, unwatched, rebuild=True)
     searcher = searcher_of(store)

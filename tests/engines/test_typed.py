@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.engines.places import Place
 from tests.made_models import save_model
 from tests.pictures import write_pictures
 
@@ -83,18 +84,8 @@ def test_a_publisher_that_follows_publishes_each_change(shop: str, address: str)
         assert running.wait() == 130
 
 
-def test_of_several_servers_the_first_that_answers_is_asked(shop: str, address: str) -> None:
-    typed("publish", "-C", shop, "--to", address)
-    folder = address.split("host=")[1].split("&", maxsplit=1)[0]
-    both = address.replace(f"host={folder}", f"host=/nowhere,{folder}")
-    with seealike.open(f"{both}&target_session_attrs=prefer-standby") as copy:
-        assert len(copy) == 12
-        copy.remove(["05"])
-        assert len(copy) == 11
-
-
-def test_a_password_is_in_nothing_that_is_said(shop: str, address: str) -> None:
-    secret = address.replace("postgres:@", "postgres:hunter22@")
+def test_a_password_is_in_nothing_that_is_said(shop: str, address: str, server: Place) -> None:
+    secret = server.secret(address, "hunter22")
     typed("publish", "-C", shop, "--to", secret)
     for question in (("info",), ("info", "--format", "json"), ("search", "--id", "03", "--format", "json")):
         assert "hunter22" not in typed(*question, "-C", secret)

@@ -58,7 +58,7 @@ from seealike.types import (
 )
 from seealike.vectors import VectorType
 
-_SCHEMES = ("postgresql", "postgres")
+_POSTGRES, _MILVUS = ("postgresql", "postgres"), ("milvus",)
 _PICTURE = "engine://pictures/"  # before an item's id: where a picture is that came without a file
 
 
@@ -71,13 +71,19 @@ def engine_at(address: str) -> Engine:
         UsageError: that is no address.
     """
     scheme = address.partition("://")[0]
-    if scheme not in _SCHEMES:
-        raise UnknownNameError("engine", scheme, _SCHEMES[:1])
     try:
-        from seealike.engines.postgres.writer import PostgresEngine
+        if scheme in _MILVUS:
+            from seealike.engines.milvus.publisher import MilvusEngine
+
+            return MilvusEngine(address)
+        if scheme in _POSTGRES:
+            from seealike.engines.postgres.writer import PostgresEngine
+
+            return PostgresEngine(address)
     except ImportError as exc:
-        raise MissingExtraError("PostgreSQL", "postgres") from exc
-    return PostgresEngine(address)
+        feature, extra = ("Milvus", "milvus") if scheme in _MILVUS else ("PostgreSQL", "postgres")
+        raise MissingExtraError(feature, extra) from exc
+    raise UnknownNameError("engine", scheme, (_POSTGRES[0], *_MILVUS))
 
 
 def name_of(address: str) -> str:
@@ -104,8 +110,8 @@ def publish(
 
     Args:
         catalog: what is copied, from its directory.
-        address: where to, such as ``postgresql://user@host/database``; the password comes from PGPASSWORD
-            or ~/.pgpass.
+        address: where to, such as ``postgresql://user@host/database`` or ``milvus://host:port/database``;
+            credentials come from the environment: PGPASSWORD or ~/.pgpass, MILVUS_TOKEN.
         rebuild: copy everything beside what is there, and put it in its place at once.
         progress: told of what is done.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
-from seealike.engines.store import Changes, Engine, EnginePublisher, Held, PublishedRow
+from seealike.engines.store import Changes, Engine, EnginePublisher, Held, PublishedRow, check_storable
 from seealike.errors import UsageError
 from seealike.recommend import ItemRow
 from seealike.store import State, StoredItem
@@ -95,8 +95,7 @@ class Publication:
         path = self.path_of(item)
         new = item.as_new(vector, signature)
         new = replace(new, path=None if path is None else os.fsencode(path))
-        if any("\0" in text for text in (new.id, new.group or "")):
-            raise UsageError(f"the item {item.id!r} has a NUL in its id or group, which no engine stores")
+        check_storable(new)
         return PublishedRow(new, item.key)
 
 
@@ -157,7 +156,9 @@ def _check_same(live: Manifest, given: Manifest, name: str) -> None:
         what = "another catalogue"
     else:
         return
-    raise UsageError(f"{name} holds {what}; put this one in its place by --rebuild, or name another ?schema=")
+    raise UsageError(
+        f"{name} holds {what}; put this one in its place by --rebuild, or publish to another address"
+    )
 
 
 def _copied(

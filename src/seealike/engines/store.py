@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from seealike.errors import UsageError
 from seealike.protocols import Proposer
 from seealike.recommend import ItemStore, SearchOptions
 from seealike.recommend.view import Keys, StoreState, VectorStore
@@ -180,6 +181,16 @@ class Held(NamedTuple):
     origin: int
     key: int
     content: int
+
+
+def check_storable(item: NewItem) -> None:
+    """Refuse what no engine has a place for.
+
+    Raises:
+        UsageError: its id or group has a NUL.
+    """
+    if any("\0" in text for text in (item.id, item.group or "")):
+        raise UsageError(f"the item {item.id!r} has a NUL in its id or group, which no engine stores")
 
 
 class Changes(NamedTuple):

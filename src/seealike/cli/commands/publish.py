@@ -25,7 +25,8 @@ _Known: TypeAlias = tuple[int, object]  # a generation, and what scores are wort
     "address",
     required=True,
     metavar="URL",
-    help="Where to: postgresql://USER@HOST/DATABASE. The password comes from PGPASSWORD or ~/.pgpass.",
+    help="Where to: postgresql://USER@HOST/DATABASE or milvus://HOST:PORT/DATABASE. Credentials come from "
+    "the environment: PGPASSWORD, or MILVUS_TOKEN.",
 )
 @click.option("--rebuild", is_flag=True, help="Copy everything anew beside what is there, then swap.")
 @click.option("--follow", is_flag=True, help="Go on: publish each change until Ctrl-C.")
@@ -33,12 +34,13 @@ _Known: TypeAlias = tuple[int, object]  # a generation, and what scores are wort
 def command(catalog: str | None, address: str, rebuild: bool, follow: bool, quiet: bool) -> None:
     """Copy a catalogue to a database, or bring the copy up to date.
 
-    The database is PostgreSQL with pgvector. Only what changed is written. Then `-C URL` asks the copy, in
-    every command and service.
+    The database is PostgreSQL with pgvector, or Milvus. Only what changed is written. Then `-C URL` asks the
+    copy, in every command and service.
 
     \b
     seealike publish --to postgresql://me@db/shop
     seealike publish --to postgresql://me@db/shop --follow
+    seealike publish --to milvus://milvus:19530/shop
     """
     with opened_catalog(catalog) as opened:
         calibration = opened.calibration

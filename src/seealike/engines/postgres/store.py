@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 import psycopg
 
-from seealike.engines.facts import NESTED, OURS, Kind, facts_of
+from seealike.engines.columns import WORDS, EngineAmong, stored_name
+from seealike.engines.facts import Kind, facts_of
 from seealike.engines.postgres import tables
 from seealike.engines.postgres.conditions import NOWHERE, Sql, TypedColumn, joined, members, where
 from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
@@ -19,7 +19,6 @@ from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
 from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, UsageError
 from seealike.recommend import SearchOptions, StaleViewError
-from seealike.recommend.columns import METADATA, kind_of
 from seealike.recommend.filters.conditions import Named
 from seealike.recommend.filters.parsing import parse
 from seealike.recommend.view import Keys, StoreState
@@ -33,22 +32,6 @@ from seealike.wording import closest
 Result = TypeVar("Result")
 _BLOCK = 4096
 _NEAR = 50  # ids that a wrong one is compared with
-_WORDS = {Kind.TEXT: "text", Kind.NUMBER: "numbers", Kind.WHOLE: "numbers", Kind.TRUTH: "true or false"}
-
-
-@dataclass(frozen=True)
-class PostgresAmong:
-    """What hits are among. Equal ones have the same items.
-
-    Args:
-        where: the condition; empty: none.
-        same: columns, and the values of which a hit has one there.
-        other: columns, and the values of which a hit has none there, but some other.
-    """
-
-    where: str
-    same: tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]
-    other: tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]
 
 
 class PostgresStore:
@@ -312,28 +295,15 @@ class PostgresStore:
         """See ``EngineStore``."""
         return PostgresProposer(self, state.generation, living.keys, exact=exact)
 
-    def among(self, options: SearchOptions, liked: Sequence[int]) -> PostgresAmong:
+    def among(self, options: SearchOptions, liked: Sequence[int]) -> EngineAmong:
         """See ``EngineStore``."""
-        for name, asked in (("same", options.same), ("other", options.other)):
-            if asked and not len(liked):
-                hint = "name one of the catalogue by its id, or the value itself by --where"
-                raise UsageError(f"{name} {asked[0]!r} compares with an item, and none is liked; {hint}")
-        names = (*options.same, *options.other)
-        facts = [dict(facts_of(item)) for item in self.items_of(liked).values()] if names else []
-
-        def said(wanted: tuple[str, ...]) -> tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]:
-            found = []
-            for name in dict.fromkeys(wanted):
-                stored = self._stored_name(name)
-                values = {(kind_of(v), v) for one in facts if (v := one.get(stored)) is not None}
-                found.append((stored, tuple(sorted(values, key=repr))))
-            return tuple(found)
-
-        return PostgresAmong(options.where or "", said(options.same), said(options.other))
+        wanted = liked if options.same or options.other else ()
+        facts = [dict(facts_of(item)) for item in self.items_of(wanted).values()] if len(liked) else None
+        return EngineAmong.of(options, facts, self._stored_name)
 
     def matching(self, among: Hashable, generation: int, *, after_key: int = 0) -> Int64Array:
         """See ``EngineStore``."""
-        assert isinstance(among, PostgresAmong)
+        assert isinstance(among, EngineAmong)
         condition = self._condition(among)
 
         statement = f"SELECT key FROM {self.build.items} WHERE {condition.text} AND key > %s ORDER BY key"
@@ -342,7 +312,7 @@ class PostgresStore:
 
     def note_matching(self, among: Hashable, keys: Int64Array) -> None:
         """See ``EngineStore``."""
-        assert isinstance(among, PostgresAmong)
+        assert isinstance(among, EngineAmong)
         alive = [pair for pair in self._conditions if pair[0]() is not None]
         self._conditions = [*alive, (weakref.ref(keys), self._condition(among))]
 
@@ -350,7 +320,7 @@ class PostgresStore:
         """The condition that gave this very array of keys, if one did."""
         return next((condition for held, condition in self._conditions if held() is keys), None)
 
-    def _condition(self, among: PostgresAmong) -> Sql:
+    def _condition(self, among: EngineAmong) -> Sql:
         parts: list[Sql] = []
         if among.where:
             parts.append(where(parse(among.where).root, self._column_of))
@@ -370,16 +340,7 @@ class PostgresStore:
         Raises:
             UnknownNameError: there is no such column.
         """
-        names = {stored for stored, _ in self._expressions()}
-        if name in OURS:
-            return name
-        inner = name.removeprefix(METADATA)
-        for stored in (METADATA + inner, METADATA + name, NESTED + inner, NESTED + name):
-            if stored in names and self._is_said(stored):
-                return stored
-        own = [one.removeprefix(METADATA) for one in names if one.startswith(METADATA)]
-        known = (*sorted(METADATA + one if one in OURS else one for one in own), *OURS)
-        raise UnknownNameError("column", name, known)
+        return stored_name(name, {stored for stored, _ in self._expressions()}, self._is_said)
 
     def _is_said(self, stored: str) -> bool:
         """Whether any item says something under a name that some item had: nothing may be said, too."""
@@ -398,7 +359,7 @@ class PostgresStore:
     def _typed(self, stored: str) -> TypedColumn:
         said = {kind: one for (name, kind), one in self._expressions().items() if name == stored and one}
         kinds = frozenset(
-            _WORDS[kind] for kind, one in said.items() if kind in _WORDS and self._any(f"{one} IS NOT NULL")
+            WORDS[kind] for kind, one in said.items() if kind in WORDS and self._any(f"{one} IS NOT NULL")
         )
         first = " OR ".join(f"{one} IS NOT NULL" for one in said.values())
         example: MetadataValue = None

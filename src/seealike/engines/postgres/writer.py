@@ -17,8 +17,7 @@ from seealike.engines.postgres import tables
 from seealike.engines.postgres.database import Database, Halfvec, Row, Rows, held_alone, quoted
 from seealike.engines.postgres.store import PostgresStore, item_of
 from seealike.engines.postgres.tables import FORMAT, ITEM, TYPE_NAMES, Build, in_more
-from seealike.engines.store import Changes, EngineStore, Held, PublishedRow
-from seealike.errors import UsageError
+from seealike.engines.store import Changes, EngineStore, Held, PublishedRow, check_storable
 from seealike.store import NewItem, State
 from seealike.store.manifest import Manifest, birth_to_json
 from seealike.store.writer import MOST_TOMBSTONES
@@ -281,16 +280,6 @@ class PostgresWriter:
             build = tables.build_of(self._connection, schema, name, lock=True)
             with Change(self._connection, build) as change:
                 yield change
-
-
-def check_storable(item: NewItem) -> None:
-    """Refuse what PostgreSQL has no place for.
-
-    Raises:
-        UsageError: a text has a NUL.
-    """
-    if any("\0" in text for text in (item.id, item.group or "")):
-        raise UsageError(f"the item {item.id!r} has a NUL in its id or group, which no engine stores")
 
 
 class PostgresPublisher:

@@ -167,10 +167,18 @@ class Like:
     def truth(self, columns: Columns) -> Truth:
         """See ``Node``."""
         column = self.column.of(columns)
-        text = self.text
+        matches = self.matcher()
         check_kind(column, self.column, self.pattern, partial(_holds_days, column))
-        matches = _pattern(text, folded=self.folded).fullmatch
-        return _of_values(column, lambda said: isinstance(said, str), lambda said: bool(matches(str(said))))
+        return _of_values(column, lambda said: isinstance(said, str), lambda said: matches(str(said)))
+
+    def matcher(self) -> Callable[[str], bool]:
+        """Says whether a text is as the pattern has it.
+
+        Raises:
+            UsageError: the pattern is no text.
+        """
+        matches = _pattern(self.text, folded=self.folded).fullmatch
+        return lambda said: matches(said) is not None
 
     @property
     def text(self) -> str:

@@ -1,0 +1,114 @@
+"""What Milvus proposes: by its index, or by comparing everything here, whichever is quicker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seealike.engines.milvus.filters import Filter, joined
+from seealike.indexes import exact_scores
+from seealike.types import Float16Array, Float32Array, Int64Array, Proposal
+
+if TYPE_CHECKING:
+    from seealike.engines.milvus.records import Build
+    from seealike.engines.milvus.store import MilvusStore
+
+FEW = 2000  # items: they are compared one by one
+EFFORT = 120  # ef, at least
+MOST = 16_384  # that a server gives at once
+AT_ONCE = 100  # queries
+MARGIN = 1e-6  # by which cosines of the engine may be wrong
+_ROWS = 2048
+
+
+class MilvusProposer:
+    """Proposes the items of one generation."""
+
+    def __init__(self, store: MilvusStore, generation: int, keys: Int64Array, *, exact: bool) -> None:
+        """Nothing is asked yet."""
+        self._store, self._generation, self._keys, self._exact = store, generation, keys, exact
+
+    def __len__(self) -> int:
+        """The number of vectors."""
+        return len(self._keys)
+
+    @property
+    def last_key(self) -> int:
+        """The greatest key."""
+        return int(self._keys[-1]) if len(self._keys) else 0
+
+    def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
+        """See ``Proposer``.
+
+        Raises:
+            StaleViewError: the engine has another generation by now.
+        """
+        if not len(self._keys) or (allowed is not None and not len(allowed)):
+            return [_proposal([]) for _ in queries]
+        count = len(self._keys if allowed is None else allowed)
+        if self._exact or self._is_few(count, k):
+            ask = partial(self._compared, queries, k, allowed)
+        else:
+            ask = partial(self._by_index, queries, k, allowed)
+        return [_proposal(keys) for keys in self._store.of_generation(self._generation, ask)]
+
+    def _is_few(self, count: int, k: int) -> bool:
+        """Whether so many are compared one by one."""
+        return count <= max(FEW, 4 * k)
+
+    def _compared(
+        self, queries: Float32Array, k: int, allowed: Int64Array | None, build: Build
+    ) -> list[list[int]]:
+        """The nearest of all that are allowed, and those that are as near."""
+        keys = [np.empty(0, dtype=np.int64) for _ in queries]
+        scores = [np.empty(0, dtype=np.float32) for _ in queries]
+        for found, vectors in self._blocks(allowed, build):
+            for row, seen in enumerate(exact_scores(queries, vectors)):
+                keys[row], scores[row] = np.append(keys[row], found), np.append(scores[row], seen)
+                if len(keys[row]) > k:
+                    least = np.partition(scores[row], -k)[-k]
+                    kept = scores[row] >= least
+                    keys[row], scores[row] = keys[row][kept], scores[row][kept]
+        return [one.tolist() for one in keys]
+
+    def _blocks(self, allowed: Int64Array | None, build: Build) -> Iterator[tuple[Int64Array, Float16Array]]:
+        wanted = self._keys if allowed is None else allowed
+        if len(wanted) > len(self._keys) // 4:
+            for keys, vectors in self._store.vectors_at(build):
+                here = np.isin(keys, wanted)
+                yield keys[here], vectors[here]
+            return
+        for start in range(0, len(wanted), _ROWS):
+            yield self._store.vectors_of(wanted[start : start + _ROWS].tolist())
+
+    def _by_index(
+        self, queries: Float32Array, k: int, allowed: Int64Array | None, build: Build
+    ) -> list[list[int]]:
+        """What the index finds for every query, and whatever is as near as the last."""
+        kept = self._store.visible(build)
+        if allowed is not None:
+            kept = joined("and", [kept, self._store.condition_of(allowed)])
+        found: list[list[int]] = []
+        for start in range(0, len(queries), AT_ONCE):
+            found += self._nearest(queries[start : start + AT_ONCE], k, min(MOST, k + max(10, k // 2)), kept)
+        return found
+
+    def _nearest(self, queries: Float32Array, k: int, wanted: int, kept: Filter) -> list[list[int]]:
+        hits = self._store.nearest(queries, wanted, kept, max(EFFORT, 2 * wanted))
+        found = [[key for key, _ in one] for one in hits]
+        tied = [
+            row for row, one in enumerate(hits) if len(one) == wanted and one[k - 1][1] - one[-1][1] <= MARGIN
+        ]
+        if tied and wanted < MOST:  # which of them come first is said by their ids
+            more = self._nearest(queries[tied], k, min(MOST, 4 * wanted), kept)
+            for row, one in zip(tied, more, strict=True):
+                found[row] = one
+        return found
+
+
+def _proposal(keys: list[int]) -> Proposal:
+    found = np.array(sorted(keys), dtype=np.int64)
+    return Proposal(found, np.arange(len(found)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
@@ -284,12 +285,38 @@ def test_a_folder_keeps_the_vectors_of_its_own_source(photos: Path, tmp_path: Pa
     before = shards_in(tmp_path / "shards")
     write_pictures(tmp_path / "others", range(3))
     for dry_run in (True, False):
-        with pytest.raises(
-            UsageError, match=r"holds the vectors of .*photos/, not of .*others/; name another"
-        ):
+        with pytest.raises(UsageError, match=r"holds the vectors of .*photos, not of .*others; name another"):
             embedded(tmp_path / "others", tmp_path / "shards", EmbedOptions(dry_run=dry_run))
     assert shards_in(tmp_path / "shards") == before
     assert embedded(os.path.relpath(photos), tmp_path / "shards").unchanged == 40, "another name of the same"
+
+
+def test_another_source_of_the_same_name_is_another_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        (path,) = write_pictures(tmp_path / name / "photos", range(number, number + 1))
+        with tarfile.open(tmp_path / name / "photos.tar", "w") as archive:
+            archive.add(path, path.name)
+        (tmp_path / name / "photos.csv").write_text(f"id,path\n{name},photos/{path.name}\n")
+    (tmp_path / "a" / "others.csv").write_text(f"id,path\nother,photos/{path.name}\n")
+    for source in ("photos", "photos.tar", "photos.csv"):
+        shards = tmp_path / f"{source} shards"
+        monkeypatch.chdir(tmp_path / "a")
+        embedded(source, shards)
+        before = vectors_of(shards)
+        with pytest.raises(
+            UsageError, match=r"holds the vectors of .*photos.*, not of .*a/others\.csv; name"
+        ):
+            embedded("others.csv", shards)
+        monkeypatch.chdir(tmp_path / "b")
+        with pytest.raises(
+            UsageError, match=rf"holds the vectors of .*a/{source}, not of .*b/{source}; name"
+        ):
+            embedded(source, shards)
+        assert vectors_of(shards) == before
+        assert embedded(f"../a/{source}", shards).unchanged == 1
 
 
 def test_pictures_of_another_folder_are_not_taken_for_those_of_one_name(tmp_path: Path) -> None:
@@ -394,6 +421,18 @@ def test_a_source_without_anything_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
     with pytest.raises(SourceError, match=r"there is nothing to embed in .*none/; put pictures there"):
         embedded(tmp_path / "none", tmp_path / "shards")
+    (photos,) = {path.parent for path in write_pictures(tmp_path / "photos", range(2))}
+    assert embedded(photos, tmp_path / "shards").embedded == 2, "the folder is still nobody's"
+
+
+@pytest.mark.parametrize("written", ["[]", "[1]", "1", '"crc32"', "{", '{"crc32": 1}'])
+def test_a_manifest_of_another_program_is_one_line(photos: Path, tmp_path: Path, written: str) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "shards.json").write_text(written)
+    with pytest.raises(DamagedCatalogError, match=r"shards\.json is damaged"):
+        embedded(photos, tmp_path / "shards")
+    with pytest.raises(DamagedCatalogError, match=r"shards\.json is damaged"):
+        indexed(tmp_path / "c", tmp_path / "shards")
 
 
 def test_what_is_skipped_is_told_with_its_reason(photos: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from seealike.catalog.spaces.space import found_encoder, in_space, model_files
 from seealike.catalog.sync.adding import AddReport, NewPicture
 from seealike.catalog.sync.progress import Indexing
 from seealike.catalog.sync.shards import ShardSource
-from seealike.catalog.sync.sources import asked_source
+from seealike.catalog.sync.sources import absolute_spec, asked_source
 from seealike.catalog.upkeep.checkup import ann_recall
 from seealike.engines.publishing import PublishReport
 from seealike.objects import is_address
@@ -93,6 +93,7 @@ __all__ = [
     "SourceInfo",
     "UpdatedLists",
     "VerifyReport",
+    "absolute_spec",
     "ann_recall",
     "asked_source",
     "check_source",

@@ -11,7 +11,7 @@ from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property, lru_cache
 
-from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder
+from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder, absolute_spec
 from seealike.cluster import check_cluster, done_on
 from seealike.embedding.parts import Part, parts_of
 from seealike.embedding.reading import PictureReader
@@ -35,6 +35,7 @@ from seealike.shards import (
     read_shard,
     write_manifest,
 )
+from seealike.sources.ids import printable
 from seealike.types import (
     LIMIT_REASONS,
     TRANSIENT_REASONS,
@@ -88,13 +89,14 @@ def embed(
     place = open_place(os.fspath(output))
     asked = None if encoder is None else NamedEncoder(encoder, options.limits)
     opened = open_pictures(source, root=options.root, columns=options.columns, encoding=options.encoding)
-    _manifest_of(place, opened)  # what is refused is refused before anything is made
+    called = _called(source, opened)
+    _manifest_of(place, called)  # what is refused is refused before anything is made
     with nullcontext() if options.dry_run else place.locked():
-        before = _manifest_of(place, opened)
+        before = _manifest_of(place, called)
         named = asked or NamedEncoder(encoder_there(output, options.since) or DEFAULT_ENCODER, options.limits)
         if before is not None:
             _check_encoder(place, before, named)
-        run = _Run(opened, place, before, named, options)
+        run = _Run(opened, called, place, before, named, options)
         if options.dry_run:
             run.foresee()
         else:
@@ -136,6 +138,7 @@ class _Run:
     def __init__(
         self,
         source: Source,
+        called: str,
         place: Place,
         before: Manifest | None,
         named: NamedEncoder,
@@ -143,7 +146,7 @@ class _Run:
     ) -> None:
         self._source, self._place, self._named, self._options = source, place, named, options
         limits = {name: float(value) for name, value in asdict(options.limits).items()}
-        self._manifest = Manifest(named.identity, named.spec, source.root, source.label, limits)
+        self._manifest = Manifest(named.identity, named.spec, source.root, called, limits)
         self._listed = {made_of(entry.name): entry for entry in (before and before.shards) or ()}
         self._is_new = before is None
         since = Shards(options.since) if options.since is not None else None
@@ -299,8 +302,15 @@ class _Memory:
         return [row for row in rows if row.vector is not None]
 
 
-def _manifest_of(place: Place, source: Source) -> Manifest | None:
-    """What lies in a place already.
+def _called(source: PathInput | Source, opened: Source) -> str:
+    """What tells a source from every other: names as they are typed do not."""
+    if isinstance(source, str | os.PathLike):
+        return printable(absolute_spec(source))
+    return os.path.join(opened.root, opened.label)
+
+
+def _manifest_of(place: Place, called: str) -> Manifest | None:
+    """What a run over the same source has begun in a place.
 
     Raises:
         UsageError: it is of another source, or nothing of this kind.
@@ -309,9 +319,11 @@ def _manifest_of(place: Place, source: Source) -> Manifest | None:
     if before is None:
         if other := next(place.names(), None):
             raise UsageError(f"{place.label} holds other files, such as {other}; name a new or empty folder")
-    elif before.label != source.label and (before.root != source.root or not source.root):
+    elif before.shards is None and not any(map(made_of, place.names())):
+        return None  # that run made nothing
+    elif before.source != called:
         raise UsageError(
-            f"{place.label} holds the vectors of {before.label}, not of {source.label}; name another folder, "
+            f"{place.label} holds the vectors of {before.source}, not of {called}; name another folder, "
             f"and --since {place.label} where some pictures are the same"
         )
     return before

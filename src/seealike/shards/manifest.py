@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from seealike._version import __version__
 from seealike.errors import DamagedCatalogError, NewerFormatError
@@ -64,7 +64,7 @@ class Manifest:
         encoder: whose vectors they are.
         encoder_spec: how it was asked for; empty where it was an object.
         root: the folder that the paths of pictures are relative to; empty where they are in none.
-        label: how people call the source.
+        source: what was embedded, by its absolute place.
         limits: what one picture could cost.
         shards: those of the last run that was finished, in its order; ``None`` before the first.
     """
@@ -72,15 +72,11 @@ class Manifest:
     encoder: EncoderIdentity
     encoder_spec: str = ""
     root: str = ""
-    label: str = ""
+    source: str = ""
     limits: Mapping[str, float] | None = None
     shards: tuple[ShardEntry, ...] | None = None
     created_by: str = f"seealike {__version__}"
     format_version: int = FORMAT
-
-    def finished(self, shards: tuple[ShardEntry, ...]) -> Manifest:
-        """The same when a run is over."""
-        return replace(self, shards=shards)
 
 
 def write_manifest(place: Place, manifest: Manifest) -> None:
@@ -104,7 +100,7 @@ def read_manifest(place: Place) -> Manifest | None:
         content = json.loads(data)
         checksum = content.pop("crc32")
         sound = checksum == _checksum(content)
-    except (ValueError, LookupError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
         raise DamagedCatalogError(place.label, f"{place.label}/{MANIFEST_NAME}", "checksum", REMEDY)

@@ -19,7 +19,7 @@ import seealike
 from seealike import EmbedOptions, EmbedReport, IndexOptions
 from seealike.embedding import parts, skipped_in
 from seealike.embedding.reading import PictureReader
-from seealike.embedding.work import ShardMaker, Task
+from seealike.embedding.work import Made, ShardMaker, Task
 from seealike.errors import (
     CatalogBusyError,
     DamagedCatalogError,
@@ -29,11 +29,13 @@ from seealike.errors import (
     UsageError,
 )
 from seealike.shards import Shards, open_place, row_of
+from seealike.shards.places import LocalPlace
 from seealike.sources import FolderSource
 from seealike.testing import FakeEncoder
 from seealike.types import Picture, Refused, Skipped, SkipReason, SourceItem, Unseen
 
 pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+Prepared = Callable[[], Callable[[Task], Made]]
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +213,38 @@ def test_a_run_that_was_interrupted_goes_on_and_is_not_taken_for_a_whole_one(
     )
 
 
+def test_shards_of_an_interrupted_run_are_read_where_the_work_is_done(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards, done = tmp_path / "shards", Counter[str]()
+
+    def stop(progress: seealike.Progress) -> None:
+        done.update([progress.stage])
+        if done["embed"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        seealike.embed(photos, shards, progress=stop)
+    before, read = shards_in(shards), list[str]()
+    real = LocalPlace.read
+
+    def noted(place: LocalPlace, name: str) -> bytes | None:
+        read.append(name)
+        return real(place, name)
+
+    def on_a_node(_: str, prepared: Prepared, tasks: Iterator[Task], **__: int) -> Iterator[Made]:
+        given_out = list(tasks)
+        assert not before & set(read), "who gives out the work reads none of it"
+        return map(prepared(), given_out)
+
+    monkeypatch.setattr(LocalPlace, "read", noted)
+    monkeypatch.setattr("seealike.embedding.run.check_cluster", lambda _: None)
+    monkeypatch.setattr("seealike.embedding.run.done_on", on_a_node)
+    report = seealike.embed(photos, shards, options=EmbedOptions(on="ray"))
+    assert before <= set(read)
+    assert (report.embedded + report.unchanged, report.written) == (40, report.shards - 2)
+
+
 def rows_of(tmp_path: Path, name: str) -> list[seealike.shards.ShardRow]:
     from seealike.shards import read_shard
 
@@ -343,8 +377,6 @@ def vectors_of(shards: Path) -> dict[str, bytes]:
 def test_what_another_run_finishes_before_the_turn_is_seen(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seealike.shards.places import LocalPlace
-
     real = LocalPlace.locked
 
     def late(place: LocalPlace) -> AbstractContextManager[None]:

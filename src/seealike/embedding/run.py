@@ -13,13 +13,13 @@ from functools import cached_property, lru_cache
 
 from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder, absolute_spec
 from seealike.cluster import check_cluster, done_on
-from seealike.embedding.parts import Part, parts_of
+from seealike.embedding.parts import parts_of
 from seealike.embedding.reading import PictureReader
 from seealike.embedding.setup import Setup
 from seealike.embedding.sources import open_pictures
 from seealike.embedding.values import EmbedOptions, EmbedReport
-from seealike.embedding.work import Made, ShardMaker, Task, settled
-from seealike.errors import DamagedCatalogError, SourceError, UsageError
+from seealike.embedding.work import Made, ShardMaker, Task, made_before, settled
+from seealike.errors import SourceError, UsageError
 from seealike.objects import place_in
 from seealike.protocols import Encoder, Source
 from seealike.shards import (
@@ -173,7 +173,6 @@ class _Run:
         with closing(self._made()) as everything:
             for made in everything:
                 self._note(made)
-                self._written += 1
                 progress(Progress("embed", self._done, None))
         shards = tuple(entry for _, entry in sorted(self._entries.items()))
         write_manifest(self._place, replace(self._manifest, shards=shards))
@@ -200,6 +199,9 @@ class _Run:
     def foresee(self) -> None:
         """Count what ``make`` would do, as far as that can be told without opening a picture."""
         for task in self._tasks():
+            if (there := made_before(task, self._place)) is not None:
+                self._note(there)
+                continue
             rows, _ = settled(task, self._earlier_place, self._again)
             known = [row for row in rows if row is not None]
             self._written += 1
@@ -220,6 +222,7 @@ class _Run:
         )
 
     def _note(self, made: Made) -> None:
+        self._written += not made.was_there
         self._entries[made.number] = made.entry
         self._embedded += made.embedded
         self._unchanged += made.entry.vectors - made.embedded
@@ -227,7 +230,7 @@ class _Run:
         self._done += made.entry.rows
 
     def _tasks(self) -> Iterator[Task]:
-        """What is to be made; shards that are there are noted.
+        """What is to be made, or looked at; shards that a finished run has named are noted.
 
         Raises:
             SourceError: the source has nothing, or cannot be read.
@@ -238,15 +241,16 @@ class _Run:
         for part in parts:
             number, self._parts = self._parts, self._parts + 1
             touched = [begins[row.id] for row in part.rows if row.id in begins]
-            entry = self._made_before(part, self._there.get(part.made_of))
-            if entry is not None:
-                self._note(Made(number, entry, 0))
+            name, listed = self._there.get(part.made_of), self._listed.get(part.made_of)
+            is_listed = listed is not None and listed.name == name
+            if listed is not None and is_listed and listed.is_final:
+                self._note(Made(number, listed, was_there=True))
             else:
                 known = [*touched, *([] if part.first in begins else [at])]
                 # The next one too: what it begins with may be what was removed.
                 places = sorted({place + step for place in known for step in (0, 1)})
                 names = [self._earlier[place].name for place in places if place < len(self._earlier)]
-                yield Task(number, part, tuple(names), self._is_elsewhere)
+                yield Task(number, part, tuple(names), self._is_elsewhere, None if is_listed else name)
             at = max(touched, default=at)
         if not self._parts:
             raise SourceError(f"there is nothing to embed in {self._source.label}; put pictures there")
@@ -258,16 +262,6 @@ class _Run:
             if all(item.id != entry.id for item in known):
                 yield entry
             yield from known
-
-    def _made_before(self, part: Part, name: str | None) -> ShardEntry | None:
-        """The shard of a part, where an earlier run has made it, be it finished or not."""
-        listed = self._listed.get(part.made_of)
-        if name is None or (listed is not None and listed.name == name):
-            return listed if name is not None and listed is not None and listed.is_final else None
-        try:
-            return ShardEntry.of(name, read_shard(self._place, name))
-        except DamagedCatalogError:
-            return None
 
 
 class _Memory:

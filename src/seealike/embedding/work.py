@@ -13,6 +13,7 @@ import numpy as np
 
 from seealike.embedding.parts import Part
 from seealike.embedding.reading import PictureReader, Unread
+from seealike.errors import DamagedCatalogError
 from seealike.objects import is_address
 from seealike.protocols import Embedder
 from seealike.shards import Origin, Place, ShardEntry, ShardRow, encoded, read_shard, shard_name
@@ -24,13 +25,14 @@ class Task:
     """A part to be made, and the shards of an earlier run that may hold vectors of it.
 
     ``number``: where it stands in the source. ``is_elsewhere``: the earlier run had another root, so an equal
-    relative path is no equal picture.
+    relative path is no equal picture. ``there``: a shard of this very part that no finished run has named.
     """
 
     number: int
     part: Part
     earlier: tuple[str, ...] = ()
     is_elsewhere: bool = False
+    there: str | None = None
 
     @property
     def name(self) -> str:
@@ -40,11 +42,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of a task: its shard, and how many pictures were read for it."""
+    """What became of a task: its shard, whether it was there, and how many pictures were read for it."""
 
     number: int
     entry: ShardEntry
-    embedded: int
+    embedded: int = 0
+    was_there: bool = False
 
 
 class ShardMaker:
@@ -76,6 +79,8 @@ class ShardMaker:
             EncoderError: the encoder cannot be loaded.
             StorageError: the place refused.
         """
+        if (there := made_before(task, self._place)) is not None:
+            return there
         embedded = 0
         rows, known = settled(task, self._earlier, self._again)
         digests: dict[int, bytes] = {}
@@ -117,6 +122,16 @@ class ShardMaker:
                     continue
                 digests[number] = digest
                 yield Picture(number, content)
+
+
+def made_before(task: Task, place: Place) -> Made | None:
+    """The shard of a run that was cut off, if there is one and it is sound."""
+    if task.there is None:
+        return None
+    try:
+        return Made(task.number, ShardEntry.of(task.there, read_shard(place, task.there)), was_there=True)
+    except DamagedCatalogError:
+        return None
 
 
 def settled(

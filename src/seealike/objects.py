@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from seealike.errors import MissingExtraError, StorageError, UnknownNameError, UsageError
@@ -19,7 +22,9 @@ from seealike.errors import MissingExtraError, StorageError, UnknownNameError, U
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+Result = TypeVar("Result")
 SCHEMES = ("s3", "gs", "az")
+TRIED_S = 60.0  # after which nothing is tried again that failed; one answer may take 30 s
 _MARK = "://"
 # Parameters of addresses that are signed for a time, by Amazon, Google, Azure and CloudFront.
 _SIGNATURES = frozenset({"x-amz-signature", "x-goog-signature", "signature", "sig"})
@@ -103,7 +108,7 @@ class ObjectStore:
         except ImportError as exc:
             raise MissingExtraError("object storage", "cloud") from exc
         with self._translated("read"):
-            self._store = from_url(self.address)
+            self._store = from_url(self.address, retry_config={"retry_timeout": timedelta(seconds=TRIED_S)})
 
     @property
     def label(self) -> str:
@@ -118,11 +123,9 @@ class ObjectStore:
         """
         import obstore
 
-        with self._translated("read"):
-            try:
-                return bytes(obstore.get(self._store, name).bytes())
-            except FileNotFoundError:
-                return None
+        with self._translated("read"), suppress(FileNotFoundError):
+            return _waited_for(lambda: bytes(obstore.get(self._store, name).bytes()))
+        return None
 
     def read_part(self, name: str, start: int, size: int) -> bytes:
         """Some bytes of an object.
@@ -135,7 +138,7 @@ class ObjectStore:
         if not size:
             return b""
         with self._translated("read"):
-            return bytes(obstore.get_range(self._store, name, start=start, length=size))
+            return _waited_for(lambda: bytes(obstore.get_range(self._store, name, start=start, length=size)))
 
     @contextmanager
     def opened(self, name: str) -> Iterator[BinaryIO]:
@@ -147,7 +150,8 @@ class ObjectStore:
         import obstore
 
         with self._translated("read"):
-            yield _File(obstore.open_reader(self._store, name))  # type: ignore[misc]  # as far as needed
+            reader = _waited_for(lambda: obstore.open_reader(self._store, name))
+            yield _File(reader)  # type: ignore[misc]  # as far as needed
 
     def write(self, name: str, data: bytes) -> None:
         """Put an object there, or in the place of another, whole or not at all.
@@ -158,7 +162,7 @@ class ObjectStore:
         import obstore
 
         with self._translated("write"):
-            obstore.put(self._store, name, data)
+            _waited_for(lambda: obstore.put(self._store, name, data))
 
     def found(self) -> Iterator[ObjectFound]:
         """Every object, in the order of the keys where the storage has one.
@@ -169,7 +173,8 @@ class ObjectStore:
         import obstore
 
         with self._translated("read"):
-            for block in obstore.list(self._store):
+            blocks = iter(obstore.list(self._store))
+            while block := _waited_for(lambda: next(blocks, None)):
                 for meta in block:
                     mtime_ns = int(meta["last_modified"].timestamp() * 1_000_000) * 1000
                     yield ObjectFound(meta["path"], meta["size"], mtime_ns)
@@ -190,8 +195,8 @@ class ObjectStore:
         """
         import obstore
 
-        with self._translated("write"):
-            obstore.delete(self._store, name)
+        with self._translated("write"), suppress(FileNotFoundError):
+            _waited_for(lambda: obstore.delete(self._store, name))
 
     def locked(self) -> AbstractContextManager[None]:
         """Nothing: object storage knows no turns. Two who write shards of the same make the same."""
@@ -218,7 +223,9 @@ class _File:
 
     def read(self, size: int = -1) -> bytes:
         reader = self._reader
-        return bytes(reader.readall() if size < 0 else reader.read(size))  # type: ignore[attr-defined]
+        return _waited_for(
+            lambda: bytes(reader.readall() if size < 0 else reader.read(size))  # type: ignore[attr-defined]
+        )
 
     def seek(self, place: int, whence: int = 0) -> int:
         return int(self._reader.seek(place, whence))  # type: ignore[attr-defined]
@@ -234,6 +241,22 @@ class _File:
 
     def close(self) -> None:
         self.closed = True
+
+
+def _waited_for(call: Callable[[], Result]) -> Result:
+    """What a call of the library gives. It heeds no Ctrl-C; who waits for it in a thread does."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    found = Future[Result]()
+
+    def work() -> None:
+        try:
+            found.set_result(call())
+        except BaseException as exc:  # noqa: BLE001  whoever waits must hear of it
+            found.set_exception(exc)
+
+    threading.Thread(target=work, name="seealike-storage", daemon=True).start()
+    return found.result()
 
 
 def _cause(error: Exception) -> str:

@@ -39,17 +39,21 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment has to tell a storage, wherever it is."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+
+
+@pytest.fixture
+def bucket(
+    s3_server: str, credentials: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> str:
     """The address of an empty bucket, for which the environment has credentials."""
     name = f"b{abs(hash(request.node.name)) % 10**9}"
-    for key, value in {
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_REGION": "us-east-1",
-        "AWS_ALLOW_HTTP": "true",
-    }.items():
-        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     urllib.request.urlopen(urllib.request.Request(f"{s3_server}/{name}", method="PUT")).close()
     return f"s3://{name}"
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import signal
+import socket
+import subprocess
+import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +21,7 @@ from tests.pictures import write_pictures
 from tests.unit.test_embedding import content, indexed
 
 import seealike
-from seealike import EmbedOptions, EmbedReport
+from seealike import EmbedOptions, EmbedReport, objects
 from seealike.embedding import parts
 from seealike.errors import DamagedCatalogError, SourceError, StorageError, UsageError
 from seealike.objects import ObjectStore, without_secrets
@@ -111,6 +116,7 @@ def test_no_credential_is_in_what_is_written_or_said(
 ) -> None:
     told = typed("embed", photos, "-o", f"{bucket}/v", "--report", tmp_path / "r.jsonl")
     assert told.code == 0, told.err
+    assert told.out.endswith(f"`seealike index {bucket}/v --catalog DIR` makes a catalogue of them\n")
     assert typed("index", f"{bucket}/v").code == 2
     indexed_told = typed("index", f"{bucket}/v", "-C", tmp_path / "c")
     assert (indexed_told.code, indexed_told.out.split("  ")[0]) == (0, "added 25")
@@ -170,6 +176,33 @@ def test_a_storage_that_does_not_answer_is_one_line(
         StorageError, match=r"^cannot read s3://none-such/x: the storage answers 404 Not Found; "
     ):
         embedded(photos, "s3://none-such/x")
+
+
+@pytest.fixture
+def silent(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What takes connections in the place of the storage, and never says a word."""
+    pytest.importorskip("obstore", reason="the extra 'cloud' is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://{}:{}".format(*server.getsockname()))
+        yield server
+
+
+def test_a_storage_that_hangs_is_given_up(silent: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_TIMEOUT", "1 second")
+    monkeypatch.setattr(objects, "TRIED_S", 0.4)
+    for ask in (lambda store: store.read("x"), lambda store: [*store.names()], lambda s: s.write("x", b"")):
+        with pytest.raises(StorageError, match=r"^cannot (read|write) s3://b/v: "):
+            ask(ObjectStore("s3://b/v"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals there")
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_what_waits_for_a_storage_that_hangs(silent: socket.socket, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "seealike", "index", "s3://b/v", "-C", str(tmp_path / "c")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child, silent.accept()[0]:
+        child.send_signal(signal.SIGINT)  # while it waits
+        told = child.communicate()[1]
+    assert (child.returncode, told.split(";")[0].strip()) == (130, "seealike: interrupted")
 
 
 def test_what_signs_an_address_is_left_out_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from seealike.catalog import DEFAULT_ENCODER
+from seealike.catalog import DEFAULT_ENCODER, is_address
 from seealike.catalog.outputs.kinds import SKIP_REPORT, report_line
 from seealike.catalog.outputs.places import OutputFile
 from seealike.cli.options.basic import Gathered, GatheringCommand, format_option, quiet_option
@@ -112,4 +112,5 @@ def _print(result: EmbedReport, output: str) -> None:
         )
         shards = counted(result.shards, "shard")
         echo(f"{output}: {shards}, {result.written:,} of them new, in {result.took_s:.1f} s{rate}")
-        echo(f"`seealike index {output}` makes a catalogue of them")
+        where = " --catalog DIR" if is_address(output) else ""
+        echo(f"`seealike index {output}{where}` makes a catalogue of them")

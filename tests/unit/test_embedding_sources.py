@@ -19,8 +19,9 @@ from tests.pictures import picture, write_pictures
 
 import seealike
 from seealike import EmbedOptions, EmbedReport
-from seealike.embedding import run, skipped_in
+from seealike.embedding import parts, run, skipped_in
 from seealike.embedding.reading import PictureReader, PoliteFetcher, Unread
+from seealike.embedding.sources.archives import ArchiveSource
 from seealike.embedding.sources.tables import ParquetBytes, ParquetSource
 from seealike.errors import ServiceError, SourceError, UsageError
 from seealike.shards import ShardRow, Shards, row_of
@@ -156,6 +157,54 @@ def test_a_table_that_is_replaced_while_it_is_read_costs_rows_and_no_traceback(t
         pq.write_table(pa.table(changed), table)
         (_, found), *_ = PictureReader("", seealike.DecodeLimits()).read([(90, rows[90])])
         assert found == Unread("the table changed while it was read, and has no such cell any more")
+
+
+def test_what_follows_the_end_of_a_table_is_no_other_row(tmp_path: Path) -> None:
+    table = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": [b"%d" % n for n in range(40)]}), table)
+    reader = ParquetBytes()
+    assert reader.read(str(table), 39, "image") == b"39"
+    for number in (40, 41, 60):
+        with pytest.raises(ValueError, match="no such cell any more"):
+            reader.read(str(table), number, "image")
+    assert reader.read(str(table), 38, "image") == b"38"
+
+
+def test_no_picture_of_a_file_that_changed_is_taken_for_the_one_that_was_there(tmp_path: Path) -> None:
+    table, archive = tmp_path / "t.parquet", tmp_path / "a.tar"
+    for order in ((0, 1), (1, 0)):
+        pq.write_table(pa.table({"image": [b"%d" % n for n in order]}), table)
+        write_tar(archive, {"x.jpg": b"%d" % order[0], "y.jpg": b"%d" % order[1]})
+        for number, path in enumerate((table, archive)):
+            os.utime(path, ns=(number, order[0]))
+        if order == (0, 1):
+            rows = [*rows_of(table), *(row_of(one, "") for one in ArchiveSource("a", [str(archive)]).scan())]
+            read = PictureReader("", seealike.DecodeLimits()).read(enumerate(rows))
+            assert [one for _, one in read] == [b"0", b"1"] * 2
+    found = PictureReader("", seealike.DecodeLimits()).read(enumerate(rows))
+    assert [one for _, one in found] == [Unread("the file changed while it was read")] * 4
+
+
+def test_parts_of_a_table_are_read_one_after_the_other_and_not_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LEAST", "USUAL", "MOST"):
+        monkeypatch.setattr(parts, name, 8 if name != "LEAST" else 4)
+    table = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"image": [jpeg(n) for n in range(80)]}), table, row_group_size=1000)
+    decoded: list[int] = []
+    real = pq.ParquetFile.iter_batches
+
+    def counted(file: object, *_: object, **options: object) -> Iterator[object]:
+        for batch in real(file, **options):
+            if options["columns"] == ["image"]:
+                decoded.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", counted)
+    report = embedded(table, tmp_path / "shards")
+    assert (report.embedded, report.shards >= 10) == (80, True)
+    assert sum(decoded) == 80
 
 
 def rows_of(table: Path) -> list[ShardRow]:

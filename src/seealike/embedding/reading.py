@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -48,19 +49,20 @@ class PictureReader:
         self._root, self._limits = root, limits
         self._fetch = fetch or PoliteFetcher(Fetcher(limits.file_bytes).fetch).fetch
         self._stores: dict[str, ObjectStore] = {}
+        self._cells: list[ParquetBytes] = []  # of readings that are over
 
     def read(self, rows: Iterable[tuple[int, ShardRow]]) -> Iterator[tuple[int, str | bytes | Unread]]:
         """Each row's number with its picture, in their order; some are fetched ahead, in threads.
 
         May be called by several threads at a time.
         """
-        cells = ParquetBytes()  # it knows where it is, so each reading has its own
+        # It knows where it is, so each reading has its own, and goes on with that of one before.
+        cells = self._cells.pop() if self._cells else ParquetBytes()
         under_way: deque[tuple[int, Future[bytes | Unread] | str | bytes | Unread]] = deque()
         with ThreadPoolExecutor(AT_ONCE, "seealike-fetch") as pool:
             try:
                 for number, row in rows:
-                    place = row.address or row.path
-                    under_way.append((number, self._begun(place, pool, cells)))
+                    under_way.append((number, self._begun(row, pool, cells)))
                     if len(under_way) >= AT_ONCE:
                         yield _ended(*under_way.popleft())
                 while under_way:
@@ -69,17 +71,19 @@ class PictureReader:
                 for _, one in under_way:
                     if isinstance(one, Future):
                         one.cancel()
+                self._cells.append(cells)
 
     def _begun(
-        self, place: str, pool: ThreadPoolExecutor, cells: ParquetBytes
+        self, row: ShardRow, pool: ThreadPoolExecutor, cells: ParquetBytes
     ) -> Future[bytes | Unread] | str | bytes | Unread:
+        place = row.address or row.path
         if not is_address(place):
             return place_in(self._root, place)
         if cell := _CELL.fullmatch(place):  # rows are read in their order
-            return _content(partial(_cell, cells, cell["path"], int(cell["row"]), cell["column"]))
-        return pool.submit(_content, partial(self._bytes, place))
+            return _content(partial(_cell, cells, cell, row.mtime_ns))
+        return pool.submit(_content, partial(self._bytes, place, row.mtime_ns))
 
-    def _bytes(self, place: str) -> bytes | Unread:
+    def _bytes(self, place: str, mtime_ns: int | None) -> bytes | Unread:
         if member := _MEMBER.fullmatch(place):
             start, size = int(member["start"]), int(member["size"])
             if size > self._limits.file_bytes:
@@ -89,7 +93,7 @@ class PictureReader:
                 return store.read_part(name, start, size)
             with open(member["path"], "rb") as file:
                 file.seek(start)
-                return file.read(size)
+                return _of_then(member["path"], mtime_ns, file.read(size))
         if place.startswith(("http://", "https://")):
             return self._fetch(place)
         store, name = self._store(place)
@@ -115,9 +119,14 @@ def _content(read: Callable[[], bytes | Unread]) -> bytes | Unread:
         return Unread(getattr(exc, "strerror", None) or str(exc) or type(exc).__name__)
 
 
-def _cell(cells: ParquetBytes, path: str, row: int, column: str) -> bytes | Unread:
-    data = cells.read(path, row, column)
-    return Unread("the cell is empty") if data is None else data
+def _cell(cells: ParquetBytes, cell: re.Match[str], mtime_ns: int | None) -> bytes | Unread:
+    data = cells.read(cell["path"], int(cell["row"]), cell["column"])
+    return Unread("the cell is empty") if data is None else _of_then(cell["path"], mtime_ns, data)
+
+
+def _of_then(path: str, mtime_ns: int | None, data: bytes) -> bytes | Unread:
+    """What was read of a file, unless it is another one than was looked through: then it may be anybody's."""
+    return data if os.stat(path).st_mtime_ns == mtime_ns else Unread("the file changed while it was read")
 
 
 def _ended(

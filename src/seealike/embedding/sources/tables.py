@@ -115,8 +115,8 @@ class ParquetBytes:
             if self._key != (path, column) or row < self._start:
                 self._seek(path, row, column)
             while row >= self._start + len(self._batch):
-                self._start += len(self._batch)
-                self._batch = next(self._batches).column(0).to_pylist()
+                batch = next(self._batches).column(0).to_pylist()
+                self._start, self._batch = self._start + len(self._batch), batch
         except (LookupError, StopIteration) as exc:
             raise ValueError("the table changed while it was read, and has no such cell any more") from exc
         cell = self._batch[row - self._start]

@@ -162,6 +162,23 @@ def test_a_change_that_is_made_just_after_a_swap_is_seen_by_who_made_it(
     assert copy.search(image(50), k=1).ids == ["new"]
 
 
+def test_what_was_put_goes_over_into_a_new_copy_in_pieces_and_each_once(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seealike.engines.postgres.writer._CARRIED_AT_ONCE", 2)
+    publish(catalog, address)
+    with opened() as copy:
+        for number in range(7):
+            copy.add(f"put{number}", image(100 + number))
+    catalog.add("put3", image(200))
+    publish(catalog, address, rebuild=True)
+    copy, whole = opened(), [f"put{number}" for number in range(7)]
+    assert [item.id for item in copy.items() if item.id.startswith("put")] == whole
+    for number, item_id in enumerate(whole):
+        wanted = image(200 if number == 3 else 100 + number)
+        assert copy.search(wanted, k=1).ids == [item_id]
+
+
 def test_what_was_put_into_the_copy_of_another_catalogue_goes_with_it_and_that_is_told(
     catalog: seealike.Catalog, address: str, opened: Opened, encoder: FakeEncoder, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ _FIXED = {
     "colour": "bytea", "coarse": "bytea", "vector": "halfvec",
 }  # fmt: skip
 _ASIDE = f"{uuid4()} "  # an id that no item has begins so
-_READ_AT_ONCE = 10_000
+_READ_AT_ONCE, _CARRIED_AT_ONCE = 10_000, 2_000
 _KEPT_S = 60  # a copy that was replaced, for those who are reading it
 
 
@@ -403,13 +403,15 @@ class PostgresPublisher:
         before, now, lost = live.manifest, build.manifest, 0
         with Change(self._connection, build) as change:
             if (before.catalog_id, before.encoder) == (now.catalog_id, now.encoder):
-                known = f"(SELECT id FROM {build.items})"
-                rows = self._connection.execute(
-                    f"SELECT {ITEM}, colour, coarse, vector FROM {live.items} "
-                    f"WHERE origin IS NULL AND id NOT IN {known} ORDER BY key",
-                    binary=True,
-                ).fetchall()
-                change.insert([_put_row(row) for row in rows])
+                statement = (
+                    f"SELECT {ITEM}, colour, coarse, vector FROM {live.items} AS old "
+                    f"WHERE origin IS NULL AND NOT EXISTS (SELECT FROM {build.items} AS new "
+                    f"WHERE new.id = old.id) AND key > %s ORDER BY key LIMIT {_CARRIED_AT_ONCE}"
+                )
+                after = 0
+                while rows := self._connection.execute(statement, (after,), binary=True).fetchall():
+                    change.insert([_put_row(row) for row in rows])
+                    after = rows[-1][0]
                 self._connection.execute(
                     f"INSERT INTO {build.pictures} SELECT new.key, data FROM {live.pictures} "
                     f"JOIN {live.items} AS old USING (key) JOIN {build.items} AS new USING (id) "

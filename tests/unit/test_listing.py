@@ -130,6 +130,15 @@ def test_runs_beside_each_other_leave_each_other_alone(shards: Path) -> None:
     assert not list(shards.glob("found-*"))
 
 
+def test_shards_are_where_they_were_named_whoever_reads_them(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shards.parent)
+    lists = lists_of_shards(shards.name, 5)
+    monkeypatch.chdir(tmp_path.parent)
+    assert len(list(lists)) == ITEMS
+
+
 def test_a_damaged_file_of_what_was_found_is_named(shards: Path) -> None:
     found_for_lists_of_five(shards)
     found = next(shards.glob("found-*"))

@@ -41,7 +41,8 @@ class Job:
     """Which lists are made of what; the same wherever a part of it is done.
 
     Args:
-        shards: the place of the shards, where what is found lies too until the lists are whole.
+        shards: the place of the shards, from wherever one looks; what is found lies there too until the lists
+            are whole.
         k: how many entries a list has.
         options: the wishes.
         parts: the shards that belong together.

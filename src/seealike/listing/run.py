@@ -30,10 +30,9 @@ class ListsOfShards:
     removed; after an error or a kill the same call goes on with it.
     """
 
-    def __init__(self, job: Job, on: str | None, progress: ProgressCallback) -> None:
+    def __init__(self, job: Job, shards: Shards, on: str | None, progress: ProgressCallback) -> None:
         """Use ``lists_of_shards`` instead."""
-        self._job, self._on, self._progress = job, on, progress
-        self._shards = Shards(job.shards)
+        self._job, self._shards, self._on, self._progress = job, shards, on, progress
 
     @property
     def path(self) -> str:
@@ -124,8 +123,8 @@ def lists_of_shards(
         k: how many entries a list has.
         options: wishes that two items alone tell: no conditions and columns, which take what all items say,
             no diversity, no colours.
-        on: a cluster that finds what the parts have, ``ray`` or ``ray://HEAD:10001``; every node holds one
-            part at a time (default: this process does, one after the other).
+        on: a cluster that finds what the parts have, ``ray`` or ``ray://HEAD:10001``; every actor
+            holds one part at a time (default: this process does, one after the other).
         part_vectors: how many vectors a part has at most.
         progress: told how far it is.
 
@@ -143,6 +142,6 @@ def lists_of_shards(
             raise UsageError(
                 f"{field.name} takes a catalogue: `seealike index` makes one of the shards, or leave it out"
             )
-    name = os.fspath(shards)
-    job = Job.of(name, Shards(name).entries, k, options, part_vectors)
-    return ListsOfShards(job, on, progress)
+    opened = Shards(os.fspath(shards))
+    job = Job.of(opened.place.label, opened.entries, k, options, part_vectors)  # which holds on any node
+    return ListsOfShards(job, opened, on, progress)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property, lru_cache
+from itertools import islice, takewhile
 
 from seealike.catalog import DEFAULT_ENCODER, LocalEmbedder, NamedEncoder, absolute_spec
 from seealike.cluster import check_cluster, done_on
@@ -279,13 +281,18 @@ class _Memory:
         wanted = {unseen.id} & self._shard_of.keys()
         if unseen.below:
             below = f"{unseen.id}/"
-            wanted |= {item_id for item_id in self._shard_of if item_id.startswith(below)}
+            following = islice(self._ids, bisect_left(self._ids, below), None)
+            wanted |= set(takewhile(lambda item_id: item_id.startswith(below), following))
         for number in sorted({self._shard_of[item_id] for item_id in wanted}):
             for row in self._rows(number):
                 if row.id in wanted:
                     path, metadata = place_in(self._root, row.path), json.loads(row.metadata_json)
                     size_bytes, mtime_ns = row.size_bytes or 0, row.mtime_ns or 0
                     yield SourceItem(row.id, path, size_bytes, mtime_ns, row.group, metadata)
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        return sorted(self._shard_of)
 
     @cached_property
     def _shard_of(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import sys
@@ -25,12 +26,14 @@ from seealike.errors import (
     DamagedCatalogError,
     EncoderMismatchError,
     MissingExtraError,
+    NewerFormatError,
     SourceError,
     UsageError,
 )
 from seealike.shards import Shards, open_place, row_of
 from seealike.shards.places import LocalPlace
 from seealike.sources import FolderSource
+from seealike.store.records import text_checksum
 from seealike.testing import FakeEncoder
 from seealike.types import Picture, Refused, Skipped, SkipReason, SourceItem, Unseen
 
@@ -455,6 +458,23 @@ def test_a_source_without_anything_is_an_error(tmp_path: Path) -> None:
         embedded(tmp_path / "none", tmp_path / "shards")
     (photos,) = {path.parent for path in write_pictures(tmp_path / "photos", range(2))}
     assert embedded(photos, tmp_path / "shards").embedded == 2, "the folder is still nobody's"
+
+
+def test_a_manifest_of_a_newer_version_says_so(photos: Path, tmp_path: Path) -> None:
+    embedded(photos, tmp_path / "shards")
+    path = tmp_path / "shards" / "shards.json"
+    content = json.loads(path.read_text())
+    for changed, error in (
+        ({"format_version": 99, "new": 1}, NewerFormatError),
+        ({"new": 1}, DamagedCatalogError),
+    ):
+        newer = {name: value for name, value in {**content, **changed}.items() if name != "crc32"}
+        crc32 = text_checksum(json.dumps(newer, sort_keys=True))
+        path.write_text(json.dumps({**newer, "crc32": crc32}))
+        with pytest.raises(error):
+            embedded(photos, tmp_path / "shards")
+        with pytest.raises(error):
+            Shards(str(tmp_path / "shards"))
 
 
 @pytest.mark.parametrize("written", ["[]", "[1]", "1", '"crc32"', "{", '{"crc32": 1}'])

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from seealike._version import __version__
 from seealike.errors import DamagedCatalogError, NewerFormatError
@@ -98,22 +99,24 @@ def read_manifest(place: Place) -> Manifest | None:
         return None
     try:
         content = json.loads(data)
-        checksum = content.pop("crc32")
-        sound = checksum == _checksum(content)
+        sound = content.pop("crc32") == _checksum(content)
+        if sound and content["format_version"] > FORMAT:
+            raise NewerFormatError(place.label, content["format_version"], FORMAT)
+        found = _from_json(content) if sound else None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        sound = False
-    if not sound:
+        found = None
+    if found is None:
         raise DamagedCatalogError(place.label, f"{place.label}/{MANIFEST_NAME}", "checksum", REMEDY)
-    if content["format_version"] > FORMAT:
-        raise NewerFormatError(place.label, content["format_version"], FORMAT)
-    shards = content.pop("shards")
-    return Manifest(
-        **{
-            **content,
-            "encoder": identity_from_json(content["encoder"]),
-            "shards": None if shards is None else tuple(ShardEntry(**entry) for entry in shards),
-        }
-    )
+    return found
+
+
+def _from_json(content: dict[str, Any]) -> Manifest:
+    shards = content["shards"]
+    read = {
+        "encoder": identity_from_json(content["encoder"]),
+        "shards": None if shards is None else tuple(ShardEntry(**entry) for entry in shards),
+    }
+    return Manifest(**{**content, **read})
 
 
 def _checksum(content: dict[str, object]) -> int:

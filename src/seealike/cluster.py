@@ -1,7 +1,8 @@
-"""Work on a Ray cluster: an actor on every node, each ready for one kind of task.
+"""Work on a Ray cluster: actors on every node, each ready for one kind of task.
 
 A plain pool: what is to be done goes to whoever is free, so that no more tasks are read than are under way.
-What a node that died was doing is done by another; a node that joins gets work.
+What a node that died was doing is done by another; a node that joins gets work. A node that is busy with
+something else gets none until it has room.
 """
 
 from __future__ import annotations
@@ -72,6 +73,9 @@ class WorkActor(Generic[TaskT, ResultT]):
         self._guard = threading.Lock()
         self._do: Callable[[TaskT], ResultT] | None = None
 
+    def wake(self) -> None:
+        """Tell that there is room here: an actor for which there is none yet cannot."""
+
     def do(self, task: TaskT) -> ResultT | Failed:
         """Do a task."""
         try:
@@ -83,12 +87,19 @@ class WorkActor(Generic[TaskT, ResultT]):
             return Failed(f"{socket.gethostname()}: {exc}")
 
 
+class _Call(Protocol):
+    def remote(self) -> ObjectRef[None]: ...
+
+
 class _Method(Protocol[Task_contra, Result_co]):
     def remote(self, task: Task_contra, /) -> ObjectRef[Result_co | Failed]: ...
 
 
 class _Actor(Protocol[Task_contra, Result_co]):
     """A handle of a ``WorkActor``."""
+
+    @property
+    def wake(self) -> _Call: ...
 
     @property
     def do(self) -> _Method[Task_contra, Result_co]: ...
@@ -171,22 +182,26 @@ class _Pool(Generic[TaskT, ResultT]):
     def __init__(self, prepared: Callable[[], Callable[[TaskT], ResultT]], at_once: int) -> None:
         self._prepared, self._at_once = prepared, at_once
         self._actors: dict[tuple[str, int], _Actor[TaskT, ResultT]] = {}  # by the node and the place on it
+        self._waking: dict[ObjectRef[None], tuple[str, int]] = {}
         self._doing: dict[ObjectRef[ResultT | Failed], tuple[tuple[str, int], TaskT]] = {}
         self._again: deque[TaskT] = deque()
         self._tries = Counter[int]()
-        self._looked_s, self._alone_s = -LOOK_S, time.monotonic()
+        self._looked_s, self._alone_s, self._why = -LOOK_S, time.monotonic(), "it has none, or all are busy"
 
     def run(self, tasks: Iterator[TaskT]) -> Iterator[ResultT]:
         """Give out the tasks and yield what comes back."""
         import ray
 
         while self._give_out(tasks) or self._doing:
-            if not self._doing:
+            if not (self._doing or self._waking):
                 time.sleep(LOOK_S / 4)
                 continue
-            done, _ = ray.wait(list(self._doing), num_returns=1, timeout=LOOK_S)
+            done, _ = ray.wait([*self._doing, *self._waking], num_returns=1, timeout=LOOK_S)
             for ref in done:
-                yield from self._results(ref)
+                if ref in self._waking:
+                    self._woken(ref)
+                else:
+                    yield from self._results(ref)
 
     def _give_out(self, tasks: Iterator[TaskT]) -> bool:
         """Give every actor what it can take; whether there is more to be done.
@@ -195,10 +210,12 @@ class _Pool(Generic[TaskT, ResultT]):
             SeealikeError: for long there has been no actor.
         """
         self._look_for_nodes()
-        if self._actors:
+        if len(self._actors) > len(self._waking):
             self._alone_s = time.monotonic()
         elif time.monotonic() - self._alone_s > WITHOUT_NODES_S:
-            raise SeealikeError("the cluster has no node that takes work; the same command goes on later")
+            raise SeealikeError(
+                f"no node of the cluster takes work ({self._why}); the same command goes on later"
+            )
         for place in self._free():
             task = self._again.popleft() if self._again else next(tasks, None)
             if task is None:
@@ -214,8 +231,20 @@ class _Pool(Generic[TaskT, ResultT]):
     def _free(self) -> list[tuple[str, int]]:
         """The actors that can take a part, each as often as it can, those with least to do first."""
         busy = Counter(place for place, _ in self._doing.values())
-        turns = [(turn, place) for place in self._actors for turn in range(busy[place], self._at_once)]
+        awake = self._actors.keys() - set(self._waking.values())
+        turns = [(turn, place) for place in awake for turn in range(busy[place], self._at_once)]
         return [place for _, place in sorted(turns)]
+
+    def _woken(self, ref: ObjectRef[None]) -> None:
+        """Know that an actor has room, or cannot work there."""
+        import ray
+
+        place = self._waking.pop(ref)
+        try:
+            ray.get(ref)
+        except ray.exceptions.RayError as exc:
+            self._why = str(exc).strip().splitlines()[-1]
+            self._forget(place)
 
     def _results(self, ref: ObjectRef[ResultT | Failed]) -> Iterator[ResultT]:
         """What has become of a task; nothing where it must be done again."""
@@ -262,8 +291,9 @@ class _Pool(Generic[TaskT, ResultT]):
                     continue
                 several = range(number * size, (number + 1) * size) if cpus >= 2 * size else ()
                 strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                self._actors[place] = (
+                actor = self._actors[place] = (
                     ray.remote(WorkActor)
                     .options(num_cpus=size, max_concurrency=self._at_once, scheduling_strategy=strategy)
                     .remote(self._prepared, tuple(several))
                 )
+                self._waking[actor.wake.remote()] = place

@@ -27,10 +27,13 @@ def lists_on_ray(shards: Path) -> list[SimilarList]:
         return sorted(lists, key=lambda one: one.id)
 
 
-def test_two_nodes_make_the_lists_of_one_catalogue(nodes: Nodes, shards: Path) -> None:
+def test_two_nodes_make_the_lists_of_one_catalogue(
+    nodes: Nodes, shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(nodes.alive) == 2
     files = {file.name for file in shards.iterdir()}
-    assert lists_on_ray(shards) == embedded_lists(shards, 5, SearchOptions())
+    monkeypatch.chdir(shards.parent)  # nodes are elsewhere
+    assert lists_on_ray(Path(shards.name)) == embedded_lists(shards, 5, SearchOptions())
     assert {file.name for file in shards.iterdir()} == files
 
 

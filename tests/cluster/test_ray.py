@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import random
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,9 +19,10 @@ from tests.seeds import SEED
 from tests.unit.test_embedding import content
 
 import seealike
-from seealike import EmbedOptions, EmbedReport, Progress
+from seealike import EmbedOptions, EmbedReport, Progress, cluster
 from seealike.embedding import parts
 from seealike.embedding.setup import Setup
+from seealike.embedding.work import Task
 from seealike.errors import SeealikeError, UsageError
 from seealike.shards import Shards
 from seealike.testing import FakeEncoder
@@ -153,6 +156,57 @@ def test_nodes_that_come_and_go_twenty_times_lose_nothing(nodes: Nodes, tmp_path
     finally:
         stop.set()
         killer.join()
+
+
+def occupied(nodes: Nodes) -> Iterator[None]:
+    """Take one node after the other for something else, as long as the connection lasts."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    class Other:
+        def is_here(self) -> bool:
+            return True
+
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+    held = []
+    for node in ray.nodes():
+        if node["Alive"] and node["Resources"].get("CPU"):
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            held.append(ray.remote(Other).options(num_cpus=1, scheduling_strategy=strategy).remote())
+            assert ray.get(held[-1].is_here.remote())
+            yield
+
+
+def test_a_node_that_is_busy_with_something_else_gets_no_work(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = photos_in(tmp_path, 60)
+    try:
+        busy = occupied(nodes)
+        next(busy)
+        assert embedded(photos, tmp_path / "shards").embedded == 60, "the other node does it all"
+        list(busy)
+        monkeypatch.setattr(cluster, "WITHOUT_NODES_S", 5.0)
+        with pytest.raises(
+            SeealikeError, match=r"no node of the cluster takes work .it has none, or all are busy.; the same"
+        ):
+            embedded(photos, tmp_path / "others")
+    finally:
+        ray.shutdown()
+    assert embedded(photos, tmp_path / "others").embedded == 60
+
+
+class Foreign:
+    """What a node cannot load, as where seealike is not installed."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return importlib.import_module, ("not_installed_here",)
+
+
+def test_a_node_on_which_nothing_is_installed_is_told(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "WITHOUT_NODES_S", 8.0)
+    task = Task(0, parts.Part("x", ()))
+    with pytest.raises(SeealikeError, match=r"takes work \(.*No module named 'not_installed_here'\)"):
+        list(cluster.done_on("ray", Foreign(), iter([task])))  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_on_a_cluster_is_said_before_it_is_asked(tmp_path: Path) -> None:

@@ -26,9 +26,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a job, to be searched for everybody."""
+    """Shards that belong together, to be searched for everybody."""
 
     number: int
+    entries: tuple[ShardEntry, ...]
 
     @property
     def name(self) -> str:
@@ -45,7 +46,7 @@ class Job:
             are whole.
         k: how many entries a list has.
         options: the wishes.
-        parts: the shards that belong together.
+        parts: all shards.
         batches: who asks.
         name: what tells it from others: what is found has it in its name, and serves no other job.
     """
@@ -53,7 +54,7 @@ class Job:
     shards: str
     k: int
     options: SearchOptions
-    parts: tuple[tuple[ShardEntry, ...], ...]
+    parts: tuple[Part, ...]
     batches: tuple[Batch, ...]
     name: str
 
@@ -67,23 +68,18 @@ class Job:
         part_vectors: int = PART_VECTORS,
     ) -> Job:
         """Cut shards, which stay in their order, into parts of at most so many vectors, or of one shard."""
-        parts = _divided(entries, part_vectors)
-        batches = [(part, one) for part, those in enumerate(parts) for one in _divided(those, BATCH_VECTORS)]
+        parts = tuple(Part(number, one) for number, one in enumerate(_divided(entries, part_vectors)))
+        batches = [(part.number, one) for part in parts for one in _divided(part.entries, BATCH_VECTORS)]
         numbered = tuple(Batch(number, part, one) for number, (part, one) in enumerate(batches))
-        named = [[entry.name for entry in part] for part in parts]
+        named = [[entry.name for entry in part.entries] for part in parts]
         asked = {name: value for name, value in asdict(options).items() if value is not None}
         content = json.dumps([FORMAT, k, asked, named], sort_keys=True, default=str)
         name = hashlib.sha256(content.encode()).hexdigest()[:16]
-        return cls(shards, k, options, tuple(parts), numbered, name)
+        return cls(shards, k, options, parts, numbered, name)
 
     def found_name(self, part: Part, batch: Batch) -> str:
         """The file of what a part has for a batch."""
         return f"found-{self.name}-{part.number}-{batch.number}.parquet"
-
-    @property
-    def numbered(self) -> list[Part]:
-        """Every part."""
-        return [*map(Part, range(len(self.parts)))]
 
 
 def _divided(entries: Sequence[ShardEntry], most: int) -> list[tuple[ShardEntry, ...]]:

@@ -41,7 +41,7 @@ def find(job: Job, part: Part, told: Callable[[], object]) -> None:
             missing.append(batch)
     if not missing:
         return
-    with _catalog_of(shards.only(job.parts[part.number])) as catalog:
+    with _catalog_of(shards.only(part.entries)) as catalog:
         lists = catalog.lists_for_vectors(options=job.options)
         for batch in missing:
             rows = _found_for(batch, shards, lists, job.k + 1, own=batch.part == part.number)

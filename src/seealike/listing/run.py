@@ -49,7 +49,7 @@ class ListsOfShards:
 
     def __len__(self) -> int:
         """How many lists there are."""
-        return sum(entry.vectors for part in self._job.parts for entry in part)
+        return sum(entry.vectors for part in self._job.parts for entry in part.entries)
 
     def __iter__(self) -> Iterator[SimilarList]:
         """Every list.
@@ -60,7 +60,7 @@ class ListsOfShards:
         self._find()
         job = self._job
         for number, batch in enumerate(job.batches):
-            for rows in zip(*(self._read(part, batch) for part in job.numbered), strict=True):
+            for rows in zip(*(self._read(part, batch) for part in job.parts), strict=True):
                 yield merged(rows, job.k)
             self._progress(Progress("lists", number + 1, len(job.batches)))
 
@@ -73,7 +73,7 @@ class ListsOfShards:
     ) -> None:
         """Remove what was found, unless there was an error."""
         if kind is None:
-            for part, batch in product(self._job.numbered, self._job.batches):
+            for part, batch in product(self._job.parts, self._job.batches):
                 self._shards.place.remove(self._job.found_name(part, batch))
 
     def _find(self) -> None:
@@ -87,10 +87,10 @@ class ListsOfShards:
             self._progress(Progress("parts", done, total))
 
         if self._on is None:
-            for part in job.numbered:
+            for part in job.parts:
                 find(job, part, told)
             return
-        for _ in done_on(self._on, partial(finder, job), iter(job.numbered)):
+        for _ in done_on(self._on, partial(finder, job), iter(job.parts)):
             told(len(job.batches))
 
     def _read(self, part: Part, batch: Batch) -> Iterator[FoundRow]:

@@ -103,8 +103,9 @@ format: $(DEV)  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-large: $(BENCH)  ## what grows how: 100,000, 300,000, a million and three million vectors; takes hours and 30 GB
+bench-large: $(BENCH)  ## what grows how, up to three million vectors, and lists over shards; takes hours and 30 GB
 	$(BIN)/python -m benchmarks.growth 100000 300000 1000000 3000000
+	$(BIN)/python -m benchmarks.sharded_lists
 
 bench: $(BENCH)  ## measure, side by side with the neighbours; writes .bench/results.md
 	$(BIN)/python -m benchmarks

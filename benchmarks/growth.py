@@ -107,7 +107,7 @@ def _in_a_process(step: str, *arguments: str) -> Figures:
     return found
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory this process has held: ``getrusage`` would begin with what its parent held."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM"))
@@ -128,7 +128,7 @@ def _import(catalog: str, size: int, work: Path) -> Figures:
         took += time.perf_counter() - started
         row += len(vectors)
     writer.close()
-    return {"import_s": took, "import_mb": _peak_mb()}
+    return {"import_s": took, "import_mb": peak_mb()}
 
 
 def _build(catalog: str, *_unused: object) -> Figures:
@@ -139,7 +139,7 @@ def _build(catalog: str, *_unused: object) -> Figures:
     writer.close()
     store.close()
     size = sum(file.stat().st_size for file in Path(catalog).iterdir() if file.is_file())
-    return {"build_s": took, "build_mb": _peak_mb(), "disk_bytes": size / count}
+    return {"build_s": took, "build_mb": peak_mb(), "disk_bytes": size / count}
 
 
 def _open(catalog: str, *_unused: object) -> Figures:
@@ -147,7 +147,7 @@ def _open(catalog: str, *_unused: object) -> Figures:
     started = time.perf_counter()
     with seealike.open(catalog) as opened:
         opened.search_vectors(query)
-        return {"open_s": time.perf_counter() - started, "memory_mb": _peak_mb()}
+        return {"open_s": time.perf_counter() - started, "memory_mb": peak_mb()}
 
 
 def _ask(catalog: str, size: int, work: Path) -> Figures:
@@ -250,7 +250,7 @@ def _lists(catalog: str, size: int, *_unused: object) -> Figures:
     started = time.perf_counter()
     with seealike.open(catalog) as opened:
         lists = {entry.id: entry.scores for entry in opened.recommend_all(K) if int(entry.id) % step == 0}
-        took, peak = time.perf_counter() - started, _peak_mb()
+        took, peak = time.perf_counter() - started, peak_mb()
         sample = list(lists)
         _, queries = opened.vectors(sample)
     store = SqliteStore(catalog)
@@ -314,7 +314,7 @@ def _rival_lists(catalog: str, size: int, *_unused: object) -> Figures:
         "graph_build_s": built_s,
         "graph_lists_s": built_s + graph_s,
         "graph_recall": recall,
-        "graph_mb": _peak_mb(),
+        "graph_mb": peak_mb(),
         "exact_lists_s": exact_s * size / LISTED,
     }
 
@@ -324,7 +324,7 @@ def _verify(catalog: str, *_unused: object) -> Figures:
     with seealike.open(catalog) as opened:
         report = opened.verify()
     assert not report.findings, report.findings
-    return {"verify_s": time.perf_counter() - started, "verify_mb": _peak_mb()}
+    return {"verify_s": time.perf_counter() - started, "verify_mb": peak_mb()}
 
 
 STEPS: dict[str, Callable[[str, int, Path], Figures]] = {

@@ -10,7 +10,6 @@ process of its own; a sample of the lists is compared with what comparing all wi
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 
 import seealike
 from benchmarks import synthetic
+from benchmarks.growth import peak_mb
 from benchmarks.report import Row
 from seealike import SimilarList
 from seealike.catalog import DEFAULT_ENCODER, NamedEncoder
@@ -146,14 +146,14 @@ def _sharded(size: int, part_vectors: int, work: Path) -> Figures:
 
 
 def _figures(way: str, started: float) -> Figures:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return {f"{way}_s": time.perf_counter() - started, f"{way}_mb": peak}
+    return {f"{way}_s": time.perf_counter() - started, f"{way}_mb": peak_mb()}
 
 
 def _sampled(lists: Iterable[SimilarList], size: int) -> dict[int, set[int]]:
     """Some lists of all, by their items."""
     every = max(1, size // SAMPLE)
-    found, count = {}, 0
+    found: dict[int, set[int]] = {}
+    count = 0
     for entry in lists:
         count += 1
         if int(entry.id) % every == 0 and len(found) < SAMPLE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import urllib.request
 from collections.abc import Iterator
 
@@ -64,11 +65,12 @@ class Nodes:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
-        )
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.alive: list[object] = []
-        self.address = self._cluster.address
+        self.address, self.client_address = self._cluster.address, f"ray://127.0.0.1:{port}"
 
     def add(self) -> None:
         self.alive.append(self._cluster.add_node(num_cpus=1))

@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 import threading
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -90,6 +90,19 @@ def test_two_nodes_make_the_shards_that_one_machine_makes(nodes: Nodes, tmp_path
     assert not actors()
 
 
+def test_a_cluster_may_be_joined_from_outside(nodes: Nodes, tmp_path: Path) -> None:
+    photos, done = photos_in(tmp_path, 200), list[int]()
+
+    def kill(progress: Progress) -> None:
+        done.append(progress.done)
+        if len(done) == 2:
+            nodes.kill(random.Random(SEED))
+
+    options = EmbedOptions(on=nodes.client_address)
+    assert seealike.embed(photos, tmp_path / "shards", options=options, progress=kill).embedded == 200
+    check_all_there(tmp_path / "shards", photos)
+
+
 def test_the_rows_of_a_table_get_their_own_pictures(nodes: Nodes, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -158,33 +171,34 @@ def test_nodes_that_come_and_go_twenty_times_lose_nothing(nodes: Nodes, tmp_path
         killer.join()
 
 
-def occupied(nodes: Nodes) -> Iterator[None]:
-    """Take one node after the other for something else, as long as the connection lasts."""
+def occupied(node_id: str) -> object:
+    """Who takes the whole of a node for as long as this is held; nobody where the node died a moment ago."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     class Other:
         def is_here(self) -> bool:
             return True
 
-    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-    held = []
-    for node in ray.nodes():
-        if node["Alive"] and node["Resources"].get("CPU"):
-            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            held.append(ray.remote(Other).options(num_cpus=1, scheduling_strategy=strategy).remote())
-            assert ray.get(held[-1].is_here.remote())
-            yield
+    strategy = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    other = ray.remote(Other).options(num_cpus=1, scheduling_strategy=strategy).remote()
+    with suppress(ray.exceptions.RayError):
+        assert ray.get(other.is_here.remote())
+        return other
+    return None
 
 
 def test_a_node_that_is_busy_with_something_else_gets_no_work(
     nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos = photos_in(tmp_path, 60)
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
     try:
-        busy = occupied(nodes)
-        next(busy)
+        workers = [one["NodeID"] for one in ray.nodes() if one["Alive"] and one["Resources"].get("CPU")]
+        busy = filter(None, map(occupied, workers))
+        held = [next(busy)]
         assert embedded(photos, tmp_path / "shards").embedded == 60, "the other node does it all"
-        list(busy)
+        held += busy
+        assert len(held) == 2
         monkeypatch.setattr(cluster, "WITHOUT_NODES_S", 5.0)
         with pytest.raises(
             SeealikeError, match=r"no node of the cluster takes work .it has none, or all are busy.; the same"

@@ -32,6 +32,19 @@ _OF_SIGNATURES = re.compile(
     r"x-amz-.+|x-goog-.+|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|keyname|"
     r"sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|sip|ss|srt"
 )
+_CREDENTIALS = "credentials come from the environment, see `seealike help many-machines`"
+_REMEDIES = {"401": _CREDENTIALS, "403": _CREDENTIALS, "404": "see that there is such a bucket"}
+_KNOWN = (  # words of obstore, what they mean, and what helps
+    ("http://169.254.169.254/", "there are no credentials", _CREDENTIALS),  # whom a machine in a cloud asks
+    ("Missing AccessKeyId", "there are no credentials", _CREDENTIALS),
+    ("Missing SecretAccessKey", "there are no credentials", _CREDENTIALS),
+    ("builder error", "the address of its server is refused", "one without TLS needs AWS_ALLOW_HTTP=true"),
+    (
+        "error sending request",
+        "its server does not answer",
+        "see that the network and AWS_ENDPOINT_URL are right",
+    ),
+)
 _KEYS = re.compile(r"((access|auth|session|id)[-_]?)?token|api[-_]?key|auth|secret|password|jwt")
 
 
@@ -209,8 +222,9 @@ class ObjectStore:
         try:
             yield
         except (BaseError, OSError, ValueError) as exc:
+            cause, remedy = _cause(exc)
             raise StorageError(
-                self.label, _cause(exc), doing="write" if doing == "write" else "read"
+                self.label, cause, remedy, doing="write" if doing == "write" else "read"
             ) from exc
 
 
@@ -259,10 +273,13 @@ def _waited_for(call: Callable[[], Result]) -> Result:
     return found.result()
 
 
-def _cause(error: Exception) -> str:
-    """What went wrong, in one line, without the request, whose address may be a secret one."""
+def _cause(error: Exception) -> tuple[str, str]:
+    """What went wrong, and what helps; without the request, whose address may be a secret one."""
     text = str(error).partition("\n")[0]
-    status = re.search(r"status code: (\d+ [\w ]+)", text)
+    for sign, cause, remedy in _KNOWN:
+        if sign in text:
+            return cause, remedy
+    status = re.search(r"status code: ((\d+) [\w ]+)", text)
     if status:
-        return f"the storage answers {status[1].strip()}"
-    return re.sub(r"Error performing \w+ \S+|https?://\S+", "it", text)[:200]
+        return f"the storage answers {status[1].strip()}", _REMEDIES.get(status[2], "")
+    return re.sub(r"Error performing \w+ \S+|https?://\S+", "it", text)[:200], ""

@@ -173,9 +173,30 @@ def test_a_storage_that_does_not_answer_is_one_line(
     bucket: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
-        StorageError, match=r"^cannot read s3://none-such/x: the storage answers 404 Not Found; "
+        StorageError, match=r"^cannot read s3://none-such/x: the storage answers 404 Not Found; .* a bucket$"
     ):
         embedded(photos, "s3://none-such/x")
+    for name, value, message in (
+        ("AWS_ALLOW_HTTP", "false", "its server is refused; .* without TLS needs AWS_ALLOW_HTTP=true$"),
+        (
+            "AWS_ENDPOINT_URL",
+            "https://127.0.0.1:9",
+            "its server does not answer; .* AWS_ENDPOINT_URL are right$",
+        ),
+        (
+            "AWS_ACCESS_KEY_ID",
+            None,
+            "there are no credentials; .*; credentials come from the environment, see",
+        ),
+    ):
+        with monkeypatch.context() as changed:
+            if value is None:
+                changed.delenv(name)
+            else:
+                changed.setenv(name, value)
+            with pytest.raises(StorageError, match=message) as caught:
+                embedded(photos, f"{bucket}/v")
+            assert "http:" not in str(caught.value)
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ SEEN = {
     "focus": (195, 400),
     "why": (195, 510),
     "colours": (195, 515),
-    "filters": (130, 480),
-    "liked": (195, 555),
+    "filters": (142, 468),
+    "liked": (195, 640),
     "duplicates": (335, 620),
 }
 ASKED = {
@@ -91,7 +91,8 @@ def _take_the_page(shop: Path, taken: Path) -> None:
     with serving(shop) as (_, port), launched() as browser:
         wait_until_ready(port)
         visitor = Visitor(context_of(browser, DESK), f"http://127.0.0.1:{port}")
-        for name, look in {"page": _search_a_part, "page-beside": _compare}.items():
+        looks = {"page": _search_a_part, "page-beside": _compare, "page-duplicates": _look_through}
+        for name, look in looks.items():
             look(visitor, shop)
             visitor.page.wait_for_load_state("networkidle")
             visitor.page.screenshot(path=taken)
@@ -120,6 +121,11 @@ def _compare(visitor: Visitor, _: Path) -> None:
     dialog = visitor.see(visitor.page.get_by_role("dialog"))
     dialog.get_by_role("button", name="Why?").click()
     visitor.see(dialog.get_by_text("The brighter a place"))
+
+
+def _look_through(visitor: Visitor, _: Path) -> None:
+    visitor.open("/?view=duplicates")
+    visitor.see("main img")
 
 
 def _typed(*arguments: str, folder: Path | None = None) -> None:

@@ -57,6 +57,7 @@ def test_the_copy_answers_commands_as_the_catalogue_does(shop: str, address: str
     for question in asked:
         assert typed(*question, "-C", address) == typed(*question, "-C", shop), question
     told = typed("info", "-C", address)
+    assert "MB" not in told, "the catalogue's own size would be no engine's"
     assert "by the engine" in told
     typed("rm", "03", "-C", address)
     assert "no item has the id '03'" in typed("search", "--id", "03", "-C", address, fails=True)

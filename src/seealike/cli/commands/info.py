@@ -43,7 +43,7 @@ def _print(info: CatalogInfo) -> None:
         "encoder": f"{encoder.name}, {encoder.dimension} dimensions, weights {encoder.weights_sha256[:12]}",
         "model": _model_line(info),
         "vectors": f"{info.vectors}, {info.vector_bytes:,} bytes each",
-        "size": f"{info.size_bytes / 1e6:,.1f} MB",
+        "size": f"{info.size_bytes / 1e6:,.1f} MB" if info.size_bytes else "the engine knows",
         "search": _search_line(info),
     }
     if info.calibration is not None:

@@ -71,7 +71,7 @@ def _followed(opened: Catalog, address: str, before: _Known, quiet: bool) -> _Kn
 def _tell(report: PublishReport, quiet: bool) -> None:
     if not quiet:
         counts = f"added {report.added:,}  updated {report.updated:,}  removed {report.removed:,}"
-        rebuilt = "; all copied, and put in the place of what was there" if report.rebuilt else ""
+        rebuilt = "; all copied, and answering from now on" if report.rebuilt else ""
         echo(f"{counts}  unchanged {report.unchanged:,}{rebuilt}", err=True)
     if report.lost:
         echo(f"{report.lost:,} items that were put into the copy of another catalogue are gone", err=True)

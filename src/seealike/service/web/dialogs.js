@@ -53,7 +53,7 @@ export function compare(members, left, right, { isKept, toggle }) {
     [left, right].forEach((place, side) => {
       const one = members[place];
       const focus = sides[side].querySelector("figcaption").contains(document.activeElement);
-      const choice = el("button", { type: "button", class: "choice", "aria-pressed": String(isKept(place)), "aria-label": `Keep ${one.id}`, text: isKept(place) ? "✓ Keep" : "Goes", on: { click: () => keep(place) } });
+      const choice = el("button", { type: "button", class: "choice", "aria-pressed": String(isKept(place)), "aria-label": `Keep ${one.id}`, text: isKept(place) ? "✓ Keep" : "Move away", on: { click: () => keep(place) } });
       sides[side].querySelector("figcaption").replaceChildren(el("p", { class: "name", text: one.id }), el("p", { class: "fact" }, ...factsOf(one, [members[left], members[right]])), choice);
       if (focus) choice.focus();
     });

@@ -61,7 +61,7 @@ function cardOf(look, one, m, { members, kept, rule }, column, acts) {
     folder && el("p", { class: "folder note", text: folder, title: folder }),
     el("p", { class: "fact" }, ...factsOf(one, members)),
     el("p", { class: "note", text: byRule ? `The rule keeps it: ${one.why}` : `${linkOf([one])}: ${one.why}` }),
-    el("button", { type: "button", class: "choice", tabIndex: m === column ? 0 : -1, "aria-pressed": String(isKept), "aria-label": `Keep ${one.id}`, text: isKept ? "✓ Keep" : "Goes", data: { name: `choice${m}` }, on: { click: () => acts.toggle(m) } }));
+    el("button", { type: "button", class: "choice", tabIndex: m === column ? 0 : -1, "aria-pressed": String(isKept), "aria-label": `Keep ${one.id}`, text: isKept ? "✓ Keep" : "Move away", data: { name: `choice${m}` }, on: { click: () => acts.toggle(m) } }));
 }
 
 /** How they are alike the kept one: the least alike of them. */

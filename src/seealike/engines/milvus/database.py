@@ -29,7 +29,7 @@ Row: TypeAlias = dict[str, Any]
 CONNECT_TIMEOUT_S = 10
 CALL_TIMEOUT_S = 60
 RETRIES = 1
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, 2)  # 2: the library could not connect
 _ILLEGAL, _TOO_LARGE = (6, 1100), (grpc.StatusCode.RESOURCE_EXHAUSTED,)
 _GONE, _NOT_LOADED = 100, 101
 _PAUSE_S = 0.5
@@ -183,9 +183,10 @@ class Database:
             try:
                 return self._asked(client, ask, collection)
             except (MilvusException, grpc.RpcError) as exc:
-                if _code(exc) in _LOST:
-                    self._forget(client)
-                if not (was_there and _code(exc) in _LOST):
+                if _code(exc) not in _LOST:
+                    raise
+                self._forget(client)
+                if not was_there:
                     raise
             client, _ = self._connected()
             return self._asked(client, ask, collection)
@@ -240,7 +241,7 @@ class Database:
             yield
         except (MilvusException, grpc.RpcError) as exc:
             code, told = _code(exc), self.address.without_secrets(_line(exc))
-            if code in _LOST or "Fail connecting" in told:
+            if code in _LOST:
                 raise UnreachableError(self.name, told) from exc
             if "Open local milvus failed" in told:
                 what = (
@@ -261,6 +262,8 @@ class Database:
 
 
 _OPTIONS = {
+    "grpc.use_local_subchannel_pool": 1,  # or a new connection waits for as long as the lost one would
+    "grpc.max_reconnect_backoff_ms": 2000,
     # With a deadline that it knows of the library tries again until then, also where nobody listens.
     "grpc.service_config": json.dumps({"methodConfig": [{"name": [{}], "timeout": f"{CALL_TIMEOUT_S}s"}]}),
 }

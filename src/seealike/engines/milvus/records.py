@@ -27,7 +27,8 @@ from seealike.store.manifest import Manifest, birth_from_json, birth_to_json
 FORMAT = 1
 LONGEST = 60_000  # bytes of a text in a field, of which 65,535 are allowed
 BEAT_S = 4.0  # a writer shows in this time that it lives
-DEAD_S = 20.0  # without a sign of life it is taken for dead
+STALLED_S = 10.0  # without having shown that, it goes on no more
+DEAD_S = 20.0  # and others take it for dead
 WAIT_S = 10.0  # for others to have written
 _KEPT_HEADS = 8
 _TIDIED_EVERY = 64  # heads
@@ -289,6 +290,10 @@ class Records:
             raise
         self._let_go(claim)
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether nobody has taken a claim over."""
+        return any(row["id"] == claim.known for row in self._of(_CLAIM))
+
     def _let_go(self, claim: Claim) -> None:
         with suppress(SeealikeError):  # then it is taken for dead
             self._delete([claim.known])
@@ -362,7 +367,7 @@ class Claim:
         Raises:
             CatalogBusyError: that is so.
         """
-        if time.monotonic() - self._last > DEAD_S / 2:
+        if time.monotonic() - self._last > STALLED_S:
             raise CatalogBusyError("the catalogue", "another process, which may have taken this one for dead")
 
     def __enter__(self) -> Self:

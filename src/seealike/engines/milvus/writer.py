@@ -49,8 +49,9 @@ class Change:
             self._commit()
         elif kind is not None and not self._claim.is_clean:
             with suppress(SeealikeError):  # whoever takes the claim over sweeps
-                sweep_unseen(self._database, self._records, self.build)
-                self._claim.is_clean = True
+                if self._records.holds(self._claim):
+                    sweep_unseen(self._database, self._records, self.build)
+                    self._claim.is_clean = True
 
     def insert(self, rows: Sequence[PublishedRow]) -> None:
         """Insert rows whose ids are free, each under a fresh key."""
@@ -90,6 +91,8 @@ class Change:
 
     def keep_picture(self, key: int, data: bytes) -> None:
         """Keep the picture of an item that has no file."""
+        self._claim.check()
+        self._claim.is_clean = False
         pictures.keep(self._database, self.build.number, key, data)
 
     @property

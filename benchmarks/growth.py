@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,13 +30,18 @@ from benchmarks.large import item_of, share_of
 from benchmarks.report import Row
 from seealike import SearchOptions
 from seealike.catalog import ann
-from seealike.store import FileSystem, SqliteStore, StoreWriter
+from seealike.evaluation import EvalOptions, evaluate
+from seealike.store import FileSystem, NewItem, SqliteStore, StoreWriter
 from seealike.store.writer import Change
+from seealike.training import Labelling, Splitting, TrainOptions
+from seealike.training.data.lesson import read_lesson
+from seealike.training.data.split import split
+from seealike.training.run import fingerprint
 from seealike.types import Float32Array
 
 TITLE = "Growth to a million items of 1280"
 SIZES = (100_000, 300_000, 1_000_000)
-K, QUERIES, TRUTHS, CHANGED, LISTED = 10, 1_000, 200, 0.01, 1_000
+K, QUERIES, TRUTHS, CHANGED, LISTED, EVALUATED, KINDS = 10, 1_000, 200, 0.01, 1_000, 1_000, 1_000
 SHARES = (0.5, 0.1, 0.01, 0.001)
 GRAPH_LINKS, GRAPH_LISTED, GRAPH_RECALL, GRAPH_EFFORTS = 32, 20_000, 0.9955, (32, 48, 64, 96, 128, 192, 256)
 MB = 1e6
@@ -97,6 +103,10 @@ ROWS = {
     "exact_lists_s": ("all lists by comparing all with all", "s", ""),
     "verify_s": ("verify", "s", ""),
     "verify_mb": ("peak memory of that", "MB", ""),
+    "eval_s": (f"eval --label, {EVALUATED:,} queries", "s", ""),
+    "eval_mb": ("peak memory of that", "MB", "< 3,000"),
+    "train_s": ("train: reading and dividing the items", "s", ""),
+    "train_mb": ("peak memory of that", "MB", "< 3,000"),
 }
 
 
@@ -124,11 +134,17 @@ def _import(catalog: str, size: int, work: Path) -> Figures:
     for vectors in synthetic.mixed(synthetic.embeddings(work, work), size):
         started = time.perf_counter()
         halves = vectors.astype(np.float16)
-        writer.add([item_of(row + place, vector.tobytes()) for place, vector in enumerate(halves)])
+        writer.add([_item(row + place, vector.tobytes()) for place, vector in enumerate(halves)])
         took += time.perf_counter() - started
         row += len(vectors)
     writer.close()
     return {"import_s": took, "import_mb": peak_mb()}
+
+
+def _item(row: int, vector: bytes) -> NewItem:
+    """With a label that says nothing: what it costs to measure one does not depend on that."""
+    metadata = {"share": share_of(row), "kind": f"k{row % KINDS}"}
+    return replace(item_of(row, vector), metadata_json=json.dumps(metadata))
 
 
 def _build(catalog: str, *_unused: object) -> Figures:
@@ -224,9 +240,7 @@ def _change(catalog: str, size: int, work: Path) -> Figures:
     gone = np.random.default_rng(7).permutation(size)[: 2 * third].tolist()
     vectors = np.concatenate(list(synthetic.mixed(synthetic.embeddings(work, work), 2 * third, seed=3)))
     rows = [*gone[third:], *range(size, size + third)]
-    new = [
-        item_of(row, vector.tobytes()) for row, vector in zip(rows, vectors.astype(np.float16), strict=True)
-    ]
+    new = [_item(row, vector.tobytes()) for row, vector in zip(rows, vectors.astype(np.float16), strict=True)]
     query = next(synthetic.mixed(synthetic.embeddings(work, work), 1, seed=2))
 
     def apply(change: Change) -> None:
@@ -327,6 +341,23 @@ def _verify(catalog: str, *_unused: object) -> Figures:
     return {"verify_s": time.perf_counter() - started, "verify_mb": peak_mb()}
 
 
+def _evaluate(catalog: str, *_unused: object) -> Figures:
+    options = EvalOptions(label="kind", max_queries=EVALUATED)
+    with seealike.open(catalog) as opened:
+        report = evaluate(opened, options)
+    assert report.labels is not None
+    assert report.labels.queries == EVALUATED
+    return {"eval_s": report.took_s, "eval_mb": peak_mb()}
+
+
+def _read_to_train(catalog: str, *_unused: object) -> Figures:
+    labelling, started = Labelling("kind"), time.perf_counter()
+    with seealike.open(catalog) as opened:
+        lesson = read_lesson(opened, labelling, Splitting())
+    fingerprint(lesson, split(lesson, None, 0), TrainOptions(labelling), "")
+    return {"train_s": time.perf_counter() - started, "train_mb": peak_mb()}
+
+
 STEPS: dict[str, Callable[[str, int, Path], Figures]] = {
     "import": _import,
     "build": _build,
@@ -336,6 +367,8 @@ STEPS: dict[str, Callable[[str, int, Path], Figures]] = {
     "lists": _lists,
     "rivals": _rival_lists,
     "verify": _verify,
+    "eval": _evaluate,
+    "train": _read_to_train,
 }
 
 

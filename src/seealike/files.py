@@ -74,6 +74,19 @@ def read_own_file(path: str, size: int, *, at_end: bool = False) -> bytes:
         raise StorageError(path, exc.strerror or str(exc), doing="read") from exc
 
 
+def check_room(folder: str, needed_bytes: int, what: str, remedy: str = "") -> None:
+    """Refuse to begin a file that does not fit where it is to lie.
+
+    Raises:
+        StorageError: there is less room in the folder than ``what`` needs.
+        OSError: it cannot be looked at.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        cause = f"{what} need {needed_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
+        raise StorageError(folder, cause, remedy)
+
+
 def _status(path: str) -> os.stat_result | None:
     try:
         return os.lstat(path)

@@ -144,6 +144,7 @@ METHODS = [
     "thumbnail",
     "unsigned",
     "updated_lists",
+    "vector_rows",
     "vector_type",
     "vectors",
     "verify",

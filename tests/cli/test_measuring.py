@@ -13,6 +13,7 @@ from tests.pictures import write_kinds, write_pictures
 
 import seealike
 from seealike.cli.main import run
+from seealike.errors import UsageError
 from seealike.evaluation import EvalOptions, evaluate
 
 OTHER = "efficientnet-lite0-v2?size=96&resize=112"
@@ -46,6 +47,23 @@ def test_the_table_the_json_and_the_csv_of_eval_agree_with_python(
     [row] = [row for row in rows if (row["what"], row["metric"]) == ("label", "mAP@R")]
     assert float(row["low"]) == pytest.approx(expected.low, abs=1e-6)
     assert {row["name"] for row in rows if row["what"] == "class"} == {"round", "'=square", "corner"}
+
+
+def test_what_will_take_hours_is_said_before_it_begins_and_what_takes_less(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "-C", str(photos), "--label", "folder", "--max-queries"]
+    monkeypatch.setattr("seealike.cli.printing.evaluation.AN_HOUR", 12 * 11)
+    assert run([*command, "11"]) == 0
+    assert "hours" not in capfd.readouterr().err
+
+    def stopped(*_: object, **__: object) -> None:
+        raise UsageError("stopped before anything was measured")
+
+    monkeypatch.setattr("seealike.evaluation.evaluate", stopped)
+    assert run([*command, "0"]) == 2
+    said = "up to 12 items ask among 12, which takes hours; --max-queries 10000 draws some\n"
+    assert capfd.readouterr().err.startswith(said)
 
 
 def test_eval_writes_a_page_and_results_alone_on_stdout(

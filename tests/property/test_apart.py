@@ -37,7 +37,7 @@ def test_it_is_as_if_the_others_were_not_there(sizes: tuple[int, int, int, int],
             RankingTask(
                 task.items[there],
                 task.item_labels[there],
-                task.queries[[query]],
+                task.queries[query : query + 1],
                 task.query_labels[[query]],
                 np.array([-1]),
             ),

@@ -211,6 +211,13 @@ def test_one_part_alone_has_nobody_to_be_judged_by() -> None:
     assert not judged(pairs, FEW).tells
 
 
+@pytest.mark.parametrize("right", [False, True])
+def test_where_all_pairs_are_right_or_all_are_wrong_there_is_nothing_to_gain(right: bool) -> None:
+    pairs = drawn(300)
+    judgement = judged(replace(pairs, right=np.full(300, right)), FEW)
+    assert (judgement.tells, judgement.gain) == (False, 0.0)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_scores_that_say_nothing_gain_nothing(seed: int) -> None:
     pairs = drawn(2000, seed, Beta(0, 0, -1.0))

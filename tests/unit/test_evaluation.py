@@ -292,7 +292,8 @@ def test_no_more_than_one_copy_of_the_vectors_is_made(
     shop: seealike.Catalog, options: EvalOptions, copied: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids, vectors = shop.vectors()
-    monkeypatch.setattr(seealike.Catalog, "vectors", lambda _: (ids, vectors.view(Counted)))
+    held = vectors.view(Counted)
+    monkeypatch.setattr(seealike.Catalog, "vector_rows", lambda _, progress: (ids, held))
     monkeypatch.setattr(Counted, "rows_copied", 0)
     found = labelled(shop, replace(options, resampling=FEW))
     assert found.queries > 0

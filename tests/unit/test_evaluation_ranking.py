@@ -33,14 +33,14 @@ def made_up(seed: int, n: int = 80, q: int = 30) -> RankingTask:
 def answers_of(task: RankingTask, query: int) -> list[tuple[int, float]]:
     """All items that may be an answer, best first, equal ones in their order."""
     pairs = []
-    for row, item in enumerate(task.items):
+    for row, item in enumerate(task.items[:]):
         if row == task.own[query]:
             continue
         if task.item_groups is not None and task.query_groups is not None:
             group = task.query_groups[query]
             if group >= 0 and task.item_groups[row] == group:
                 continue
-        pairs.append((-round(float(np.dot(task.queries[query], item)), 6), row))
+        pairs.append((-round(float(np.dot(task.queries[:][query], item)), 6), row))
     return [(row, -score) for score, row in sorted(pairs)]
 
 

@@ -121,10 +121,16 @@ def test_only_what_is_new_asks_and_is_searched(catalog: seealike.Catalog, shop: 
     assert (report.labels.searched, report.labels.seen) == (len(rest), len(learnt))
 
 
-@pytest.mark.parametrize("groups", [False, True])
+@pytest.mark.parametrize(("groups", "most"), [(False, 100), (True, 100), (False, 8), (True, 8)])
 def test_the_figures_are_those_that_train_gives_of_the_items_that_judge(
-    catalog: seealike.Catalog, shop: Path, tmp_path: Path, groups: bool
+    catalog: seealike.Catalog,
+    shop: Path,
+    tmp_path: Path,
+    groups: bool,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("seealike.training.judge.MOST_ASKING", most)  # so many are drawn by either
     items = list(catalog.items())
     test = [row for row, item in enumerate(items) if item.metadata["split"] == "test"]
     learns(catalog, shop, {item.id for item in items if item.metadata["split"] == "train"})
@@ -135,7 +141,7 @@ def test_the_figures_are_those_that_train_gives_of_the_items_that_judge(
                 row = {"id": item.id, "path": f"{item.id}.png", "kind": item.metadata["kind"]}
                 file.write(json.dumps(row | ({"group": f"g{product}"} if groups else {})) + "\n")
         copy.index(shop / "other.jsonl")
-        found = labelled(copy, EvalOptions(label="kind", k=K))
+        found = labelled(copy, EvalOptions(label="kind", k=K, max_queries=most))
         _, vectors = copy.vectors()
     targets = np.array([int(str(item.metadata["kind"])) for item in items])[test]
     evidence = gather(vectors[test], targets, None, products[test] if groups else None)

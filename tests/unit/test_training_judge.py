@@ -49,7 +49,7 @@ def evidence(vectors: np.ndarray, targets: np.ndarray) -> Evidence:
 
 def test_map_at_r_is_what_the_definition_says() -> None:
     made = lesson(np.arange(40) % 4, np.arange(40))
-    assert map_at_r(made.vectors, made.targets) == pytest.approx(slow_map_at_r(made.vectors, made.targets))
+    assert map_at_r(made.vectors, made.targets) == pytest.approx(slow_map_at_r(made.vectors[:], made.targets))
 
 
 def test_items_of_a_kind_of_their_own_ask_nothing() -> None:
@@ -87,6 +87,27 @@ def test_the_spread_counts_distinct_neighbours_and_averages_all_cosines() -> Non
     shown = {n + (n >= a) for a, near in enumerate(lists) for n in near.tolist()}
     assert found.mean_cosine == pytest.approx(np.mean(cosines), abs=1e-5)
     assert found.distinct == len(shown)
+
+
+def test_of_many_items_some_ask_and_say_what_they_say_among_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets, rng = np.arange(90) % 4, np.random.default_rng(5)
+    vectors, voters = unit(rng.normal(size=(90, 6))), (unit(rng.normal(size=(50, 6))), np.arange(50) % 4)
+    scores, products = rng.random((90, 4)).astype(np.float32), np.arange(90) // 2
+    everybody = with_head(gather(vectors, targets, voters, products), scores, targets)
+    monkeypatch.setattr("seealike.training.judge.MOST_ASKING", 30)
+    some = gather(vectors, targets, voters, products)
+    some = with_head(some, scores[some.asking], targets)
+    assert (len(everybody.asking), len(some.asking)) == (90, 30)
+    assert set(some.ranking.asked) <= set(some.asking)
+    rows = np.searchsorted(everybody.ranking.asked, some.ranking.asked)
+    np.testing.assert_array_equal(some.ranking.values, everybody.ranking.values[rows])
+    for one, other in ((some.by_vote, everybody.by_vote), (some.by_head, everybody.by_head)):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_array_equal(one, other[some.asking])
+    assert judge(some, some, np.arange(90)).figure("top-1 by 20 neighbours").after.value == pytest.approx(
+        np.mean(some.by_vote[:, 0])  # type: ignore[index]
+    )
 
 
 def test_a_clear_gain_is_better_and_its_change_is_the_difference() -> None:

@@ -109,7 +109,7 @@ def calibrate(
         CatalogBusyError: somebody else is writing.
     """
     started, told = time.perf_counter(), progress or unwatched
-    stock, count, seen = _stock(catalog, options)
+    stock, count, seen = _stock(catalog, options, told)
     most, seed = options.max_queries, options.resampling.seed
     sources: tuple[tuple[Relation, str, Callable[[], Questions | str]], ...] = (
         (
@@ -140,9 +140,11 @@ def calibrate(
     return CalibrateReport(catalog.path, count, seen, catalog.encoder, calibration, tuple(missed), took_s)
 
 
-def _stock(catalog: Catalog, options: CalibrateOptions) -> tuple[Stock, int, int | None]:
+def _stock(
+    catalog: Catalog, options: CalibrateOptions, progress: ProgressCallback = unwatched
+) -> tuple[Stock, int, int | None]:
     """What can be learnt from, how many items there are, and how many of them the encoder learnt from."""
-    everything, marks = placed(catalog), learnt_marks(spec_at_hand(catalog))
+    everything, marks = placed(catalog, progress), learnt_marks(spec_at_hand(catalog))
     if not everything.items:
         raise UsageError(f"{catalog.path} has no items to learn from; `seealike index FOLDER` adds some")
     digests = dict(catalog.digests())

@@ -15,9 +15,10 @@ from seealike.catalog import Catalog
 from seealike.catalog.labels import GROUP, numbered
 from seealike.evaluation.measure.copies import disturbed
 from seealike.evaluation.measure.disturbances import disturbances
-from seealike.evaluation.measure.selection import sampled
 from seealike.evaluation.measure.space import embedded
-from seealike.types import Float32Array, Int64Array, Item, ProgressCallback
+from seealike.evaluation.statistics.ranking import sampled
+from seealike.rows import Rows, chosen
+from seealike.types import Int64Array, Item, ProgressCallback
 
 COPIES = "copies"
 _PARTS = frozenset({"crop60", "corner"})  # a part of a picture is no copy of it
@@ -37,7 +38,7 @@ class Stock:
     """
 
     items: Sequence[Item]
-    vectors: Float32Array
+    vectors: Rows
     digests: Sequence[bytes | None]
     labels: Sequence[str | None] | None
     split: Sequence[str | None]
@@ -57,9 +58,9 @@ def asking_of_copies(
         UnknownNameError, EncoderError: the encoder cannot be used.
     """
     readable = [row for row, item in enumerate(stock.items) if item.path is not None]
-    chosen = [readable[place] for place in sampled(len(readable), sample, seed)] if sample else []
+    copied = [readable[place] for place in sampled(len(readable), sample, seed)] if sample else []
     kinds = [kind for kind in disturbances() if kind.name not in _PARTS]
-    copies, vectors = embedded(catalog, disturbed(catalog, stock.items, chosen, kinds, progress))
+    copies, vectors = embedded(catalog, disturbed(catalog, stock.items, copied, kinds, progress))
     if not copies:
         return "no picture could be read to make copies of"
     originals = np.array([copy.token // len(kinds) for copy in copies], np.int64)
@@ -86,7 +87,7 @@ def asking_of_labels(stock: Stock, label: str | None, most: int, seed: int) -> Q
     if not len(several):
         return f"no two items have the same {label}"
     asking = np.searchsorted(known, several[sampled(len(several), most, seed)])
-    vectors, parts = stock.vectors[known], stock.parts()[known]
+    vectors, parts = chosen(stock.vectors, known), stock.parts()[known]
     return Questions(
         vectors,
         labels,

@@ -50,8 +50,9 @@ def judged(pairs: Pairs, how: Resampling) -> Judgement:
     [ahead] = differences(pairs.aucs[:, None] - 0.5, pairs.auc_parts, how)
     tells = all(one.sure and one.value > 0 for one in (ahead, gain))
     low, high = _interval(said, pairs.right, pairs.asking, how)
-    bins = reliability(said, pairs.right)
-    return Judgement(tells, float(1 - after.mean() / before.mean()), error_of(bins), low, high, bins)
+    bins, known = reliability(said, pairs.right), float(before.mean())
+    worth = 1 - float(after.mean()) / known if known else 0.0  # all are right, or all wrong: nothing to tell
+    return Judgement(tells, worth, error_of(bins), low, high, bins)
 
 
 def held_out(pairs: Pairs, seed: int) -> tuple[Numbers, Numbers]:

@@ -6,7 +6,7 @@ from seealike.calibration.calibrate import CalibrateReport
 from seealike.calibration.charts import reliability_chart, worth_chart
 from seealike.calibration.words import held_out, learnt_from, population, remarks, worth
 from seealike.catalog import Calibration, Catalog, Curve, SearchOptions
-from seealike.evaluation.measure.selection import sampled
+from seealike.evaluation.statistics.ranking import sampled
 from seealike.evaluation.words import sentence
 from seealike.gallery import (
     Cell,

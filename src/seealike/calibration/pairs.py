@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from seealike.types import Float32Array, Int64Array, Progress, ProgressCallback, unwatched
+from seealike.evaluation.statistics.ranking import similarities
+from seealike.rows import Rows
+from seealike.types import Float32Array, Int64Array, ProgressCallback, unwatched
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = npt.NDArray[np.float64]
     Truths: TypeAlias = npt.NDArray[np.bool_]
 
-BLOCK_BYTES = 1 << 26
 _GONE = -2.0  # less than any cosine
 _DECIMALS = 6  # as searches give scores
 _DRAWN = 2048  # of the right items, and of all, for an AUC
@@ -45,10 +46,10 @@ class Questions:
     Shapes: items is (n, d), labels, units and groups (n,); queries is (q, d), sought, own and asking (q,).
     """
 
-    items: Float32Array
+    items: Rows
     labels: Int64Array
     units: Int64Array
-    queries: Float32Array
+    queries: Rows
     sought: Int64Array
     own: Int64Array
     asking: Int64Array
@@ -118,18 +119,13 @@ def asked(
 
 def _scores(questions: Questions, progress: ProgressCallback) -> Iterator[tuple[int, Float32Array]]:
     """Every query with its cosines; those of items that are no answers are ``_GONE``."""
-    n, q = len(questions.items), len(questions.queries)
-    rows = max(1, min(512, BLOCK_BYTES // (4 * max(1, n))))
-    for start in range(0, q, rows):
-        block = questions.queries[start : start + rows] @ questions.items.T
-        for query, scores in enumerate(block, start):
-            own = questions.own[query]
-            if own >= 0:
-                scores[own] = _GONE
-                if questions.groups is not None and questions.groups[own] >= 0:
-                    scores[questions.groups == questions.groups[own]] = _GONE
-            yield query, scores
-        progress(Progress("compare", min(start + rows, q), q))
+    for query, scores in similarities(questions.queries, questions.items, progress):
+        own = questions.own[query]
+        if own >= 0:
+            scores[own] = _GONE
+            if questions.groups is not None and questions.groups[own] >= 0:
+                scores[questions.groups == questions.groups[own]] = _GONE
+        yield query, scores
 
 
 def _auc(scores: Float32Array, right: Truths, some: Int64Array) -> float | None:

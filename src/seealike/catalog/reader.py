@@ -16,13 +16,23 @@ from seealike.catalog.session import SMALL_CHANGE_WAIT_S, Session, scale_of
 from seealike.catalog.sync.progress import Indexing, indexing_in
 from seealike.catalog.sync.sources import absolute_paths, source_roots
 from seealike.catalog.upkeep import checkup
-from seealike.catalog.vectors import all_vectors, vectors_of_items
+from seealike.catalog.vectors import all_rows, all_vectors, vectors_of_items
 from seealike.errors import UsageError, check_count
 from seealike.images import DecodeLimits
 from seealike.objects import place_in
 from seealike.recommend import Calibration
+from seealike.rows import Rows
 from seealike.store.records import checked_text
-from seealike.types import EncoderIdentity, Float32Array, Item, Signature, Skipped, SkipReason
+from seealike.types import (
+    EncoderIdentity,
+    Float32Array,
+    Item,
+    ProgressCallback,
+    Signature,
+    Skipped,
+    SkipReason,
+    unwatched,
+)
 from seealike.vectors import VectorType
 
 
@@ -179,6 +189,20 @@ class Reader:
             return all_vectors(self._session.store)
         listed = listed_ids(ids)
         return listed, vectors_of_items(self._session.store, listed)
+
+    def vector_rows(self, *, progress: ProgressCallback | None = None) -> tuple[list[str], Rows]:
+        """All ids, in id order, and their vectors, to be read some at a time: ``rows[start:end]``.
+
+        Those of a large catalogue, of more than 512 MiB as float32, are copied to a temporary file and stay
+        what they were, whatever becomes of the items. It is gone with the last who uses them.
+
+        Shapes: the rows are (n, d), what is read of them (m, d). Units: rows have norm 1.
+
+        Raises:
+            StorageError: there is no room for the file.
+            CatalogBusyError: the catalogue changes faster than it can be read.
+        """
+        return all_rows(self._session.store, progress or unwatched)
 
     @property
     def calibration(self) -> Calibration | None:

@@ -1,27 +1,67 @@
-"""The vectors of all items, or of a sample where the catalogue is too large to load."""
+"""The vectors of all items, held or in a file, or of a sample where the catalogue is too large for either."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
 from seealike.recommend import ATTEMPTS, StaleViewError
+from seealike.rows import VectorFile
+from seealike.types import Progress, unwatched
 from seealike.vectors import unit_rows
 
 if TYPE_CHECKING:
+    from seealike.rows import Rows
     from seealike.store import SqliteStore
-    from seealike.types import Float32Array, Int64Array
+    from seealike.types import Float16Array, Float32Array, Int64Array, ProgressCallback
 
 BLOCK = 4096
+HELD_BYTES = 1 << 29
+"""Up to so much all vectors are held, as float32; more lie in a file."""
+
+_Put: TypeAlias = "Callable[[Int64Array, Float16Array], None]"  # vectors, as they are kept, in their places
+_All = TypeVar("_All")
 
 
-def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
+def all_vectors(store: SqliteStore, progress: ProgressCallback = unwatched) -> tuple[list[str], Float32Array]:
     """All ids, in id order, and their unit vectors, all of one generation. Shapes: the array is (n, d).
 
     Nothing but the result is ever as large as the catalogue.
     """
+
+    def begun(count: int) -> tuple[Float32Array, _Put]:
+        rows = np.empty((count, store.identity.dimension), dtype=np.float32)
+
+        def put(places: Int64Array, vectors: Float16Array) -> None:
+            rows[places] = unit_rows(vectors)
+
+        return rows, put
+
+    return _all(store, begun, progress)
+
+
+def all_rows(store: SqliteStore, progress: ProgressCallback = unwatched) -> tuple[list[str], Rows]:
+    """The same, to be read some at a time: in a temporary file where they would take more than is held.
+
+    Raises:
+        StorageError: there is no room for the file.
+    """
+
+    def begun(count: int) -> tuple[VectorFile, _Put]:
+        rows = VectorFile(count, store.identity.dimension)
+        return rows, rows.write
+
+    if store.state().count * store.identity.dimension * np.dtype(np.float32).itemsize <= HELD_BYTES:
+        return all_vectors(store, progress)
+    return _all(store, begun, progress)
+
+
+def _all(
+    store: SqliteStore, begun: Callable[[int], tuple[_All, _Put]], progress: ProgressCallback
+) -> tuple[list[str], _All]:
+    """All ids and what ``begun``, with their number, has made for their vectors, all put in their places."""
     for _ in range(ATTEMPTS):
         state, by_id = store.state_and_keys()
         keys = np.sort(by_id)
@@ -30,25 +70,28 @@ def all_vectors(store: SqliteStore) -> tuple[list[str], Float32Array]:
         order = np.searchsorted(keys, np.fromiter((key for _, key in named), np.int64, len(named)))
         if len(named) == len(keys) and (np.bincount(order, minlength=len(keys)) == 1).all():
             place_of[order] = np.arange(len(named))
-            rows = _placed(store, keys, place_of)
-            if rows is not None and store.state().generation == state.generation:
+            rows, put = begun(len(keys))
+            whole = _placed(store, keys, place_of, put, progress)
+            if whole and store.state().generation == state.generation:
                 return [item_id for item_id, _ in named], rows
         if store.state().generation == state.generation:  # nobody wrote: vectors are missing
             raise store.damaged("items without a vector")
     raise StaleViewError
 
 
-def _placed(store: SqliteStore, keys: Int64Array, place_of: Int64Array) -> Float32Array | None:
-    """The unit vectors of ``keys``, each in its place; ``None`` where there are others by now."""
-    rows = np.empty((len(keys), store.identity.dimension), dtype=np.float32)
+def _placed(
+    store: SqliteStore, keys: Int64Array, place_of: Int64Array, put: _Put, progress: ProgressCallback
+) -> bool:
+    """Put the vectors of ``keys`` in their places; false where there are others by now."""
     done = 0
     for found, vectors in store.vector_blocks():
         end = done + len(found)
         if not np.array_equal(found, keys[done:end]):
-            return None
-        rows[place_of[done:end]] = unit_rows(vectors)
+            return False
+        put(place_of[done:end], vectors)
         done = end
-    return rows if done == len(keys) else None
+        progress(Progress("read", done, len(keys)))
+    return done == len(keys)
 
 
 def vectors_of_items(store: SqliteStore, ids: Sequence[str]) -> Float32Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seealike.evaluation.statistics.intervals import Resampling
+from seealike.evaluation.statistics.ranking import MOST_ASKING
 from seealike.types import PathInput
 
 
@@ -39,7 +40,7 @@ class EvalOptions:
     query_where: tuple[str, ...] = ()
     queries: PathInput | None = None
     k: int = 10
-    max_queries: int = 10_000
+    max_queries: int = MOST_ASKING
     resample_by: str | None = None
     copies: bool | None = None
     sample: int = 100

@@ -1,6 +1,7 @@
 """Before and after, on items that nobody learnt from: the figures, their intervals, and the verdict.
 
-Everything here is arithmetic on vectors. A query is a test item among the other test items.
+Everything here is arithmetic on vectors. A query is a test item among the other test items. Of many some are
+drawn to ask, the same that ``evaluate`` draws.
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ import numpy as np
 
 from seealike.evaluation.statistics.intervals import FEWEST, Estimate, Resampling, differences, estimates
 from seealike.evaluation.statistics.metrics import metric_names
-from seealike.evaluation.statistics.ranking import Ranking, RankingTask, rank
+from seealike.evaluation.statistics.ranking import (
+    MOST_ASKING,
+    Ranking,
+    RankingTask,
+    rank,
+    sampled,
+    similarities,
+)
+from seealike.rows import blocks
 
 if TYPE_CHECKING:
     from seealike.evaluation.statistics.metrics import Values
+    from seealike.rows import Rows
     from seealike.types import Float32Array, Int64Array
 
 K = 10
@@ -54,10 +64,16 @@ class Spread:
 class Evidence:
     """What the test items say of one space.
 
-    Shapes: ranking is of the test items among themselves; classified is (q, 3): whether the right class is
-    among the first 1, 3, 5 by the neighbours' vote, and likewise ``by_head``; None where it makes no sense.
+    Args:
+        asking: which of the test items ask; (q,), ascending.
+        ranking: the test items among themselves; its ``asked`` are rows of the test items.
+        spread: how much the space tells them apart.
+        by_vote: whether the right class is among the first 1, 3, 5 by the neighbours' vote; (q, 3), or None
+            where it makes no sense.
+        by_head: the same by the classification head.
     """
 
+    asking: Int64Array
     ranking: Ranking
     spread: Spread
     by_vote: Values | None
@@ -83,16 +99,24 @@ class Verdict:
         return next(figure for figure in self.compared if figure.name == name)
 
 
-def map_at_r(vectors: Float32Array, targets: Int64Array) -> float:
+def asking(count: int) -> Int64Array:
+    """Which of so many test items ask: all, or as many as ``evaluate`` draws."""
+    return sampled(count, MOST_ASKING, Resampling().seed)
+
+
+def map_at_r(vectors: Rows, targets: Int64Array) -> float:
     """The mAP@R of items among themselves. Shapes: vectors is (n, d) of unit norm, targets (n,)."""
-    ranking = rank(_among_themselves(vectors, targets, MOST_QUERIES), K)
+    rows = np.arange(len(vectors), dtype=np.int64)
+    if len(rows) > MOST_QUERIES:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_QUERIES])
+    ranking = rank(_among_themselves(vectors, targets, rows), K)
     return float(ranking.values[:, metric_names(K).index("mAP@R")].mean()) if len(ranking.asked) else 0.0
 
 
 def gather(
-    vectors: Float32Array,
+    vectors: Rows,
     targets: Int64Array,
-    voters: tuple[Float32Array, Int64Array] | None,
+    voters: tuple[Rows, Int64Array] | None,
     groups: Int64Array | None = None,
 ) -> Evidence:
     """Ask the test items.
@@ -104,18 +128,22 @@ def gather(
         groups: numbers of the products they show, -1 for none. Other photos of a query's own product are no
             answers, as in ``evaluate``; None where they are what is sought.
     """
-    task = replace(_among_themselves(vectors, targets, None), item_groups=groups, query_groups=groups)
+    rows = asking(len(vectors))
+    task = _among_themselves(vectors, targets, rows)
+    if groups is not None:
+        task = replace(task, item_groups=groups, query_groups=groups[rows])
     ranking = rank(task, K)
-    by_vote = None if voters is None else _tops(votes(vectors, *voters), targets)
-    return Evidence(ranking, spread(ranking, vectors), by_vote)
+    ranking = replace(ranking, asked=rows[ranking.asked])
+    by_vote = None if voters is None else _tops(votes(task.queries, *voters), targets[rows])
+    return Evidence(rows, ranking, spread(ranking, vectors), by_vote)
 
 
 def with_head(evidence: Evidence, scores: Float32Array, targets: Int64Array) -> Evidence:
-    """The same with what the classification head says. Shapes: scores is (q, c)."""
-    return Evidence(evidence.ranking, evidence.spread, evidence.by_vote, _tops(scores, targets))
+    """The same with what the classification head says of those who ask. Shapes: scores is (q, c)."""
+    return replace(evidence, by_head=_tops(scores, targets[evidence.asking]))
 
 
-def votes(queries: Float32Array, voters: Float32Array, classes: Int64Array) -> Float32Array:
+def votes(queries: Rows, voters: Rows, classes: Int64Array) -> Float32Array:
     """What the nearest training items say: for each class the sum of its voters' weights, exp(10 cosine).
 
     Classes that nobody votes for come after those, in the order of their nearest items.
@@ -126,20 +154,26 @@ def votes(queries: Float32Array, voters: Float32Array, classes: Int64Array) -> F
     names, starts = np.unique(classes[order], return_index=True)
     result = np.full((len(queries), int(names[-1]) + 1), _NO_MEMBER, dtype=np.float32)
     asked = min(VOTERS, len(voters))
-    for row, query in enumerate(queries):
-        scores = voters @ query
+    for row, scores in similarities(queries, voters):
         # A vote weighs exp(-10) at least; what only orders the rest must weigh less.
         result[row, names] = np.maximum.reduceat(scores[order], starts) * _LESS_THAN_A_VOTE
-        near = np.argsort(-scores, kind="stable")[:asked]
+        near = _nearest(scores, asked)
         np.add.at(result[row], classes[near], np.exp(10.0 * scores[near]))
     return result
 
 
-def spread(ranking: Ranking, vectors: Float32Array) -> Spread:
+def _nearest(scores: Float32Array, k: int) -> Int64Array:
+    """The places of the ``k`` highest scores, highest first; equal ones in their order."""
+    least = np.partition(scores, len(scores) - k)[len(scores) - k]
+    near = np.flatnonzero(scores >= least)
+    return near[np.argsort(-scores[near], kind="stable")[:k]]
+
+
+def spread(ranking: Ranking, vectors: Rows) -> Spread:
     """How much a space tells its items apart, from its top-10 lists and its vectors."""
     distinct = len(np.unique(ranking.nearest[ranking.nearest >= 0]))
     n = len(vectors)
-    total = vectors.astype(np.float64).sum(axis=0)
+    total = sum(part.astype(np.float64).sum(axis=0) for _, part in blocks(vectors))
     mean = float((total @ total - n) / (n * (n - 1))) if n > 1 else 0.0
     return Spread(distinct, mean)
 
@@ -164,12 +198,12 @@ def judge(before: Evidence, after: Evidence, clusters: Int64Array) -> Verdict:
                 f"top-{top} by {VOTERS} neighbours",
                 before.by_vote[:, [place]],
                 after.by_vote[:, [place]],
-                clusters,
+                clusters[after.asking],
             )
             for place, top in enumerate(TOPS)
         ]
     if after.by_head is not None:
-        heads = estimates(after.by_head, clusters, Resampling())
+        heads = estimates(after.by_head, clusters[after.asking], Resampling())
         compared += [
             Compared(f"top-{top} by the classifier", None, value, None)
             for top, value in zip(TOPS, heads, strict=True)
@@ -215,10 +249,8 @@ def collapse(before: Spread, after: Spread) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _among_themselves(vectors: Float32Array, targets: Int64Array, most: int | None) -> RankingTask:
-    rows = np.arange(len(vectors), dtype=np.int64)
-    if most is not None and len(rows) > most:
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:most])
+def _among_themselves(vectors: Rows, targets: Int64Array, rows: Int64Array) -> RankingTask:
+    """All are searched, and those of ``rows`` ask. Shapes: vectors is (n, d), targets (n,), rows (q,)."""
     return RankingTask(vectors, targets, vectors[rows], targets[rows], rows)
 
 

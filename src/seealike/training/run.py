@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from seealike.errors import EncoderMismatchError, MissingExtraError
 from seealike.evaluation.seen import NOTHING, learnt_marks
 from seealike.evaluation.specs import own_spec, spec_at_hand
 from seealike.files import check_own_folder
+from seealike.rows import blocks, chosen
 from seealike.training.data.lesson import Lesson, read_lesson
 from seealike.training.data.split import Split, split
 from seealike.training.judge import gather, judge, with_head
@@ -79,7 +81,7 @@ def train(
     start = time.monotonic()
     target = OutputFile(os.fspath(output), ENCODER, force)
     check_output(catalog, target)
-    lesson = read_lesson(catalog, options.labelling, options.splitting)
+    lesson = read_lesson(catalog, options.labelling, options.splitting, progress or unwatched)
     parts = split(lesson, options.splitting.column, options.recipe.seed)
     folder = options.work_dir or os.path.join(catalog.path, FOLDER)
     if not options.work_dir:
@@ -96,8 +98,9 @@ def train(
     known = voters(lesson, parts)
     targets = lesson.targets[parts.test]
     groups = groups_of_test(lesson, parts, options.labelling.column)
-    old, new = lesson.vectors[parts.train], taught.voters
-    before = gather(lesson.vectors[parts.test], targets, None if known is None else (old, known), groups)
+    old, new = chosen(lesson.vectors, parts.train), taught.voters
+    judged = chosen(lesson.vectors, parts.test)
+    before = gather(judged, targets, None if known is None else (old, known), groups)
     after = gather(taught.vectors, targets, None if known is None else (new, known), groups)
     if known is not None:
         after = with_head(after, taught.scores, targets)
@@ -178,8 +181,9 @@ def fingerprint(lesson: Lesson, parts: Split, options: TrainOptions, spec: str) 
     digest.update(json.dumps(facts, sort_keys=True).encode())
     for item in lesson.items:
         digest.update(f"{item.id}\0".encode("utf-8", "surrogatepass"))
-    for rows in (lesson.targets, lesson.vectors, parts.train, parts.validation, parts.test):
-        digest.update(np.ascontiguousarray(rows).tobytes())
+    vectors = (block for _, block in blocks(lesson.vectors))
+    for rows in chain([lesson.targets], vectors, [parts.train, parts.validation, parts.test]):
+        digest.update(np.ascontiguousarray(rows).data)
     return digest.hexdigest()
 
 

@@ -71,7 +71,12 @@ def command(
     seealike compare onnx:model.onnx --label category --apart photographer
     seealike compare onnx:model.onnx --format json
     """
-    from seealike.cli.printing.evaluation import print_comparison, print_comparison_rows, warn_of_unmatched
+    from seealike.cli.printing.evaluation import (
+        print_comparison,
+        print_comparison_rows,
+        warn_of_hours,
+        warn_of_unmatched,
+    )
     from seealike.cli.printing.rows import print_json
     from seealike.evaluation import CompareOptions, Timing, compare, compare_page
     from seealike.gallery import render_gallery
@@ -79,6 +84,7 @@ def command(
     encoders = tuple(map(without_alias, encoders))
     wanted = CompareOptions(options, show=show, timing=Timing(timing))
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
+        warn_of_hours(len(opened), options.max_queries, quiet=quiet)
         with progress_printer(quiet) as progress:
             report = compare(opened, encoders, wanted, progress=progress)
         warn_of_unmatched(report.unmatched, quiet=quiet)

@@ -75,7 +75,12 @@ def command(
     seealike eval --label category --apart photographer
     seealike eval --label category --vectors 640,320,int8
     """
-    from seealike.cli.printing.evaluation import print_report, print_report_rows, warn_of_unmatched
+    from seealike.cli.printing.evaluation import (
+        print_report,
+        print_report_rows,
+        warn_of_hours,
+        warn_of_unmatched,
+    )
     from seealike.cli.printing.rows import print_json
     from seealike.evaluation import eval_page, evaluate
     from seealike.gallery import render_gallery
@@ -83,6 +88,7 @@ def command(
     sizes = tuple(size.strip() for size in vectors.split(",") if size.strip())
     options = replace(options, queries=queries, copies=copies or None, vectors=sizes)
     with opened_catalog(catalog, page, encoder=encoder, limits=limits) as opened:
+        warn_of_hours(len(opened), options.max_queries, quiet=quiet)
         with progress_printer(quiet) as progress:
             report = evaluate(opened, options, progress=progress)
         if report.labels is not None:

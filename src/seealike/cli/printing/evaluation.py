@@ -29,6 +29,8 @@ from seealike.wording import counted
 
 CLASSES = 30
 CONFUSIONS = 10
+AN_HOUR = 40_000_000_000
+"""Comparisons of a query with an item: of vectors of 1280 numbers two cores do so many in an hour."""
 
 
 def print_report(report: EvalReport) -> None:
@@ -72,6 +74,16 @@ def print_report_rows(report: EvalReport) -> None:
     if report.ann_recall_at_10 is not None:
         rows.append(("ann", "", "recall@10", report.ann_recall_at_10, None, None, report.ann_sample))
     print_csv(("what", "name", "metric", "value", "low", "high", "queries"), rows)
+
+
+def warn_of_hours(items: int, max_queries: int, *, quiet: bool) -> None:
+    """Say before it begins that comparing so many with so many takes hours, and what takes less."""
+    if items * min(items, max_queries or items) > AN_HOUR and not quiet:
+        all_of_them = counted(items, "item")
+        echo(
+            f"up to {all_of_them} ask among {items:,}, which takes hours; --max-queries 10000 draws some",
+            err=True,
+        )
 
 
 def warn_of_unmatched(labels: Sequence[str], *, quiet: bool) -> None:

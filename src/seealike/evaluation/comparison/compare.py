@@ -17,13 +17,13 @@ from seealike.evaluation.comparison.speed import Cost, Timing, costs_of
 from seealike.evaluation.comparison.values import CompareReport, Contested, EncoderResult
 from seealike.evaluation.measure.apart import apart_changes, apart_report
 from seealike.evaluation.measure.labelled import nothing_new, nothing_to_find
-from seealike.evaluation.measure.selection import Selection, check_options, narrowed, sampled, select
+from seealike.evaluation.measure.selection import Selection, check_options, narrowed, select
 from seealike.evaluation.measure.space import Placed, placed
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.seen import learnt_marks, seen_ids
 from seealike.evaluation.specs import own_spec, short_names
 from seealike.evaluation.statistics.intervals import Estimate, differences, estimates
-from seealike.evaluation.statistics.ranking import mean_overlap
+from seealike.evaluation.statistics.ranking import mean_overlap, sampled
 from seealike.evaluation.words import remarks_on, seen_before, too_few, witnesses_of
 from seealike.types import Item, ProgressCallback, unwatched
 from seealike.wording import counted
@@ -170,7 +170,7 @@ def _shared(
 
 
 def _measured(space: Catalog, shared: _Shared, options: EvalOptions, progress: ProgressCallback) -> Measured:
-    everything = placed(space)
+    everything = placed(space, progress)
     if shared.chosen is None:
         kept = Placed(shared.items, everything.of(shared.items))
         del everything

@@ -17,6 +17,7 @@ from seealike.evaluation.measure.space import Placed
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.statistics.metrics import Values, metric_names
 from seealike.evaluation.statistics.ranking import Ranking, nearest, rank
+from seealike.rows import Rows
 from seealike.types import Float32Array, Int64Array, Item, ProgressCallback
 
 COPY_METRICS = ("recall@1", f"recall@{NEAR}")
@@ -45,9 +46,7 @@ class Measured:
     answers: Ranking | None = None
 
 
-def by_label(
-    chosen: Selection, items: Float32Array, queries: Float32Array, k: int, progress: ProgressCallback
-) -> Measured:
+def by_label(chosen: Selection, items: Rows, queries: Rows, k: int, progress: ProgressCallback) -> Measured:
     """Every metric of every query. Shapes: items is (n, d), queries (q, d), as in the selection."""
     answers = rank(chosen.task(items, queries), k, progress)
     return Measured(

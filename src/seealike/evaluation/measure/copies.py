@@ -10,12 +10,12 @@ import numpy as np
 from seealike.catalog import Catalog
 from seealike.errors import PictureError
 from seealike.evaluation.measure.disturbances import Disturbance, disturbances
-from seealike.evaluation.measure.selection import sampled
 from seealike.evaluation.measure.space import embedded
 from seealike.evaluation.statistics.intervals import Resampling, estimates
-from seealike.evaluation.statistics.ranking import Standing, standing
+from seealike.evaluation.statistics.ranking import Standing, sampled, standing
 from seealike.evaluation.values import CopyReport, CopyResult, Example, LostCopy, Neighbour
-from seealike.types import Float32Array, Int64Array, Item, Picture, Progress, ProgressCallback
+from seealike.rows import Rows
+from seealike.types import Int64Array, Item, Picture, Progress, ProgressCallback
 
 BASE_PX = 512
 NEAR = 10
@@ -44,7 +44,7 @@ class Copies:
 def copies_of(
     catalog: Catalog,
     items: Sequence[Item],
-    vectors: Float32Array,
+    vectors: Rows,
     sample: int,
     seed: int,
     progress: ProgressCallback,

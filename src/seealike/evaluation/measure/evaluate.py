@@ -86,7 +86,7 @@ def _figures(
     catalog: Catalog, options: EvalOptions, progress: ProgressCallback
 ) -> tuple[int, int | None, LabelReport | None, CopyReport | None]:
     """How many items there are, how many of them were learnt from, what was measured; holds no vectors."""
-    everything, marks = placed(catalog), learnt_marks(spec_at_hand(catalog))
+    everything, marks = placed(catalog, progress), learnt_marks(spec_at_hand(catalog))
     kept = narrowed(everything.items, options)
     participants = _Participants(everything, kept, marks, seen_ids(catalog.digests(), [marks]))
     count, new = len(participants.kept), participants.new

@@ -20,8 +20,9 @@ from seealike.errors import UsageError
 from seealike.evaluation.measure.smaller import smaller_forms
 from seealike.evaluation.options import EvalOptions
 from seealike.evaluation.statistics.intervals import FEWEST_ROUNDS
-from seealike.evaluation.statistics.ranking import RankingTask
-from seealike.types import Float32Array, Int64Array, Item
+from seealike.evaluation.statistics.ranking import RankingTask, sampled
+from seealike.rows import Rows
+from seealike.types import Int64Array, Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Selection:
     item_values: Int64Array | None = None
     query_values: Int64Array | None = None
 
-    def task(self, items: Float32Array, queries: Float32Array) -> RankingTask:
+    def task(self, items: Rows, queries: Rows) -> RankingTask:
         """What to rank. Shapes: items is (n, d), queries (q, d), in the order of this selection."""
         return RankingTask(
             items,
@@ -191,13 +192,6 @@ def select(
         item_values,
         query_values,
     )
-
-
-def sampled(count: int, most: int, seed: int) -> Int64Array:
-    """At most ``most`` of the rows 0..count-1, drawn evenly, ascending; 0 means all."""
-    if not most or count <= most:
-        return np.arange(count, dtype=np.int64)
-    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False)).astype(np.int64)
 
 
 def _classes(

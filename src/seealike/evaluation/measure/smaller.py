@@ -10,18 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from seealike.errors import UsageError
 from seealike.evaluation.statistics.intervals import differences, estimates
 from seealike.evaluation.statistics.metrics import metric_names
 from seealike.evaluation.statistics.ranking import mean_overlap, rank
 from seealike.evaluation.values import SmallerVectors
+from seealike.rows import VectorFile, blocks
 from seealike.vectors import VectorType, unit_rows
 
 if TYPE_CHECKING:
     from seealike.evaluation.measure.selection import Selection
     from seealike.evaluation.options import EvalOptions
     from seealike.evaluation.statistics.ranking import Ranking
-    from seealike.types import Float32Array, ProgressCallback
+    from seealike.rows import Rows
+    from seealike.types import ProgressCallback
 
 _FORM = re.compile(r"(?:([1-9][0-9]{0,6})(?::int8)?|int8)")
 
@@ -34,10 +38,19 @@ class SmallerForm:
     dims: int
     type: VectorType
 
-    def of(self, vectors: Float32Array) -> Float32Array:
-        """The vectors as they would be read again, of norm 1. Shapes: (n, d) to (n, dims or d)."""
-        rows = unit_rows(vectors[:, : self.dims] if self.dims else vectors)
-        return unit_rows(self.type.read(self.type.kept(rows), rows.shape[1]))
+    def of(self, vectors: Rows) -> Rows:
+        """The vectors as they would be read again, of norm 1; those in a file are in another.
+
+        Shapes: (n, d) to (n, dims or d).
+        """
+        dimension = self.dims or vectors.shape[1]
+        if isinstance(vectors, np.ndarray):
+            rows = unit_rows(vectors[:, :dimension])
+            return unit_rows(self.type.read(self.type.kept(rows), dimension))
+        file = VectorFile(len(vectors), dimension, self.type)
+        for first, block in blocks(vectors):
+            file.write(np.arange(first, first + len(block)), unit_rows(block[:, :dimension]))
+        return file
 
 
 def smaller_forms(asked: Iterable[str], dimension: int | None = None) -> list[SmallerForm]:
@@ -66,7 +79,7 @@ def _form(text: str, dimension: int | None) -> SmallerForm:
 def cost_of_smaller(
     form: SmallerForm,
     chosen: Selection,
-    vectors: tuple[Float32Array, Float32Array],
+    vectors: tuple[Rows, Rows],
     answers: Ranking,
     options: EvalOptions,
     progress: ProgressCallback,

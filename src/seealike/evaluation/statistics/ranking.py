@@ -3,7 +3,8 @@
 Scores are rounded to six decimals, and equal scores stand in the order of the items, as in every search.
 
 For q queries, n items and d dimensions: q n d multiplications, in matrix products, and q sorts of n numbers.
-Beside the vectors at most ``BLOCK_BYTES`` of scores are held.
+Beside vectors that are held at most ``BLOCK_BYTES`` of scores are. Those that lie in a file are read once for
+as many queries as ``BLOCK_BYTES_OF_FILE`` hold the scores of.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from seealike.evaluation.statistics.metrics import Values, metric_names, query_values
+from seealike.rows import Rows, blocks
 from seealike.types import Float32Array, Int64Array, Progress, ProgressCallback, unwatched
 
 BLOCK_BYTES = 1 << 26
+BLOCK_BYTES_OF_FILE = 1 << 29
+MOST_ASKING = 10_000
+"""More queries than these are sampled, unless somebody says otherwise."""
+_MOST_AT_ONCE = 512
 _MICRO = 1e6
 _SHIFT = 32
 _PLACE = (1 << _SHIFT) - 1
@@ -43,9 +49,9 @@ class RankingTask:
     Shapes: items is (n, d), queries (q, d), what begins with item is (n,), and the rest (q,).
     """
 
-    items: Float32Array
+    items: Rows
     item_labels: Int64Array
-    queries: Float32Array
+    queries: Rows
     query_labels: Int64Array
     own: Int64Array
     item_groups: Int64Array | None = None
@@ -101,7 +107,7 @@ def rank(task: RankingTask, k: int, progress: ProgressCallback = unwatched) -> R
     elsewhere = _Elsewhere(task, k)
     asked: list[int] = []
     values, tops = [], []
-    for query, scores in _scores(task.queries, task.items, progress):
+    for query, scores in similarities(task.queries, task.items, progress):
         keys = _keys(scores, places)
         left_out = _left_out(task, query)
         keys[left_out] = _LAST
@@ -141,8 +147,8 @@ class Standing:
 
 
 def standing(
-    queries: Float32Array,
-    items: Float32Array,
+    queries: Rows,
+    items: Rows,
     targets: Int64Array,
     k: int,
     progress: ProgressCallback = unwatched,
@@ -150,7 +156,7 @@ def standing(
     """Say where the item ``targets[i]`` stands for query i. Shapes: queries is (q, d), items (n, d)."""
     places = np.arange(len(items), dtype=np.int64)
     ranks, tops, own = [], [], []
-    for query, scores in _scores(queries, items, progress):
+    for query, scores in similarities(queries, items, progress):
         keys = _keys(scores, places)
         target = int(targets[query])
         level = keys[target] >> _SHIFT
@@ -162,8 +168,8 @@ def standing(
 
 
 def nearest(
-    queries: Float32Array,
-    items: Float32Array,
+    queries: Rows,
+    items: Rows,
     own: Int64Array,
     k: int,
     progress: ProgressCallback = unwatched,
@@ -174,12 +180,36 @@ def nearest(
     """
     places = np.arange(len(items), dtype=np.int64)
     tops = []
-    for query, scores in _scores(queries, items, progress):
+    for query, scores in similarities(queries, items, progress):
         keys = _keys(scores, places)
         if own[query] >= 0:
             keys[own[query]] = _LAST
         tops.append(_top(keys, k))
     return _unpacked(np.array(tops, dtype=np.int64).reshape(-1, k))
+
+
+def similarities(
+    queries: Rows, items: Rows, progress: ProgressCallback = unwatched
+) -> Iterator[tuple[int, Float32Array]]:
+    """Every query's number and its cosine similarities to the items, (n,), the caller's until the next."""
+    n, q = len(items), len(queries)
+    most = BLOCK_BYTES if isinstance(items, np.ndarray) else BLOCK_BYTES_OF_FILE
+    at_once = max(1, min(q, _MOST_AT_ONCE, most // (4 * max(1, n))))
+    scores = np.empty((at_once, n), dtype=np.float32)
+    for start in range(0, q, at_once):
+        asked = queries[start : start + at_once]
+        for first, part in blocks(items):
+            np.matmul(asked, part.T, out=scores[: len(asked), first : first + len(part)])
+        for row in range(len(asked)):
+            yield start + row, scores[row]
+        progress(Progress("compare", start + len(asked), q))
+
+
+def sampled(count: int, most: int, seed: int) -> Int64Array:
+    """At most ``most`` of the rows 0..count-1, drawn evenly, ascending; 0 means all."""
+    if not most or count <= most:
+        return np.arange(count, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False)).astype(np.int64)
 
 
 def overlaps(one: Int64Array, other: Int64Array) -> Values:
@@ -241,18 +271,6 @@ class _Elsewhere:
         same, chance = np.array(self._shares).reshape(-1, 2).T
         values = np.array(self._values).reshape(-1, len(metric_names(self._k)))
         return Apart(np.array(self._rows, dtype=np.int64), values, same, chance)
-
-
-def _scores(
-    queries: Float32Array, items: Float32Array, progress: ProgressCallback
-) -> Iterator[tuple[int, Float32Array]]:
-    """Yield every query's number and its cosine similarities, (n,)."""
-    rows = max(1, min(512, BLOCK_BYTES // (4 * max(1, len(items)))))
-    for start in range(0, len(queries), rows):
-        block = queries[start : start + rows] @ items.T
-        for row, scores in enumerate(block):
-            yield start + row, scores
-        progress(Progress("compare", min(start + rows, len(queries)), len(queries)))
 
 
 def _keys(scores: Float32Array, places: Int64Array) -> Int64Array:

@@ -11,13 +11,16 @@ from seealike.catalog.labels import GROUP, labels_of, numbered
 from seealike.encoders import mark_of
 from seealike.errors import UsageError
 from seealike.images import DecodeLimits
+from seealike.rows import chosen
 from seealike.training.options import Labelling, Splitting
+from seealike.types import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from seealike.catalog import Catalog
-    from seealike.types import Float32Array, Int64Array, Item
+    from seealike.rows import Rows
+    from seealike.types import Int64Array, Item, ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Lesson:
 
     Args:
         items: what the catalogue says of them, in id order.
-        vectors: their vectors, of unit norm.
+        vectors: their vectors, of unit norm; held, or in a file where they are many.
         classes: the names of the classes, sorted.
         targets: the class of each item.
         marks: what each picture is known by on an encoder's card.
@@ -40,7 +43,7 @@ class Lesson:
     """
 
     items: tuple[Item, ...]
-    vectors: Float32Array
+    vectors: Rows
     classes: tuple[str, ...]
     targets: Int64Array
     marks: Int64Array
@@ -55,14 +58,20 @@ class Lesson:
         return len(self.items)
 
 
-def read_lesson(catalog: Catalog, labelling: Labelling, splitting: Splitting) -> Lesson:
+def read_lesson(
+    catalog: Catalog,
+    labelling: Labelling,
+    splitting: Splitting,
+    progress: ProgressCallback = unwatched,
+) -> Lesson:
     """Take the items that have a class out of a catalogue.
 
     Raises:
         UnknownNameError: no item has such a column.
         UsageError: there are fewer than two classes, or no class has two items.
+        StorageError: there is no room for the vectors.
     """
-    ids, vectors = catalog.vectors()
+    ids, vectors = catalog.vector_rows(progress=progress)
     known = {item.id: item for item in catalog.items()}
     items = [known[item_id] for item_id in ids if item_id in known]
     marks = {item_id: mark_of(item_id, sha256) for item_id, sha256 in catalog.digests()}
@@ -73,16 +82,16 @@ def read_lesson(catalog: Catalog, labelling: Labelling, splitting: Splitting) ->
     rows = [row for row, label in enumerate(labels) if label is not None]
     classes, targets = numbered([labels[row] for row in rows])
     _check_classes(classes, targets, labelling)
-    chosen = tuple(items[row] for row in rows)
-    unit_name, units = _units(chosen, splitting)
+    learnt = tuple(items[row] for row in rows)
+    unit_name, units = _units(learnt, splitting)
     return Lesson(
-        items=chosen,
-        vectors=vectors[rows],
+        items=learnt,
+        vectors=chosen(vectors, np.array(rows, np.int64)),
         classes=tuple(classes),
         targets=targets,
         marks=np.array([marks[items[row].id] for row in rows], dtype=np.int64),
         units=units,
-        parts=_parts(chosen, splitting.column),
+        parts=_parts(learnt, splitting.column),
         unit_name=unit_name,
         left_out=len(items) - len(rows),
         limits=catalog.limits,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.catalog import DECODE_BATCH, default_workers
-from seealike.errors import PictureError, StorageError
+from seealike.errors import PictureError
+from seealike.files import check_room
 from seealike.images import DecodeLimits, DecodePool, DecodeTask
 from seealike.types import Progress, unwatched
 
@@ -39,7 +39,7 @@ def decoded(
     side = preprocessing.crop_px
     path = os.path.join(folder, f"pixels-{side}.bin")
     shape = (max(1, len(paths)), side, side, 3)
-    _check_room(folder, shape[0] * side * side * 3)
+    check_room(folder, shape[0] * side * side * 3, "the decoded pictures")  # full, a map ends the process
     pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=shape)
     try:
         workers = default_workers()
@@ -63,15 +63,6 @@ def readable(
     pixels = np.empty((len(paths), side, side, 3), np.uint8)
     refused = [failure.token for failure in _fill(pixels, paths, preprocessing, limits, workers=1)]
     return np.delete(pixels, refused, axis=0)
-
-
-def _check_room(folder: str, needed: int) -> None:
-    """Refuse what does not fit: a mapped file on a full disk would end the process."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise StorageError(
-            folder, f"the decoded pictures need {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
-        )
 
 
 def _fill(

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.errors import UsageError
+from seealike.rows import chosen
 from seealike.training.data.pixels import decoded
 from seealike.training.graph import joined
-from seealike.training.judge import map_at_r
+from seealike.training.judge import asking, map_at_r
 from seealike.training.options import Loss
 from seealike.training.teach import head
 from seealike.training.teach.augment import Augmentation, augmented
@@ -313,8 +314,8 @@ def teach_full(
 
         def pixels(rows: Int64Array, how: Preprocessing) -> PixelArray:
             place = open_files.enter_context(tempfile.TemporaryDirectory(dir=folder))
-            chosen = [paths[row] for row in rows]
-            return open_files.enter_context(decoded(chosen, how, place, progress, lesson.limits))
+            named = [paths[row] for row in rows]
+            return open_files.enter_context(decoded(named, how, place, progress, lesson.limits))
 
         trunk = open_trunk(recipe.backbone or LITE0, lambda how: pixels(parts.train[:_SAMPLE], how))
         how = whole_side(trunk.preprocessing)
@@ -329,7 +330,7 @@ def teach_full(
         trainee.use(outcome.best)
         train_s = time.monotonic() - start
         voters, vectors = trainee.embedded(train.prepared), trainee.embedded(test.prepared)
-        scores = trainee.class_scores(test.prepared)
+        scores = trainee.class_scores(test.prepared)[asking(len(test.prepared))]
         pictures = filled_up(test.prepared, how.crop_px)
         said = trainee.embedded(pictures)
         trial = Trial(pictures, said, judged=said)
@@ -345,7 +346,7 @@ def teach_full(
         voters=voters,
         vectors=vectors,
         scores=scores,
-        start_score=map_at_r(lesson.vectors[parts.validation], lesson.targets[parts.validation]),
+        start_score=map_at_r(chosen(lesson.vectors, parts.validation), lesson.targets[parts.validation]),
         train_s=train_s,
         trial=lambda: trial,
         precise=exported.precise,

@@ -12,9 +12,10 @@ import numpy as np
 
 from seealike.encoders import EncoderRecord, parse_spec, record_for, vectors_of
 from seealike.errors import EncoderError, UsageError
+from seealike.rows import blocks, chosen
 from seealike.training.data.pixels import readable
 from seealike.training.graph import HeadWeights, base_model, joined
-from seealike.training.judge import map_at_r
+from seealike.training.judge import asking, map_at_r
 from seealike.training.options import Loss, Recipe
 from seealike.training.teach.loop import fit, plan_for
 from seealike.training.teach.network import (
@@ -33,6 +34,7 @@ from seealike.training.trial import MOST, Trial, filled_up
 if TYPE_CHECKING:
     import torch
 
+    from seealike.rows import Rows
     from seealike.training.data.lesson import Lesson
     from seealike.training.data.split import Split
     from seealike.training.teach.loop import Keeper, Point, Tensors
@@ -52,7 +54,7 @@ RATE, WEIGHT_DECAY, WARM_UP, BATCH = 1e-3, 0.05, 0.1, 128
 class LabelledVectors:
     """Vectors with their classes. Shapes: vectors is (n, d), targets is (n,)."""
 
-    vectors: Float32Array
+    vectors: Rows
     targets: Int64Array
 
 
@@ -77,7 +79,6 @@ class HeadTrainee:
         import torch
 
         torch.manual_seed(recipe.seed)
-        self._vectors = torch.from_numpy(np.ascontiguousarray(train.vectors))
         self._targets = torch.from_numpy(train.targets)
         self._train, self._validation, self._score = train, validation, score
         self._seed = recipe.seed
@@ -103,9 +104,8 @@ class HeadTrainee:
         for number, rows in enumerate(batches(self._train.targets, self._size, self._seed, epoch)):
             for group in self._optimiser.param_groups:
                 group["lr"] = self._rate.at((epoch - 1) * self._batches + number)
-            chosen = torch.from_numpy(rows)
-            vectors = self._vectors[chosen]
-            loss = self.objective(vectors, self.network(vectors), self._targets[chosen])
+            vectors = torch.from_numpy(self._train.vectors[rows])
+            loss = self.objective(vectors, self.network(vectors), self._targets[torch.from_numpy(rows)])
             self._optimiser.zero_grad()
             loss.backward()
             self._optimiser.step()
@@ -135,15 +135,18 @@ class HeadTrainee:
         load_tensors("objective.", self.objective.modules, weights)
 
 
-def embedded(network: torch.nn.Sequential, vectors: Float32Array) -> Float32Array:
+def embedded(network: torch.nn.Sequential, vectors: Rows) -> Float32Array:
     """The head's embeddings, of unit norm. Shapes: vectors is (n, d), the result (n, e)."""
     import torch
     from torch.nn import functional
 
     network.eval()
     with torch.inference_mode():
-        embeddings = functional.normalize(network(torch.from_numpy(np.ascontiguousarray(vectors))), dim=1)
-    return np.asarray(embeddings.numpy(), dtype=np.float32)
+        parts = [
+            functional.normalize(network(torch.from_numpy(np.ascontiguousarray(part))), dim=1).numpy()
+            for _, part in blocks(vectors)
+        ]
+    return np.asarray(np.concatenate(parts), dtype=np.float32)
 
 
 def class_scores(network: torch.nn.Sequential, objective: Objective, vectors: Float32Array) -> Float32Array:
@@ -229,9 +232,11 @@ def teach_head(
         preprocessing=record.preprocessing,
         licence=record.licence,
         source=f"a head on {record.name}",
-        voters=embedded(trainee.network, lesson.vectors[parts.train]),
-        vectors=embedded(trainee.network, lesson.vectors[parts.test]),
-        scores=class_scores(trainee.network, trainee.objective, lesson.vectors[parts.test]),
+        voters=embedded(trainee.network, chosen(lesson.vectors, parts.train)),
+        vectors=embedded(trainee.network, chosen(lesson.vectors, parts.test)),
+        scores=class_scores(
+            trainee.network, trainee.objective, lesson.vectors[parts.test[asking(len(parts.test))]]
+        ),
         start_score=map_at_r(validation.vectors, validation.targets),
         train_s=train_s,
         trial=trial,
@@ -247,4 +252,4 @@ def head_weights(network: torch.nn.Sequential) -> HeadWeights:
 
 
 def _examples(lesson: Lesson, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LabelledVectors:
-    return LabelledVectors(lesson.vectors[rows], lesson.targets[rows])
+    return LabelledVectors(chosen(lesson.vectors, rows), lesson.targets[rows])

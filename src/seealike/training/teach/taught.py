@@ -25,13 +25,13 @@ class Taught:
         source: what it began with.
         voters: the training items' embeddings.
         vectors: the test items' embeddings.
-        scores: how much each test item belongs to each class, by the classification head.
+        scores: how much each test item that asks belongs to each class, by the classification head.
         start_score: the validation mAP@R of the encoder before.
         train_s: seconds spent on training.
         trial: what the file must compute.
         precise: bfloat16 is known to change the encoder's vectors too much.
 
-    Shapes: voters is (n, e), vectors (q, e), scores (q, c).
+    Shapes: voters is (n, e), vectors (m, e), scores (q, c).
     """
 
     outcome: FitOutcome

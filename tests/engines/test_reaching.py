@@ -16,6 +16,7 @@ from tests.pictures import write_pictures
 
 import seealike
 from seealike import NewPicture
+from seealike.calibration import calibrate
 from seealike.catalog import publish
 from seealike.cli.main import run
 from seealike.errors import CatalogBusyError, MissingExtraError, UsageError
@@ -81,6 +82,16 @@ def test_what_belongs_to_the_catalogue_itself_is_refused_in_one_line(
     assert copy.info().items == 40
     everyone = {one.id: one.similar_ids for one in copy.recommend_all(5)}
     assert everyone == {one.id: one.similar_ids for one in catalog.recommend_all(5)}
+
+
+def test_scores_are_not_learnt_from_a_copy_that_could_not_keep_what_they_are_worth(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(catalog, address)
+    copy = opened()
+    monkeypatch.setattr(type(copy), "vector_rows", None)  # it is refused before anything is read
+    with pytest.raises(UsageError, match="is in an engine: calibrate the catalogue in its directory, then"):
+        calibrate(copy)
 
 
 def test_an_address_of_no_engine_and_a_missing_package_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

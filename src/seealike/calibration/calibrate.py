@@ -13,7 +13,7 @@ from seealike.calibration.evidence import COPIES, Stock, asking_of_copies, askin
 from seealike.calibration.fitting import fitted
 from seealike.calibration.judging import judged
 from seealike.calibration.pairs import Questions, asked
-from seealike.catalog import Calibration, Catalog, Curve
+from seealike.catalog import Calibration, Catalog, Curve, refuse_address
 from seealike.catalog.labels import GROUP, labels_of, text_of
 from seealike.errors import UsageError, check_between, check_count
 from seealike.evaluation.measure.space import placed
@@ -103,11 +103,12 @@ def calibrate(
     """Learn what scores are worth, and keep it in the catalogue, in the place of what was learnt before.
 
     Raises:
-        UsageError: the catalogue has no items, or no item has the column to split by.
+        UsageError: the catalogue has no items, or is in an engine, or no item has the column to split by.
         UnknownNameError: no item has such a label.
         UnknownNameError, EncoderError: the catalogue's encoder is needed and is not at hand; see ``open``.
         CatalogBusyError: somebody else is writing.
     """
+    refuse_address(catalog.path, "calibrate the catalogue in its directory")
     started, told = time.perf_counter(), progress or unwatched
     stock, count, seen = _stock(catalog, options, told)
     most, seed = options.max_queries, options.resampling.seed

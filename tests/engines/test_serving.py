@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -13,6 +14,9 @@ from tests.pictures import picture
 from tests.service.processes import ask, serving, wait_until_ready
 
 import seealike
+from seealike.catalog import EngineCatalog
+from seealike.cli.main import run
+from seealike.duplicates import DuplicateOptions, Level, duplicates_script, find_duplicates, move_duplicates
 
 pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
 pytestmark = [pytest.mark.engine, pytest.mark.enable_socket]
@@ -80,3 +84,41 @@ def test_a_service_that_is_killed_while_it_writes_leaves_nothing_half(
         answers = copy.similar(acknowledged[0], k=100, options=seealike.SearchOptions(pictures=True))
         assert len(answers) == len(ids) - 1
     assert server.pictures(copied_shop) == len(ids) - COUNT
+
+
+def test_pictures_that_came_without_files_are_duplicates_like_any_others(
+    copied_shop: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new, poor = io.BytesIO(), io.BytesIO()
+    picture(60).save(new, "PNG")
+    picture(60).save(poor, "JPEG", quality=30)
+    with seealike.open(copied_shop) as copy:
+        assert isinstance(copy, EngineCatalog)
+        for item_id, data in (("x/1", new), ("x/2", new), ("x/3", poor)):
+            copy.put(item_id, data.getvalue(), group=None, metadata={})
+        (exact,) = find_duplicates(copy, DuplicateOptions(Level.EXACT)).groups
+        (near,) = find_duplicates(copy).groups
+        kept = copy.item("x/1").path
+        assert kept is not None
+        assert copy.thumbnail(kept)[:2] == b"\xff\xd8"
+        moved = move_duplicates(copy, [near], str(tmp_path / "moved"))
+        script = duplicates_script(copy, [near], "move.sh")
+    size = len(new.getvalue())
+    assert [(one.item.id, one.kept, one.size_bytes, one.format, one.why) for one in exact.members] == [
+        ("x/1", True, size, "PNG", "all equal: the first id"),
+        ("x/2", False, size, "PNG", "all equal: a later id"),
+    ]
+    larger = len(poor.getvalue())
+    assert [(one.item.id, one.format, one.why) for one in near.members] == [
+        ("x/3", "JPEG", f"{larger:,} bytes, the other {size:,} bytes"),
+        ("x/1", "PNG", f"{size:,} bytes, the kept one {larger:,} bytes"),
+        ("x/2", "PNG", f"{size:,} bytes, the kept one {larger:,} bytes"),
+    ]
+    assert (moved.moved, moved.left, moved.gone) == ((), (), 0)
+    assert b"\nmove " not in script
+    page = tmp_path / "same.html"
+    assert run(["duplicates", "-C", copied_shop, "--page", str(page)]) == 0
+    assert "its file is gone" not in capsys.readouterr().out
+    shown = page.read_text(encoding="utf-8")
+    assert shown.count("data:image/jpeg") == 2  # of three pictures two have the same thumbnail
+    assert "engine:" not in shown

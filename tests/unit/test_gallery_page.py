@@ -125,6 +125,11 @@ def test_however_often_a_picture_is_shown_the_page_holds_it_once() -> None:
     assert len(_Reader(rendered).pictures) == 30 * 5
 
 
+@pytest.mark.parametrize("path", ["engine://pictures/a", "s3://shop/a.jpg", "tar:///a.tar#0+9/a.jpg"])
+def test_a_picture_that_is_in_no_file_has_no_link(path: str) -> None:
+    assert relative_link(path, "/shop/pages/found.html") == ""
+
+
 @pytest.mark.parametrize("name", [*_HOSTILE, "a:b/c d#e?f%41.jpg", "javascript:alert(1)", "host//share.jpg"])
 def test_a_link_leads_to_its_file_and_nowhere_else(name: str) -> None:
     path = os.path.join(os.sep, "shop", "pictures", name)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from typing import Literal, NamedTuple, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from seealike.catalog.facade import Catalog
 from seealike.catalog.options import (
@@ -272,6 +272,14 @@ class EngineCatalog(Catalog):
         """
         store = self._engine_store
         return store.picture_of(store.known_item(item_id).key)
+
+    def thumbnail(self, image: str | bytes | os.PathLike[str], side_px: int = 240) -> bytes:
+        """See ``Catalog.thumbnail``; the path of an item that came without a file stands for its picture."""
+        if isinstance(image, str) and image.startswith(_PICTURE):
+            store = self._engine_store
+            item = store.item(unquote(image.removeprefix(_PICTURE)))
+            image = image if item is None else store.picture_of(item.key) or image
+        return super().thumbnail(image, side_px)
 
     @property
     def _engine_store(self) -> EngineStore:

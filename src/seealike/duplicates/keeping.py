@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from seealike.catalog import EngineCatalog, is_address
 from seealike.duplicates.decisions import Content, Decisions
 from seealike.duplicates.stars import strength
 from seealike.duplicates.values import DuplicateGroup, DuplicateOptions, KeepRule, Level, Link, Member
@@ -75,7 +76,7 @@ def _ordered(
     candidates = []
     for item_id, sha256 in digests.items():
         try:
-            candidates.append(_candidate(catalog.item(item_id), sha256))
+            candidates.append(_candidate(catalog, catalog.item(item_id), sha256))
         except UnknownItemError:
             continue
     return sorted(candidates, key=lambda one: _preference(one, options))
@@ -119,16 +120,29 @@ class _Candidate:
     format: str
 
 
-def _candidate(item: Item, sha256: bytes | None) -> _Candidate:
-    size, kind = None, ""
-    if item.path is not None:
-        try:
-            size = os.stat(item.path).st_size
-            with open(item.path, "rb") as file:
-                kind = str(sniff(file.read(_HEAD_BYTES)).value)
-        except (OSError, ValueError, DecodeError):
-            pass
+def _candidate(catalog: Catalog, item: Item, sha256: bytes | None) -> _Candidate:
+    size, head = _seen(catalog, item)
+    try:
+        kind = str(sniff(head).value)
+    except DecodeError:
+        kind = ""
     return _Candidate(item, sha256, size, kind)
+
+
+def _seen(catalog: Catalog, item: Item) -> tuple[int | None, bytes]:
+    """How large a picture is now, and how it begins: its file, or what an engine keeps; ``None``: gone."""
+    size = None
+    if item.path is None:
+        return size, b""
+    if is_address(item.path):
+        kept = catalog.kept_picture(item.id) if isinstance(catalog, EngineCatalog) else None
+        return (size, b"") if kept is None else (len(kept), kept[:_HEAD_BYTES])
+    try:
+        size = os.stat(item.path).st_size
+        with open(item.path, "rb") as file:
+            return size, file.read(_HEAD_BYTES)
+    except (OSError, ValueError):
+        return size, b""
 
 
 # -- rules -----------------------------------------------------------------------------------------

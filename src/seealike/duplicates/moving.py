@@ -162,7 +162,7 @@ def _planned(
         place_kept = "" if kept is None else kept.item.path or ""
         seen = (place_kept, _look(place_kept))
         for member in group.dropped:
-            path = member.item.path
+            path = member.file
             if path is None or not os.path.lexists(path):
                 gone += path is not None
                 continue

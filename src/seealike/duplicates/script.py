@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seealike.catalog.outputs.kinds import SCRIPT_MARK
 from seealike.duplicates.moving import names_in_folder
-from seealike.duplicates.values import DuplicateGroup
+from seealike.duplicates.values import DuplicateGroup, Member
 from seealike.gallery.text import visible
 from seealike.wording import counted
 
@@ -77,22 +77,26 @@ def duplicates_script(catalog: Catalog, groups: Sequence[DuplicateGroup], name: 
 def _moves(group: DuplicateGroup, catalog: Catalog) -> Iterator[bytes]:
     """A line of words a file, after one about the group."""
     name_of = names_in_folder(catalog)
-    kept = next((member for member in group.kept if member.sha256 and member.size_bytes is not None), None)
-    dropped = [member for member in group.dropped if member.sha256 and member.size_bytes is not None]
-    if kept is None or kept.item.path is None or kept.sha256 is None or not dropped:
+    kept = next((member for member in group.kept if _is_in_a_file(member)), None)
+    dropped = [member for member in group.dropped if _is_in_a_file(member)]
+    if kept is None or kept.file is None or kept.sha256 is None or not dropped:
         return
     alike = f"{group.weakest.link.level.value}, {group.weakest.link.likeness:.3f} at least"
     yield f"\n# {visible(kept.item.id)}: {alike}".encode("utf-8", "backslashreplace")
     for member in dropped:
-        if member.item.path is not None and member.sha256 is not None:
+        if member.file is not None and member.sha256 is not None:
             words = (
-                os.fsencode(kept.item.path),
+                os.fsencode(kept.file),
                 kept.sha256.hex().encode(),
-                os.fsencode(member.item.path),
+                os.fsencode(member.file),
                 member.sha256.hex().encode(),
-                os.fsencode(name_of(member.item.path)),
+                os.fsencode(name_of(member.file)),
             )
             yield b" ".join((b"move", *map(_quoted, words)))
+
+
+def _is_in_a_file(member: Member) -> bool:
+    return member.file is not None and member.sha256 is not None and member.size_bytes is not None
 
 
 def _quoted(word: bytes) -> bytes:

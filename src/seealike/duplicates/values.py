@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from seealike.errors import check_between, known_member
+from seealike.objects import is_address
 from seealike.types import Item
 
 LEAST_LIKENESS = 0.87  # of near duplicates; docs/benchmarks.md has what was measured
@@ -92,7 +93,7 @@ class Member:
         item: the picture.
         link: to the kept one; to the most alike where a person kept several. Of a kept one, exact.
         sha256: of its file as it was indexed; ``None`` where it was no file's.
-        size_bytes: of its file now; ``None`` where that is gone.
+        size_bytes: of its file now, or of what an engine keeps; ``None`` where that is gone.
         format: what its file is by its first bytes, such as ``JPEG``; empty where nobody knows.
         kept: whether it is to be kept.
         why: what decided that, for people.
@@ -105,6 +106,11 @@ class Member:
     format: str
     kept: bool
     why: str
+
+    @property
+    def file(self) -> str | None:
+        """Where its file is, or was; ``None`` where the picture is in no file."""
+        return None if self.item.path is None or is_address(self.item.path) else self.item.path
 
 
 @dataclass(frozen=True, slots=True)

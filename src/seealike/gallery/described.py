@@ -10,6 +10,7 @@ from urllib.parse import quote
 from seealike.gallery.page import GalleryPicture
 from seealike.gallery.text import shortened
 from seealike.gallery.thumbnails import Thumbnails
+from seealike.objects import is_address
 from seealike.types import Hit, Item, Metadata, MetadataValue
 
 SAME_GROUP = "same product"
@@ -91,7 +92,12 @@ class Describer:
 
 
 def relative_link(path: str, page: str) -> str:
-    """The address of a file as seen from a page; empty where there is none, as between drives of Windows."""
+    """The address of a file as seen from a page; empty where there is none, as between drives of Windows.
+
+    Pictures that are in no file, but in an archive, a table or an engine, have none.
+    """
+    if is_address(path):
+        return ""
     try:
         relative = os.path.relpath(path, os.path.dirname(os.path.abspath(page)))
     except ValueError:

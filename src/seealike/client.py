@@ -23,6 +23,7 @@ from seealike.errors import (
     UnknownItemError,
     UnknownProductError,
     UsageError,
+    check_id,
 )
 from seealike.types import Crop, Cropped, Hit, ImageInput, Item, Metadata, Relation, Skipped, SkipReason
 
@@ -309,8 +310,7 @@ def _bytes(image: ImageInput) -> bytes:
 
 
 def _part(item_id: str) -> str:
-    if not isinstance(item_id, str):
-        raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+    check_id(item_id)
     with _valid_unicode():
         return quote(item_id, safe="")
 

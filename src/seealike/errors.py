@@ -67,6 +67,17 @@ class UnknownItemError(UsageError):
         remedy = remedy or did_you_mean(self.alike) or "`seealike ls` lists the ids"
         super().__init__(f"no item has the id {item_id!r}; {remedy}")
 
+    @classmethod
+    def among(cls, item_id: str, near: Sequence[str]) -> UnknownItemError:
+        """With those of some ids that may be meant: one of the same name elsewhere, and what is alike."""
+        name = _basename(item_id)
+        namesakes = [one for one in near if _basename(one) == name]
+        return cls(item_id, dict.fromkeys((*namesakes[:1], *closest(item_id, near))))
+
+
+def _basename(item_id: str) -> str:
+    return item_id.rpartition("/")[2].casefold()
+
 
 class AmbiguousItemError(UsageError):
     """An id that several of the catalogues have that are asked together: ask one of them alone."""
@@ -116,6 +127,16 @@ def check_count(value: object, name: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise UsageError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def check_id(value: object) -> None:
+    """Refuse what is no text, and so no item's id.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"an id is a text, not {type(value).__name__}")
 
 
 def check_number(value: object, name: str) -> None:

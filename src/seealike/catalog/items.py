@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from seealike.errors import UsageError
+from seealike.errors import UsageError, check_id
 from seealike.recommend import Example, ItemRow
 from seealike.store import StoredItem
 from seealike.types import ImageInput, Item
@@ -33,8 +33,7 @@ def listed_ids(ids: Iterable[str]) -> list[str]:
     """
     found = listed(ids, "ids")
     for item_id in found:
-        if not isinstance(item_id, str):
-            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        check_id(item_id)
     return found
 
 

@@ -22,7 +22,7 @@ from seealike.catalog.encoder.places import Places
 from seealike.catalog.encoder.texts import TextQueries
 from seealike.catalog.session import Reading, Session
 from seealike.catalog.sync.sources import absolute_paths
-from seealike.errors import AmbiguousItemError, DamagedCatalogError, UnknownItemError, UsageError
+from seealike.errors import AmbiguousItemError, DamagedCatalogError, UnknownItemError, check_id
 from seealike.images import DecodePool
 from seealike.protocols import Embedder
 from seealike.recommend import ItemRow, Searcher, SearchOptions, View
@@ -91,8 +91,7 @@ class JoinedStore:
             AmbiguousItemError: several have.
             UsageError: it is no text.
         """
-        if not isinstance(item_id, str):
-            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        check_id(item_id)
         found = [(number, one.item(item_id)) for number, one in enumerate(self.stores)]
         known = [_item(number, item) for number, item in found if item is not None]
         if len(known) > 1:

@@ -24,7 +24,7 @@ from seealike.errors import (
     DamagedCatalogError,
     UnknownItemError,
     UnknownNameError,
-    UsageError,
+    check_id,
 )
 from seealike.files import TEMPORARY_PREFIX, FileSystem
 from seealike.store import schema
@@ -56,7 +56,6 @@ from seealike.store.records import (
 )
 from seealike.types import EncoderIdentity, Float16Array, Int64Array, Signature, Skipped, SkipReason
 from seealike.vectors import VectorType
-from seealike.wording import closest
 
 CREATION_WAIT_S = 10.0
 _FEW_KEYS, _FEW_SHARE = 4096, 0.05
@@ -446,13 +445,10 @@ class SqliteStore:
             UnknownItemError: there is none.
             UsageError: it is no text.
         """
-        if not isinstance(item_id, str):
-            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        check_id(item_id)
         item = self.item(item_id)
         if item is None:
-            near = self._ids_near(item_id)
-            namesakes = [name for name in near if _basename(name) == _basename(item_id)]
-            raise UnknownItemError(item_id, dict.fromkeys((*namesakes[:1], *closest(item_id, near))))
+            raise UnknownItemError.among(item_id, self._ids_near(item_id))
         return item
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:
@@ -679,10 +675,6 @@ def _is_text(item_id: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _basename(item_id: str) -> str:
-    return item_id.rpartition("/")[2].casefold()
 
 
 def _file_at(path: str) -> tuple[int, int] | None:

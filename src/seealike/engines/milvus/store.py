@@ -26,7 +26,7 @@ from seealike.engines.milvus.filters import Filter, both, compared, joined, one_
 from seealike.engines.milvus.order import IdOrder
 from seealike.engines.milvus.proposer import MilvusProposer
 from seealike.engines.milvus.records import Build, Name, Records
-from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, UsageError
+from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, check_id
 from seealike.recommend import ATTEMPTS, SearchOptions, StaleViewError
 from seealike.recommend.filters.conditions import Named
 from seealike.recommend.filters.parsing import parse
@@ -43,7 +43,6 @@ from seealike.types import (
     SkipReason,
 )
 from seealike.vectors import VectorType
-from seealike.wording import closest
 
 Result = TypeVar("Result")
 _BLOCK = 4096
@@ -353,12 +352,11 @@ class MilvusStore:
             UnknownItemError: there is none.
             UsageError: it is no text.
         """
-        if not isinstance(item_id, str):
-            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        check_id(item_id)
         item = self.item(item_id)
         if item is None:
             near = self._around(item_id, _NEAR, _NEAR, ("key", "id"))
-            raise UnknownItemError(item_id, closest(item_id, [row["id"] for row in near]))
+            raise UnknownItemError.among(item_id, [row["id"] for row in near])
         return item
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:

@@ -17,7 +17,7 @@ from seealike.engines.postgres.conditions import NOWHERE, Sql, TypedColumn, join
 from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
 from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
-from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, UsageError
+from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, check_id
 from seealike.recommend import SearchOptions, StaleViewError
 from seealike.recommend.filters.conditions import Named
 from seealike.recommend.filters.parsing import parse
@@ -27,7 +27,6 @@ from seealike.store.records import BY_HAND
 from seealike.store.sqlite import few_are_new
 from seealike.types import Float16Array, Int64Array, MetadataValue, Signature, Skipped, SkipReason
 from seealike.vectors import VectorType
-from seealike.wording import closest
 
 Result = TypeVar("Result")
 _BLOCK = 4096
@@ -255,8 +254,7 @@ class PostgresStore:
             UnknownItemError: there is none.
             UsageError: it is no text.
         """
-        if not isinstance(item_id, str):
-            raise UsageError(f"an id is a text, not {type(item_id).__name__}")
+        check_id(item_id)
         item = self.item(item_id)
         if item is None:
             near = self._rows(
@@ -264,7 +262,7 @@ class PostgresStore:
                 f"(SELECT id FROM {self.build.items} WHERE id < %s ORDER BY id DESC LIMIT {_NEAR})",
                 (_storable(item_id), _storable(item_id)),
             )
-            raise UnknownItemError(item_id, closest(item_id, [row[0] for row in near]))
+            raise UnknownItemError.among(item_id, [row[0] for row in near])
         return item
 
     def keys_of(self, ids: Sequence[str]) -> list[int]:

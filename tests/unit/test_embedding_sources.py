@@ -149,6 +149,21 @@ def test_a_table_without_the_column_of_the_first_is_refused_with_its_name(tmp_pa
         embedded(str(tmp_path / "*.parquet"), tmp_path / "shards")
 
 
+def test_how_far_it_is_is_told_of_what_says_beforehand_how_many_there_are(tmp_path: Path) -> None:
+    for number, count in enumerate((3, 4)):
+        cells = [jpeg(place) for place in range(count - 1)]
+        pq.write_table(pa.table({"image": [*cells, b"none"]}), tmp_path / f"{number}.parquet")
+    told: list[tuple[int, int | None]] = []
+    for source in (str(tmp_path / "*.parquet"), str(tmp_path)):
+        seealike.embed(
+            source,
+            tmp_path / f"shards{len(told)}",
+            encoder=FakeEncoder(),
+            progress=lambda at: told.append((at.done, at.total)),
+        )
+    assert told == [(7, 7), (2, None)]
+
+
 def test_a_table_that_is_replaced_while_it_is_read_costs_rows_and_no_traceback(tmp_path: Path) -> None:
     table = tmp_path / "t.parquet"
     pq.write_table(pa.table({"image": [b"%d" % n for n in range(100)]}), table, row_group_size=10)

@@ -18,7 +18,7 @@ from seealike.cluster import check_cluster, done_on
 from seealike.embedding.parts import parts_of
 from seealike.embedding.reading import PictureReader
 from seealike.embedding.setup import Setup
-from seealike.embedding.sources import open_pictures
+from seealike.embedding.sources import open_pictures, total_of
 from seealike.embedding.values import EmbedOptions, EmbedReport
 from seealike.embedding.work import Made, ShardMaker, Task, made_before, settled
 from seealike.errors import SourceError, UsageError
@@ -172,10 +172,11 @@ class _Run:
         """Do it."""
         if self._is_new:
             write_manifest(self._place, self._manifest)
+        total = total_of(self._source)
         with closing(self._made()) as everything:
             for made in everything:
                 self._note(made)
-                progress(Progress("embed", self._done, None))
+                progress(Progress("embed", self._done, total))
         shards = tuple(entry for _, entry in sorted(self._entries.items()))
         write_manifest(self._place, replace(self._manifest, shards=shards))
         current = {entry.name for entry in shards}

@@ -56,6 +56,15 @@ def open_pictures(
     return asked_source(source, options, ()).source
 
 
+def total_of(source: Source) -> int | None:
+    """How many entries a source offers; ``None`` where that is not known before it has been read.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    return source.count() if isinstance(source, ParquetSource) else None
+
+
 def _without_picture(columns: Mapping[str, str] | None) -> dict[str, str] | None:
     return {meaning: name for meaning, name in (columns or {}).items() if meaning != PICTURE} or None
 

@@ -65,6 +65,18 @@ class ParquetSource:
         self._folder = os.path.commonpath([os.path.dirname(file) for file in self._files])
         self._column, self._layout = column, layout
 
+    def count(self) -> int:
+        """How many rows the files have, by what they say of themselves.
+
+        Raises:
+            SourceError: one cannot be read, or lacks the column.
+        """
+        import pyarrow.parquet as pq
+
+        for path in self._files:
+            picture_column(path, self._column, self._layout)
+        return sum(pq.read_metadata(path).num_rows for path in self._files)
+
     def scan(self) -> Iterator[SourceItem | Skipped]:
         """See ``Source``; the pictures themselves are not read.
 

@@ -29,6 +29,7 @@ CPUS = 8  # of a node for an actor; a node with more has several
 TRIES = 10  # of one task, each on an actor that then died
 WITHOUT_NODES_S = 60.0
 LOOK_S = 2.0  # how often nodes are counted
+CONNECT_S = 10.0  # for somebody to take a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +144,15 @@ def done_on(
     first = next(tasks, None)
     if first is None:  # nothing to ask a cluster for
         return
-    with _connected(address):
-        pool = _Pool(prepared, at_once)
-        try:
-            yield from pool.run(chain([first], tasks))
-        finally:
-            pool.close()
+    try:
+        with _connected(address):
+            pool = _Pool(prepared, at_once)
+            try:
+                yield from pool.run(chain([first], tasks))
+            finally:
+                pool.close()
+    except ConnectionError as exc:
+        raise _lost(address, "does not answer any more", exc) from exc
 
 
 @contextmanager
@@ -162,18 +166,40 @@ def _connected(address: str) -> Iterator[None]:
         return
     here = address == RAY and not os.environ.get("RAY_ADDRESS")
     try:
+        _check_answers(_where(address))
         if here:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         else:
             join = address if address != RAY else "auto"
             ray.init(address=join, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as exc:
-        where = address if address != RAY else os.environ.get("RAY_ADDRESS", "this machine")
-        raise SeealikeError(f"no Ray cluster answers at {where}: {str(exc).splitlines()[0]}") from exc
+    except (OSError, RuntimeError, ValueError) as exc:
+        raise _lost(address, "does not answer", exc) from exc
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _where(address: str) -> str:
+    return address if address != RAY else os.environ.get("RAY_ADDRESS", "this machine")
+
+
+def _check_answers(where: str) -> None:
+    """Fail at once where nobody takes connections: Ray itself would try for a quarter of an hour.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, _, port = where.removeprefix(ADDRESS).rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+
+
+def _lost(address: str, what: str, exc: Exception) -> SeealikeError:
+    told = (str(exc) or type(exc).__name__).splitlines()[0]
+    return SeealikeError(
+        f"the Ray cluster at {_where(address)} {what} ({told}); the same command goes on later"
+    )
 
 
 class _Pool(Generic[TaskT, ResultT]):

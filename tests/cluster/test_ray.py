@@ -7,6 +7,7 @@ import importlib
 import os
 import random
 import shutil
+import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -221,6 +222,18 @@ def test_a_node_on_which_nothing_is_installed_is_told(nodes: Nodes, monkeypatch:
     task = Task(0, parts.Part("x", ()))
     with pytest.raises(SeealikeError, match=r"takes work \(.*No module named 'not_installed_here'\)"):
         list(cluster.done_on("ray", Foreign(), iter([task])))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_a_cluster_that_is_not_there_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"{scheme}127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    options = EmbedOptions(on="ray" if not scheme else address)
+    with pytest.raises(SeealikeError, match=rf"^the Ray cluster at {address} does not answer .*refused"):
+        seealike.embed(photos_in(tmp_path, 1), tmp_path / "shards", options=options)
 
 
 def test_what_cannot_be_on_a_cluster_is_said_before_it_is_asked(tmp_path: Path) -> None:

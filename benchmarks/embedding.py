@@ -52,6 +52,10 @@ def rows(data: Path, work: Path) -> list[Row]:
         note = spread(measured) if name == "`index`" else f"{share:.2f} of `index`; {spread(measured)}"
         goal = f">= {LEAST_SHARE:.2f} of `index`" if started and name.endswith("cores") else ""
         found.append(Row(name, f"{statistics.median(measured):.0f} images/s", goal, note))
+    size = sum(file.stat().st_size for file in (work / "embedding.shards").rglob("*.parquet"))
+    found.append(
+        Row("shards, an item", f"{size / FILES:,.0f} bytes", "", "1,280 halves, names and signature")
+    )
     took_s = _taking_s(work)
     found.append(Row("`index` of those shards", f"{FILES / took_s:.0f} images/s", "", "nothing is decoded"))
     if started:

@@ -16,9 +16,10 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,31 +51,31 @@ Figures = dict[str, float]
 
 def rows(data: Path, work: Path, sizes: Sequence[int] = SIZES) -> list[Row]:
     synthetic.embeddings(data, work)
-    found: list[Row] = []
-    before: tuple[int, Figures] | None = None
+    figures: dict[int, Figures] = {}
     for size in sizes:
-        catalog = work / f"growth-{size}.catalog"
+        catalog, own = work / f"growth-{size}.catalog", Figures()
         shutil.rmtree(catalog, ignore_errors=True)
-        figures: Figures = {}
         for step in STEPS:
-            figures |= _in_a_process(step, str(catalog), str(size), str(work))
-            print(f"{size:,} {step}: {figures}", file=sys.stderr, flush=True)
-        found += _rows_of(size, figures, before)
-        before = size, figures
+            own |= _in_a_process(step, str(catalog), str(size), str(work))
+            print(f"{size:,} {step}: {own}", file=sys.stderr, flush=True)
+        figures[size] = own
         shutil.rmtree(catalog)
-    return found
+    return rows_of(figures)
 
 
-def _rows_of(size: int, figures: Figures, before: tuple[int, Figures] | None) -> list[Row]:
-    found = []
+def rows_of(figures: Mapping[int, Figures]) -> list[Row]:
+    """A row for every figure: its values for all sizes, and with which exponent it grew from size to size."""
+    found = [Row("items", " · ".join(f"{size:,}" for size in figures))]
     for name, (what, unit, goal) in ROWS.items():
-        value = f"{figures[name]:.4g} {unit}".rstrip()
-        note = ""
-        if before is not None and unit and before[1][name] > 0:
-            smaller, those = before
-            exponent = math.log(figures[name] / those[name]) / math.log(size / smaller)
-            note = f"exponent {exponent:.2f}"
-        found.append(Row(f"{size:,}: {what}", value, goal if size == SIZES[-1] else "", note))
+        values = {size: own[name] for size, own in figures.items()}
+        exponents = [
+            f"{math.log(value / before) / math.log(size / smaller):.2f}"
+            for (smaller, before), (size, value) in pairwise(values.items())
+            if unit
+        ]
+        note = f"exponents {', '.join(exponents)}" if exponents else ""
+        told = " · ".join(f"{value:,.4g}" for value in values.values())
+        found.append(Row(what, f"{told} {unit}".rstrip(), goal, note))
     return found
 
 

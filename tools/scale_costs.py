@@ -3,6 +3,7 @@
 python tools/scale_costs.py                                   the tables of docs/scale.md
 python tools/scale_costs.py --core-hour 0.03 --gpu-hour 1.2   with prices of your own
 python tools/scale_costs.py --items 5000000                   for numbers of your own
+python tools/scale_costs.py --into docs/scale.md              put the tables into that page
 
 Nothing is measured here: constants are figures of docs/benchmarks.md, or published by others, and the rest is
 multiplication. Prices are round numbers for rented machines; put in your own.
@@ -12,30 +13,93 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NamedTuple
 
 ITEMS = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+MILLION, GB = 1e6, 1e9
+CORES, MEMORY_GB, DAY_H = 16, 64, 24  # of a machine; of a day
+MEASURED_ON, ASKED_OF = 2, 289_222  # cores; items
+_PLACE = re.compile(r"(?<=<!-- costs -->\n).*?(?=\n<!-- /costs -->)", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Constants, each with where it comes from."""
+class Constant(NamedTuple):
+    """A figure with the words of docs/benchmarks.md that say it, or with whoever published it."""
 
-    images_s_core: float = (
-        140.0  # `index`, two cores with AVX-512 bf16 and no AMX: 280/s (with AMX 214 a core)
-    )
-    clip_retrieval_images_s_gpu: float = 1389.0  # published: 100 million in 20 h on one RTX 3080
-    clip_retrieval_images_s_a100: float = 875.0  # published: 7,000/s on eight A100, bound by resizing
-    shard_bytes: float = 2_700.0  # an item in a Parquet shard: 1280 float16, and what is said of it
-    catalog_bytes: float = 5_650.0  # an item in a catalogue: SQLite, and the approximate index with its rows
-    memory_bytes: float = 590.0  # an item in a process that answers: keys and compressed vectors
-    build_core_s: float = 1.66e-4  # an item in building the approximate index: 24 s for 289,222 on two cores
-    list_core_s: float = 4.6e-4  # one list among 289,222: 67 s for all on two cores
-    question_core_s: float = 1.2e-3  # a question by id over HTTP
-    picture_core_s: float = 9.1e-3  # a question by picture over HTTP: 219/s on two cores
-    part_items: float = 250_000.0  # of lists over shards, in one worker
-    largest_part_items: float = 10_000_000.0  # with 64 GB a worker
+    value: float
+    unit: str
+    what: str
+    source: str
+    ours: bool = True
+
+
+IMAGES = Constant(
+    263 / MEASURED_ON,
+    "a second and core",
+    "pictures embedded; with AVX-512 in bf16, without AMX",
+    "`index` of the same 3,000 photos made 263 images/s",
+)
+RAY = Constant(0.87, "of that", "as actors on Ray", "0.87 of `index`")
+A100 = Constant(
+    7000 / 8,
+    "a second and GPU",
+    "pictures embedded on eight A100, as fast as they were resized",
+    "clip-retrieval, ViT-B/32: 7,000 a second on eight",
+    ours=False,
+)
+RTX_3080 = Constant(
+    100e6 / 20 / 3600,
+    "a second and GPU",
+    "pictures embedded on one RTX 3080",
+    "clip-retrieval, ViT-B/32: 100 million in 20 hours",
+    ours=False,
+)
+FASTDUP = Constant(
+    11_582_724 / 11_561,
+    "a second and machine",
+    "pictures of 133 x 200 pixels compared with all, on a machine for 1.55 dollars an hour",
+    "fastdup: 11,582,724 in 11,561 s for 4.98 dollars",
+    ours=False,
+)
+SHARDS = Constant(2_293, "bytes an item", "Parquet shards, 1,280 halves", "| shards, an item | 2,293 bytes |")
+CATALOG = Constant(
+    5_663, "bytes an item", "a catalogue", "| on disk, an item | 5,676 · 5,667 · 5,663 bytes |"
+)
+IN_BYTES = Constant(3_005, "bytes an item", "a catalogue with `--vectors int8`", "5,652 → 3,005")
+POSTGRESQL = Constant(7_090, "bytes an item", "in PostgreSQL, index and rows", "7,090 bytes")
+MEMORY = Constant(
+    886.6e6 / MILLION,
+    "bytes an item",
+    "memory of a process that answers, at most",
+    "| memory after it | 156.7 · 320.6 · 886.6 MB |",
+)
+BUILD = Constant(
+    60.25 * MEASURED_ON,
+    "core seconds",
+    "the approximate index of a million",
+    "| building the approximate index | 7.881 · 22.42 · 60.25 s |",
+)
+LISTS = Constant(
+    492.8 * MEASURED_ON,
+    "core seconds",
+    "the lists of a million",
+    "| top-10 lists of all items | 30.2 · 94.43 · 492.8 s |",
+)
+LISTS_GROWTH = Constant(1.37, "exponent", "how that grows, from 300,000 items on", "exponents 1.04, 1.37")
+QUESTIONS = Constant(
+    680, "a second and core", "new questions by id over HTTP, of 289,222 items", "new ones | **680/s**"
+)
+QUESTIONS_GROWTH = Constant(0.36, "exponent", "how their time grows with items", "exponents 0.09, 0.36")
+BY_PICTURE = Constant(
+    205 / MEASURED_ON, "a second and core", "questions by picture over HTTP", "205/s: **0.78 of indexing**"
+)
+KNOWN = (
+    *(IMAGES, RAY, A100, RTX_3080, FASTDUP, SHARDS, CATALOG, IN_BYTES, POSTGRESQL, MEMORY),
+    *(BUILD, LISTS, LISTS_GROWTH, QUESTIONS, QUESTIONS_GROWTH, BY_PICTURE),
+)
 
 
 @dataclass(frozen=True)
@@ -46,84 +110,123 @@ class Prices:
     gpu_hour: float = 1.5
     disk_gb_month: float = 0.08
     object_gb_month: float = 0.023
-    memory_gb_month: float = 3.0
 
 
-def tables(items: Sequence[int], prices: Prices, known: Measured = Measured()) -> str:
+class Column(NamedTuple):
+    """A column of a table: its head, and what it says of so many pictures."""
+
+    head: str
+    of: Callable[[int], str]
+
+
+def tables(items: Sequence[int], prices: Prices) -> str:
     """All tables, as Markdown."""
     return "\n\n".join(
         [
-            _table(
-                "Embedding",
-                ("core hours", "machines of 16 cores for a day", "on CPUs", "hours on one A100", "on GPUs"),
-                [(count, *_embedding(count, prices, known)) for count in items],
-            ),
-            _table(
-                "Keeping",
-                ("shards", "catalogue", "memory of a process that answers", "a month, one copy of each"),
-                [(count, *_keeping(count, prices, known)) for count in items],
-            ),
-            _table(
-                "Lists for everybody",
-                ("parts of 10 million", "core hours", "on CPUs", "with parts of 250,000"),
-                [(count, *_lists(count, prices, known)) for count in items],
-            ),
-            _answering(known),
+            _table("Embedding", items, _embedding(prices)),
+            _table("Keeping", items, _keeping(prices)),
+            _table("Answering", items, _answering()),
+            _table("Lists for everybody", items, _lists(prices)),
+            _constants(),
         ]
     )
 
 
-def _embedding(count: int, prices: Prices, known: Measured) -> Iterable[str]:
-    core_hours = count / known.images_s_core / 3600
-    gpu_hours = count / known.clip_retrieval_images_s_a100 / 3600
-    yield from (_number(core_hours), str(math.ceil(core_hours / 16 / 24)))
-    yield _money(core_hours * prices.core_hour)
-    yield from (_number(gpu_hours), _money(gpu_hours * prices.gpu_hour))
+def _embedding(prices: Prices) -> Iterable[Column]:
+    def core_hours(count: int) -> float:
+        return count / (IMAGES.value * RAY.value) / 3600
+
+    def gpu_hours(count: int) -> float:
+        return count / A100.value / 3600
+
+    yield Column("core hours", lambda count: _number(core_hours(count)))
+    yield Column(f"machines of {CORES} cores, for a day", lambda count: _machines(core_hours(count)))
+    yield Column("on CPUs", lambda count: _money(core_hours(count) * prices.core_hour))
+    yield Column("hours of an A100", lambda count: _number(gpu_hours(count)))
+    yield Column("on GPUs", lambda count: _money(gpu_hours(count) * prices.gpu_hour))
 
 
-def _keeping(count: int, prices: Prices, known: Measured) -> Iterable[str]:
-    shards, catalog, memory = (
-        count * each / 1e9 for each in (known.shard_bytes, known.catalog_bytes, known.memory_bytes)
+def _keeping(prices: Prices) -> Iterable[Column]:
+    def month(count: int) -> float:
+        shards, catalog = SHARDS.value * prices.object_gb_month, CATALOG.value * prices.disk_gb_month
+        return count * (shards + catalog) / GB
+
+    for head, each in (
+        ("shards", SHARDS),
+        ("catalogue", CATALOG),
+        ("in 8 bits", IN_BYTES),
+        ("in PostgreSQL", POSTGRESQL),
+    ):
+        yield Column(head, lambda count, each=each: _gigabytes(count * each.value))  # type: ignore[misc]
+    yield Column("shards and catalogue, a month", lambda count: _money(month(count)))
+
+
+def _answering() -> Iterable[Column]:
+    def machines(count: int) -> int:
+        return math.ceil(count * POSTGRESQL.value / GB / MEMORY_GB)
+
+    def questions(count: int) -> float:
+        return QUESTIONS.value * math.pow(ASKED_OF / count, QUESTIONS_GROWTH.value)
+
+    yield Column("memory of a service", lambda count: _gigabytes(count * MEMORY.value))
+    yield Column("new questions a second, one process", lambda count: _number(questions(count)))
+    yield Column("approximate index, built", lambda count: f"{_number(_build_hours(count))} core hours")
+    yield Column(
+        f"machines of {MEMORY_GB} GB with all of PostgreSQL's in memory", lambda count: f"{machines(count):,}"
     )
-    yield from (f"{_number(one)} GB" for one in (shards, catalog, memory))
-    month = shards * prices.object_gb_month + catalog * prices.disk_gb_month + memory * prices.memory_gb_month
-    yield _money(month)
 
 
-def _lists(count: int, prices: Prices, known: Measured) -> Iterable[str]:
+def _lists(prices: Prices) -> Iterable[Column]:
     """Every item asks every part, and a larger part answers hardly slower: few large parts cost least."""
-    parts = math.ceil(count / known.largest_part_items)
-    hours = count * (known.build_core_s + parts * known.list_core_s) / 3600
-    small = math.ceil(count / known.part_items)
-    small_hours = count * (known.build_core_s + small * known.list_core_s) / 3600
-    yield from (str(parts), _number(hours), _money(hours * prices.core_hour))
-    yield f"{_number(small_hours)} core hours"
+
+    def hours(count: int, part: float) -> float:
+        part = min(part, count)
+        parts = math.ceil(count / part)
+        one = LISTS.value / MILLION * math.pow(part / MILLION, LISTS_GROWTH.value - 1)
+        return parts * (_build_hours(part) + count * one / 3600)
+
+    for part in (MILLION, 10 * MILLION):
+        name = f"in parts of {_number(part / MILLION)} million"
+        yield Column(f"{name}: core hours", lambda count, part=part: _number(hours(count, part)))  # type: ignore[misc]
+        yield Column("dollars", lambda count, part=part: _money(hours(count, part) * prices.core_hour))  # type: ignore[misc]
+    yield Column(f"machines of {CORES} cores, for a day", lambda count: _machines(hours(count, 10 * MILLION)))
 
 
-def _answering(known: Measured) -> str:
-    by_id, by_picture = 1 / known.question_core_s, 1 / known.picture_core_s
-    return (
-        "### Answering\n\n"
-        f"A core answers {_number(by_id)} questions a second by id that nobody has asked before, and "
-        f"{_number(by_picture)} by picture, for these are decoded and encoded."
-    )
+def _build_hours(count: float) -> float:
+    return BUILD.value * count / MILLION / 3600
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [f"### {title}", "", f"| pictures | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
-    lines += [f"| {row[0]:,} | {' | '.join(map(str, row[1:]))} |" for row in rows]
+def _constants() -> str:
+    lines = ["### Constants", "", "| what | value | from |", "| --- | --- | --- |"]
+    for one in KNOWN:
+        place = "[measured](benchmarks.md)" if one.ours else f"published: {one.source}"
+        lines.append(f"| {one.what} | {one.value:,.4g} {one.unit} | {place} |")
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    """Two digits that count."""
-    if value >= 100:
-        return f"{float(f'{value:.2g}'):,.0f}"
-    return f"{value:.2g}"
+def _table(title: str, items: Sequence[int], columns: Iterable[Column]) -> str:
+    columns = [*columns]
+    heads = " | ".join(column.head for column in columns)
+    lines = [f"### {title}", "", f"| pictures | {heads} |", "| --- " * (len(columns) + 1) + "|"]
+    lines += [f"| {count:,} | {' | '.join(column.of(count) for column in columns)} |" for count in items]
+    return "\n".join(lines)
+
+
+def _machines(core_hours: float) -> str:
+    return f"{math.ceil(core_hours / CORES / DAY_H):,}"
+
+
+def _gigabytes(size: float) -> str:
+    return f"{_number(size / GB)} GB"
 
 
 def _money(value: float) -> str:
     return f"${_number(value)}"
+
+
+def _number(value: float) -> str:
+    """Two digits that count; of whole ones below a thousand all."""
+    return f"{float(f'{value:.2g}'):,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def main() -> None:
@@ -131,14 +234,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--items", type=int, nargs="+", default=ITEMS, help="how many pictures")
+    parser.add_argument("--into", type=Path, help="a page with a place for the tables")
     for field in fields(Prices):
         option = f"--{field.name.replace('_', '-')}"
         parser.add_argument(
             option, type=float, default=field.default, help=f"dollars (default {field.default})"
         )
     chosen = vars(parser.parse_args())
-    items = chosen.pop("items")
-    print(tables(items, Prices(**chosen)))
+    items, page = chosen.pop("items"), chosen.pop("into")
+    text = tables(items, Prices(**chosen))
+    if page is None:
+        print(text)
+    else:
+        page.write_text(placed(page.read_text(encoding="utf-8"), text), encoding="utf-8")
+
+
+def placed(page: str, text: str) -> str:
+    """The page with ``text`` in its place."""
+    return _PLACE.sub(lambda _: f"\n{text}\n", page)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from seealike.errors import MissingExtraError, StorageError, UnknownNameError, UsageError
 
@@ -110,7 +110,7 @@ class ObjectStore:
         scheme, mark, rest = address.partition(_MARK)
         if not mark or scheme not in SCHEMES:
             raise UnknownNameError("kind of address", f"{scheme}{mark}", [f"{one}{_MARK}" for one in SCHEMES])
-        bucket = rest.partition("/")[0]
+        bucket, _, prefix = rest.rstrip("/").partition("/")
         if not bucket or "@" in bucket or urlsplit(address).query:
             raise UsageError(
                 f"{scheme}{_MARK}BUCKET/PREFIX is an address; credentials come from the environment"
@@ -121,7 +121,10 @@ class ObjectStore:
         except ImportError as exc:
             raise MissingExtraError("object storage", "cloud") from exc
         with self._translated("read"):
-            self._store = from_url(self.address, retry_config={"retry_timeout": timedelta(seconds=TRIED_S)})
+            self._store = from_url(  # which takes % and # for signs of its own
+                f"{scheme}{_MARK}{bucket}/{quote(prefix)}",
+                retry_config={"retry_timeout": timedelta(seconds=TRIED_S)},
+            )
 
     @property
     def label(self) -> str:

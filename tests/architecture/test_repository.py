@@ -80,7 +80,7 @@ def test_the_core_lock_satisfies_the_project_and_holds_nothing_heavy() -> None:
     assert not core.keys() & {"torch", "timm", "pyarrow", "pillow-heif", "opencv-python", "pandas", "scipy"}
 
 
-@pytest.mark.parametrize("name", ["dev", "bench", "page", "schema", "cluster"])
+@pytest.mark.parametrize("name", ["dev", "bench", "page", "schema", "engines", "cluster"])
 def test_the_other_locks_satisfy_their_groups_and_agree_with_the_core(name: str) -> None:
     lock, core = locked(name), locked("core")
     for text in project()["dependency-groups"][name]:  # type: ignore[index]

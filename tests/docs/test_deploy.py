@@ -26,6 +26,7 @@ YAML = [path for path in FILES if path.suffix == ".yaml"]
 COMPOSE = [path for path in YAML if "services" in next(yaml.safe_load_all(path.read_text("utf-8")))]
 # What other images read, and this command line's own.
 FOREIGN = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD_FILE"}
+FOREIGN |= {"ETCD_USE_EMBED", "ETCD_DATA_DIR", "ETCD_CONFIG_PATH", "COMMON_STORAGETYPE", "DEPLOY_MODE"}
 _VARIABLE = re.compile(r"\b(?:[A-Z]+_[A-Z_]+|PGPASSWORD)\b")
 _CHECKED = (click.Choice, click.types.IntParamType, click.types.FloatParamType)
 
@@ -166,6 +167,16 @@ def test_the_database_is_the_one_that_the_page_asks_for() -> None:
     assert int(gigabytes[1]) < int(document["services"]["db"]["shm_size"].removesuffix("gb"))
 
 
+def test_the_milvus_is_one_that_the_page_asks_for_and_its_image_has_the_client() -> None:
+    (document,) = tree(FOLDER / "milvus.yaml")
+    (version,) = re.findall(r"milvusdb/milvus:v(\d+\.\d+)\.\d+$", document["services"]["milvus"]["image"])
+    assert f"Milvus ({version} or newer)" in (REPOSITORY / "docs/how-to/scale.md").read_text("utf-8")
+    for build in values(document["services"]["service"], "build"):
+        lock = REPOSITORY / "requirements" / f"{build['args']['LOCK']}.txt"
+        assert re.search("^pymilvus==", lock.read_text("utf-8"), re.MULTILINE)
+    assert "ARG LOCK=" in (FOLDER / "Containerfile").read_text("utf-8")
+
+
 @pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
 def test_what_a_service_of_compose_names_is_there(path: Path) -> None:
     (document,) = tree(path)
@@ -177,5 +188,5 @@ def test_what_a_service_of_compose_names_is_there(path: Path) -> None:
         assert {name for name in used if not name.startswith(("$", ".", "/"))} <= set(document["volumes"])
     for content in values(document, "content"):
         named = re.findall(r"server-template \w+ \d+ (\w+):8765 check", content)
-        assert named
+        assert named or "listen " not in content
         assert set(named) <= set(document["services"])

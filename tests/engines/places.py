@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -168,10 +169,16 @@ def postgres() -> Iterator[PostgresPlace]:
 
 
 @contextmanager
-def milvus_lite(folder: str, port: int = 0) -> Iterator[tuple[MilvusPlace, subprocess.Popen[str]]]:
-    """A milvus-lite behind a port, for as long as the block lasts: several processes can ask it."""
+def milvus_lite(
+    folder: str, port: int = 0, program: Path | None = None
+) -> Iterator[tuple[MilvusPlace, subprocess.Popen[str]]]:
+    """A milvus-lite behind a port, for as long as the block lasts: several processes can ask it.
+
+    ``program`` is another one that serves the folder.
+    """
     pytest.importorskip("milvus_lite", reason="no milvus-lite: make test-engines installs it")
-    command = [sys.executable, "-c", LITE, folder, str(port)]
+    started = ["-c", LITE] if program is None else [str(program)]
+    command = [sys.executable, *started, folder, str(port)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, **pipes) as running:  # type: ignore[call-overload]
         assert running.stdout is not None

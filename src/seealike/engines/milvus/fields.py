@@ -234,7 +234,8 @@ def matrix(rows: Sequence[Row], dimension: int) -> tuple[Int64Array, Float16Arra
     vectors = np.empty((len(rows), dimension), dtype=np.float16)
     for place, row in enumerate(ascending):
         told = row["vector"]
-        vectors[place] = np.frombuffer(told, dtype=np.float16) if isinstance(told, bytes) else told
+        is_half = isinstance(told[0], bytes)  # the library has its bytes in a list
+        vectors[place] = np.frombuffer(told[0], dtype=np.float16) if is_half else told
     return np.array([row["key"] for row in ascending], dtype=np.int64), vectors
 
 

@@ -283,6 +283,24 @@ def test_writers_at_once_are_made_to_wait_for_each_other_and_nothing_is_lost(
         assert len(copy) == len(ids)
 
 
+def test_deaths_are_forgotten_when_there_are_too_many_and_readers_then_read_all(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_TOMBSTONES", 3)
+    publish(catalog, address)
+    reading, changing = opened(), opened()
+    for number in range(6):
+        changing.remove([f"i{number:03}"])
+        changing.add(f"new{number}", image(100 + number))
+        expected = [item.id for item in changing.items()]
+        assert [item.id for item in reading.items()] == expected
+        assert len(reading.similar("i010", k=100, options=seealike.SearchOptions(pictures=True))) == 39
+    store: Any = reading._session.store
+    state = store.state()
+    assert state.recorded_from > 0
+    assert len(store._records.dead(store.number, after=0, to=state.generation)) <= 3
+
+
 def test_a_second_publisher_is_refused_while_one_lives(
     catalog: seealike.Catalog, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,6 +315,38 @@ def test_a_second_publisher_is_refused_while_one_lives(
 
     publish(catalog, address, progress=second)
     assert refused
+
+
+def test_a_publisher_that_stalls_changes_nothing_once_another_has_published(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seealike.engines.publishing.ROWS_AT_ONCE", 10)
+    others: list[bool] = []
+
+    def stall(progress: Progress) -> None:
+        if progress.done == 20 and not others:
+            others.append(True)
+            with monkeypatch.context() as patched:
+                patched.setattr(records, "DEAD_S", 0.0)
+                publish(catalog, address)
+
+    with pytest.raises(CatalogBusyError, match="which began meanwhile"):
+        publish(catalog, address, progress=stall)
+    assert others
+    assert everything(opened()) == everything(catalog)
+    assert not publish(catalog, address).changed
+
+
+def test_a_claim_that_showed_no_life_for_too_long_never_does_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+    claim = Claim(lambda _, beat: shown.append(beat))
+    claim.beat()
+    now = time.monotonic()
+    monkeypatch.setattr("seealike.engines.milvus.records.time.monotonic", lambda: now + 11)
+    for _ in range(2):
+        with pytest.raises(CatalogBusyError, match="may have taken this one for dead"):
+            claim.beat()
+    assert shown == [1]
 
 
 # -- a server that does not answer -----------------------------------------------------------------------

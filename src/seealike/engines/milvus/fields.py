@@ -157,6 +157,7 @@ def schema_of(build: Build, names: Iterable[Name], *, is_lite: bool) -> tuple[Co
     if build.index == DISKANN:
         how = {"index_type": "DISKANN"}
     index.add_index("vector", metric_type="COSINE", **how)
+    index.add_index("id", index_type="INVERTED")  # every question about an item begins with it
     for name in names:
         if name.is_typed:
             slot = Slot(name.slot)

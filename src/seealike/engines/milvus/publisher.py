@@ -15,6 +15,7 @@ from seealike.engines.milvus.records import Build, Claim, Head, Records, live_of
 from seealike.engines.milvus.store import MilvusStore, items_in
 from seealike.engines.milvus.writer import Change, MilvusWriter, changing, sweep_dead
 from seealike.engines.store import Changes, EngineStore, Held, PublishedRow
+from seealike.errors import CatalogBusyError
 from seealike.store import State
 from seealike.store.manifest import Manifest, birth_to_json
 
@@ -24,10 +25,20 @@ _KEPT_S = 60  # a copy that was replaced, for those who are reading it
 class MilvusPublisher:
     """Copies a catalogue: see ``EnginePublisher``."""
 
-    def __init__(self, database: Database, records: Records) -> None:
-        """Nobody else publishes."""
-        self._database, self._records = database, records
+    def __init__(self, database: Database, records: Records, claim: Claim) -> None:
+        """``claim`` says that nobody else publishes."""
+        self._database, self._records, self._claim = database, records, claim
         self._beside: int | None = None
+
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[Claim, Head]]:
+        """``changing``, for as long as nobody has taken this publisher for dead and publishes instead."""
+        with changing(self._database, self._records) as (claim, head):
+            if not self._records.holds(self._claim):
+                raise CatalogBusyError(
+                    self._database.name, "another `seealike publish`, which began meanwhile"
+                )
+            yield claim, head
 
     def live(self) -> Manifest | None:
         """See ``EnginePublisher``."""
@@ -36,7 +47,7 @@ class MilvusPublisher:
 
     def begin(self, manifest: Manifest) -> int:
         """See ``EnginePublisher``."""
-        with changing(self._database, self._records) as (claim, before):
+        with self._changing() as (claim, before):
             birth = birth_to_json(manifest)
             same = [one for one in before.unfinished() if birth_to_json(one.manifest) == birth][:1]
             head = self._dropped(claim, before, [o.number for o in before.unfinished() if o not in same])
@@ -61,7 +72,7 @@ class MilvusPublisher:
     @contextmanager
     def _change(self) -> Iterator[Change]:
         with (
-            changing(self._database, self._records) as (claim, head),
+            self._changing() as (claim, head),
             Change(self._database, self._records, claim, head, self._current(head)) as change,
         ):
             yield change
@@ -100,7 +111,7 @@ class MilvusPublisher:
 
     def keep_calibration(self, calibration: str | None) -> None:
         """See ``EnginePublisher``."""
-        with changing(self._database, self._records) as (claim, head):
+        with self._changing() as (claim, head):
             build = self._current(head)
             if build.calibration != calibration:
                 self._records.commit(claim, head.with_build(replace(build, calibration=calibration)))
@@ -111,7 +122,7 @@ class MilvusPublisher:
         items = items_in(self._database, self._beside)
         self._make_empty(self._records.head().builds[self._beside])
         self._database.settle(items)
-        with changing(self._database, self._records) as (claim, before):
+        with self._changing() as (claim, before):
             live, build = before.live_build, before.builds[self._beside]
             with Change(self._database, self._records, claim, before, build) as change:
                 lost = 0 if live is None else self._carry(live, build, change)
@@ -155,14 +166,14 @@ class MilvusPublisher:
 
     def drop_unfinished(self) -> None:
         """See ``EnginePublisher``."""
-        with changing(self._database, self._records) as (claim, head):
+        with self._changing() as (claim, head):
             self._dropped(claim, head, [one.number for one in head.unfinished()])
 
     def drop_replaced(self) -> None:
         """Drop copies that were replaced so long ago that nobody reads them."""
         head = self._records.head()
         if any(map(_is_old, head.builds.values())):
-            with changing(self._database, self._records) as (claim, head):
+            with self._changing() as (claim, head):
                 self._dropped(claim, head, [one.number for one in head.builds.values() if _is_old(one)])
 
     def _dropped(self, claim: Claim, head: Head, numbers: Sequence[int]) -> Head:
@@ -208,8 +219,8 @@ class MilvusEngine:
     def publishing(self) -> Iterator[MilvusPublisher]:
         """See ``Engine``."""
         self._records.make()
-        with self._records.publishing():
-            publisher = MilvusPublisher(self._database, self._records)
+        with self._records.publishing() as claim:
+            publisher = MilvusPublisher(self._database, self._records, claim)
             publisher.drop_replaced()
             yield publisher
 

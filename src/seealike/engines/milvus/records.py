@@ -268,14 +268,14 @@ class Records:
             self._writing.release()
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
+    def publishing(self) -> Iterator[Claim]:
         """Be the only one who publishes.
 
         Raises:
             CatalogBusyError: another process does.
         """
-        with self._held(PUBLISH, "another `seealike publish`"):
-            yield
+        with self._held(PUBLISH, "another `seealike publish`") as claim:
+            yield claim
 
     @contextmanager
     def _held(self, purpose: str, holder: str) -> Iterator[Claim]:
@@ -292,6 +292,7 @@ class Records:
 
     def holds(self, claim: Claim) -> bool:
         """Whether nobody has taken a claim over."""
+        claim.check()
         return any(row["id"] == claim.known for row in self._of(_CLAIM))
 
     def _let_go(self, claim: Claim) -> None:
@@ -307,7 +308,9 @@ class Records:
         pause = 0.01
         while True:
             claim.beat()
-            others = [row for row in self._of(_CLAIM) if row["text"] == purpose and row["id"] != claim.known]
+            claims = {row["id"]: row for row in self._of(_CLAIM)}
+            self._seen = {known: one for known, one in self._seen.items() if known in claims}
+            others = [row for row in claims.values() if row["text"] == purpose and row["id"] != claim.known]
             if not others:
                 return
             seen = [self._looked_at(row) for row in others]
@@ -355,14 +358,19 @@ class Claim:
         self._ended = threading.Event()
 
     def beat(self) -> None:
-        """Show that it lives."""
+        """Show that it lives.
+
+        Raises:
+            CatalogBusyError: it has not for so long that it must not any more: see ``check``.
+        """
+        self.check()
         begun = time.monotonic()
         self._number += 1
         self._show(self.known, self._number)
         self._last = begun
 
     def check(self) -> None:
-        """Refuse to go on where others may have taken it for dead.
+        """Refuse to go on, for ever, where others may have taken it for dead.
 
         Raises:
             CatalogBusyError: that is so.

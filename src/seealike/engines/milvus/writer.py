@@ -141,6 +141,8 @@ class Change:
         sweep_dead(self._database, self._records, self.build)
         self._records.add_dead(self.build.number, generation, dead)
         self._hold(replace(self.build, state=state, dead=len(dead)))
+        if state.recorded_from == generation:
+            self._records.forget_dead(self.build.number, before=generation, after=generation)
         if dead:
             with suppress(SeealikeError):  # they are not seen; the next change sweeps
                 sweep_dead(self._database, self._records, self.build)

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,8 +92,11 @@ def _copied(name: str, catalog: seealike.Catalog, copy: Copy, asked: Asked, note
 
 def _memory(process_id: int) -> int:
     """What a process and its children have in memory, each page counted once."""
-    begun = psutil.Process(process_id)
-    return sum(one.memory_full_info().pss for one in (begun, *begun.children(recursive=True)))
+    begun, total = psutil.Process(process_id), 0
+    for one in (begun, *begun.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            total += one.memory_full_info().pss
+    return total
 
 
 def _published(catalog: seealike.Catalog, address: str, note: Path) -> dict[str, float]:
@@ -121,10 +124,7 @@ def _again_s(catalog: seealike.Catalog, address: str) -> float:
 
 
 def _asked(name: str, catalog: seealike.Catalog, asked: Asked) -> Iterator[Row]:
-    before = psutil.Process().memory_info().rss
     catalog.search_vectors(asked.queries[0], K)
-    memory = psutil.Process().memory_info().rss - before
-    yield Row(f"{name}: memory of the process that asks", f"{memory / 1e6:,.0f} MB")
     yield _row(f"{name}: no condition", catalog, asked, None)
     for share in SHARES:
         yield _row(f"{name}: {100 * share:g} % match", catalog, asked, share)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FEW = 2000  # items: they are compared one by one
 EFFORT = 120  # ef, at least
+# Of what the index walks through, only what keeps the condition counts: where fewer do, it must walk farther.
+WALKED_SHARE, MOST_EFFORT = 0.1, 16_384
 MOST = 16_384  # that a server gives at once
 AT_ONCE = 100  # queries
 MARGIN = 1e-6  # by which cosines of the engine may be wrong
@@ -88,22 +90,29 @@ class MilvusProposer:
         self, queries: Float32Array, k: int, allowed: Int64Array | None, build: Build
     ) -> list[list[int]]:
         """What the index finds for every query, and whatever is as near as the last."""
-        kept = self._store.visible(build)
+        kept, farther = self._store.visible(build), 1.0
         if allowed is not None:
             kept = joined("and", [kept, self._store.condition_of(allowed)])
+            farther = max(1.0, WALKED_SHARE * len(self._keys) / len(allowed))
         found: list[list[int]] = []
         for start in range(0, len(queries), AT_ONCE):
-            found += self._nearest(queries[start : start + AT_ONCE], k, min(MOST, k + max(10, k // 2)), kept)
+            part, wanted = queries[start : start + AT_ONCE], min(MOST, k + max(10, k // 2))
+            found += self._nearest(part, k, wanted, kept, farther)
         return found
 
-    def _nearest(self, queries: Float32Array, k: int, wanted: int, kept: Filter) -> list[list[int]]:
-        hits = self._store.nearest(queries, wanted, kept, max(EFFORT, 2 * wanted))
+    def _nearest(
+        self, queries: Float32Array, k: int, wanted: int, kept: Filter, farther: float
+    ) -> list[list[int]]:
+        effort = max(EFFORT, 2 * wanted)
+        hits = self._store.nearest(
+            queries, wanted, kept, max(effort, min(MOST_EFFORT, round(effort * farther)))
+        )
         found = [[key for key, _ in one] for one in hits]
         tied = [
             row for row, one in enumerate(hits) if len(one) == wanted and one[k - 1][1] - one[-1][1] <= MARGIN
         ]
         if tied and wanted < MOST:  # which of them come first is said by their ids
-            more = self._nearest(queries[tied], k, min(MOST, 4 * wanted), kept)
+            more = self._nearest(queries[tied], k, min(MOST, 4 * wanted), kept, farther)
             for row, one in zip(tied, more, strict=True):
                 found[row] = one
         return found

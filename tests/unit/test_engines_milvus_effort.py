@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from seealike.engines.milvus.filters import EVERYTHING
 from seealike.engines.milvus.proposer import EFFORT, MOST_EFFORT, MilvusProposer
+from seealike.types import Float32Array
 
 
 class Store:
@@ -17,7 +19,7 @@ class Store:
     def __init__(self) -> None:
         self.efforts: list[int] = []
 
-    def of_generation(self, _: int, ask: Any) -> Any:
+    def of_generation(self, _: int, ask: Callable[[object], object]) -> object:
         return ask(None)
 
     def visible(self, _: object) -> object:
@@ -26,7 +28,9 @@ class Store:
     def condition_of(self, _: object) -> object:
         return EVERYTHING
 
-    def nearest(self, queries: Any, wanted: int, _: object, effort: int) -> list[list[tuple[int, float]]]:
+    def nearest(
+        self, queries: Float32Array, wanted: int, _: object, effort: int
+    ) -> list[list[tuple[int, float]]]:
         self.efforts.append(effort)
         return [[(key, 1.0 - key / 100) for key in range(1, wanted + 1)] for _ in queries]
 

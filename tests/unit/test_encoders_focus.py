@@ -129,9 +129,9 @@ def test_the_focused_encoder_sees_the_thing_and_the_plain_one_its_ground(tmp_pat
     """Its vector of a thing in a scene is closer to that of the thing cut out by hand."""
     plain = load_encoder("efficientnet-lite0", cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
     focused = load_encoder(FOCUSED, cache_dir=str(tmp_path), mode=EncoderMode.LATENCY)
-    thing = sample_pixels(1, 150)[0]
+    thing = sample_pixels(1, 120)[0]  # a larger one is so near the limit that processors differ
     scene = scene_with(thing, (420, 60))
-    crop = Crop(420, 60, 150, 150)
+    crop = Crop(420, 60, 120, 120)
     by_hand = plain.encode(prepare(scene, plain.preprocessing, crop).pixels[None])[0]
     whole = plain.encode(prepare(scene, plain.preprocessing).pixels[None])[0]
     seen = focused.encode(prepare(scene, focused.preprocessing).pixels[None])[0]

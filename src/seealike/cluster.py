@@ -310,6 +310,7 @@ class _Pool(Generic[TaskT, ResultT]):
         self._looked_s = now_s
         for node in ray.nodes():
             cpus = int(node["Resources"].get("CPU", 0)) if node["Alive"] else 0
+            gpus = int(node["Resources"].get("GPU", 0))  # hidden from whoever does not ask for one
             size = min(CPUS, cpus)
             for number in range(cpus // size if size else 0):
                 place = node["NodeID"], number
@@ -319,7 +320,12 @@ class _Pool(Generic[TaskT, ResultT]):
                 strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 actor = self._actors[place] = (
                     ray.remote(WorkActor)
-                    .options(num_cpus=size, max_concurrency=self._at_once, scheduling_strategy=strategy)
+                    .options(
+                        num_cpus=size,
+                        num_gpus=int(number < gpus),
+                        max_concurrency=self._at_once,
+                        scheduling_strategy=strategy,
+                    )
                     .remote(self._prepared, tuple(several))
                 )
                 self._waking[actor.wake.remote()] = place

@@ -72,8 +72,8 @@ class Nodes:
         self.alive: list[object] = []
         self.address, self.client_address = self._cluster.address, f"ray://127.0.0.1:{port}"
 
-    def add(self) -> None:
-        self.alive.append(self._cluster.add_node(num_cpus=1))
+    def add(self, gpus: int = 0) -> None:
+        self.alive.append(self._cluster.add_node(num_cpus=1, num_gpus=gpus))
 
     def kill(self, rng: random.Random) -> None:
         """End a node and all its processes without a word."""

@@ -9,6 +9,8 @@ import random
 import shutil
 import socket
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -208,6 +210,23 @@ def test_a_node_that_is_busy_with_something_else_gets_no_work(
     finally:
         ray.shutdown()
     assert embedded(photos, tmp_path / "others").embedded == 60
+
+
+def test_an_actor_gets_a_gpu_where_its_node_has_one(nodes: Nodes) -> None:
+    nodes.add(gpus=1)  # Ray only counts them
+    pause_s, tasks = 0.5, (Task(number, parts.Part(str(number), ())) for number in range(12))
+
+    def prepared() -> Callable[[Task], tuple[str, str]]:
+        def seen(_: Task) -> tuple[str, str]:
+            time.sleep(pause_s)
+            node = str(ray.get_runtime_context().get_node_id())
+            return node, os.environ.get("CUDA_VISIBLE_DEVICES", "")
+
+        return seen
+
+    found = set(cluster.done_on("ray", prepared, tasks))
+    assert len(found) == len({node for node, _ in found}) >= 2
+    assert [gpu for _, gpu in found].count("0") == 1
 
 
 class Foreign:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from seealike.engines.milvus.filters import EVERYTHING
-from seealike.engines.milvus.proposer import EFFORT, MOST_EFFORT, MilvusProposer
+from seealike.engines.milvus.proposer import MOST_EFFORT, MilvusProposer
+from seealike.engines.proposer import EFFORT
 from seealike.types import Float32Array
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.engines.milvus.filters import Filter, joined
+from seealike.engines.proposer import EFFORT, FEW, EngineProposer, proposal_of
 from seealike.indexes import exact_scores
 from seealike.types import Float16Array, Float32Array, Int64Array, Proposal
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from seealike.engines.milvus.records import Build
     from seealike.engines.milvus.store import MilvusStore
 
-FEW = 2000  # items: they are compared one by one
-EFFORT = 120  # ef, at least
 # Of what the index walks through, only what keeps the condition counts: where fewer do, it must walk farther.
 WALKED_SHARE, MOST_EFFORT = 0.1, 16_384
 MOST = 16_384  # that a server gives at once
@@ -26,21 +25,13 @@ MARGIN = 1e-6  # by which cosines of the engine may be wrong
 _ROWS = 2048
 
 
-class MilvusProposer:
+class MilvusProposer(EngineProposer):
     """Proposes the items of one generation."""
 
     def __init__(self, store: MilvusStore, generation: int, keys: Int64Array, *, exact: bool) -> None:
         """Nothing is asked yet."""
-        self._store, self._generation, self._keys, self._exact = store, generation, keys, exact
-
-    def __len__(self) -> int:
-        """The number of vectors."""
-        return len(self._keys)
-
-    @property
-    def last_key(self) -> int:
-        """The greatest key."""
-        return int(self._keys[-1]) if len(self._keys) else 0
+        super().__init__(generation, keys, exact=exact)
+        self._store = store
 
     def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
         """See ``Proposer``.
@@ -49,13 +40,13 @@ class MilvusProposer:
             StaleViewError: the engine has another generation by now.
         """
         if not len(self._keys) or (allowed is not None and not len(allowed)):
-            return [_proposal([]) for _ in queries]
+            return [proposal_of([]) for _ in queries]
         count = len(self._keys if allowed is None else allowed)
         if self._exact or self._is_few(count, k):
             ask = partial(self._compared, queries, k, allowed)
         else:
             ask = partial(self._by_index, queries, k, allowed)
-        return [_proposal(keys) for keys in self._store.of_generation(self._generation, ask)]
+        return [proposal_of(keys) for keys in self._store.of_generation(self._generation, ask)]
 
     def _is_few(self, count: int, k: int) -> bool:
         """Whether so many are compared one by one."""
@@ -116,8 +107,3 @@ class MilvusProposer:
             for row, one in zip(tied, more, strict=True):
                 found[row] = one
         return found
-
-
-def _proposal(keys: list[int]) -> Proposal:
-    found = np.array(sorted(keys), dtype=np.int64)
-    return Proposal(found, np.arange(len(found)))

@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seealike.engines.postgres.database import Halfvec, Statement, Vector
+from seealike.engines.proposer import EFFORT, FEW, EngineProposer, proposal_of
 from seealike.types import Float32Array, Int64Array, Proposal
 
 if TYPE_CHECKING:
     from seealike.engines.postgres.conditions import Sql
     from seealike.engines.postgres.store import PostgresStore
 
-FEW = 2000  # items: they are compared one by one
-EFFORT = 120  # ef_search, at least
 MOST_EFFORT = 1000
 WORTH = 4.0  # so many vectors along the index take as long as one read by its key
 MOST_SCANNED = 1_000_000
 MARGIN = 1e-5  # by which distances in single precision may be wrong
 
 
-class PostgresProposer:
+class PostgresProposer(EngineProposer):
     """Proposes the items of one generation."""
 
     def __init__(self, store: PostgresStore, generation: int, keys: Int64Array, *, exact: bool) -> None:
         """Nothing is asked yet."""
-        self._store, self._generation, self._keys, self._exact = store, generation, keys, exact
-
-    def __len__(self) -> int:
-        """The number of vectors."""
-        return len(self._keys)
-
-    @property
-    def last_key(self) -> int:
-        """The greatest key."""
-        return int(self._keys[-1]) if len(self._keys) else 0
+        super().__init__(generation, keys, exact=exact)
+        self._store = store
 
     def candidates(self, queries: Float32Array, k: int, allowed: Int64Array | None = None) -> list[Proposal]:
         """See ``Proposer``.
@@ -45,14 +34,14 @@ class PostgresProposer:
             StaleViewError: the database has another generation by now.
         """
         if not len(self._keys) or (allowed is not None and not len(allowed)):
-            return [_proposal([]) for _ in queries]
+            return [proposal_of([]) for _ in queries]
         count = len(self._keys if allowed is None else allowed)
         if self._exact or not self._store.build.is_indexed or self._is_few(count, k):
             statements = [self._nearest(query, k, allowed) for query in queries]
         else:
             statements = self._by_index(queries, k, allowed)
         found = self._store.of_generation(self._generation, statements)
-        return [_proposal([row[0] for row in rows]) for rows in found[-len(queries) :]]
+        return [proposal_of([row[0] for row in rows]) for rows in found[-len(queries) :]]
 
     def _is_few(self, count: int, k: int) -> bool:
         """Whether comparing all that are allowed is quicker than following the index until k are found."""
@@ -102,8 +91,3 @@ def _narrowed(kept: Sql | None, allowed: Int64Array | None) -> tuple[str, Sequen
     if kept is not None:
         return f"WHERE {kept.text}", kept.parameters
     return ("", ()) if allowed is None else ("WHERE key = ANY(%s)", (allowed.tolist(),))
-
-
-def _proposal(keys: list[int]) -> Proposal:
-    found = np.array(sorted(keys), dtype=np.int64)
-    return Proposal(found, np.arange(len(found)))

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("milvus_lite", reason="no milvus-lite: make test-engines installs it")
 from tests.engines import stand_in
 from tests.engines.places import Place, milvus_lite
 from tests.engines.test_answers import (  # noqa: F401

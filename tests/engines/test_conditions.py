@@ -18,7 +18,7 @@ from seealike.engines.publishing import Publication, publish
 from seealike.engines.store import Engine
 from seealike.errors import UsageError
 from seealike.recommend import Columns, SearchOptions
-from seealike.recommend.filters import Among, parse
+from seealike.recommend.filters import Among, mask_of
 from seealike.store.manifest import Manifest
 from seealike.types import MetadataValue, unwatched
 
@@ -122,7 +122,7 @@ def test_a_condition_holds_in_the_database_for_the_items_for_which_it_holds_in_m
     store = engine.opened()
 
     def in_memory() -> list[int]:
-        kept: list[int] = columns.keys[parse(condition).mask(columns)].tolist()
+        kept: list[int] = columns.keys[mask_of(condition, columns)].tolist()
         return kept
 
     def in_the_database() -> list[int]:

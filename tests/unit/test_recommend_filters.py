@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.rows import columns_of
 
 from seealike.errors import UnknownNameError, UsageError
-from seealike.recommend.filters import parse
+from seealike.recommend.filters import mask_of, parse
 from seealike.types import Metadata, MetadataValue
 
 SHOES: list[Metadata] = [
@@ -24,7 +24,7 @@ SHOES: list[Metadata] = [
 
 
 def found(text: str, items: list[Metadata] = SHOES) -> list[int]:
-    return np.flatnonzero(parse(text).mask(columns_of(items))).tolist()
+    return np.flatnonzero(mask_of(text, columns_of(items))).tolist()
 
 
 @pytest.mark.parametrize(
@@ -179,8 +179,8 @@ def test_a_column_of_nothing_fits_every_kind() -> None:
 
 def test_a_mask_is_made_once_for_each_text_and_cannot_be_changed() -> None:
     columns = columns_of(SHOES)
-    mask = parse("price < 100").mask(columns)
-    assert parse("price < 100").mask(columns) is mask
+    mask = mask_of("price < 100", columns)
+    assert mask_of("price < 100", columns) is mask
     with pytest.raises(ValueError, match="read-only"):
         mask[0] = False
 

@@ -24,7 +24,7 @@ from seealike.recommend import (
     answered,
     similar_lists,
 )
-from seealike.recommend.filters import parse
+from seealike.recommend.filters import mask_of
 from seealike.recommend.mixing import hubness
 from seealike.recommend.mixing.hubness import Hubness, numbers_of
 from seealike.recommend.mixing.weighing import standings
@@ -280,7 +280,7 @@ def test_what_was_removed_has_no_say_in_an_open_process(tmp_path: Path) -> None:
     assert standings(columns, "sold").tolist() == [0.0, 1.0]
     assert columns.column("sold").values == [1, 5]
     with pytest.raises(UsageError, match="holds numbers, such as 1; 'many' at character 8 is none"):
-        parse("sold = 'many'").mask(columns)
+        mask_of("sold = 'many'", columns)
     store.close()
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from seealike.errors import UnknownNameError, UsageError
 from seealike.recommend import columns
 from seealike.recommend.columns import Columns, Facts
-from seealike.recommend.filters import parse
+from seealike.recommend.filters import mask_of
 from seealike.recommend.query import check_condition
 from seealike.types import Int64Array, Item, MetadataValue
 
@@ -39,7 +39,7 @@ def matching(items: Sequence[Item], conditions: Sequence[str]) -> list[bool]:
     """
     facts = [Facts(one.id, one.path, one.group, one.metadata, one.width_px, one.height_px) for one in items]
     said = Columns.of(np.arange(1, len(facts) + 1), lambda after, _: facts[after:])
-    masks = [parse(condition).mask(said) for condition in conditions if items]
+    masks = [mask_of(condition, said) for condition in conditions if items]
     return np.logical_and.reduce(masks).tolist() if masks else [True] * len(items)
 
 

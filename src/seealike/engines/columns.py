@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from seealike.engines.facts import NESTED, OURS, Kind
 from seealike.errors import UnknownNameError, UsageError
 from seealike.recommend import SearchOptions
 from seealike.recommend.columns import METADATA, kind_of
+from seealike.recommend.filters.conditions import Described, Terms
+from seealike.recommend.filters.parsing import parse
 from seealike.types import MetadataValue
 
 WORDS = {Kind.TEXT: "text", Kind.NUMBER: "numbers", Kind.WHOLE: "numbers", Kind.TRUTH: "true or false"}
+AColumn = TypeVar("AColumn", bound=Described)
+Said = TypeVar("Said")
 SaidBy = tuple[tuple[str, tuple[tuple[str, MetadataValue], ...]], ...]
+
+
+class EngineTerms(Terms[AColumn, Said], Protocol[AColumn, Said]):
+    """The language of an engine, for conditions."""
+
+    def typed(self, stored: str) -> AColumn:
+        """The column that is stored under a name."""
+
+    def members(self, column: AColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Said:
+        """It says one of some values; another one is false. True is not 1.
+
+        ``as_moments``: texts that are days and moments are compared as such.
+        """
+
+    @property
+    def nowhere(self) -> Said:
+        """What no item keeps."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +78,25 @@ class EngineAmong:
             return tuple(found)
 
         return cls(options.where or "", said(options.same), said(options.other))
+
+    def said(self, terms: EngineTerms[AColumn, Said]) -> Said:
+        """What keeps these items, in the terms of an engine.
+
+        Raises:
+            UsageError: the condition does not fit the columns.
+        """
+
+        def one_of(stored: str, values: Iterable[tuple[str, MetadataValue]]) -> Said:
+            said = [value for _, value in values]
+            return terms.members(terms.typed(stored), said, as_moments=False) if said else terms.nowhere
+
+        parts = [parse(self.where).said(terms)] if self.where else []
+        parts += [one_of(stored, values) for stored, values in self.same]
+        parts += [
+            terms.opposite(one_of(stored, values)) if values else terms.nowhere
+            for stored, values in self.other
+        ]
+        return terms.all_of(parts)
 
 
 def stored_name(name: str, names: Collection[str], is_said: Callable[[str], bool]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from seealike.recommend.columns import FOLDER, ID, MODIFIED, PATH, PREFIX, Column, Columns, kind_of
-from seealike.recommend.filters.parsing import parse
+from seealike.recommend.filters import mask_of
 from seealike.types import Int64Array, MetadataValue
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def facets_of(
         UsageError: the condition does not fit the columns.
         UnknownNameError: there is no such column.
     """
-    kept = None if where is None else parse(where).mask(columns)
+    kept = None if where is None else mask_of(where, columns)
     asked = _worth_it(columns) if names is None else {name: columns.column(name) for name in names}
     facets = [_facet(name, column, kept, most) for name, column in asked.items()]
     total = len(columns) if kept is None else int(np.count_nonzero(kept))

@@ -18,26 +18,8 @@ from seealike.engines.facts import microseconds, storable
 from seealike.engines.milvus.fields import KINDS, MAIN, Slot, extreme, whole
 from seealike.engines.milvus.filters import EVERYTHING, Filter, Value, both, compared, either, one_of
 from seealike.engines.milvus.records import Name
-from seealike.errors import UsageError
 from seealike.recommend.columns import is_number
-from seealike.recommend.filters.conditions import (
-    DAY,
-    MOMENT,
-    Comparison,
-    Conjunction,
-    Disjunction,
-    IsNull,
-    Like,
-    Literal,
-    Membership,
-    Named,
-    Negation,
-    Node,
-    Operator,
-    check_kind,
-    moment,
-    pieces_of,
-)
+from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, moment, pieces_of
 from seealike.types import MetadataValue
 
 _SIGNS = {one: one.value for one in Operator} | {Operator.EQUAL: "=="}
@@ -86,14 +68,6 @@ class TypedColumn:
         """One of them."""
         return self.find_example()
 
-    def holds_days(self) -> bool:
-        """Whether there are values, and every one is a day or a moment."""
-        is_text = self.kinds == {"text"} and Slot.MOMENT in self.fields
-        return is_text and not self.has_other_texts()
-
-
-ColumnOf = Callable[[Named], TypedColumn]
-
 
 def present(field: Name) -> Filter:
     """What says something in a field."""
@@ -105,67 +79,87 @@ def absent(field: Name) -> Filter:
     return Filter(f"({field.field} is null)" if field.is_typed else f"(not (exists {field.field}))")
 
 
-def truth_of(node: Node, column_of: ColumnOf) -> Truth:
-    """A condition as filters.
+@dataclass(frozen=True)
+class FilterTerms:
+    """Conditions as two filters each: see ``EngineTerms``.
 
-    Raises:
-        UsageError: it does not fit the columns.
+    Args:
+        stored_name: under which name a column is stored.
+        typed: what is stored under one.
     """
-    match node:
-        case Comparison():
-            return _comparison(node, column_of)
-        case Membership():
-            column = column_of(node.column)
-            for literal in node.literals:
-                _check(column, node.column, literal)
-            return members(column, [literal.value for literal in node.literals], as_moments=True)
-        case Like():
-            return _like(node, column_of)
-        case IsNull():
-            return _is_null(column_of(node.column))
-        case Negation():
-            true, false = truth_of(node.part, column_of)
-            return Truth(false, true)
-        case Conjunction() | Disjunction():
-            parts = [truth_of(part, column_of) for part in node.parts]
-            all_of, any_of = (both, either) if isinstance(node, Conjunction) else (either, both)
-            return Truth(all_of(*(one.true for one in parts)), any_of(*(one.false for one in parts)))
-    raise UsageError(f"{type(node).__name__} is no condition that an engine knows")
 
+    stored_name: Callable[[str], str]
+    typed: Callable[[str], TypedColumn]
+    nowhere = NEITHER
 
-def _is_null(column: TypedColumn) -> Truth:
-    fields = [column.fields[slot] for slot in MAIN if slot in column.fields]
-    if not fields:
-        return Truth(EVERYTHING, None)
-    return Truth(both(*map(absent, fields)), either(*map(present, fields)))
+    def column(self, name: str) -> TypedColumn:
+        """See ``Terms``."""
+        return self.typed(self.stored_name(name))
 
+    def holds_days(self, column: TypedColumn) -> bool:
+        """See ``Terms``."""
+        is_text = column.kinds == {"text"} and Slot.MOMENT in column.fields
+        return is_text and not column.has_other_texts()
 
-def members(column: TypedColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Truth:
-    """Which items have one of some values, and which another one. True is not 1.
+    def one_of(self, column: TypedColumn, values: Sequence[MetadataValue]) -> Truth:
+        """See ``Terms``."""
+        return self.members(column, values, as_moments=True)
 
-    ``as_moments``: texts that are days and moments are compared as such.
-    """
-    slots: list[Truth] = []
-    if (text := column.fields.get(Slot.TEXT)) is not None:
-        texts = [storable(one) for one in values if isinstance(one, str)]
-        dates = [one for one in texts if as_moments and MOMENT.fullmatch(one)]
-        equal = [_text(column, text, Operator.EQUAL, one) for one in dates]
-        plain = _in_slot(text, [one for one in texts if one not in dates])
-        slots.append(
-            Truth(
-                either(plain.true, *(one.true for one in equal)), both(plain.false, *(o.false for o in equal))
-            )
-        )
-    numbers = [one for one in values if is_number(one) and isinstance(one, int | float)]
-    floats = [float(one) for one in numbers if _is_float(one)]
-    stored: dict[Slot, Sequence[Value]] = {
-        Slot.NUMBER: [one for one in floats if math.isfinite(one)],
-        Slot.EXTREME: [extreme(one) for one in floats if not math.isfinite(one)],
-        Slot.WHOLE: [whole(int(one)) for one in numbers if math.isfinite(one) and one == int(one)],
-        Slot.TRUTH: [one for one in values if isinstance(one, bool)],
-    }
-    slots += [_in_slot(column.fields[slot], some) for slot, some in stored.items() if slot in column.fields]
-    return Truth(either(*(one.true for one in slots)), either(*(one.false for one in slots)))
+    def members(self, column: TypedColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Truth:
+        """See ``EngineTerms``."""
+        slots: list[Truth] = []
+        if (text := column.fields.get(Slot.TEXT)) is not None:
+            texts = [storable(one) for one in values if isinstance(one, str)]
+            dates = [one for one in texts if as_moments and MOMENT.fullmatch(one)]
+            equal = [_text(column, text, Operator.EQUAL, one) for one in dates]
+            plain = _in_slot(text, [one for one in texts if one not in dates])
+            slots.append(self.any_of([plain, *equal]))
+        numbers = [one for one in values if is_number(one) and isinstance(one, int | float)]
+        floats = [float(one) for one in numbers if _is_float(one)]
+        stored: dict[Slot, Sequence[Value]] = {
+            Slot.NUMBER: [one for one in floats if math.isfinite(one)],
+            Slot.EXTREME: [extreme(one) for one in floats if not math.isfinite(one)],
+            Slot.WHOLE: [whole(int(one)) for one in numbers if math.isfinite(one) and one == int(one)],
+            Slot.TRUTH: [one for one in values if isinstance(one, bool)],
+        }
+        slots += [
+            _in_slot(column.fields[slot], some) for slot, some in stored.items() if slot in column.fields
+        ]
+        return Truth(either(*(one.true for one in slots)), either(*(one.false for one in slots)))
+
+    def compared(self, column: TypedColumn, how: Operator, value: str | float) -> Truth:
+        """See ``Terms``."""
+        if isinstance(value, str):
+            text = column.fields.get(Slot.TEXT)
+            return NEITHER if text is None else _text(column, text, how, value)
+        far = column.fields.get(Slot.EXTREME)
+        no_number = None if far is None else one_of(far.field, [extreme(math.nan)])  # not less, nor more
+        false = _number(column, _OPPOSITE[how], value)
+        return Truth(_number(column, how, value), either(false, no_number))
+
+    def like(self, column: TypedColumn, pattern: Like) -> Truth:
+        """See ``Terms``."""
+        text = column.fields.get(Slot.TEXT)
+        return NEITHER if text is None else _like(column, text, pattern)
+
+    def nothing(self, column: TypedColumn) -> Truth:
+        """See ``Terms``."""
+        fields = [column.fields[slot] for slot in MAIN if slot in column.fields]
+        if not fields:
+            return Truth(EVERYTHING, None)
+        return Truth(both(*map(absent, fields)), either(*map(present, fields)))
+
+    def opposite(self, part: Truth) -> Truth:
+        """See ``Terms``."""
+        return Truth(part.false, part.true)
+
+    def all_of(self, parts: Sequence[Truth]) -> Truth:
+        """See ``Terms``."""
+        return Truth(both(*(one.true for one in parts)), either(*(one.false for one in parts)))
+
+    def any_of(self, parts: Sequence[Truth]) -> Truth:
+        """See ``Terms``."""
+        return Truth(either(*(one.true for one in parts)), both(*(one.false for one in parts)))
 
 
 def _in_slot(field: Name, values: Sequence[Value]) -> Truth:
@@ -186,27 +180,6 @@ def _is_float(value: float) -> bool:
         return float(value) == value or math.isnan(value)
     except OverflowError:
         return False
-
-
-def _check(column: TypedColumn, named: Named, literal: Literal) -> None:
-    check_kind(column, named, literal, column.holds_days)
-
-
-def _comparison(node: Comparison, column_of: ColumnOf) -> Truth:
-    if node.operator is Operator.EQUAL:
-        return truth_of(Membership(node.column, (node.literal,)), column_of)
-    if node.operator is Operator.UNEQUAL:
-        return truth_of(Negation(Membership(node.column, (node.literal,))), column_of)
-    column, value = column_of(node.column), node.literal.value
-    _check(column, node.column, node.literal)
-    node.check_ordered()
-    if isinstance(value, str):
-        text = column.fields.get(Slot.TEXT)
-        return NEITHER if text is None else _text(column, text, node.operator, value)
-    far = column.fields.get(Slot.EXTREME)
-    no_number = None if far is None else one_of(far.field, [extreme(math.nan)])  # less than nothing, nor more
-    false = _number(column, _OPPOSITE[node.operator], value)
-    return Truth(_number(column, node.operator, value), either(false, no_number))
 
 
 def _text(column: TypedColumn, text: Name, how: Operator, value: str) -> Truth:
@@ -276,12 +249,8 @@ def _holds(number: float, how: Operator, value: float) -> bool:
             return number >= value
 
 
-def _like(node: Like, column_of: ColumnOf) -> Truth:
-    column, pattern = column_of(node.column), storable(node.text)
-    _check(column, node.column, node.pattern)
-    text = column.fields.get(Slot.TEXT)
-    if text is None:
-        return NEITHER
+def _like(column: TypedColumn, text: Name, node: Like) -> Truth:
+    pattern = storable(node.text)
     pieces = pieces_of(pattern)
     beginning = "".join(piece[-1] for piece in pieces[:-1])
     is_beginning = pieces[-1:] == ["%"] and not {"%", "_"} & set(pieces[:-1]) and not node.folded

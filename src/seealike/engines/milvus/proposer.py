@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seealike.engines.milvus.filters import Filter, joined
+from seealike.engines.milvus.filters import Filter, joined, one_of
 from seealike.engines.proposer import EFFORT, FEW, EngineProposer, proposal_of
 from seealike.indexes import exact_scores
 from seealike.types import Float16Array, Float32Array, Int64Array, Proposal
@@ -83,7 +83,8 @@ class MilvusProposer(EngineProposer):
         """What the index finds for every query, and whatever is as near as the last."""
         kept, farther = self._store.visible(build), 1.0
         if allowed is not None:
-            kept = joined("and", [kept, self._store.condition_of(allowed)])
+            asked = self._store.condition_of(allowed) or one_of("key", allowed.tolist())
+            kept = joined("and", [kept, asked])
             farther = max(1.0, WALKED_SHARE * len(self._keys) / len(allowed))
         found: list[list[int]] = []
         for start in range(0, len(queries), AT_ONCE):

@@ -7,8 +7,7 @@ swept yet. What is read is of the generation that the head has before and after.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -19,36 +18,29 @@ from seealike.engines.columns import EngineAmong, stored_name
 from seealike.engines.facts import facts_of
 from seealike.engines.milvus import pictures
 from seealike.engines.milvus.address import DISKANN
-from seealike.engines.milvus.conditions import TypedColumn, absent, members, present, truth_of
+from seealike.engines.milvus.conditions import FilterTerms, TypedColumn, absent, present
 from seealike.engines.milvus.database import CollectionGoneError, Database, Row
 from seealike.engines.milvus.fields import ITEM, OWN, SIGNED, Slot, item_of, matrix, signature_of
-from seealike.engines.milvus.filters import Filter, both, compared, joined, one_of
+from seealike.engines.milvus.filters import Filter, compared, joined, one_of
 from seealike.engines.milvus.order import IdOrder
 from seealike.engines.milvus.proposer import MilvusProposer
 from seealike.engines.milvus.records import Build, Name, Records
-from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, check_id
-from seealike.recommend import ATTEMPTS, SearchOptions, StaleViewError
-from seealike.recommend.filters.conditions import Named
-from seealike.recommend.filters.parsing import parse
+from seealike.engines.reading import NEAR, EngineReading, comparable, is_on_record
+from seealike.recommend import ATTEMPTS, StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
-from seealike.store.sqlite import few_are_new
 from seealike.types import (
     Float16Array,
     Float32Array,
     Int64Array,
     MetadataValue,
     Signature,
-    Skipped,
-    SkipReason,
 )
-from seealike.vectors import VectorType
 
 Result = TypeVar("Result")
 _BLOCK = 4096
 _MOST_ROWS = 16_000  # of which a server gives 16,384 at once
 _EVERY = 1 << 48  # keys: milvus-lite gives as many rows as there are
-_NEAR = 50  # ids that a wrong one is compared with
 
 
 @dataclass
@@ -61,17 +53,14 @@ class _Known:
     texts: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
-class MilvusStore:
+class MilvusStore(EngineReading[Filter | None]):
     """One build of a catalogue in Milvus, for readers. Safe to use from several threads."""
 
     def __init__(self, database: Database, records: Records, build: Build) -> None:
         """Nothing is read yet."""
+        super().__init__(database.name, build.manifest, build.number)
         self.database, self._records, self._build = database, records, build
         self.number, self.collection = build.number, items_in(database, build.number)
-        self.directory = database.name
-        self.identity, self.encoder_spec = build.manifest.encoder, build.manifest.encoder_spec
-        self.catalog_id = f"{build.manifest.catalog_id}/{build.number}"
-        self._conditions: list[tuple[weakref.ref[Int64Array], Filter | None]] = []
         self._known = _Known(-1, [])
         self._dead: tuple[int, frozenset[int]] = (-1, frozenset())
         self._order = IdOrder(self)
@@ -135,35 +124,21 @@ class MilvusStore:
         """What scores are worth."""
         return self._build.calibration
 
-    @property
-    def vector_type(self) -> VectorType:
-        """In which numbers vectors are kept."""
-        return VectorType.FLOAT16
-
     def picture_of(self, key: int) -> bytes | None:
         """The picture of an item that came without a file, as it came."""
         return pictures.read(self.database, self.number, key)
 
-    def damaged(self, what: str) -> DamagedCatalogError:
-        """The error that says what is damaged."""
-        remedy = "publish it anew: `seealike publish --rebuild`"
-        return DamagedCatalogError(self.directory, self.directory, what, remedy)
-
     def state_and_keys(self) -> tuple[State, Int64Array]:
         """The state and all keys of the same generation, in the order of their ids."""
         build, keys = self.consistent(self._order.at)
-        state = build.state
-        if len(keys) != state.count or int(keys.sum()) != state.key_sum:
-            raise self.damaged(f"{len(keys)} items where {state.count} were written, or others")
-        return state, keys
+        return self._whole(build.state, keys)
 
     def key_changes(self, generation: int, last_key: int) -> KeyChanges | None:
         """What became of the keys of an older generation; ``None`` where that is not on record."""
 
         def read(build: Build) -> KeyChanges | None:
             state = build.state
-            known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if not known or not few_are_new(state.last_key - last_key, state.count):
+            if not is_on_record(state, generation, last_key):
                 return None
             removed = self.dead_since(build, generation)
             order = self._order.at(build)
@@ -234,7 +209,7 @@ class MilvusStore:
 
     def named_at(self, build: Build, ids: Sequence[str], fields: Sequence[str]) -> list[Row]:
         """The rows of the items with some ids, of a generation."""
-        wanted = [one for one in ids if _storable(one) == one]
+        wanted = [one for one in ids if comparable(one) == one]
         gone, rows = self.dead(build), list[Row]()
         for start in range(0, len(wanted), _BLOCK):
             part = one_of("id", wanted[start : start + _BLOCK])
@@ -317,7 +292,7 @@ class MilvusStore:
 
         def read(build: Build) -> list[Row]:
             order = self._order.at(build)
-            (place,) = self._order.places(order, [_storable(item_id)])
+            (place,) = self._order.places(order, [comparable(item_id)])
             wanted = order[max(0, place - before) : place + count].tolist()
             rows = {row["key"]: row for row in self.rows_of(wanted, fields)}
             return [rows[key] for key in wanted if key in rows]
@@ -345,39 +320,11 @@ class MilvusStore:
         rows = self._named([item_id], ITEM)
         return item_of(rows[0]) if rows else None
 
-    def known_item(self, item_id: str) -> StoredItem:
-        """The item with this id.
+    def _keys_by_id(self, ids: Sequence[str]) -> Mapping[str, int]:
+        return {row["id"]: row["key"] for row in self._named(ids, ("key", "id"))}
 
-        Raises:
-            UnknownItemError: there is none.
-            UsageError: it is no text.
-        """
-        check_id(item_id)
-        item = self.item(item_id)
-        if item is None:
-            near = self._around(item_id, _NEAR, _NEAR, ("key", "id"))
-            raise UnknownItemError.among(item_id, [row["id"] for row in near])
-        return item
-
-    def keys_of(self, ids: Sequence[str]) -> list[int]:
-        """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
-        found = {row["id"]: row["key"] for row in self._named(ids, ("key", "id"))}
-        return [found[one] if one in found else self.known_item(one).key for one in ids]
-
-    # -- what only the catalogue itself has ---------------------------------------------------------
-
-    def skipped(self) -> Iterator[tuple[int, Skipped]]:
-        """No file is skipped here: that is on record in the catalogue."""
-        return iter(())
-
-    def skipped_after(
-        self,
-        place: tuple[int, str, bytes],  # noqa: ARG002
-        count: int,  # noqa: ARG002
-        reason: SkipReason | None,  # noqa: ARG002
-    ) -> tuple[int, int, list[tuple[int, Skipped]]]:
-        """See ``skipped``."""
-        return self.state().generation, 0, []
+    def _ids_near(self, item_id: str) -> Sequence[str]:
+        return [row["id"] for row in self._around(item_id, NEAR, NEAR, ("key", "id"))]
 
     # -- conditions --------------------------------------------------------------------------------
 
@@ -385,17 +332,11 @@ class MilvusStore:
         """See ``EngineStore``."""
         return MilvusProposer(self, state.generation, living.keys, exact=exact)
 
-    def among(self, options: SearchOptions, liked: Sequence[int]) -> EngineAmong:
-        """See ``EngineStore``."""
-        wanted = liked if options.same or options.other else ()
-        facts = [dict(facts_of(item)) for item in self.items_of(wanted).values()] if len(liked) else None
-        return EngineAmong.of(options, facts, lambda name: self._stored_name(self.now(), name))
-
     def matching(self, among: Hashable, generation: int, *, after_key: int = 0) -> Int64Array:
         """See ``EngineStore``."""
 
         def read(build: Build) -> list[int]:
-            condition = self._condition(build, among)
+            condition = self._condition_at(build, among)
             if condition is None:
                 return []
             blocks = self.blocks(build, ("key",), after=after_key, kept=condition)
@@ -403,34 +344,17 @@ class MilvusStore:
 
         return np.array(self.of_generation(generation, read), dtype=np.int64)
 
-    def note_matching(self, among: Hashable, keys: Int64Array) -> None:
-        """See ``EngineStore``."""
-        alive = [pair for pair in self._conditions if pair[0]() is not None]
-        self._conditions = [*alive, (weakref.ref(keys), self._condition(self._build, among))]
+    def _condition(self, among: EngineAmong) -> Filter | None:
+        return self._condition_at(self._build, among)
 
-    def condition_of(self, keys: Int64Array) -> Filter:
-        """What keeps some keys: the condition that gave this very array, if one did."""
-        known = next((condition for held, condition in self._conditions if held() is keys), None)
-        return one_of("key", keys.tolist()) if known is None else known
-
-    def _condition(self, build: Build, among: Hashable) -> Filter | None:
+    def _condition_at(self, build: Build, among: Hashable) -> Filter | None:
         assert isinstance(among, EngineAmong)
-        parts: list[Filter | None] = []
-        if among.where:
-            parts.append(truth_of(parse(among.where).root, partial(self._column_of, build)).true)
-        for name, said in among.same:
-            column = self._typed(build, name)
-            parts.append(
-                members(column, [value for _, value in said], as_moments=False).true if said else None
-            )
-        for name, said in among.other:
-            column = self._typed(build, name)
-            parts.append(
-                members(column, [value for _, value in said], as_moments=False).false if said else None
-            )
-        return both(*parts)
+        return among.said(FilterTerms(partial(self._stored_at, build), partial(self._typed, build))).true
 
-    def _stored_name(self, build: Build, name: str) -> str:
+    def _stored_name(self, name: str) -> str:
+        return self._stored_at(self.now(), name)
+
+    def _stored_at(self, build: Build, name: str) -> str:
         """Under which name a column is stored."""
         names = self._names(build)
 
@@ -439,12 +363,6 @@ class MilvusStore:
             return any(one.slot == Slot.NOTHING or self._is_said(build, one) for one in own)
 
         return stored_name(name, {one.name for one in names}, is_said)
-
-    def _column_of(self, build: Build, named: Named) -> TypedColumn:
-        try:
-            return self._typed(build, self._stored_name(build, named.name))
-        except UnknownNameError as exc:
-            raise UnknownNameError("column", named.name, exc.known, f"at character {named.at + 1}") from None
 
     def _typed(self, build: Build, stored: str) -> TypedColumn:
         own = [*OWN.values(), *self._names(build)]
@@ -507,8 +425,3 @@ class _replaced_is_stale:  # noqa: N801  used as a statement
 def items_in(database: Database, number: int) -> str:
     """The collection of the items of a build."""
     return f"{database.prefix}_items_{number}"
-
-
-def _storable(text: str) -> str:
-    """A text as far as an engine can compare with it."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -12,26 +12,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from seealike.engines.facts import Kind, microseconds, storable
-from seealike.errors import UsageError
 from seealike.recommend.columns import is_number
-from seealike.recommend.filters.conditions import (
-    DAY,
-    MOMENT,
-    Comparison,
-    Conjunction,
-    Disjunction,
-    IsNull,
-    Like,
-    Literal,
-    Membership,
-    Named,
-    Negation,
-    Node,
-    Operator,
-    check_kind,
-    moment,
-    pieces_of,
-)
+from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, Value, moment, pieces_of
 from seealike.types import MetadataValue
 
 _OPERATORS: Mapping[Operator, str] = {one: one.value for one in Operator} | {Operator.UNEQUAL: "<>"}
@@ -81,65 +63,93 @@ class TypedColumn:
         return f"({' OR '.join(f'{one} IS NOT NULL' for one in said)})" if said else NOWHERE
 
 
-ColumnOf = Callable[[Named], TypedColumn]
+@dataclass(frozen=True)
+class SqlTerms:
+    """Conditions as expressions that are true, false or null as the condition is true, false or neither.
 
+    See ``EngineTerms``.
 
-def where(node: Node, column_of: ColumnOf) -> Sql:
-    """A condition as an expression that is true, false or null as the condition is true, false or neither.
-
-    Raises:
-        UsageError: it does not fit the columns.
+    Args:
+        stored_name: under which name a column is stored.
+        typed: what is stored under one.
     """
-    match node:
-        case Comparison():
-            return _comparison(node, column_of)
-        case Membership():
-            column = column_of(node.column)
-            for literal in node.literals:
-                _check(column, node.column, literal)
-            return members(column, [literal.value for literal in node.literals], as_moments=True)
-        case Like():
-            return _like(node, column_of)
-        case IsNull():
-            return Sql(f"(NOT {column_of(node.column).says_something})")
-        case Negation():
-            part = where(node.part, column_of)
-            return Sql(f"(NOT {part.text})", part.parameters)
-        case Conjunction() | Disjunction():
-            joint = " AND " if isinstance(node, Conjunction) else " OR "
-            return joined(joint, [where(part, column_of) for part in node.parts])
-    raise UsageError(f"{type(node).__name__} is no condition that a database knows")
+
+    stored_name: Callable[[str], str]
+    typed: Callable[[str], TypedColumn]
+    nowhere = Sql(NOWHERE)
+
+    def column(self, name: str) -> TypedColumn:
+        """See ``Terms``."""
+        return self.typed(self.stored_name(name))
+
+    def holds_days(self, column: TypedColumn) -> bool:
+        """See ``Terms``."""
+        return column.holds_days()
+
+    def one_of(self, column: TypedColumn, values: Sequence[Value]) -> Sql:
+        """See ``Terms``."""
+        return self.members(column, values, as_moments=True)
+
+    def members(self, column: TypedColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Sql:
+        """See ``EngineTerms``."""
+        tests: list[Sql] = []
+        texts = [storable(one) for one in values if isinstance(one, str)]
+        if (text := column.get(Kind.TEXT)) is not None and texts:
+            plain = [one for one in texts if not (as_moments and MOMENT.fullmatch(one))]
+            tests += [_text(column, text, Operator.EQUAL, one) for one in texts if one not in plain]
+            if plain:
+                tests.append(Sql(f"{text} = ANY(%s::text[])", (plain,)))
+        if truths := [one for one in values if isinstance(one, bool)]:
+            tests += [Sql(f"{one} = ANY(%s::boolean[])", (truths,)) for one in _of(column, Kind.TRUTH)]
+        numbers = [one for one in values if is_number(one) and not isinstance(one, str) and one is not None]
+        if numbers:
+            floats = [near for one in numbers if (near := _as_float(one)) is not None]
+            wholes = [Decimal(one) for one in numbers]
+            tests += [Sql(f"{one} = ANY(%s::float8[])", (floats,)) for one in _of(column, Kind.NUMBER)]
+            tests += [Sql(f"{one} = ANY(%s::numeric[])", (wholes,)) for one in _of(column, Kind.WHOLE)]
+        found = joined(" OR ", [Sql(f"coalesce({test.text}, FALSE)", test.parameters) for test in tests])
+        text_of = found.text if tests else NOWHERE
+        return Sql(f"(CASE WHEN {column.says_something} THEN {text_of} END)", found.parameters)
+
+    def compared(self, column: TypedColumn, how: Operator, value: str | float) -> Sql:
+        """See ``Terms``."""
+        if not isinstance(value, str):
+            return _number(column, how, value)
+        text = column.get(Kind.TEXT)
+        return Sql("NULL::boolean") if text is None else _text(column, text, how, value)
+
+    def like(self, column: TypedColumn, pattern: Like) -> Sql:
+        """See ``Terms``."""
+        text = column.get(Kind.TEXT)
+        if text is None:
+            return Sql("NULL::boolean")
+        pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(storable(pattern.text))]
+        if not pattern.folded:
+            return Sql(f"({text} LIKE %s)", ("".join(pieces),))
+        fold = f"translate(lower({{}} COLLATE \"pg_c_utf8\"), '{_VARIANTS}', '{_PLAIN}')".format
+        return Sql(f"({fold(text)} LIKE {fold('%s::text')})", ("".join(pieces),))
+
+    def nothing(self, column: TypedColumn) -> Sql:
+        """See ``Terms``."""
+        return Sql(f"(NOT {column.says_something})")
+
+    def opposite(self, part: Sql) -> Sql:
+        """See ``Terms``."""
+        return Sql(f"(NOT {part.text})", part.parameters)
+
+    def all_of(self, parts: Sequence[Sql]) -> Sql:
+        """See ``Terms``."""
+        return joined(" AND ", parts)
+
+    def any_of(self, parts: Sequence[Sql]) -> Sql:
+        """See ``Terms``."""
+        return joined(" OR ", parts)
 
 
 def joined(joint: str, parts: Sequence[Sql]) -> Sql:
     """Several pieces as one."""
     text = joint.join(part.text for part in parts)
     return Sql(f"({text})", tuple(value for part in parts for value in part.parameters))
-
-
-def members(column: TypedColumn, values: Sequence[MetadataValue], *, as_moments: bool) -> Sql:
-    """Which items have one of some values. True is not 1, and what an item says that is none is false.
-
-    ``as_moments``: texts that are days and moments are compared as such.
-    """
-    tests: list[Sql] = []
-    texts = [storable(one) for one in values if isinstance(one, str)]
-    if (text := column.get(Kind.TEXT)) is not None and texts:
-        plain = [one for one in texts if not (as_moments and MOMENT.fullmatch(one))]
-        tests += [_text(column, text, Operator.EQUAL, one) for one in texts if one not in plain]
-        if plain:
-            tests.append(Sql(f"{text} = ANY(%s::text[])", (plain,)))
-    if truths := [one for one in values if isinstance(one, bool)]:
-        tests += [Sql(f"{one} = ANY(%s::boolean[])", (truths,)) for one in _of(column, Kind.TRUTH)]
-    numbers = [one for one in values if is_number(one) and not isinstance(one, str) and one is not None]
-    if numbers:
-        floats = [near for one in numbers if (near := _as_float(one)) is not None]
-        wholes = [Decimal(one) for one in numbers]
-        tests += [Sql(f"{one} = ANY(%s::float8[])", (floats,)) for one in _of(column, Kind.NUMBER)]
-        tests += [Sql(f"{one} = ANY(%s::numeric[])", (wholes,)) for one in _of(column, Kind.WHOLE)]
-    found = joined(" OR ", [Sql(f"coalesce({test.text}, FALSE)", test.parameters) for test in tests])
-    text_of = found.text if tests else NOWHERE
-    return Sql(f"(CASE WHEN {column.says_something} THEN {text_of} END)", found.parameters)
 
 
 def _of(column: TypedColumn, kind: Kind) -> list[str]:
@@ -154,24 +164,6 @@ def _as_float(value: float) -> float | None:
     except OverflowError:
         return None
     return found if found == value or math.isnan(found) else None
-
-
-def _check(column: TypedColumn, named: Named, literal: Literal) -> None:
-    check_kind(column, named, literal, column.holds_days)
-
-
-def _comparison(node: Comparison, column_of: ColumnOf) -> Sql:
-    if node.operator is Operator.EQUAL:
-        return where(Membership(node.column, (node.literal,)), column_of)
-    if node.operator is Operator.UNEQUAL:
-        return where(Negation(Membership(node.column, (node.literal,))), column_of)
-    column, value = column_of(node.column), node.literal.value
-    _check(column, node.column, node.literal)
-    node.check_ordered()
-    if isinstance(value, str):
-        text = column.get(Kind.TEXT)
-        return Sql("NULL::boolean") if text is None else _text(column, text, node.operator, value)
-    return _number(column, node.operator, value)
 
 
 def _text(column: TypedColumn, text: str, how: Operator, value: str) -> Sql:
@@ -212,19 +204,6 @@ def _bound(how: Operator, value: float) -> tuple[Operator, float]:
     if how in (Operator.LESS, Operator.AT_MOST):
         return (Operator.LESS if above else Operator.AT_MOST), near
     return (Operator.AT_LEAST if above else Operator.MORE), near
-
-
-def _like(node: Like, column_of: ColumnOf) -> Sql:
-    column, pattern = column_of(node.column), storable(node.text)
-    _check(column, node.column, node.pattern)
-    text = column.get(Kind.TEXT)
-    if text is None:
-        return Sql("NULL::boolean")
-    pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(pattern)]
-    if not node.folded:
-        return Sql(f"({text} LIKE %s)", ("".join(pieces),))
-    fold = f"translate(lower({{}} COLLATE \"pg_c_utf8\"), '{_VARIANTS}', '{_PLAIN}')".format
-    return Sql(f"({fold(text)} LIKE {fold('%s::text')})", ("".join(pieces),))
 
 
 def _escaped(letter: str) -> str:

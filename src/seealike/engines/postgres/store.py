@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -13,36 +12,28 @@ import psycopg
 from seealike.engines.columns import WORDS, EngineAmong, stored_name
 from seealike.engines.facts import Kind, facts_of
 from seealike.engines.postgres import tables
-from seealike.engines.postgres.conditions import NOWHERE, Sql, TypedColumn, joined, members, where
+from seealike.engines.postgres.conditions import Sql, SqlTerms, TypedColumn
 from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
 from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
-from seealike.errors import DamagedCatalogError, UnknownItemError, UnknownNameError, check_id
-from seealike.recommend import SearchOptions, StaleViewError
-from seealike.recommend.filters.conditions import Named
-from seealike.recommend.filters.parsing import parse
+from seealike.engines.reading import NEAR, EngineReading, comparable, is_on_record
+from seealike.recommend import StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
 from seealike.store.records import BY_HAND
-from seealike.store.sqlite import few_are_new
-from seealike.types import Float16Array, Int64Array, MetadataValue, Signature, Skipped, SkipReason
-from seealike.vectors import VectorType
+from seealike.types import Float16Array, Int64Array, MetadataValue, Signature
 
 Result = TypeVar("Result")
 _BLOCK = 4096
-_NEAR = 50  # ids that a wrong one is compared with
 
 
-class PostgresStore:
+class PostgresStore(EngineReading[Sql]):
     """One build of a catalogue in PostgreSQL, for readers. Safe to use from several threads."""
 
     def __init__(self, database: Database, build: Build) -> None:
         """Nothing is read yet."""
+        super().__init__(database.name, build.manifest, build.number)
         self.database, self.build = database, build
-        self.directory = database.name
-        self.identity, self.encoder_spec = build.manifest.encoder, build.manifest.encoder_spec
-        self.catalog_id = f"{build.manifest.catalog_id}/{build.number}"
-        self._conditions: list[tuple[weakref.ref[Int64Array], Sql]] = []
 
     # -- the catalogue as a whole ------------------------------------------------------------------
 
@@ -79,20 +70,10 @@ class PostgresStore:
         """What scores are worth, as it was when this build was opened."""
         return self.build.calibration
 
-    @property
-    def vector_type(self) -> VectorType:
-        """In which numbers vectors are kept."""
-        return VectorType.FLOAT16
-
     def picture_of(self, key: int) -> bytes | None:
         """The picture of an item that came without a file, as it came."""
         rows = self._rows(f"SELECT data FROM {self.build.pictures} WHERE key = %s", (key,))
         return bytes(rows[0][0]) if rows else None
-
-    def damaged(self, what: str) -> DamagedCatalogError:
-        """The error that says what is damaged."""
-        remedy = "publish it anew: `seealike publish --rebuild`"
-        return DamagedCatalogError(self.directory, self.directory, what, remedy)
 
     def state_and_keys(self) -> tuple[State, Int64Array]:
         """The state and all keys of the same generation, in the order of their ids."""
@@ -109,18 +90,14 @@ class PostgresStore:
                 keys = np.fromiter((row[0] for row in copy.rows()), dtype=np.int64)
             return state, keys
 
-        state, keys = self._snapshot(read)
-        if len(keys) != state.count or int(keys.sum()) != state.key_sum:
-            raise self.damaged(f"{len(keys)} items where {state.count} were written, or others")
-        return state, keys
+        return self._whole(*self._snapshot(read))
 
     def key_changes(self, generation: int, last_key: int) -> KeyChanges | None:
         """What became of the keys of an older generation; ``None`` where that is not on record."""
 
         def read(connection: Rows) -> KeyChanges | None:
             state = self.state_in(connection)
-            known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if not known or not few_are_new(state.last_key - last_key, state.count):
+            if not is_on_record(state, generation, last_key):
                 return None
             removed = connection.execute(
                 f"SELECT key FROM {self.build.tombstones} WHERE generation > %s", (generation,)
@@ -217,7 +194,7 @@ class PostgresStore:
     def items_from(self, item_id: str, count: int) -> list[StoredItem]:
         """At most ``count`` items in id order, from ``item_id`` on, or from what would come after it."""
         statement = f"SELECT {ITEM} FROM {self.build.items} WHERE id >= %s ORDER BY id LIMIT %s"
-        return [item_of(row) for row in self._rows(statement, (_storable(item_id), count))]
+        return [item_of(row) for row in self._rows(statement, (comparable(item_id), count))]
 
     def items_and_vectors(self) -> Iterator[tuple[list[StoredItem], Float16Array]]:
         """Every item and its vector, ordered by id, in blocks."""
@@ -242,62 +219,27 @@ class PostgresStore:
 
     def item(self, item_id: str) -> StoredItem | None:
         """The item with this id, if there is one."""
-        if _storable(item_id) != item_id:
+        if comparable(item_id) != item_id:
             return None
         rows = self._rows(f"SELECT {ITEM} FROM {self.build.items} WHERE id = %s", (item_id,))
         return item_of(rows[0]) if rows else None
 
-    def known_item(self, item_id: str) -> StoredItem:
-        """The item with this id.
+    def _keys_by_id(self, ids: Sequence[str]) -> Mapping[str, int]:
+        return dict(self._rows(f"SELECT id, key FROM {self.build.items} WHERE id = ANY(%s)", (list(ids),)))
 
-        Raises:
-            UnknownItemError: there is none.
-            UsageError: it is no text.
-        """
-        check_id(item_id)
-        item = self.item(item_id)
-        if item is None:
-            near = self._rows(
-                f"(SELECT id FROM {self.build.items} WHERE id >= %s ORDER BY id LIMIT {_NEAR}) UNION ALL "
-                f"(SELECT id FROM {self.build.items} WHERE id < %s ORDER BY id DESC LIMIT {_NEAR})",
-                (_storable(item_id), _storable(item_id)),
-            )
-            raise UnknownItemError.among(item_id, [row[0] for row in near])
-        return item
-
-    def keys_of(self, ids: Sequence[str]) -> list[int]:
-        """The keys of items, in the order of ``ids``. Raises as ``known_item``."""
-        wanted = [one for one in ids if _storable(one) == one]
-        rows = self._rows(f"SELECT id, key FROM {self.build.items} WHERE id = ANY(%s)", (wanted,))
-        found: dict[str, int] = dict(rows)
-        return [found[one] if one in found else self.known_item(one).key for one in ids]
-
-    # -- what only the catalogue itself has ---------------------------------------------------------
-
-    def skipped(self) -> Iterator[tuple[int, Skipped]]:
-        """No file is skipped here: that is on record in the catalogue."""
-        return iter(())
-
-    def skipped_after(
-        self,
-        place: tuple[int, str, bytes],  # noqa: ARG002
-        count: int,  # noqa: ARG002
-        reason: SkipReason | None,  # noqa: ARG002
-    ) -> tuple[int, int, list[tuple[int, Skipped]]]:
-        """See ``skipped``."""
-        return self.state().generation, 0, []
+    def _ids_near(self, item_id: str) -> Sequence[str]:
+        rows = self._rows(
+            f"(SELECT id FROM {self.build.items} WHERE id >= %s ORDER BY id LIMIT {NEAR}) UNION ALL "
+            f"(SELECT id FROM {self.build.items} WHERE id < %s ORDER BY id DESC LIMIT {NEAR})",
+            (item_id, item_id),
+        )
+        return [row[0] for row in rows]
 
     # -- conditions --------------------------------------------------------------------------------
 
     def proposer(self, state: StoreState, living: Keys, *, exact: bool) -> PostgresProposer:
         """See ``EngineStore``."""
         return PostgresProposer(self, state.generation, living.keys, exact=exact)
-
-    def among(self, options: SearchOptions, liked: Sequence[int]) -> EngineAmong:
-        """See ``EngineStore``."""
-        wanted = liked if options.same or options.other else ()
-        facts = [dict(facts_of(item)) for item in self.items_of(wanted).values()] if len(liked) else None
-        return EngineAmong.of(options, facts, self._stored_name)
 
     def matching(self, among: Hashable, generation: int, *, after_key: int = 0) -> Int64Array:
         """See ``EngineStore``."""
@@ -308,36 +250,10 @@ class PostgresStore:
         (rows,) = self.of_generation(generation, [(statement, (*condition.parameters, after_key))])
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
-    def note_matching(self, among: Hashable, keys: Int64Array) -> None:
-        """See ``EngineStore``."""
-        assert isinstance(among, EngineAmong)
-        alive = [pair for pair in self._conditions if pair[0]() is not None]
-        self._conditions = [*alive, (weakref.ref(keys), self._condition(among))]
-
-    def condition_of(self, keys: Int64Array) -> Sql | None:
-        """The condition that gave this very array of keys, if one did."""
-        return next((condition for held, condition in self._conditions if held() is keys), None)
-
     def _condition(self, among: EngineAmong) -> Sql:
-        parts: list[Sql] = []
-        if among.where:
-            parts.append(where(parse(among.where).root, self._column_of))
-        for name, said in among.same:
-            values = [value for _, value in said]
-            column = self._typed(name)
-            parts.append(members(column, values, as_moments=False) if values else Sql(NOWHERE))
-        for name, said in among.other:
-            values = [value for _, value in said]
-            one_of = members(self._typed(name), values, as_moments=False)
-            parts.append(Sql(f"(NOT {one_of.text})", one_of.parameters) if values else Sql(NOWHERE))
-        return joined(" AND ", parts)
+        return among.said(SqlTerms(self._stored_name, self._typed))
 
     def _stored_name(self, name: str) -> str:
-        """Under which name a column is stored; see ``Columns.column``.
-
-        Raises:
-            UnknownNameError: there is no such column.
-        """
         return stored_name(name, {stored for stored, _ in self._expressions()}, self._is_said)
 
     def _is_said(self, stored: str) -> bool:
@@ -347,12 +263,6 @@ class PostgresStore:
 
     def _expressions(self) -> dict[tuple[str, Kind], str]:
         return self._run(partial(tables.expressions_of, build=self.build))
-
-    def _column_of(self, named: Named) -> TypedColumn:
-        try:
-            return self._typed(self._stored_name(named.name))
-        except UnknownNameError as exc:
-            raise UnknownNameError("column", named.name, exc.known, f"at character {named.at + 1}") from None
 
     def _typed(self, stored: str) -> TypedColumn:
         said = {kind: one for (name, kind), one in self._expressions().items() if name == stored and one}
@@ -422,8 +332,3 @@ def item_of(row: Row) -> StoredItem:
         source=BY_HAND,
         key=key,
     )
-
-
-def _storable(text: str) -> str:
-    """A text as far as a database can compare with it."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.errors import UsageError
-from seealike.recommend.filters.parsing import parse
+from seealike.recommend.filters.masks import mask_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -72,7 +72,7 @@ class Among:
         for name, codes in self.same[1:]:
             places = places[_has_one_of(columns.codes(name)[places], codes)]
         if self.where:
-            places = places[parse(self.where).mask(columns)[places]]
+            places = places[mask_of(self.where, columns)[places]]
         for name, codes in self.other:
             own = columns.codes(name)[places]
             places = places[(own >= 0) & ~_has_one_of(own, codes)] if codes else places[:0]

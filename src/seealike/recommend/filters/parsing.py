@@ -1,4 +1,4 @@
-"""The language of conditions: from text to a ``Condition``, with errors that point at the place.
+"""The language of conditions: from text to a ``Node``, with errors that point at the place.
 
 It is the WHERE of SQL without functions, arithmetic and queries; nothing of it ever becomes SQL. What stands
 left of a comparison is a column, what stands right of it a value: so a word without quotes is clear there.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from seealike.errors import UsageError
 from seealike.recommend.filters.conditions import (
     Comparison,
-    Condition,
     Conjunction,
     Disjunction,
     IsNull,
@@ -85,7 +84,7 @@ _EXPECTED = {
 
 
 @lru_cache(_KEPT)
-def parse(text: str) -> Condition:
+def parse(text: str) -> Node:
     """Read a condition.
 
     Raises:
@@ -99,12 +98,11 @@ def parse(text: str) -> Condition:
         raise UsageError(f"the condition has {len(text):,} characters; {LONGEST:,} are the most")
     try:
         children: list[Any] = _parser().parse(text).children
-        root = _node(children[0])
+        return _node(children[0])
     except lark.UnexpectedInput as exc:
         raise _misread(text, exc) from None
     except RecursionError:
         raise UsageError("the condition is nested too deeply; write it with fewer parentheses") from None
-    return Condition(text, root)
 
 
 _PREDICATES: dict[str, Callable[[Named, Sequence[Any]], Node]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from seealike.recommend.columns import (
     scalar_of,
     text_of_time,
 )
-from seealike.recommend.filters.conditions import moment
+from seealike.recommend.filters.conditions import Operator, moment
 from seealike.store import StoredItem
 from seealike.types import MetadataValue
 
@@ -101,3 +102,28 @@ def storable(text: str) -> str:
 def microseconds(at: datetime) -> int:
     """A moment as a number: since 1970, in UTC."""
     return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def as_float(value: float) -> float | None:
+    """A number as a float that is equal to it, if there is one."""
+    near = _nearest(value)
+    return near if near == value or math.isnan(near) else None
+
+
+def bound_of(how: Operator, value: float) -> tuple[Operator, float]:
+    """A comparison with a float that is true of the same floats as one with ``value``, which may be none."""
+    near = _nearest(value)
+    if near == value:
+        return how, near
+    above = near > value  # then what is less than the value is what is less than that, and no float is equal
+    if how in (Operator.LESS, Operator.AT_MOST):
+        return (Operator.LESS if above else Operator.AT_MOST), near
+    return (Operator.AT_LEAST if above else Operator.MORE), near
+
+
+def _nearest(value: float) -> float:
+    """The float that is nearest to a number."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

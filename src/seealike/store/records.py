@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from operator import attrgetter
 from typing import Literal
 
@@ -173,6 +173,26 @@ class State:
         sources = tuple(SourceRecord(**source) for source in fields.pop("sources"))
         counts = tuple((number, count) for number, count in fields.pop("counts", ()))
         return cls(sources=sources, counts=counts, **fields)
+
+    def with_added(self, count: int, signed: int) -> State:
+        """After so many items were added under the keys that follow, some of them with a signature."""
+        first, last = self.last_key + 1, self.last_key + count
+        return replace(
+            self,
+            count=self.count + count,
+            last_key=last,
+            key_sum=self.key_sum + (first + last) * count // 2,
+            signed=self.signed + signed,
+        )
+
+    def without(self, keys: Collection[int], signed: int) -> State:
+        """After the items with these keys went, some of which had a signature."""
+        return replace(
+            self,
+            count=self.count - len(keys),
+            key_sum=self.key_sum - sum(keys),
+            signed=self.signed - signed,
+        )
 
     def source(self, number: int) -> SourceRecord | None:
         """The source with this number, if there is one."""

@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from seealike.engines.columns import WORDS
-from seealike.engines.facts import microseconds, storable
+from seealike.engines.facts import as_float, bound_of, microseconds, storable
 from seealike.engines.milvus.fields import KINDS, MAIN, Slot, extreme, whole
 from seealike.engines.milvus.filters import EVERYTHING, Filter, Value, both, compared, either, one_of
 from seealike.engines.milvus.records import Name
@@ -115,7 +115,7 @@ class FilterTerms:
             plain = _in_slot(text, [one for one in texts if one not in dates])
             slots.append(self.any_of([plain, *equal]))
         numbers = [one for one in values if is_number(one) and isinstance(one, int | float)]
-        floats = [float(one) for one in numbers if _is_float(one)]
+        floats = [near for one in numbers if (near := as_float(one)) is not None]
         stored: dict[Slot, Sequence[Value]] = {
             Slot.NUMBER: [one for one in floats if math.isfinite(one)],
             Slot.EXTREME: [extreme(one) for one in floats if not math.isfinite(one)],
@@ -174,14 +174,6 @@ def _in_slot(field: Name, values: Sequence[Value]) -> Truth:
     return Truth(inside, both(present(field), Filter(f"(not {inside.text})", inside.values)))
 
 
-def _is_float(value: float) -> bool:
-    """Whether a number is one that a float can be."""
-    try:
-        return float(value) == value or math.isnan(value)
-    except OverflowError:
-        return False
-
-
 def _text(column: TypedColumn, text: Name, how: Operator, value: str) -> Truth:
     """A text compared with another: as days or moments where both are some."""
     compare = partial(_text_is, column, text, value=value)
@@ -213,19 +205,10 @@ def _number(column: TypedColumn, how: Operator, value: float) -> Filter | None:
 
 def _finite(field: Name, how: Operator, value: float) -> Filter | None:
     """Comparison of floats with a number, which need not be one."""
-    try:
-        near = float(value)
-    except OverflowError:
-        near = math.inf if value > 0 else -math.inf
-    if math.isinf(near):
-        return present(field) if _holds(0.0, how, near) else None
-    if near != value:  # then no float is equal, and what is less than the value is what is less than that
-        is_less = how in (Operator.LESS, Operator.AT_MOST)
-        if near > value:
-            how = Operator.LESS if is_less else Operator.AT_LEAST
-        else:
-            how = Operator.AT_MOST if is_less else Operator.MORE
-    return both(present(field), compared(field.field, _SIGNS[how], near))
+    how, bound = bound_of(how, value)
+    if math.isinf(bound):
+        return present(field) if _holds(0.0, how, bound) else None
+    return both(present(field), compared(field.field, _SIGNS[how], bound))
 
 
 def _large(field: Name, how: Operator, value: float) -> Filter | None:

@@ -65,14 +65,8 @@ class Change:
         self._claim.check()
         self._claim.is_clean = False
         self._database.put(self._items, [row for row, _ in stored])
-        count, last = len(rows), first + len(rows) - 1
-        self._state = replace(
-            self._state,
-            count=self._state.count + count,
-            last_key=last,
-            key_sum=self._state.key_sum + (first + last) * count // 2,
-            signed=self._state.signed + sum(row.item.signature is not None for row in rows),
-        )
+        signed = sum(row.item.signature is not None for row in rows)
+        self._state = self._state.with_added(len(rows), signed)
         self._changed = True
 
     def _know(self, said: set[tuple[str, Slot]]) -> None:
@@ -121,12 +115,7 @@ class Change:
         gone = [row for row in rows if row["key"] <= before and row["key"] not in self._left | self._dead]
         keys = [row["key"] for row in gone]
         self._dead |= set(keys)
-        self._state = replace(
-            self._state,
-            count=self._state.count - len(gone),
-            key_sum=self._state.key_sum - sum(keys),
-            signed=self._state.signed - sum(bool(row["colour"]) for row in gone),
-        )
+        self._state = self._state.without(keys, sum(bool(row["colour"]) for row in gone))
         self._changed = self._changed or bool(gone)
         return len(gone)
 

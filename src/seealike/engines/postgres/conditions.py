@@ -5,13 +5,12 @@ What is compared comes as parameters; what becomes SQL is made here, of names th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from seealike.engines.facts import Kind, microseconds, storable
+from seealike.engines.facts import Kind, as_float, bound_of, microseconds, storable
 from seealike.recommend.columns import is_number
 from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, Value, moment, pieces_of
 from seealike.types import MetadataValue
@@ -103,7 +102,7 @@ class SqlTerms:
             tests += [Sql(f"{one} = ANY(%s::boolean[])", (truths,)) for one in _of(column, Kind.TRUTH)]
         numbers = [one for one in values if is_number(one) and not isinstance(one, str) and one is not None]
         if numbers:
-            floats = [near for one in numbers if (near := _as_float(one)) is not None]
+            floats = [near for one in numbers if (near := as_float(one)) is not None]
             wholes = [Decimal(one) for one in numbers]
             tests += [Sql(f"{one} = ANY(%s::float8[])", (floats,)) for one in _of(column, Kind.NUMBER)]
             tests += [Sql(f"{one} = ANY(%s::numeric[])", (wholes,)) for one in _of(column, Kind.WHOLE)]
@@ -157,15 +156,6 @@ def _of(column: TypedColumn, kind: Kind) -> list[str]:
     return [] if found is None else [found]
 
 
-def _as_float(value: float) -> float | None:
-    """A number as a float that is equal to it, if there is one."""
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if found == value or math.isnan(found) else None
-
-
 def _text(column: TypedColumn, text: str, how: Operator, value: str) -> Sql:
     """A text compared with another: as days or moments where both are some."""
     at, sign, wanted, value = column.get(Kind.MOMENT), _OPERATORS[how], moment(value), storable(value)
@@ -183,27 +173,13 @@ def _number(column: TypedColumn, how: Operator, value: float) -> Sql:
     if whole is not None:
         parts.append(Sql(f"{whole} {_OPERATORS[how]} %s::numeric", (Decimal(value),)))
     if number is not None:
-        sign, bound = _bound(how, value)
+        sign, bound = bound_of(how, value)
         is_number = f"{number}::float8 <> 'NaN'"  # which PostgreSQL has above all numbers
         parts.append(Sql(f"({is_number} AND {number} {_OPERATORS[sign]} %s::float8)", (bound,)))
     if not parts:
         return Sql("NULL::boolean")
     found = joined(", ", parts)
     return Sql(f"coalesce{found.text}", found.parameters)
-
-
-def _bound(how: Operator, value: float) -> tuple[Operator, float]:
-    """A comparison with a float that is true of the same floats as one with ``value``, which may be none."""
-    try:
-        near = float(value)
-    except OverflowError:
-        near = math.inf if value > 0 else -math.inf
-    if near == value:
-        return how, near
-    above = near > value  # then what is less than the value is what is less than that, and no float is equal
-    if how in (Operator.LESS, Operator.AT_MOST):
-        return (Operator.LESS if above else Operator.AT_MOST), near
-    return (Operator.AT_LEAST if above else Operator.MORE), near
 
 
 def _escaped(letter: str) -> str:

@@ -88,14 +88,8 @@ class Change:
             copy.set_types(stored.types)
             for values in stored.rows:
                 copy.write_row(values)
-        count, last = len(rows), first + len(rows) - 1
-        self._state = replace(
-            self._state,
-            count=self._state.count + count,
-            last_key=last,
-            key_sum=self._state.key_sum + (first + last) * count // 2,
-            signed=self._state.signed + sum(row.item.signature is not None for row in rows),
-        )
+        signed = sum(row.item.signature is not None for row in rows)
+        self._state = self._state.with_added(len(rows), signed)
         self._changed = True
 
     def _stored(self, said: Sequence[tuple[tuple[object, ...], list[Said]]]) -> _Stored:
@@ -185,12 +179,7 @@ class Change:
         ).fetchall()
         gone = [row[0] for row in rows]
         self._dead += gone
-        self._state = replace(
-            self._state,
-            count=self._state.count - len(gone),
-            key_sum=self._state.key_sum - sum(gone),
-            signed=self._state.signed - sum(row[1] for row in rows),
-        )
+        self._state = self._state.without(gone, sum(row[1] for row in rows))
         self._changed = self._changed or bool(gone)
         return len(gone)
 

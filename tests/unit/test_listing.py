@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import seealike
 from seealike import Progress, SearchOptions, SimilarList
 from seealike.errors import DamagedCatalogError, UsageError
 from seealike.listing import lists_of_shards
+from seealike.listing.room import PREFIX, room
 from seealike.shards import Manifest, ShardEntry, ShardRow, encoded, open_place, shard_name, write_manifest
+from seealike.store.lock import BUILDER_LOCK_NAME
 from seealike.testing import FakeEncoder
 from seealike.types import Metric
 
@@ -162,3 +165,21 @@ def test_a_damaged_file_of_what_was_found_is_named(shards: Path) -> None:
 def test_wishes_that_take_a_catalogue_are_refused(shards: Path, options: SearchOptions) -> None:
     with pytest.raises(UsageError, match="takes a catalogue"):
         lists_of_shards(shards, 5, options=options)
+
+
+def test_what_killed_workers_left_goes_and_what_others_hold_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, young, other = (tmp_path / f"{PREFIX}{name}" for name in ("left", "young", "other"))
+    for folder in (left, young, other):
+        (folder / "catalog").mkdir(parents=True)
+    for folder in (left, young):
+        (folder / BUILDER_LOCK_NAME).touch()
+    with room() as held:
+        for folder in (left, Path(held)):
+            os.utime(folder / BUILDER_LOCK_NAME, (0, 0))
+        with room():
+            assert not left.exists()
+            assert Path(held).exists()
+    assert sorted(tmp_path.iterdir()) == [other, young]

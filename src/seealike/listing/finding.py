@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from seealike.catalog import Catalog, ShardSource, create
 from seealike.errors import EncoderError
 from seealike.listing.dividing import Batch, Job, Part
 from seealike.listing.found import FoundRow, encoded
+from seealike.listing.room import room
 from seealike.recommend import ListsForVectors
 from seealike.shards import Shards
 from seealike.types import EncoderIdentity, Float32Array, PixelArray, Preprocessing
@@ -62,8 +63,8 @@ def finder(job: Job) -> Callable[[Part], Part]:
 @contextmanager
 def _catalog_of(shards: Shards) -> Iterator[Catalog]:
     with (
-        tempfile.TemporaryDirectory(prefix="seealike-part-") as folder,
-        create(folder, encoder=_NoEncoder(shards.manifest.encoder)) as catalog,
+        room() as folder,
+        create(os.path.join(folder, "catalog"), encoder=_NoEncoder(shards.manifest.encoder)) as catalog,
     ):
         catalog.index(ShardSource(shards))
         yield catalog

@@ -138,7 +138,7 @@ class Changer:
         """
         session, told = self._session, progress or unwatched
         committing = partial(session.committing, wait_s)
-        report = add_all(lambda: session.store, session.embedder, pictures, committing, told)
+        report = add_all(lambda: session.written, session.embedder, pictures, committing, told)
         session.renew_ann(told)
         return report
 

@@ -166,6 +166,10 @@ class EngineCurrent:
                 self._reading = EngineReading(store, EngineSearcher(store, store.identity.dimension))
             return self._reading
 
+    def written(self) -> EngineStore:
+        """The live copy as it is where it is changed."""
+        return self.engine.written(self._reading.store)
+
     def close(self) -> None:
         """Let go of what was read, and close connections."""
         self.closed = True
@@ -178,6 +182,11 @@ class EngineSession(Session):
 
     current: EngineCurrent  # type: ignore[assignment]  # it gives the same, of an engine
 
+    @property
+    def written(self) -> EngineStore:  # type: ignore[override]
+        """See ``Session.written``."""
+        return self.current.written()
+
     @contextmanager
     def writing(  # type: ignore[override]
         self,
@@ -188,7 +197,7 @@ class EngineSession(Session):
         """See ``Session.writing``: the engine itself has one change made after the other."""
         reading = self.current.reading()
         with self.current.engine.changing() as writer:
-            yield reading, writer
+            yield EngineReading(self.written, reading.searcher), writer
         for _ in range(ATTEMPTS):
             with suppress(StaleViewError):  # another copy has just become live: what was changed is in that
                 reading = self.current.reading()
@@ -248,7 +257,7 @@ class EngineCatalog(Catalog):
             UnreachableError: the engine does not answer; the item is as it was, or what it was to be.
         """
         picture = NewPicture(item_id, data, group, metadata)
-        store, digest = self._engine_store, hashlib.sha256(data).digest()
+        store, digest = self._engine_session.written, hashlib.sha256(data).digest()
         before = store.item(item_id)
         asked = group, metadata_to_json(metadata), digest
         if before is not None and (before.group, before.metadata_json, before.sha256) == asked:
@@ -263,6 +272,11 @@ class EngineCatalog(Catalog):
         with self._engine_session.committing(0.0) as writer:
             replaced = writer.add([row], {item_id: data})
         return "replaced" if replaced else "added"
+
+    @property
+    def written_generation(self) -> int:
+        """The generation of what was changed last: one that reads from a replica may not have it yet."""
+        return self._engine_session.written.state().generation
 
     def kept_picture(self, item_id: str) -> bytes | None:
         """The picture of an item that came without a file, as it came.

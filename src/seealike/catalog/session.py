@@ -266,6 +266,11 @@ class Session:
         """The newest database."""
         return self.reading().store
 
+    @property
+    def written(self) -> SqliteStore:
+        """The newest database, as it is where it is changed."""
+        return self.store
+
     @contextmanager
     def writing(self, wait_s: float, *, any_encoder: bool = False) -> Iterator[tuple[Reading, StoreWriter]]:
         """A writer of the catalogue as it is now, under the writer lock, and the reading of its database.

@@ -140,6 +140,9 @@ class Engine(Protocol):
             UnreachableError: it cannot be reached.
         """
 
+    def written(self, held: EngineStore | None = None) -> EngineStore:
+        """``opened``, as it is where it is changed: replicas may not have that yet."""
+
     def changing(self) -> AbstractContextManager[EngineWriter]:
         """Who changes the live copy."""
 

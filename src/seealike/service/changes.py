@@ -128,16 +128,17 @@ class EngineChanges(Changes):
         assert isinstance(catalog, EngineCatalog)
         check_current_ticket()
         change = catalog.put(item_id, data, group=group, metadata=metadata)
-        return Changed(change, catalog.generation)
+        return Changed(change, catalog.written_generation)
 
     def remove(self, catalog: Catalog, item_id: str) -> Changed:
         """See ``Changes.remove``."""
+        assert isinstance(catalog, EngineCatalog)
         check_current_ticket()
-        if item_id not in catalog:
-            return Changed("unchanged", catalog.generation)
-        with suppress(UnknownItemError):  # another process was quicker
-            catalog.remove([item_id])
-        return Changed("removed", catalog.generation)
+        try:
+            change: Change = "removed" if catalog.remove([item_id]) else "unchanged"
+        except UnknownItemError:
+            change = "unchanged"
+        return Changed(change, catalog.written_generation)
 
     def collect(self, catalog: Catalog) -> None:
         """Nothing is left behind: pictures come and go in the transaction of their items."""

@@ -210,6 +210,10 @@ class MilvusEngine:
             return held
         return MilvusStore(self._database, self._records, build)
 
+    def written(self, held: EngineStore | None = None) -> MilvusStore:
+        """See ``Engine``: it has no replicas that lag behind."""
+        return self.opened(held)
+
     @contextmanager
     def changing(self) -> Iterator[MilvusWriter]:
         """See ``Engine``."""

@@ -40,6 +40,7 @@ MARGIN_S = 15.0  # after which a server has not ended a statement that took too 
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _OF_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
 WAIT_S = 10.0  # for a connection that others have
+_REPLICA = "{} takes no changes: it is a replica; name the server itself"
 _NO_ROOM = (
     psycopg.errors.ProgramLimitExceeded,
     psycopg.errors.StatementTooComplex,
@@ -129,6 +130,11 @@ class Address:
         shown = {name: str(known[name]) for name in _PARTS if known.get(name)}
         self.name = _shown(shown, schema)
 
+    @property
+    def names_several(self) -> bool:
+        """Whether it names several servers, of which one takes changes."""
+        return "," in f"{self._known.get('host', '')}{self._known.get('hostaddr', '')}"
+
     def connect(self, *, to_write: bool) -> Rows:
         """A connection; ``to_write`` to a server that takes changes, where several are named.
 
@@ -160,10 +166,14 @@ def _shown(known: dict[str, str], schema: str) -> str:
 
 
 class Database:
-    """Connections to a database. Safe to use from several threads; a forked child opens its own."""
+    """Connections to a database. Safe to use from several threads; a forked child opens its own.
 
-    def __init__(self, url: str) -> None:
+    ``to_write``: all of them are to a server that takes changes.
+    """
+
+    def __init__(self, url: str, *, to_write: bool = False) -> None:
         """Nothing is opened yet."""
+        self._to_write = to_write
         self.address = Address(url)
         self.name, self.schema = self.address.name, self.address.schema
         self._begin()
@@ -234,7 +244,7 @@ class Database:
             UnreachableError, CatalogBusyError: see ``run``.
         """
         with self._translated():
-            connection = self._prepared(self.address.connect(to_write=True))
+            connection = self._prepared(self._connected(to_write=True))
             try:
                 yield connection
             finally:
@@ -252,13 +262,26 @@ class Database:
         try:
             with self._guard:
                 idle = self._idle.pop() if self._idle else None
-            connection = idle or self._prepared(self.address.connect(to_write=False))
+            connection = idle or self._prepared(self._connected(to_write=self._to_write))
             try:
                 yield connection, idle is not None
             finally:
                 self._put_back(connection)
         finally:
             self._room.release()
+
+    def _connected(self, *, to_write: bool) -> Rows:
+        try:
+            return self.address.connect(to_write=to_write)
+        except psycopg.OperationalError:
+            if to_write and not self.address.names_several and self._is_replica():
+                raise CatalogError(self.name, _REPLICA.format(self.name)) from None
+            raise
+
+    def _is_replica(self) -> bool:
+        with suppress(psycopg.OperationalError), self.address.connect(to_write=False) as connection:
+            return connection.info.parameter_status("in_hot_standby") == "on"
+        return False
 
     def _put_back(self, connection: Rows) -> None:
         if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
@@ -317,7 +340,7 @@ def translated(name: str) -> Iterator[None]:
     except psycopg.OperationalError as exc:
         raise UnreachableError(name, _line(exc)) from exc
     except psycopg.errors.ReadOnlySqlTransaction as exc:
-        raise CatalogError(name, f"{name} takes no changes: it is a replica; name the server itself") from exc
+        raise CatalogError(name, _REPLICA.format(name)) from exc
     except psycopg.Error as exc:
         raise CatalogError(name, f"{name} refused: {_line(exc)}") from exc
 

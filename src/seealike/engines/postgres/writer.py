@@ -462,12 +462,18 @@ class PostgresEngine:
             UsageError: that is no address.
         """
         self._database = Database(url)
+        self._main = Database(url, to_write=True) if self._database.address.names_several else self._database
         self.name = self._database.name
 
     def opened(self, held: EngineStore | None = None) -> PostgresStore:
         """See ``Engine``."""
-        database = self._database
+        return self._opened(self._database, held)
 
+    def written(self, held: EngineStore | None = None) -> PostgresStore:
+        """See ``Engine``."""
+        return self._opened(self._main, held if self._main is self._database else None)
+
+    def _opened(self, database: Database, held: EngineStore | None) -> PostgresStore:
         def read(connection: Rows) -> Build:
             if held is not None:
                 build = tables.read_build(connection, database.schema, database.name)
@@ -501,3 +507,4 @@ class PostgresEngine:
     def close(self) -> None:
         """Close connections."""
         self._database.close()
+        self._main.close()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -390,3 +391,52 @@ def test_a_publisher_that_is_killed_leaves_nothing_half_and_the_next_goes_on(
     publish(catalog, address)
     assert everything(opened()) == everything(catalog)
     assert server.copies(address) == [True]
+
+
+def test_what_came_and_went_is_published_from_the_record_and_anything_else_by_comparing(
+    catalog: seealike.Catalog, address: str, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, copy, compared = publish(catalog, address), opened(), list[bool]()
+    contents = Publication.contents
+
+    def noted(publication: Publication) -> Iterator[tuple[int, int]]:
+        compared.append(True)
+        return contents(publication)
+
+    monkeypatch.setattr(Publication, "contents", noted)
+
+    def followed() -> tuple[int, int, int, int, bool]:
+        nonlocal report
+        report = publish(catalog, address, since=report)
+        looked_at_all = bool(compared)
+        compared.clear()
+        assert everything(copy) == everything(catalog)
+        return report.added, report.updated, report.removed, report.unchanged, looked_at_all
+
+    catalog.remove(["i005", "i009"])
+    catalog.add_many([new_picture(6, price=1), new_picture(100, colour="red")])
+    assert followed() == (2, 0, 3, 37, False)
+    assert followed() == (0, 0, 0, 39, False)
+    copy.remove(["i010"])  # it comes back, as by comparing
+    assert followed() == (1, 0, 0, 38, True)
+    catalog.add_many([new_picture(101)])
+    publish(catalog, address)  # another process was quicker
+    assert followed() == (0, 0, 0, 40, True)
+    catalog.remove(["i101"])
+    assert followed() == (0, 0, 1, 39, False)
+
+
+def test_rows_that_were_rewritten_are_found_by_comparing(tmp_path: Path, address: str) -> None:
+    encoder, table = FakeEncoder(dimension=D), tmp_path / "table.csv"
+    for name in "ab":
+        Image.fromarray(image(ord(name))).save(tmp_path / f"{name}.png")
+    table.write_text("id,path,price\na,a.png,1\n")
+    with seealike.create(tmp_path / "catalog", encoder=encoder) as catalog:
+        catalog.index(table)
+        report = publish(catalog, address)
+        table.write_text("id,path,price\na,a.png,2\nb,b.png,3\n")
+        catalog.index(table)
+        report = publish(catalog, address, since=report)
+        assert (report.added, report.updated, report.unchanged) == (1, 1, 0)
+        with seealike.open(address, encoder=encoder) as copy:
+            assert everything(copy) == everything(catalog)

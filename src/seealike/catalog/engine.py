@@ -104,7 +104,12 @@ def refuse_address(path: object, remedy: str) -> None:
 
 
 def publish(
-    catalog: Catalog, address: str, *, rebuild: bool = False, progress: ProgressCallback | None = None
+    catalog: Catalog,
+    address: str,
+    *,
+    rebuild: bool = False,
+    since: PublishReport | None = None,
+    progress: ProgressCallback | None = None,
 ) -> PublishReport:
     """Make the copy of a catalogue that an engine holds equal to it.
 
@@ -113,6 +118,9 @@ def publish(
         address: where to, such as ``postgresql://user@host/database`` or ``milvus://host:port/database``;
             credentials come from the environment: PGPASSWORD or ~/.pgpass, MILVUS_TOKEN.
         rebuild: copy everything beside what is there, and put it in its place at once.
+        since: what the last call gave for this catalogue and address: what has been added and removed since
+            is on record, and nothing else is read. Everything is compared where rows were rewritten, or
+            somebody else changed the copy.
         progress: told of what is done.
 
     Raises:
@@ -127,7 +135,7 @@ def publish(
         store = catalog._session.store  # noqa: SLF001  a catalogue's own
         manifest = Manifest(store.identity, catalog_id=store.catalog_id, encoder_spec=store.encoder_spec)
         publication = Publication(store, manifest, absolute_paths(store))
-        return publish_rows(publication, engine, progress or unwatched, rebuild=rebuild)
+        return publish_rows(publication, engine, progress or unwatched, rebuild=rebuild, since=since)
     finally:
         engine.close()
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from seealike.engines.store import Changes, Engine, EnginePublisher, Held, PublishedRow, check_storable
 from seealike.errors import UsageError
-from seealike.recommend import ItemRow
-from seealike.store import State, StoredItem
+from seealike.recommend import ItemRow, StaleViewError
+from seealike.store import KeyChanges, State, StoredItem
 from seealike.store.manifest import Manifest
 from seealike.types import Float16Array, Int64Array, Progress, ProgressCallback, Signature
 
@@ -39,13 +40,16 @@ class PublishedStore(Protocol):
     def signatures_of(self, keys: Sequence[int]) -> dict[int, Signature]:
         """The signatures of those of ``keys`` that have one, by key."""
 
+    def key_changes(self, generation: int, last_key: int) -> KeyChanges | None:
+        """What became of the keys of an older generation; ``None`` where that is not on record."""
+
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
     """What ``publish`` did: ``generation`` is the catalogue's, ``engine_generation`` the copy's afterwards.
 
     ``rebuilt``: all was copied beside what was there, and put in its place. ``lost`` items were put into the
-    copy of another catalogue alone, and went with it.
+    copy of another catalogue alone, and went with it. ``last_key`` is the greatest in the catalogue.
     """
 
     added: int
@@ -56,6 +60,7 @@ class PublishReport:
     engine_generation: int
     rebuilt: bool
     lost: int
+    last_key: int
 
     @property
     def changed(self) -> bool:
@@ -100,7 +105,12 @@ class Publication:
 
 
 def publish(
-    publication: Publication, engine: Engine, progress: ProgressCallback, *, rebuild: bool
+    publication: Publication,
+    engine: Engine,
+    progress: ProgressCallback,
+    *,
+    rebuild: bool,
+    since: PublishReport | None = None,
 ) -> PublishReport:
     """Make the copy in ``engine`` equal to the catalogue; what was only put into the engine stays.
 
@@ -111,6 +121,9 @@ def publish(
         engine: where to.
         progress: told of what is done.
         rebuild: copy everything beside the live copy, whatever that is, and put it in its place.
+        since: what was told when this catalogue was published last: then only what it has on record since is
+            read. Where no record says it, for rows were rewritten or somebody else changed the copy,
+            everything is compared.
 
     Raises:
         UsageError: the engine holds another catalogue, or another encoder's vectors, and ``rebuild`` is
@@ -129,23 +142,31 @@ def publish(
         else:
             publisher.drop_unfinished()
             last, copied = None, 0
-        generation = publication.store.state().generation
-        removed, updated, added, same = _compared(publication.contents(), publisher.contents(), last)
-        rows = publication.rows
-
-        def updates() -> Iterator[list[tuple[int, PublishedRow]]]:
-            for start in range(0, len(updated), ROWS_AT_ONCE):
-                part = dict(updated[start : start + ROWS_AT_ONCE])
-                yield [(part[row.origin], row) for row in rows([*part]) if row.origin is not None]
-
         publisher.keep_calibration(publication.store.calibration())
-        after = publisher.apply(Changes(removed, updates(), publication.blocks(iter(added))))
+        found = after = None
+        if since is not None and not whole:
+            found = _recorded(publication.store, publisher, since)
+        if since is not None and found is not None:
+            with suppress(StaleViewError):  # somebody else has changed the copy
+                after = publisher.apply(_changes(publication, found), at=since.engine_generation)
+        if found is None or after is None:
+            state = publication.store.state()
+            found = _compared(state, publication.contents(), publisher.contents(), last)
+            after = publisher.apply(_changes(publication, found))
         lost = 0
         if whole:
             progress(Progress("index", copied, None))
             lost = publisher.go_live()
     return PublishReport(
-        copied + len(added), len(updated), len(removed), same, generation, after, whole, lost
+        added=copied + len(found.added),
+        updated=len(found.updated),
+        removed=len(found.removed),
+        unchanged=found.same,
+        generation=found.state.generation,
+        engine_generation=after,
+        rebuilt=whole,
+        lost=lost,
+        last_key=found.state.last_key,
     )
 
 
@@ -174,13 +195,47 @@ def _copied(
     return last, copied
 
 
-def _compared(
-    here: Iterator[tuple[int, int]], there: Iterator[Held], last: int | None
-) -> tuple[list[int], list[tuple[int, int]], list[int], int]:
-    """Keys there of what is gone, keys here and there of what changed, keys here of what is new.
+class _Difference(NamedTuple):
+    """What a copy lacks.
 
-    The last says how many are the same, and were there before: those after ``last`` were copied just now.
+    Args:
+        state: of the catalogue, which may have changed a little more already.
+        removed: keys there of what is gone.
+        updated: keys here and there of what changed.
+        added: keys here of what is new.
+        same: how many are the same, and were there before.
     """
+
+    state: State
+    removed: list[int]
+    updated: list[tuple[int, int]]
+    added: list[int]
+    same: int
+
+
+def _recorded(store: PublishedStore, publisher: EnginePublisher, since: PublishReport) -> _Difference | None:
+    """What came and went since a publication; ``None`` where only comparing everything tells."""
+    changes = store.key_changes(since.generation, since.last_key)
+    if changes is None or changes.state.rewritten > since.generation:
+        return None
+    removed, added = publisher.keys_of(changes.removed), sorted(key for key, _ in changes.added)
+    return _Difference(changes.state, removed, [], added, changes.state.count - len(added))
+
+
+def _changes(publication: Publication, found: _Difference) -> Changes:
+    def updates() -> Iterator[list[tuple[int, PublishedRow]]]:
+        for start in range(0, len(found.updated), ROWS_AT_ONCE):
+            part = dict(found.updated[start : start + ROWS_AT_ONCE])
+            rows = publication.rows([*part])
+            yield [(part[row.origin], row) for row in rows if row.origin is not None]
+
+    return Changes(found.removed, updates(), publication.blocks(iter(found.added)))
+
+
+def _compared(
+    state: State, here: Iterator[tuple[int, int]], there: Iterator[Held], last: int | None
+) -> _Difference:
+    """What the contents of both say; those after ``last`` were copied just now."""
     removed: list[int] = []
     updated: list[tuple[int, int]] = []
     added: list[int] = []
@@ -201,4 +256,4 @@ def _compared(
     while held is not None:
         removed.append(held.key)
         held = next(there, None)
-    return removed, updated, added, same
+    return _Difference(state, removed, updated, added, same)

@@ -108,8 +108,15 @@ class EnginePublisher(Protocol):
     def contents(self) -> Iterator[Held]:
         """What the copy under way, or without one the live one, has of the catalogue; origins ascend."""
 
-    def apply(self, changes: Changes) -> int:
-        """Change the same one, all at once. The generation afterwards."""
+    def keys_of(self, origins: Sequence[int]) -> list[int]:
+        """The keys, in the same one, of those of some origins that it has."""
+
+    def apply(self, changes: Changes, *, at: int | None = None) -> int:
+        """Change the same one, all at once. The generation afterwards.
+
+        Raises:
+            StaleViewError: it has another generation than ``at``; nothing is changed.
+        """
 
     def keep_calibration(self, calibration: str | None) -> None:
         """Keep with the same one what scores are worth."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TypeAlias
+from typing import NamedTuple
 
 import click
 
@@ -15,7 +15,13 @@ from seealike.cli.printing.text import echo
 from seealike.errors import CatalogBusyError, UnreachableError
 
 _LOOKS_S = 1.0
-_Known: TypeAlias = tuple[int, object]  # a generation, and what scores are worth
+
+
+class _Published(NamedTuple):
+    """What was published last, and what its scores were worth then."""
+
+    report: PublishReport
+    calibration: object
 
 
 @click.command(name="publish")
@@ -47,25 +53,25 @@ def command(catalog: str | None, address: str, rebuild: bool, follow: bool, quie
         with progress_printer(quiet) as progress:
             report = publish(opened, address, rebuild=rebuild, progress=progress)
         _tell(report, quiet)
-        known: _Known = report.generation, calibration
+        last = _Published(report, calibration)
         while follow:
             time.sleep(_LOOKS_S)
-            known = _followed(opened, address, known, quiet)
+            last = _followed(opened, address, last, quiet)
 
 
-def _followed(opened: Catalog, address: str, before: _Known, quiet: bool) -> _Known:
+def _followed(opened: Catalog, address: str, before: _Published, quiet: bool) -> _Published:
     """Publish what has changed since; an engine that does not answer is tried again."""
     calibration = opened.calibration
-    if (opened.generation, calibration) == before:
+    if opened.generation == before.report.generation and calibration == before.calibration:
         return before
     try:
-        report = publish(opened, address)
+        report = publish(opened, address, since=before.report)
     except (CatalogBusyError, UnreachableError) as exc:
         if not quiet:
             echo(str(exc), err=True)
         return before
     _tell(report, quiet)
-    return report.generation, calibration
+    return _Published(report, calibration)
 
 
 def _tell(report: PublishReport, quiet: bool) -> None:

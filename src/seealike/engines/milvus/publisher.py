@@ -10,12 +10,13 @@ from dataclasses import replace
 from seealike.engines.milvus import pictures
 from seealike.engines.milvus.database import Database
 from seealike.engines.milvus.fields import ITEM, SIGNED, item_of, matrix, schema_of, signature_of
-from seealike.engines.milvus.filters import compared
+from seealike.engines.milvus.filters import compared, one_of
 from seealike.engines.milvus.records import Build, Claim, Head, Records, live_of
 from seealike.engines.milvus.store import MilvusStore, items_in
 from seealike.engines.milvus.writer import Change, MilvusWriter, changing, sweep_dead
 from seealike.engines.store import Changes, EngineStore, Held, PublishedRow
 from seealike.errors import CatalogBusyError
+from seealike.recommend import StaleViewError
 from seealike.store import State
 from seealike.store.manifest import Manifest, birth_to_json
 
@@ -94,9 +95,19 @@ class MilvusPublisher:
         found = [Held(row["origin"], row["key"], row["content"]) for rows in blocks for row in rows]
         yield from sorted(found)
 
-    def apply(self, changes: Changes) -> int:
+    def keys_of(self, origins: Sequence[int]) -> list[int]:
+        """See ``EnginePublisher``."""
+        if not origins:
+            return []
+        store, build = self._copy()
+        kept = one_of("origin", [int(origin) for origin in origins])
+        return [row["key"] for rows in store.blocks(build, ("key",), kept=kept) for row in rows]
+
+    def apply(self, changes: Changes, *, at: int | None = None) -> int:
         """See ``EnginePublisher``."""
         with self._change() as change:
+            if at is not None and change.build.state.generation != at:
+                raise StaleViewError
             change.remove(changes.removed)
             for pairs in changes.updated:
                 change.remove([key for key, _ in pairs])

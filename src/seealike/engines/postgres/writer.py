@@ -18,6 +18,7 @@ from seealike.engines.postgres.database import Database, Halfvec, Row, Rows, hel
 from seealike.engines.postgres.store import PostgresStore, item_of
 from seealike.engines.postgres.tables import FORMAT, ITEM, TYPE_NAMES, Build, in_more
 from seealike.engines.store import Changes, EngineStore, Held, PublishedRow, check_storable
+from seealike.recommend import StaleViewError
 from seealike.store import NewItem, State
 from seealike.store.manifest import Manifest, birth_to_json
 from seealike.store.writer import MOST_TOMBSTONES
@@ -342,10 +343,19 @@ class PostgresPublisher:
             yield from (Held(*row) for row in rows)
             after = rows[-1][0]
 
-    def apply(self, changes: Changes) -> int:
+    def keys_of(self, origins: Sequence[int]) -> list[int]:
+        """See ``EnginePublisher``."""
+        rows = self._connection.execute(
+            f"SELECT key FROM {self._current().items} WHERE origin = ANY(%s)", (list(origins),)
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def apply(self, changes: Changes, *, at: int | None = None) -> int:
         """See ``EnginePublisher``."""
         with self._connection.transaction():
             build = self._beside or tables.build_of(self._connection, self._schema, self._name, lock=True)
+            if at is not None and build.state.generation != at:
+                raise StaleViewError
             with Change(self._connection, build) as change:
                 change.remove(changes.removed)
                 for pairs in changes.updated:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.counting import commit, made_store, new_item, searcher_of
 from tests.engines.places import Place
@@ -28,7 +28,7 @@ TEXTS = ["", "a", "b", "Äb", "äB", "ж", "a%b", "a_b", "a\\b", "σςΣ", "ſSs
     "2024-01-31", "2024-02-01T10:00:00Z",
     "2024-02-01 12:00+02:00", "2024-02-30", "9", "é\U0001f600", "line\nline",
 ]  # fmt: skip
-NUMBERS = [0, 1, -3, 2.5, 1e300, 2**53, 2**53 + 1, -(2**60), 10**30, 0.1, float(2**60)]
+NUMBERS = [0, 1, -3, 2.5, 1e300, 2**53, 2**53 + 1, -(2**60), 10**30, 0.1, float(2**60), 10**400, -(10**400)]
 VALUES: list[MetadataValue] = [*TEXTS, *NUMBERS, True, False, None]
 OBJECTS = ['{"in": 1}', '{"in": "a", "deep": {"er": true}}', '{"in": [1, 2]}', "{broken", '{"in": NaN}',
     '{"in": Infinity}',
@@ -115,6 +115,11 @@ def both(server: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
 
 @given(CONDITION)
 @settings(max_examples=600)
+@example(f"number < {10**400}")
+@example(f"number >= {-(10**401)} and mixed != {10**400}")
+@example(f"number in ({10**400}, {10**500}, {10**30})")
+@example("number like 5")
+@example("nothing like 5")
 def test_a_condition_holds_in_the_database_for_the_items_for_which_it_holds_in_memory(
     both: tuple[Columns, Engine], condition: str
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from seealike.engines.milvus.fields import KINDS, MAIN, Slot, extreme, whole
 from seealike.engines.milvus.filters import EVERYTHING, Filter, Value, both, compared, either, one_of
 from seealike.engines.milvus.records import Name
 from seealike.recommend.columns import is_number
-from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, moment, pieces_of
+from seealike.recommend.filters.conditions import DAY, MOMENT, Operator, matcher, moment, pieces_of
 from seealike.types import MetadataValue
 
 _SIGNS = {one: one.value for one in Operator} | {Operator.EQUAL: "=="}
@@ -119,7 +119,7 @@ class FilterTerms:
         stored: dict[Slot, Sequence[Value]] = {
             Slot.NUMBER: [one for one in floats if math.isfinite(one)],
             Slot.EXTREME: [extreme(one) for one in floats if not math.isfinite(one)],
-            Slot.WHOLE: [whole(int(one)) for one in numbers if math.isfinite(one) and one == int(one)],
+            Slot.WHOLE: [whole(int(one)) for one in numbers if _is_whole(one)],
             Slot.TRUTH: [one for one in values if isinstance(one, bool)],
         }
         slots += [
@@ -137,10 +137,10 @@ class FilterTerms:
         false = _number(column, _OPPOSITE[how], value)
         return Truth(_number(column, how, value), either(false, no_number))
 
-    def like(self, column: TypedColumn, pattern: Like) -> Truth:
+    def like(self, column: TypedColumn, pattern: str, *, folded: bool) -> Truth:
         """See ``Terms``."""
         text = column.fields.get(Slot.TEXT)
-        return NEITHER if text is None else _like(column, text, pattern)
+        return NEITHER if text is None else _like(column, text, storable(pattern), folded=folded)
 
     def nothing(self, column: TypedColumn) -> Truth:
         """See ``Terms``."""
@@ -172,6 +172,10 @@ def _in_slot(field: Name, values: Sequence[Value]) -> Truth:
         return Truth(true, either(*(compared(field.field, "==", one) for one in others)))
     inside = one_of(field.field, values)
     return Truth(inside, both(present(field), Filter(f"(not {inside.text})", inside.values)))
+
+
+def _is_whole(value: float) -> bool:
+    return isinstance(value, int) or value.is_integer()
 
 
 def _text(column: TypedColumn, text: Name, how: Operator, value: str) -> Truth:
@@ -213,7 +217,7 @@ def _finite(field: Name, how: Operator, value: float) -> Filter | None:
 
 def _large(field: Name, how: Operator, value: float) -> Filter | None:
     """Comparison of whole numbers beyond those that are floats with a number."""
-    if math.isinf(value):
+    if not isinstance(value, int) and math.isinf(value):
         return present(field) if _holds(0.0, how, value) else None
     below, above = math.floor(value), math.ceil(value)
     bound = above if how in (Operator.LESS, Operator.AT_LEAST) else below
@@ -232,17 +236,16 @@ def _holds(number: float, how: Operator, value: float) -> bool:
             return number >= value
 
 
-def _like(column: TypedColumn, text: Name, node: Like) -> Truth:
-    pattern = storable(node.text)
+def _like(column: TypedColumn, text: Name, pattern: str, *, folded: bool) -> Truth:
     pieces = pieces_of(pattern)
     beginning = "".join(piece[-1] for piece in pieces[:-1])
-    is_beginning = pieces[-1:] == ["%"] and not {"%", "_"} & set(pieces[:-1]) and not node.folded
+    is_beginning = pieces[-1:] == ["%"] and not {"%", "_"} & set(pieces[:-1]) and not folded
     after = _following(beginning)
     if is_beginning and after is not None:
         at_least, less = compared(text.field, ">=", beginning), compared(text.field, "<", after)
         others = either(compared(text.field, "<", beginning), compared(text.field, ">=", after))
         return Truth(both(present(text), at_least, less), both(present(text), others))
-    keeps = replace(node, pattern=replace(node.pattern, value=pattern)).matcher()
+    keeps = matcher(pattern, folded=folded)
     return _in_slot(text, [one for one in column.texts() if keeps(one)])
 
 

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from seealike.engines.facts import Kind, as_float, bound_of, microseconds, storable
 from seealike.recommend.columns import is_number
-from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, Value, moment, pieces_of
+from seealike.recommend.filters.conditions import DAY, MOMENT, Operator, Value, moment, pieces_of
 from seealike.types import MetadataValue
 
-_OPERATORS: Mapping[Operator, str] = {one: one.value for one in Operator} | {Operator.UNEQUAL: "<>"}
 NOWHERE = "FALSE"
 # Small letters that are others without regard to case, and those others, as Python's ``re`` has it.
 _VARIANTS = (
@@ -117,13 +116,13 @@ class SqlTerms:
         text = column.get(Kind.TEXT)
         return Sql("NULL::boolean") if text is None else _text(column, text, how, value)
 
-    def like(self, column: TypedColumn, pattern: Like) -> Sql:
+    def like(self, column: TypedColumn, pattern: str, *, folded: bool) -> Sql:
         """See ``Terms``."""
         text = column.get(Kind.TEXT)
         if text is None:
             return Sql("NULL::boolean")
-        pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(storable(pattern.text))]
-        if not pattern.folded:
+        pieces = [one if one in "%_" else _escaped(one[-1]) for one in pieces_of(storable(pattern))]
+        if not folded:
             return Sql(f"({text} LIKE %s)", ("".join(pieces),))
         fold = f"translate(lower({{}} COLLATE \"pg_c_utf8\"), '{_VARIANTS}', '{_PLAIN}')".format
         return Sql(f"({fold(text)} LIKE {fold('%s::text')})", ("".join(pieces),))
@@ -158,7 +157,7 @@ def _of(column: TypedColumn, kind: Kind) -> list[str]:
 
 def _text(column: TypedColumn, text: str, how: Operator, value: str) -> Sql:
     """A text compared with another: as days or moments where both are some."""
-    at, sign, wanted, value = column.get(Kind.MOMENT), _OPERATORS[how], moment(value), storable(value)
+    at, sign, wanted, value = column.get(Kind.MOMENT), how.value, moment(value), storable(value)
     if at is None or wanted is None:
         return Sql(f"({text} {sign} %s)", (value,))
     if DAY.fullmatch(value):
@@ -171,11 +170,11 @@ def _number(column: TypedColumn, how: Operator, value: float) -> Sql:
     number, whole = column.get(Kind.NUMBER), column.get(Kind.WHOLE)
     parts: list[Sql] = []
     if whole is not None:
-        parts.append(Sql(f"{whole} {_OPERATORS[how]} %s::numeric", (Decimal(value),)))
+        parts.append(Sql(f"{whole} {how.value} %s::numeric", (Decimal(value),)))
     if number is not None:
         sign, bound = bound_of(how, value)
         is_number = f"{number}::float8 <> 'NaN'"  # which PostgreSQL has above all numbers
-        parts.append(Sql(f"({is_number} AND {number} {_OPERATORS[sign]} %s::float8)", (bound,)))
+        parts.append(Sql(f"({is_number} AND {number} {sign.value} %s::float8)", (bound,)))
     if not parts:
         return Sql("NULL::boolean")
     found = joined(", ", parts)

@@ -70,8 +70,8 @@ class Terms(Protocol[AColumn, Said]):
     def compared(self, column: AColumn, how: Operator, value: str | float) -> Said:
         """It says less or more: two texts, as days and moments where both are some, or two numbers."""
 
-    def like(self, column: AColumn, pattern: Like) -> Said:
-        """It says a text of a pattern."""
+    def like(self, column: AColumn, pattern: str, *, folded: bool) -> Said:
+        """It says a text of a pattern; ``folded``: whatever the case of its letters."""
 
     def nothing(self, column: AColumn) -> Said:
         """It says nothing: the one comparison that is always true or false."""
@@ -112,35 +112,34 @@ class Named:
     name: str
     at: int
 
-    def of(self, terms: Terms[AColumn, Said], *literals: Literal) -> AColumn:
-        """The column itself, which is compared with some values.
+    def of(self, terms: Terms[AColumn, Said]) -> AColumn:
+        """The column itself.
 
         Raises:
-            UsageError: there is none of that name, or no item could ever say one of them: 'x' where there are
-                numbers.
+            UsageError: there is none of that name.
         """
         try:
-            column = terms.column(self.name)
+            return terms.column(self.name)
         except UnknownNameError as exc:
             raise UnknownNameError("column", self.name, exc.known, f"at character {self.at + 1}") from None
-        for literal in literals:
-            self._check(column, literal)
-            value = literal.value
-            is_no_date = isinstance(value, str) and MOMENT.fullmatch(value) and moment(value) is None
-            if is_no_date and terms.holds_days(column):
-                raise UsageError(f"there is no such day as {value}, at character {literal.at + 1}")
-        return column
 
-    def _check(self, column: Described, literal: Literal) -> None:
-        kinds = column.kinds
-        if not kinds or kind_of(literal.value) in kinds:
-            return
-        said = column.example
-        wrong = f"{literal.value!r} at character {literal.at + 1} is none"
-        if literal.at == self.at:  # the column alone is the condition
-            wrong = f"alone it is no condition: compare it, as with = {said!r}"
-        held = " and ".join(sorted(kinds))
-        raise UsageError(f"the column {self.name!r} holds {held}, such as {said!r}; {wrong}")
+    def check(self, terms: Terms[AColumn, Said], column: AColumn, literal: Literal) -> None:
+        """Refuse what no item could ever say in the column: 'x' where there are numbers.
+
+        Raises:
+            UsageError: that is so.
+        """
+        kinds, value = column.kinds, literal.value
+        if kinds and kind_of(value) not in kinds:
+            said = column.example
+            wrong = f"{value!r} at character {literal.at + 1} is none"
+            if literal.at == self.at:  # the column alone is the condition
+                wrong = f"alone it is no condition: compare it, as with = {said!r}"
+            held = " and ".join(sorted(kinds))
+            raise UsageError(f"the column {self.name!r} holds {held}, such as {said!r}; {wrong}")
+        is_no_date = isinstance(value, str) and MOMENT.fullmatch(value) and moment(value) is None
+        if is_no_date and terms.holds_days(column):
+            raise UsageError(f"there is no such day as {value}, at character {literal.at + 1}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,8 @@ class Comparison:
             return Membership(self.column, (self.literal,)).said(terms)
         if self.operator is Operator.UNEQUAL:
             return Negation(Membership(self.column, (self.literal,))).said(terms)
-        column, value = self.column.of(terms, self.literal), self.literal.value
+        column, value = self.column.of(terms), self.literal.value
+        self.column.check(terms, column, self.literal)
         if isinstance(value, bool):
             what = f"{self.operator.value} at character {self.literal.at + 1} is for numbers and text"
             raise UsageError(f"{what}, and {self.column.name!r} holds true and false; write = or !=")
@@ -173,7 +173,9 @@ class Membership:
 
     def said(self, terms: Terms[AColumn, Said]) -> Said:
         """See ``Node``."""
-        column = self.column.of(terms, *self.literals)
+        column = self.column.of(terms)
+        for literal in self.literals:
+            self.column.check(terms, column, literal)
         return terms.one_of(column, [literal.value for literal in self.literals])
 
 
@@ -187,20 +189,12 @@ class Like:
 
     def said(self, terms: Terms[AColumn, Said]) -> Said:
         """See ``Node``."""
+        column = self.column.of(terms)
         if not isinstance(self.pattern.value, str):
             place = f"at character {self.pattern.at + 1}"
             raise UsageError(f"a pattern is a text, not {self.pattern.value!r} {place}; write it in quotes")
-        return terms.like(self.column.of(terms, self.pattern), self)
-
-    @property
-    def text(self) -> str:
-        """The pattern."""
-        return str(self.pattern.value)
-
-    def matcher(self) -> Callable[[str], bool]:
-        """Says whether a text is as the pattern has it."""
-        matches = _pattern(self.text, folded=self.folded).fullmatch
-        return lambda said: matches(said) is not None
+        self.column.check(terms, column, self.pattern)
+        return terms.like(column, self.pattern.value, folded=self.folded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +255,12 @@ def moment(text: str) -> datetime | None:
 def pieces_of(pattern: str) -> list[str]:
     """A pattern in pieces: ``%``, ``_``, or what stands for its own last character."""
     return re.findall(r"\\.|.", pattern, re.DOTALL)
+
+
+def matcher(pattern: str, *, folded: bool) -> Callable[[str], bool]:
+    """Says whether a text is as a pattern has it; ``folded``: whatever the case of its letters."""
+    matches = _pattern(pattern, folded=folded).fullmatch
+    return lambda said: matches(said) is not None
 
 
 def _pattern(pattern: str, *, folded: bool) -> re.Pattern[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from seealike.recommend.columns import is_number
-from seealike.recommend.filters.conditions import DAY, MOMENT, Like, Operator, Value, moment
+from seealike.recommend.filters.conditions import DAY, MOMENT, Operator, Value, matcher, moment
 from seealike.recommend.filters.parsing import parse
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ class _Masks:
             return _spread(column, np.asarray(test(numbers, float(value))), known)
         return _of_values(column, is_number, lambda said: bool(test(said, value)))
 
-    def like(self, column: Column, pattern: Like) -> _Truth:
-        matches = pattern.matcher()
+    def like(self, column: Column, pattern: str, *, folded: bool) -> _Truth:
+        matches = matcher(pattern, folded=folded)
         return _of_values(column, lambda said: isinstance(said, str), lambda said: matches(str(said)))
 
     def nothing(self, column: Column) -> _Truth:

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,17 +18,21 @@ import pytest
 
 class Missing:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in sys.argv[1:]:
+        if name.partition(".")[0] in missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
+missing, plugins = (one.split() for one in sys.argv[1:])
 sys.meta_path.insert(0, Missing())
-sys.exit(pytest.main(["--collect-only", "-qq", "-m", "", "-p", "no:cacheprovider"]))
+left_out = [one for plugin in ("cacheprovider", *plugins) for one in ("-p", f"no:{plugin}")]
+sys.exit(pytest.main(["--collect-only", "-qq", "-m", "", *left_out]))
 """
 
 
 def test_every_test_is_collected_with_only_what_make_test_installs() -> None:
+    missing = _beyond_make_test()
+    plugins = [one.name for one in entry_points(group="pytest11") if one.module.partition(".")[0] in missing]
     done = subprocess.run(
-        [sys.executable, "-c", COLLECT, *_beyond_make_test()],
+        [sys.executable, "-c", COLLECT, " ".join(missing), " ".join(plugins)],
         cwd=ROOT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

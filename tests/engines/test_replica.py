@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.engines.conftest import image, new_picture
+from tests.engines.conftest import D, image, new_picture
 from tests.engines.places import postgres
 from tests.engines.test_serving import jpeg
 from tests.pictures import picture
@@ -20,7 +20,8 @@ from tests.pictures import picture
 import seealike
 from seealike import SearchOptions
 from seealike.catalog import EngineCatalog, publish
-from seealike.errors import CatalogError
+from seealike.engines.postgres.writer import PostgresEngine
+from seealike.errors import CatalogError, ReplacedCatalogError
 from seealike.service.changes import EngineChanges
 from seealike.testing import FakeEncoder
 
@@ -158,6 +159,56 @@ def test_what_a_service_changes_is_decided_by_the_server(servers: Replicated, en
         servers.follow(pause=False)
         assert copy.generation == generation + 5
         assert copy.kept_picture("new") == other
+
+
+def test_servers_that_the_environment_names_are_told_apart_too(
+    servers: Replicated, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", f"{servers.replica},{servers.main}")
+    monkeypatch.setenv("PGTARGETSESSIONATTRS", "prefer-standby")
+    with seealike.open("postgresql://postgres@/postgres", encoder=encoder) as copy:
+        servers.follow(pause=True)
+        changes, new = EngineChanges(), jpeg(picture(60))
+        assert changes.put(copy, "new", new, None, {}).change == "added"
+        assert "new" not in copy
+        assert changes.remove(copy, "new").change == "removed"
+
+
+def test_replicas_alone_are_said_to_take_no_changes(servers: Replicated, encoder: FakeEncoder) -> None:
+    with (
+        seealike.open(servers.at(servers.replica, servers.replica), encoder=encoder) as copy,
+        pytest.raises(CatalogError, match="takes no changes: it is a replica"),
+    ):
+        copy.remove(["i001"])
+
+
+def test_nothing_is_added_to_a_copy_of_another_encoder_that_the_replica_does_not_have_yet(
+    servers: Replicated, encoder: FakeEncoder, tmp_path: Path
+) -> None:
+    with seealike.open(servers.both, encoder=encoder) as copy:
+        servers.follow(pause=True)
+        with seealike.create(tmp_path / "other", encoder=FakeEncoder(dimension=D, crop_px=16)) as other:
+            other.add_many([new_picture(1)])
+            publish(other, servers.at(servers.main), rebuild=True)
+        with pytest.raises(ReplacedCatalogError):
+            copy.add_many([new_picture(50)])
+        with pytest.raises(ReplacedCatalogError):
+            EngineChanges().put(copy, "new", jpeg(picture(60)), None, {})
+
+
+def test_what_a_child_closes_its_parent_goes_on_with(servers: Replicated, encoder: FakeEncoder) -> None:
+    with seealike.open(servers.both, encoder=encoder) as copy:
+        copy.add_many([new_picture(50)])
+        assert isinstance(copy, EngineCatalog)
+        engine = copy._engine_session.current.engine
+        assert isinstance(engine, PostgresEngine)
+        (idle,) = engine._main._idle
+        child = os.fork()
+        if not child:
+            copy.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert idle.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def test_the_server_answers_where_the_replica_has_gone(

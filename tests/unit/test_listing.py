@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,8 @@ import seealike
 from seealike import Progress, SearchOptions, SimilarList
 from seealike.errors import DamagedCatalogError, UsageError
 from seealike.listing import lists_of_shards
-from seealike.listing.room import PREFIX, room
+from seealike.listing.room import LOCK_NAME, prefix, room
 from seealike.shards import Manifest, ShardEntry, ShardRow, encoded, open_place, shard_name, write_manifest
-from seealike.store.lock import BUILDER_LOCK_NAME
 from seealike.testing import FakeEncoder
 from seealike.types import Metric
 
@@ -171,15 +172,39 @@ def test_what_killed_workers_left_goes_and_what_others_hold_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left, young, other = (tmp_path / f"{PREFIX}{name}" for name in ("left", "young", "other"))
+    left, young, other = (tmp_path / f"{prefix()}{name}" for name in ("left", "young", "other"))
     for folder in (left, young, other):
-        (folder / "catalog").mkdir(parents=True)
+        (folder / "part").mkdir(parents=True)
     for folder in (left, young):
-        (folder / BUILDER_LOCK_NAME).touch()
+        (folder / LOCK_NAME).touch()
+    seealike.create(other / "part", encoder=ENCODER).close()
     with room() as held:
-        for folder in (left, Path(held)):
-            os.utime(folder / BUILDER_LOCK_NAME, (0, 0))
+        Path(held).mkdir()
+        for folder in (left, Path(held).parent):
+            os.utime(folder / LOCK_NAME, (0, 0))
         with room():
             assert not left.exists()
             assert Path(held).exists()
     assert sorted(tmp_path.iterdir()) == [other, young]
+
+
+def test_a_room_whose_lock_is_refused_is_not_taken_for_one_that_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @contextmanager
+    def refused(path: str) -> Iterator[bool]:
+        Path(path).touch()
+        os.utime(path, (0, 0))
+        yield False
+
+    with monkeypatch.context() as patched:
+        patched.setattr("seealike.listing.room.held_if_free", refused)
+        first = room()
+        held = Path(first.__enter__())
+        held.mkdir()
+    with room():
+        assert held.exists()
+    first.__exit__(None, None, None)
+    assert not [*tmp_path.iterdir()]

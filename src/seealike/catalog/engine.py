@@ -175,8 +175,15 @@ class EngineCurrent:
             return self._reading
 
     def written(self) -> EngineStore:
-        """The live copy as it is where it is changed."""
-        return self.engine.written(self._reading.store)
+        """The live copy as it is where it is changed.
+
+        Raises:
+            ReplacedCatalogError: another encoder's has taken its place.
+        """
+        store = self.engine.written()
+        if store.identity != self._reading.store.identity:
+            raise ReplacedCatalogError(store.directory)
+        return store
 
     def close(self) -> None:
         """Let go of what was read, and close connections."""
@@ -198,30 +205,30 @@ class EngineSession(Session):
     @contextmanager
     def writing(  # type: ignore[override]
         self,
-        wait_s: float,  # noqa: ARG002
+        wait_s: float,
         *,
         any_encoder: bool = False,  # noqa: ARG002
     ) -> Iterator[tuple[EngineReading, EngineWriter]]:
-        """See ``Session.writing``: the engine itself has one change made after the other."""
+        """See ``Session.writing``. The rows are read where they are changed, whatever replica answers."""
         reading = self.current.reading()
-        with self.current.engine.changing() as writer:
-            yield EngineReading(self.written, reading.searcher), writer
+        with self.committing(wait_s) as writer:
+            yield reading._replace(store=self.written), writer
+
+    @contextmanager
+    def committing(  # type: ignore[override]
+        self,
+        wait_s: float,  # noqa: ARG002
+        *,
+        only: object = None,  # noqa: ARG002
+    ) -> Iterator[EngineWriter]:
+        """See ``Session.committing``: the engine itself has one change made after the other."""
+        with self.current.engine.changing(self.identity) as writer:
+            yield writer
         for _ in range(ATTEMPTS):
             with suppress(StaleViewError):  # another copy has just become live: what was changed is in that
                 reading = self.current.reading()
                 reading.searcher.require(reading.store.state().generation)
                 return
-
-    @contextmanager
-    def committing(  # type: ignore[override]
-        self,
-        wait_s: float,
-        *,
-        only: object = None,  # noqa: ARG002
-    ) -> Iterator[EngineWriter]:
-        """See ``Session.committing``."""
-        with self.writing(wait_s) as (_, writer):
-            yield writer
 
     def renew_ann(self, progress: ProgressCallback, *, look_closely: bool = False) -> str | None:  # noqa: ARG002
         """The engine keeps its index."""

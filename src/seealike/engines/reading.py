@@ -21,7 +21,7 @@ Said = TypeVar("Said")
 NEAR = 50  # ids before a wrong one, and after it, that it is compared with
 
 
-class EngineReading(ABC, Generic[Said]):
+class StoredCopy(ABC, Generic[Said]):
     """A copy of a catalogue, for readers. ``Said`` is a condition in the engine's language."""
 
     def __init__(self, directory: str, manifest: Manifest, number: int) -> None:

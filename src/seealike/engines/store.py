@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from seealike.errors import UsageError
+from seealike.errors import ReplacedCatalogError, UsageError
 from seealike.protocols import Proposer
 from seealike.recommend import ItemStore, SearchOptions
 from seealike.recommend.view import Keys, StoreState, VectorStore
@@ -83,6 +83,9 @@ class EngineWriter(Protocol):
         """Add items, each replacing the one with its id; the number that were replaced.
 
         ``pictures`` are kept with those items, by their ids, that have no file.
+
+        Raises:
+            ReplacedCatalogError: another encoder's vectors are there by now.
         """
 
     def remove(self, ids: Sequence[str]) -> int:
@@ -147,11 +150,11 @@ class Engine(Protocol):
             UnreachableError: it cannot be reached.
         """
 
-    def written(self, held: EngineStore | None = None) -> EngineStore:
+    def written(self) -> EngineStore:
         """``opened``, as it is where it is changed: replicas may not have that yet."""
 
-    def changing(self) -> AbstractContextManager[EngineWriter]:
-        """Who changes the live copy."""
+    def changing(self, identity: EncoderIdentity | None = None) -> AbstractContextManager[EngineWriter]:
+        """Who changes the live copy; ``identity``: whose vectors it adds."""
 
     def publishing(self) -> AbstractContextManager[EnginePublisher]:
         """Who copies a catalogue.
@@ -201,6 +204,16 @@ def check_storable(item: NewItem) -> None:
     """
     if any("\0" in text for text in (item.id, item.group or "")):
         raise UsageError(f"the item {item.id!r} has a NUL in its id or group, which no engine stores")
+
+
+def check_encoder(there: Manifest, given: EncoderIdentity | None, name: str) -> None:
+    """Refuse vectors of another encoder than those that are there.
+
+    Raises:
+        ReplacedCatalogError: that is so.
+    """
+    if given is not None and there.encoder != given:
+        raise ReplacedCatalogError(name)
 
 
 class Changes(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -64,7 +63,7 @@ def finder(job: Job) -> Callable[[Part], Part]:
 def _catalog_of(shards: Shards) -> Iterator[Catalog]:
     with (
         room() as folder,
-        create(os.path.join(folder, "catalog"), encoder=_NoEncoder(shards.manifest.encoder)) as catalog,
+        create(folder, encoder=_NoEncoder(shards.manifest.encoder)) as catalog,
     ):
         catalog.index(ShardSource(shards))
         yield catalog

@@ -92,10 +92,17 @@ class WriterLock:
 @contextlib.contextmanager
 def builder_lock(directory: str) -> Iterator[bool]:
     """Be the one who makes derived files and removes left-over ones, if nobody else is; yields whether."""
-    from filelock import FileLock, Timeout
-
     path = os.path.join(directory, BUILDER_LOCK_NAME)
     check_own_file(path, alone=True)
+    with held_if_free(path) as alone:
+        yield alone
+
+
+@contextlib.contextmanager
+def held_if_free(path: str) -> Iterator[bool]:
+    """Hold the lock of a file, if nobody else does; yields whether."""
+    from filelock import FileLock, Timeout
+
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)

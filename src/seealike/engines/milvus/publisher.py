@@ -19,6 +19,7 @@ from seealike.errors import CatalogBusyError
 from seealike.recommend import StaleViewError
 from seealike.store import State
 from seealike.store.manifest import Manifest, birth_to_json
+from seealike.types import EncoderIdentity
 
 _KEPT_S = 60  # a copy that was replaced, for those who are reading it
 
@@ -221,14 +222,14 @@ class MilvusEngine:
             return held
         return MilvusStore(self._database, self._records, build)
 
-    def written(self, held: EngineStore | None = None) -> MilvusStore:
+    def written(self) -> MilvusStore:
         """See ``Engine``: it has no replicas that lag behind."""
-        return self.opened(held)
+        return self.opened()
 
     @contextmanager
-    def changing(self) -> Iterator[MilvusWriter]:
+    def changing(self, identity: EncoderIdentity | None = None) -> Iterator[MilvusWriter]:
         """See ``Engine``."""
-        yield MilvusWriter(self._database, self._records)
+        yield MilvusWriter(self._database, self._records, identity)
 
     @contextmanager
     def publishing(self) -> Iterator[MilvusPublisher]:

@@ -25,7 +25,7 @@ from seealike.engines.milvus.filters import Filter, compared, joined, one_of
 from seealike.engines.milvus.order import IdOrder
 from seealike.engines.milvus.proposer import MilvusProposer
 from seealike.engines.milvus.records import Build, Name, Records
-from seealike.engines.reading import NEAR, EngineReading, comparable, is_on_record
+from seealike.engines.reading import NEAR, StoredCopy, comparable, is_on_record
 from seealike.recommend import ATTEMPTS, StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
@@ -53,7 +53,7 @@ class _Known:
     texts: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
-class MilvusStore(EngineReading[Filter | None]):
+class MilvusStore(StoredCopy[Filter | None]):
     """One build of a catalogue in Milvus, for readers. Safe to use from several threads."""
 
     def __init__(self, database: Database, records: Records, build: Build) -> None:

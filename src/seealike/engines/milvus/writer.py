@@ -17,10 +17,11 @@ from seealike.engines.milvus.fields import Slot, names_of, row_of, schema_of
 from seealike.engines.milvus.filters import Filter, compared, one_of
 from seealike.engines.milvus.records import Build, Claim, Head, Name, Records, live_of
 from seealike.engines.milvus.store import items_in
-from seealike.engines.store import PublishedRow, check_storable
+from seealike.engines.store import PublishedRow, check_encoder, check_storable
 from seealike.errors import SeealikeError
 from seealike.store import NewItem
 from seealike.store.writer import MOST_TOMBSTONES
+from seealike.types import EncoderIdentity
 
 _ROWS_AT_ONCE = 500
 _KEYS_AT_ONCE = 4000
@@ -192,15 +193,16 @@ def rows_in(database: Database, collection: str, kept: Filter, fields: Sequence[
 class MilvusWriter:
     """Changes of the live build, as a service makes them."""
 
-    def __init__(self, database: Database, records: Records) -> None:
+    def __init__(self, database: Database, records: Records, identity: EncoderIdentity | None) -> None:
         """Nothing is begun yet."""
-        self._database, self._records = database, records
+        self._database, self._records, self._identity = database, records, identity
 
     def add(self, items: Sequence[NewItem], pictures: Mapping[str, bytes] | None = None) -> int:
         """See ``EngineWriter``."""
         for item in items:
             check_storable(item)
         with self._change() as change:
+            check_encoder(change.build.manifest, self._identity, self._database.name)
             first = change.last_key + 1
             replaced = change.remove_ids([item.id for item in items])
             for place, item in enumerate(items):

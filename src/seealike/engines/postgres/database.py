@@ -130,11 +130,6 @@ class Address:
         shown = {name: str(known[name]) for name in _PARTS if known.get(name)}
         self.name = _shown(shown, schema)
 
-    @property
-    def names_several(self) -> bool:
-        """Whether it names several servers, of which one takes changes."""
-        return "," in f"{self._known.get('host', '')}{self._known.get('hostaddr', '')}"
-
     def connect(self, *, to_write: bool) -> Rows:
         """A connection; ``to_write`` to a server that takes changes, where several are named.
 
@@ -188,6 +183,8 @@ class Database:
 
     def close(self) -> None:
         """Close what is idle; nothing is opened afterwards."""
+        if self._process_id != os.getpid():
+            self._begin()  # what is idle is the parent's
         self._closed = True
         with self._guard:
             idle, self._idle = self._idle, []
@@ -273,15 +270,11 @@ class Database:
     def _connected(self, *, to_write: bool) -> Rows:
         try:
             return self.address.connect(to_write=to_write)
-        except psycopg.OperationalError:
-            if to_write and not self.address.names_several and self._is_replica():
+        except psycopg.OperationalError as exc:
+            tried, refused = (str(exc).count(one) for one in ("connection to server", "session is read-only"))
+            if tried == refused > 0:
                 raise CatalogError(self.name, _REPLICA.format(self.name)) from None
             raise
-
-    def _is_replica(self) -> bool:
-        with suppress(psycopg.OperationalError), self.address.connect(to_write=False) as connection:
-            return connection.info.parameter_status("in_hot_standby") == "on"
-        return False
 
     def _put_back(self, connection: Rows) -> None:
         if not connection.closed and connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:

@@ -16,7 +16,7 @@ from seealike.engines.postgres.conditions import Sql, SqlTerms, TypedColumn
 from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
 from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
-from seealike.engines.reading import NEAR, EngineReading, comparable, is_on_record
+from seealike.engines.reading import NEAR, StoredCopy, comparable, is_on_record
 from seealike.recommend import StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 _BLOCK = 4096
 
 
-class PostgresStore(EngineReading[Sql]):
+class PostgresStore(StoredCopy[Sql]):
     """One build of a catalogue in PostgreSQL, for readers. Safe to use from several threads."""
 
     def __init__(self, database: Database, build: Build) -> None:

@@ -17,12 +17,12 @@ from seealike.engines.postgres import tables
 from seealike.engines.postgres.database import Database, Halfvec, Row, Rows, held_alone, quoted
 from seealike.engines.postgres.store import PostgresStore, item_of
 from seealike.engines.postgres.tables import FORMAT, ITEM, TYPE_NAMES, Build, in_more
-from seealike.engines.store import Changes, EngineStore, Held, PublishedRow, check_storable
+from seealike.engines.store import Changes, EngineStore, Held, PublishedRow, check_encoder, check_storable
 from seealike.recommend import StaleViewError
 from seealike.store import NewItem, State
 from seealike.store.manifest import Manifest, birth_to_json
 from seealike.store.writer import MOST_TOMBSTONES
-from seealike.types import Signature
+from seealike.types import EncoderIdentity, Signature
 
 _FIXED = {
     "key": "int8", "id": "text", "path": "bytea", "size": "int8", "mtime": "int8", "sha256": "bytea",
@@ -53,7 +53,7 @@ class Change:
 
     def __init__(self, connection: Rows, build: Build) -> None:
         """Use it within a transaction that holds the build's row."""
-        self._connection, self._build = connection, build
+        self._connection, self.build = connection, build
         self._state = build.state
         self._dead: list[int] = []
         self._aside: set[int] = set()
@@ -83,7 +83,7 @@ class Change:
         with (
             self._connection.cursor() as cursor,
             cursor.copy(
-                f"COPY {self._build.items} ({', '.join(stored.names)}) FROM STDIN (FORMAT BINARY)"
+                f"COPY {self.build.items} ({', '.join(stored.names)}) FROM STDIN (FORMAT BINARY)"
             ) as copy,
         ):
             copy.set_types(stored.types)
@@ -96,7 +96,7 @@ class Change:
     def _stored(self, said: Sequence[tuple[tuple[object, ...], list[Said]]]) -> _Stored:
         """Rows as their table has them, in every column that it has by then."""
         wanted = {(one.name, one.kind) for _, others in said for one in others}
-        expressions = tables.add_columns(self._connection, self._build, wanted)
+        expressions = tables.add_columns(self._connection, self.build, wanted)
         stored = [pair for pair, one in expressions.items() if one and pair not in tables.OWN]
         keys = {pair: tables.key_in_more(*pair) for pair in stored if expressions[pair] == in_more(*pair)}
         pairs = sorted(set(stored) - keys.keys())
@@ -111,7 +111,7 @@ class Change:
     def keep_picture(self, item_id: str, data: bytes) -> None:
         """Keep the picture of an item that has no file."""
         self._connection.execute(
-            f"INSERT INTO {self._build.pictures} SELECT key, %s FROM {self._build.items} WHERE id = %s",
+            f"INSERT INTO {self.build.pictures} SELECT key, %s FROM {self.build.items} WHERE id = %s",
             (data, item_id),
         )
 
@@ -124,7 +124,7 @@ class Change:
         before = {
             row[0]: _Before(*row[1:])
             for row in self._connection.execute(
-                f"SELECT key, id, vector, colour IS NOT NULL FROM {self._build.items} WHERE key = ANY(%s)",
+                f"SELECT key, id, vector, colour IS NOT NULL FROM {self.build.items} WHERE key = ANY(%s)",
                 ([key for key, _ in pairs],),
                 binary=True,
             )
@@ -146,14 +146,14 @@ class Change:
     def _step_aside(self, ids: Sequence[str], keys: Sequence[int]) -> None:
         """Free some ids, and those of some keys, for as long as the transaction lasts."""
         holders = self._connection.execute(
-            f"SELECT key, origin IS NULL FROM {self._build.items} WHERE id = ANY(%s) AND NOT key = ANY(%s)",
+            f"SELECT key, origin IS NULL FROM {self.build.items} WHERE id = ANY(%s) AND NOT key = ANY(%s)",
             (list(ids), list(keys)),
         ).fetchall()
         self.remove([key for key, was_put in holders if was_put])
         aside = [*keys, *(key for key, was_put in holders if not was_put)]
         if aside:
             self._connection.execute(
-                f"UPDATE {self._build.items} SET id = %s || key WHERE key = ANY(%s)", (_ASIDE, aside)
+                f"UPDATE {self.build.items} SET id = %s || key WHERE key = ANY(%s)", (_ASIDE, aside)
             )
             self._aside |= set(aside)
 
@@ -164,7 +164,7 @@ class Change:
         names = [stored.names[place] for place in kept]
         arrays = ", ".join(f"%s::{stored.types[place]}[]" for place in kept)
         self._connection.execute(
-            f"UPDATE {self._build.items} AS old SET {', '.join(f'{name} = new.{name}' for name in names)} "
+            f"UPDATE {self.build.items} AS old SET {', '.join(f'{name} = new.{name}' for name in names)} "
             f"FROM unnest({arrays}) AS new ({', '.join(names)}) WHERE old.key = new.key",
             [[row[place] for row in stored.rows] for place in kept],
         )
@@ -175,7 +175,7 @@ class Change:
         if not keys:
             return 0
         rows = self._connection.execute(
-            f"DELETE FROM {self._build.items} WHERE key = ANY(%s) RETURNING key, colour IS NOT NULL",
+            f"DELETE FROM {self.build.items} WHERE key = ANY(%s) RETURNING key, colour IS NOT NULL",
             (list(keys),),
         ).fetchall()
         gone = [row[0] for row in rows]
@@ -187,7 +187,7 @@ class Change:
     def remove_ids(self, ids: Sequence[str]) -> int:
         """Remove the items with these ids; how many there were."""
         rows = self._connection.execute(
-            f"SELECT key FROM {self._build.items} WHERE id = ANY(%s)", (list(ids),)
+            f"SELECT key FROM {self.build.items} WHERE id = ANY(%s)", (list(ids),)
         ).fetchall()
         return self.remove([row[0] for row in rows])
 
@@ -195,11 +195,11 @@ class Change:
         generation = self._state.generation + 1
         state = replace(self._state, tombstones=self._state.tombstones + len(self._dead))
         if state.tombstones > MOST_TOMBSTONES:
-            self._connection.execute(f"DELETE FROM {self._build.tombstones}")
+            self._connection.execute(f"DELETE FROM {self.build.tombstones}")
             state = replace(state, tombstones=0, recorded_from=generation)
         elif self._dead:
             self._connection.execute(
-                f"INSERT INTO {self._build.tombstones} SELECT %s, unnest(%s::bigint[])",
+                f"INSERT INTO {self.build.tombstones} SELECT %s, unnest(%s::bigint[])",
                 (generation, self._dead),
             )
         self._state = replace(
@@ -208,7 +208,7 @@ class Change:
             rewritten=generation if self._rewritten else state.rewritten,
             renamed=generation if self._renamed else state.renamed,
         )
-        _put_state(self._connection, self._build, self._state)
+        _put_state(self._connection, self.build, self._state)
 
 
 def _put_state(connection: Rows, build: Build, state: State) -> None:
@@ -243,15 +243,16 @@ def _as_stored(one: Said) -> object:
 class PostgresWriter:
     """Changes of the live build, as a service makes them."""
 
-    def __init__(self, database: Database, connection: Rows) -> None:
+    def __init__(self, database: Database, connection: Rows, identity: EncoderIdentity | None) -> None:
         """Nothing is begun yet."""
-        self._database, self._connection = database, connection
+        self._database, self._connection, self._identity = database, connection, identity
 
     def add(self, items: Sequence[NewItem], pictures: Mapping[str, bytes] | None = None) -> int:
         """See ``EngineWriter``."""
         for item in items:
             check_storable(item)
         with self._change() as change:
+            check_encoder(change.build.manifest, self._identity, self._database.name)
             replaced = change.remove_ids([item.id for item in items])
             change.insert([PublishedRow(item, None) for item in items])
             for item_id, data in (pictures or {}).items():
@@ -472,16 +473,18 @@ class PostgresEngine:
             UsageError: that is no address.
         """
         self._database = Database(url)
-        self._main = Database(url, to_write=True) if self._database.address.names_several else self._database
+        self._main = Database(url, to_write=True)
+        self._written: PostgresStore | None = None
         self.name = self._database.name
 
     def opened(self, held: EngineStore | None = None) -> PostgresStore:
         """See ``Engine``."""
         return self._opened(self._database, held)
 
-    def written(self, held: EngineStore | None = None) -> PostgresStore:
+    def written(self) -> PostgresStore:
         """See ``Engine``."""
-        return self._opened(self._main, held if self._main is self._database else None)
+        self._written = self._opened(self._main, self._written)
+        return self._written
 
     def _opened(self, database: Database, held: EngineStore | None) -> PostgresStore:
         def read(connection: Rows) -> Build:
@@ -498,11 +501,11 @@ class PostgresEngine:
         return PostgresStore(database, build)
 
     @contextmanager
-    def changing(self) -> Iterator[PostgresWriter]:
+    def changing(self, identity: EncoderIdentity | None = None) -> Iterator[PostgresWriter]:
         """See ``Engine``."""
         with self._database.writing() as connection:
             connection.execute("SET lock_timeout = '10s'")
-            yield PostgresWriter(self._database, connection)
+            yield PostgresWriter(self._database, connection, identity)
 
     @contextmanager
     def publishing(self) -> Iterator[PostgresPublisher]:

@@ -147,11 +147,12 @@ class MilvusPlace:
 
 def lite_rows(url: str, collection: str, field: str) -> list[Any]:
     """What a field has in every row of a collection, whether anybody sees it or not."""
-    from pymilvus import MilvusClient
+    from seealike.engines.milvus.database import Database
+    from seealike.engines.milvus.filters import EVERYTHING
 
-    client = MilvusClient(url.replace("milvus", "http"))
-    found = [row[field] for row in client.query(collection, filter="key >= 0", output_fields=[field])]
-    client.close()
+    database = Database(f"{url}/default")
+    found = [row[field] for row in database.query(collection, EVERYTHING, (field,))]
+    database.close()
     return found
 
 

@@ -37,7 +37,7 @@ from seealike.store import StoreWriter
 from seealike.store.manifest import Manifest
 from seealike.store.writer import Change
 from seealike.testing import FakeEncoder
-from seealike.types import MetadataValue, Progress, unwatched
+from seealike.types import EncoderIdentity, MetadataValue, Progress, unwatched
 
 pytestmark = pytest.mark.engine
 
@@ -152,10 +152,10 @@ def test_a_change_that_is_made_just_after_a_swap_is_seen_by_who_made_it(
     kind = type(engine_at(address))
     changing = kind.changing
 
-    def late(engine: Engine) -> AbstractContextManager[EngineWriter]:
+    def late(engine: Engine, identity: EncoderIdentity) -> AbstractContextManager[EngineWriter]:
         monkeypatch.setattr(kind, "changing", changing)
         publish(catalog, address, rebuild=True)
-        return engine.changing()
+        return engine.changing(identity)
 
     monkeypatch.setattr(kind, "changing", late)
     copy.add("new", image(50))

@@ -23,6 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.enable_socket)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_group() -> None:
+    """Ray ends processes by their group: let that never be the group of whoever has started the tests."""
+    if os.name != "nt" and os.getpgrp() != os.getpid():
+        os.setpgrp()
+
+
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """The address of a server that speaks S3."""

@@ -13,7 +13,6 @@ from seealike.errors import DamagedCatalogError, UnknownItemError, check_id
 from seealike.recommend import SearchOptions
 from seealike.store import State, StoredItem
 from seealike.store.manifest import Manifest
-from seealike.store.sqlite import few_are_new
 from seealike.types import Int64Array, Skipped, SkipReason
 from seealike.vectors import VectorType
 
@@ -125,15 +124,6 @@ class StoredCopy(ABC, Generic[Said]):
     def condition_of(self, keys: Int64Array) -> Said | None:
         """The condition that gave this very array of keys, if one did."""
         return next((condition for held, condition in self._conditions if held() is keys), None)
-
-
-def is_on_record(state: State, generation: int, last_key: int) -> bool:
-    """Whether what came and went since a generation is on record, and worth reading by itself.
-
-    ``last_key``: the greatest key of that generation.
-    """
-    known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-    return known and few_are_new(state.last_key - last_key, state.count)
 
 
 def comparable(text: str) -> str:

@@ -67,9 +67,14 @@ _ROWS_LOOKED_THROUGH = 100_000  # by one statement
 _MAY_BE_FILE = "(size = ? OR lower(CAST(substr(path, ?) AS TEXT)) = lower(CAST(? AS TEXT)))"
 
 
-def few_are_new(new: int, items: int) -> bool:
-    """Whether it is quicker to ask where each new key belongs than to look at every key."""
-    return new <= max(_FEW_KEYS, _FEW_SHARE * items)
+def is_on_record(state: State, generation: int, last_key: int) -> bool:
+    """Whether what came and went since a generation is on record, and less than every key.
+
+    With many new keys it is quicker to look at all than to ask where each belongs. ``last_key``: the greatest
+    of that generation.
+    """
+    known = state.generation >= generation >= max(state.recorded_from, state.renamed)
+    return known and state.last_key - last_key <= max(_FEW_KEYS, _FEW_SHARE * state.count)
 
 
 class SqliteStore:
@@ -252,8 +257,7 @@ class SqliteStore:
         ``None`` where that is not on record, or is not less than reading every key.
         """
         with self._snapshot() as state:
-            known = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if not known or not few_are_new(state.last_key - last_key, state.count):
+            if not is_on_record(state, generation, last_key):
                 return None
             execute = self._connection.execute
             removed = execute("SELECT key FROM tombstones WHERE generation > ?", (generation,)).fetchall()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seealike.recommend import StaleViewError
-from seealike.store.sqlite import few_are_new
+from seealike.store.sqlite import is_on_record
 from seealike.types import Int64Array
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class IdOrder:
         if self._known is not None:
             generation, order = self._known
             last = int(order.max(initial=0))
-            on_record = state.generation >= generation >= max(state.recorded_from, state.renamed)
-            if on_record and few_are_new(state.last_key - last, state.count):
+            if is_on_record(state, generation, last):
                 gone = self._store.dead_since(build, generation)
                 order = order[~np.isin(order, np.array(gone, dtype=np.int64))]
                 return self._with(order, self._ids(build, last))

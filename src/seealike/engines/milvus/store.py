@@ -25,10 +25,11 @@ from seealike.engines.milvus.filters import Filter, compared, joined, one_of
 from seealike.engines.milvus.order import IdOrder
 from seealike.engines.milvus.proposer import MilvusProposer
 from seealike.engines.milvus.records import Build, Name, Records
-from seealike.engines.reading import NEAR, StoredCopy, comparable, is_on_record
+from seealike.engines.reading import NEAR, StoredCopy, comparable
 from seealike.recommend import ATTEMPTS, StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
+from seealike.store.sqlite import is_on_record
 from seealike.types import (
     Float16Array,
     Float32Array,

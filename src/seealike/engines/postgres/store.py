@@ -16,11 +16,12 @@ from seealike.engines.postgres.conditions import Sql, SqlTerms, TypedColumn
 from seealike.engines.postgres.database import Database, Row, Rows, Statement, matrix, quoted
 from seealike.engines.postgres.proposer import PostgresProposer
 from seealike.engines.postgres.tables import ITEM, Build
-from seealike.engines.reading import NEAR, StoredCopy, comparable, is_on_record
+from seealike.engines.reading import NEAR, StoredCopy, comparable
 from seealike.recommend import StaleViewError
 from seealike.recommend.view import Keys, StoreState
 from seealike.store import KeyChanges, State, StoredItem
 from seealike.store.records import BY_HAND
+from seealike.store.sqlite import is_on_record
 from seealike.types import Float16Array, Int64Array, MetadataValue, Signature
 
 Result = TypeVar("Result")
